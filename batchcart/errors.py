@@ -1,0 +1,32 @@
+"""The errors a person is told about as a sentence; everything else is data or a bug of ours.
+
+BatchcartError
+├── UsageError   nothing was sent: usage, config or job file is wrong (exit code 2)
+│   └── BadLines   the job file's bad lines, one problem each
+└── Stopped      the run ended before its end; the same command goes on (exit code 3)
+"""
+
+from collections.abc import Sequence
+
+
+class BatchcartError(Exception):
+    """A sentence for the operator: what happened, where, and what to do next."""
+
+
+class UsageError(BatchcartError):
+    """Nothing was sent, because usage, config or job file is wrong, or somebody else holds the run."""
+
+
+class BadLines(UsageError):
+    """The job file has bad lines; ``problems`` are `FILE:LINE: …` sentences, ``total`` counts them all."""
+
+    def __init__(self, problems: Sequence[str], total: int) -> None:
+        self.problems = tuple(problems)
+        self.total = total
+        hidden = total - len(self.problems)
+        more = f"\n… and {hidden:,} more bad lines" if hidden else ""
+        super().__init__("\n".join(self.problems) + more)
+
+
+class Stopped(BatchcartError):
+    """The run ended before its end, for a reason that is not a line's; the same command goes on."""
