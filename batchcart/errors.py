@@ -6,7 +6,8 @@ BatchcartError
 └── Stopped      the run ended before its end; the same command goes on (exit code 3)
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 
 class BatchcartError(Exception):
@@ -30,3 +31,12 @@ class BadLines(UsageError):
 
 class Stopped(BatchcartError):
     """The run ended before its end, for a reason that is not a line's; the same command goes on."""
+
+
+def suggestion(word: str, choices: Iterable[str]) -> str:
+    """``did you mean 'X'?`` where a choice is near to the misspelt word, else all choices."""
+    by_lower = {choice.lower(): str(choice) for choice in choices}
+    near = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {by_lower[near[0]]!r}?"
+    return f"it is one of {', '.join(by_lower.values())}"

@@ -1,0 +1,5 @@
+"""`python -m batchcart` is the command `batchcart`."""
+
+from batchcart.cli import main
+
+main()

@@ -1,0 +1,62 @@
+"""Owns the summary that a person reads at the end of a run; the figures are summary.py's."""
+
+from batchcart.summary import STATUSES, Summary
+
+
+def summary_text(summary: Summary, job: str) -> str:
+    """Counts per account, operation and status; duration, rate, retries; where the results are; what to do next."""
+    parts = []
+    if summary.nothing_to_do:
+        parts.append(f"{job}: this run is finished; nothing was sent.")
+    parts.append(_table(summary))
+    if not summary.nothing_to_do and summary.seconds:
+        parts.append(
+            f"{summary.sent:,} requests in {_duration(summary.seconds)} ({summary.sent / summary.seconds:.1f}/s), "
+            f"{summary.retries:,} retries"
+        )
+    parts += [f"{name}: {one.state}: {one.reason}" for name, one in summary.accounts.items() if one.reason]
+    if summary.stopped:
+        parts.append(f"Stopped before the end: {summary.stopped}")
+    parts.append(f"Results: {summary.results}")
+    parts += _advice(summary)
+    return "\n".join(parts)
+
+
+def _table(summary: Summary) -> str:
+    used = [status for status in STATUSES if summary.totals[status] or status == "ok"]
+    rows = [("account", "operation", *(status.replace("_", " ") for status in used))]
+    for name, one in summary.accounts.items():
+        kinds = sorted({kind for kind, _ in one.kinds})
+        for index, kind in enumerate(kinds):
+            cells = [str(one.kinds.get((kind, status), 0) or "") for status in used]
+            rows.append((name if index == 0 else "", kind, *cells))
+    rows.append(("all", "", *(f"{summary.totals[status]:,}" for status in used)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(_row(row, widths) for row in rows)
+
+
+def _row(row: tuple[str, ...], widths: list[int]) -> str:
+    names = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
+    figures = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+    return "  ".join((*names, *figures)).rstrip()
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _advice(summary: Summary) -> list[str]:
+    totals, advice = summary.totals, []
+    if totals["in_doubt"]:
+        advice.append(
+            f"{totals['in_doubt']:,} in doubt: nobody could say whether they happened; their lines hold the evidence"
+        )
+    if totals["failed"] or totals["skipped"]:
+        advice.append("Each line that is not ok says why under `error` in the results")
+    if totals["not_attempted"]:
+        advice.append("Run the same command again to go on")
+    return advice

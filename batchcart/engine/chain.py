@@ -1,0 +1,73 @@
+"""Owns what is known of one cart while its lines are worked off: ids, facts, and what did not come to be."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from batchcart.adapter import Known
+from batchcart.journal.reading import Learnt
+from batchcart.operation import Kind, Operation
+from batchcart.outcome import Done, Outcome, Skipped, Status, Unknown
+
+
+@dataclass(slots=True)
+class Chain:
+    """A cart's chain, at the point where its next operation begins."""
+
+    run: str
+    number: int
+    cart_id: str | None = None
+    items: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    missing_cart: int | None = None
+    missing_items: dict[str, int] = field(default_factory=dict)
+
+    def known(self, operation: Operation) -> Known:
+        """What the adapter may know before the operation."""
+        return Known(operation.cart_id or self.cart_id, self._new_key(operation), self.items, self.facts)
+
+    def lacks(self, operation: Operation) -> Skipped | None:
+        """Why the operation cannot be tried, if an earlier line did not bring what it needs."""
+        if self.missing_cart is not None:
+            line = self.missing_cart
+            return Skipped(line, f"line {line} did not make the cart; mend it, then run with --retry-failed")
+        if operation.item in self.missing_items and not operation.kind.makes_item:
+            line = self.missing_items[operation.item]
+            return Skipped(
+                line,
+                f"line {line} did not add the item {operation.item!r}; mend it, then run with --retry-failed",
+            )
+        return None
+
+    def learn(self, operation: Operation, status: Status, learnt: Learnt, cause: int) -> None:
+        """Take in how an operation ended; ``cause`` is the line that later lines are told of."""
+        for name, value in learnt.facts.items():
+            if value is None:
+                self.facts.pop(name, None)
+            else:
+                self.facts[name] = value
+        if operation.cart_id and self.cart_id is None:
+            self.cart_id = operation.cart_id
+        if status is Status.OK:
+            self.cart_id = learnt.cart_id or self.cart_id
+            if operation.kind.makes_item and operation.item and learnt.item_id:
+                self.items[operation.item] = learnt.item_id
+        elif operation.kind is Kind.CART_CREATE:
+            self.missing_cart = cause
+        elif operation.kind.makes_item and operation.item:
+            self.missing_items[operation.item] = cause
+
+    def _new_key(self, operation: Operation) -> str:
+        """A cart's key where the client chooses it: the same in every try of this run, and in no other run."""
+        place = "\0".join((self.run, operation.account, operation.cart or f"line {self.number}"))
+        return hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
+
+
+def learnt_from(outcome: Outcome) -> Learnt:
+    """What an ending brings for later lines."""
+    match outcome:
+        case Done(cart_id, item_id, _, _, facts):
+            return Learnt(cart_id, item_id, dict(facts))
+        case Unknown(_, facts):
+            return Learnt(facts=dict(facts))
+        case _:
+            return Learnt()

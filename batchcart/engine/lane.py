@@ -1,0 +1,303 @@
+"""Owns one account at work: its limiter, its credentials, its health; it does not know what an operation means.
+
+Saying something to a shop always goes the same way: limits → intent on the disk → signature → send → note of what
+came back. Waiting can be broken off at any time; from the intent to the note nothing breaks in.
+"""
+
+import asyncio
+import hashlib
+import random
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from batchcart.accounts import Account
+from batchcart.adapter import Credentials
+from batchcart.engine.limiter import Limiter
+from batchcart.engine.retry import Budget, backoff, probe_wait, retry_after
+from batchcart.exchange import Exchange, NotSent, Request, Response, Unanswered
+from batchcart.forms import encoded
+from batchcart.journal.rows import lost_row, response_row
+from batchcart.journal.writer import Journal
+from batchcart.ledger import Ledger
+from batchcart.outcome import Busy, Denied, Failing
+from batchcart.redaction import redacted, redactor
+
+Reply = Response | NotSent | Unanswered
+Send = Callable[[Request], Awaitable[Reply]]
+
+_IN_A_ROW = 4  # failures without a good answer between them that make an outage
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A reply, with the number it has in the journal and the wall-clock time its request left."""
+
+    reply: Reply
+    number: int
+    at: float
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a progress display and the summary want to know of a lane."""
+
+    sent: int = 0
+    retries: int = 0
+    in_flight: int = 0
+    throttled: int = 0
+
+
+@dataclass(slots=True)
+class Lane:
+    """One account at work. ``closed`` says why it is not, once it has been given up."""
+
+    account: Account
+    number: int
+    journal: Journal
+    limiter: Limiter
+    ledger: Ledger
+    send: Send
+    credentials: Credentials
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+    rng: random.Random
+    patience: float
+    tell: Callable[[str], None]
+    question: int = 1
+    closed: str = ""
+    state: str = "running"
+    halted: bool = False
+    counters: Counters = field(default_factory=Counters)
+    secret: "re.Pattern[bytes] | None" = None
+    _waiting: "set[asyncio.Task[object]]" = field(default_factory=set)
+    _bad_in_a_row: int = 0
+    _down_since: float | None = None
+    _down_why: str = ""
+    _probing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _budget: Budget = field(default_factory=Budget)
+
+    def __post_init__(self) -> None:
+        self.secret = redactor((*self.account.secrets, *self.credentials.secrets()))
+
+    def halt(self) -> None:
+        """Begin nothing more. What waits is broken off; what is on its way to the shop ends first."""
+        self.halted = True
+        for task in self._waiting:
+            task.cancel()
+
+    def close(self, state: str, reason: str) -> None:
+        """Give the account up for this run; its open lines stay open."""
+        if not self.closed:
+            self.state, self.closed = state, reason
+            self.tell(f"account {self.account.name!r}: {reason}")
+        self.halt()
+
+    async def say(self, line: int, number: int, request: Request) -> Heard | None:
+        """Send the request under the limits, journalled; None if the lane was halted before it left."""
+        with self._may_break_off():
+            send_number = await self.limiter.acquire()
+        if self.halted:
+            self.limiter.answered(send_number, 0.0)
+            return None
+        self.counters.in_flight += 1
+        try:
+            at = self.wall()
+            await self.journal.intend(line, number, at, request)
+            signed = self.account.adapter.sign(
+                encoded(request, self.account.options.encoding),
+                self.credentials,
+                self.wall(),
+                secrets.token_hex(16),
+            )
+            self.limiter.left(send_number)
+            began = self.monotonic()
+            self.counters.sent += 1
+            reply = await self.send(signed)
+            self.limiter.answered(send_number, self.monotonic() - began)
+            return Heard(reply, number, at)
+        finally:
+            self.counters.in_flight -= 1
+
+    def note(self, line: int, heard: Heard, state: str) -> None:
+        """Write down what came back, without secrets."""
+        match heard.reply:
+            case Response() as response:
+                clean = replace(
+                    response, body=redacted(response.body, self.secret), headers=self._clean(response)
+                )
+                self.journal.answer(line, heard.number, state, response_row(clean))
+            case NotSent(why) | Unanswered(why):
+                self.journal.answer(line, heard.number, state, lost_row(why))
+
+    def well(self) -> None:
+        """The shop answered as a shop that is up answers."""
+        self._bad_in_a_row = 0
+        self._budget = self._budget.earned()
+
+    def unwell(self, why: str, *, unreachable: bool = False) -> None:
+        """A request failed; several in a row, or a shop that cannot be reached, make an outage."""
+        self._bad_in_a_row += 1
+        if (unreachable or self._bad_in_a_row >= _IN_A_ROW) and self._down_since is None:
+            self._down_since, self._down_why = self.monotonic(), why
+
+    def throttle(self, busy: Busy) -> None:
+        """The shop asked for a pause: the whole account keeps it."""
+        self.counters.throttled += 1
+        asked = retry_after(busy.retry_after, self.wall()) if busy.retry_after else None
+        self.limiter.hold(asked if asked is not None else backoff(3, self.rng) + 1.0)
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait, unless the lane is halted; whether to go on."""
+        if not self.halted:
+            with self._may_break_off():
+                await asyncio.sleep(seconds)
+        return not self.halted
+
+    async def wait_to_retry(self, tries: int, least: float = 0.0) -> bool:
+        """Wait before another try: back-off, and the account's retry budget; whether to go on."""
+        self.counters.retries += 1
+        self._budget, owed = self._budget.spent(self.monotonic())
+        return await self.wait(max(backoff(tries, self.rng), owed, least))
+
+    async def up(self) -> bool:
+        """Wait out an outage, asking a harmless question at growing intervals; whether to go on."""
+        if self._down_since is None or self.halted:
+            return not self.halted
+        with self._may_break_off():
+            await self._probing.acquire()
+        try:
+            await self._probe()
+        finally:
+            self._probing.release()
+        return not self.halted
+
+    async def renew(self, denied: Denied, used: Credentials) -> bool:
+        """The credentials ``used`` were refused: renew them once for all who wait, or close; whether to go on."""
+        renewal = self.account.adapter.renewal
+        with self._may_break_off():
+            await self._renewing.acquire()
+        try:
+            if self.credentials is not used or self.halted:
+                return not self.halted
+            if denied.final or renewal is None or not used.get(renewal.needs):
+                self.close(
+                    "closed", f"{denied.message}. Its lines stay open; mend the credentials, then run again"
+                )
+            else:
+                await self._ask_for_tokens(denied)
+            return not self.halted
+        finally:
+            self._renewing.release()
+
+    async def _ask_for_tokens(self, denied: Denied) -> None:
+        renewal = self.account.adapter.renewal
+        assert renewal is not None
+        for tries in range(3):
+            heard = await self._ask(renewal.ask(self.credentials))
+            if heard is None:
+                return
+            fresh = renewal.read(heard.reply) if isinstance(heard.reply, Response) else None
+            if fresh is not None:
+                self._take_tokens(fresh)
+                return
+            refused = (
+                isinstance(heard.reply, Response)
+                and 400 <= heard.reply.status < 500
+                and heard.reply.status != 429
+            )
+            if refused:
+                break
+            if not await self.wait(backoff(tries + 2, self.rng)):
+                return
+        self.close(
+            "closed",
+            f"{denied.message}, and the {renewal.needs} brought no new token. Its lines stay open; authorise the "
+            "application again, put the new tokens into the config, then run again",
+        )
+
+    def _take_tokens(self, fresh: dict[str, str] | object) -> None:
+        assert isinstance(fresh, dict)
+        # Kept before used: a pair that is lost in a crash cannot be had again.
+        kept = {**{name: self.credentials.get(name) for name in fresh}, **fresh}
+        self.ledger.keep_tokens(origin(self.account.credentials), kept)
+        self.credentials = self.credentials.renewed(fresh)
+        self.secret = redactor((*self.account.secrets, *self.credentials.secrets()))
+
+    async def _ask(self, request: Request) -> Heard | None:
+        """A question of the engine's own; the journal keeps it under line 0 without its tokens."""
+        number, self.question = self.question, self.question + 1
+        bare = replace(request, query=())
+        with self._may_break_off():
+            send_number = await self.limiter.acquire()
+        if self.halted:
+            return None
+        await self.journal.intend(-self.number, number, self.wall(), bare)
+        signed = self.account.adapter.sign(request, self.credentials, self.wall(), secrets.token_hex(16))
+        self.limiter.left(send_number)
+        began = self.monotonic()
+        self.counters.sent += 1
+        heard = Heard(await self.send(signed), number, self.wall())
+        self.limiter.answered(send_number, self.monotonic() - began)
+        self.journal.answer(-self.number, number, "void", lost_row("a question of the engine's own"))
+        return heard
+
+    async def _probe(self) -> None:
+        probes = 0
+        while self._down_since is not None and not self.halted:
+            away = self.monotonic() - self._down_since
+            if away > self.patience:
+                minutes = f"{self.patience / 60:g} min"
+                self.close(
+                    "unreachable",
+                    f"unreachable for {minutes} ({self._down_why}). Its lines stay open; run again later",
+                )
+                return
+            if probes == 1:
+                self.tell(
+                    f"account {self.account.name!r}: the shop is down ({self._down_why}); asking again until it is up"
+                )
+            if not await self.wait(min(probe_wait(probes, self.rng), max(0.05, self.patience - away))):
+                return
+            probes += 1
+            heard = await self._ask(self.account.adapter.ping)
+            if heard is not None and self._is_up(heard.reply):
+                self._down_since = None
+                self._bad_in_a_row = 0
+                if probes > 1:
+                    self.tell(f"account {self.account.name!r}: the shop is up again")
+
+    def _is_up(self, reply: Reply) -> bool:
+        match reply:
+            case Response() as response:
+                trouble = self.account.adapter.trouble(Exchange(self.account.adapter.ping, response))
+                if isinstance(trouble, Busy):
+                    self.throttle(trouble)
+                return not isinstance(trouble, Failing)
+            case NotSent(why) | Unanswered(why):
+                self._down_why = why
+                return False
+
+    def _clean(self, response: Response) -> dict[str, str]:
+        return {
+            name: redacted(value.encode(), self.secret).decode() for name, value in response.headers.items()
+        }
+
+    @contextmanager
+    def _may_break_off(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting.add(task)
+        try:
+            yield
+        finally:
+            self._waiting.discard(task)
+
+
+def origin(credentials: Credentials) -> str:
+    """A fingerprint of the config's own tokens, to know later which ones a renewed pair descends from."""
+    text = "\n".join(sorted(credentials.secrets()))
+    return hashlib.blake2b(text.encode(), digest_size=16, person=b"batchcart").hexdigest()

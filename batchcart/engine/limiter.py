@@ -1,0 +1,142 @@
+"""Owns keeping an account's limits and using them up; it does not know what is sent.
+
+aiolimiter is the leaky bucket. It does not hold a window: `AsyncLimiter(180, 60)` lets up to 359 through in a minute.
+A window is held exactly by looking at the n-th last send, which must be a window old.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+
+from aiolimiter import AsyncLimiter
+
+from batchcart.ledger import Sends
+from batchcart.limits import Bucket, Limit, Window
+
+_LEAST_MARGIN = 0.003
+_PACED = 60.0  # longer windows are quotas: spent as they come, not stretched over the day
+
+
+def window_opens(sends: Sends, window: Window, margin: float) -> float:
+    """From when on one more send keeps the window: the count-th last send is a window and a margin old."""
+    return sends.back(window.count) + window.seconds + margin
+
+
+def margin(window: Window, jitter: float) -> float:
+    """Seconds added to a window, because requests do not take equally long to reach the shop.
+
+    It grows with the measured ``jitter``, but costs at most 0.8 % of the window's rate.
+    """
+    return min(max(_LEAST_MARGIN, 0.002 + 5 * jitter), max(_LEAST_MARGIN, 0.008 * window.seconds))
+
+
+def next_slot(last: float, window: Window, now: float) -> float:
+    """When the next send of an evenly paced window is due; a late one does not delay those after it."""
+    return max(last + window.seconds / window.count, now - window.seconds / 20)
+
+
+def bucket_slack(bucket: Bucket) -> float:
+    """What is left free of a bucket, so that a request which travels faster than the one before does not overflow."""
+    return min(bucket.size - 1.0, max(0.5, 0.05 * bucket.leak))
+
+
+def capacity(limits: Sequence[Limit]) -> int:
+    """How many sends must be remembered for these limits."""
+    return max([1, *(limit.count for limit in limits if isinstance(limit, Window))])
+
+
+class Limiter:
+    """One account's limits. ``acquire`` waits until one more send keeps all of them."""
+
+    def __init__(
+        self, limits: Sequence[Limit], sends: Sends, *, strict: bool, clock: Callable[[], float]
+    ) -> None:
+        self._windows = [limit for limit in limits if isinstance(limit, Window)]
+        self._buckets = [limit for limit in limits if isinstance(limit, Bucket)]
+        self._sends = sends
+        self._strict = strict
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._slots = dict.fromkeys(
+            (window for window in self._windows if window.seconds <= _PACED), -math.inf
+        )
+        self._leaks = [_leaking(bucket) for bucket in self._buckets]
+        self._filled = False
+        self._held_until = -math.inf
+        self._round_trip = self._jitter = 0.0
+        self._unanswered: set[int] = set()
+        self._answer = asyncio.Event()
+
+    async def acquire(self) -> int:
+        """Wait for a place under every limit; the number names the send. Cancelling takes no place."""
+        async with self._turn:
+            await self._fill()
+            for leak in self._leaks:
+                await leak.acquire()
+            while (wait := self._opens(self._clock()) - self._clock()) > 0:
+                await self._wait(wait)
+            now = self._clock()
+            for window, last in self._slots.items():
+                self._slots[window] = next_slot(last, window, now)
+            for index, bucket in enumerate(self._buckets):
+                self._sends.set_level(index, max(now, self._sends.level(index)) + 1 / bucket.leak)
+            number = self._sends.append(now)
+            self._unanswered.add(number)
+            return number
+
+    def left(self, number: int) -> None:
+        """The send's bytes leave only now, so its window begins now."""
+        self._sends.restamp(number, self._clock())
+
+    def answered(self, number: int, round_trip: float) -> None:
+        """The send has its answer, or will never have one; ``round_trip`` in seconds."""
+        self._unanswered.discard(number)
+        if self._strict:
+            self._sends.restamp(number, self._clock())
+        if self._round_trip:
+            self._jitter += 0.1 * (min(abs(round_trip - self._round_trip), 0.1) - self._jitter)
+        self._round_trip += 0.1 * (round_trip - self._round_trip) if self._round_trip else round_trip
+        self._answer.set()
+
+    def hold(self, seconds: float) -> None:
+        """Send nothing for so long: the shop asked for it."""
+        self._held_until = max(self._held_until, self._clock() + seconds)
+
+    @property
+    def held_for(self) -> float:
+        """Seconds that the shop's own request to wait still lasts."""
+        return max(0.0, self._held_until - self._clock())
+
+    def _opens(self, now: float) -> float:
+        moments = [self._held_until]
+        for window in self._windows:
+            moments.append(window_opens(self._sends, window, margin(window, self._jitter)))
+            if self._strict and self._sends.count - window.count in self._unanswered:
+                moments.append(math.inf)
+        moments += [next_slot(last, window, now) for window, last in self._slots.items()]
+        return max(moments)
+
+    async def _wait(self, seconds: float) -> None:
+        if math.isfinite(seconds):
+            await asyncio.sleep(seconds)
+        else:
+            self._answer.clear()
+            await self._answer.wait()
+
+    async def _fill(self) -> None:
+        """Bring the buckets to the level that earlier runs left."""
+        if self._filled:
+            return
+        now = self._clock()
+        for index, (bucket, leak) in enumerate(zip(self._buckets, self._leaks, strict=True)):
+            level = min((self._sends.level(index) - now) * bucket.leak, leak.max_rate)
+            if level > 0:
+                await leak.acquire(level)
+        self._filled = True
+
+
+def _leaking(bucket: Bucket) -> AsyncLimiter:
+    size = bucket.size - bucket_slack(bucket)
+    # A bucket of one has no room to leave free; it leaks a little slower instead.
+    leak = bucket.leak if bucket.size > 1 else bucket.leak * 0.995
+    return AsyncLimiter(size, size / leak)

@@ -1,0 +1,56 @@
+"""Owns when to ask again; it does not know why the last try failed. All of it is arithmetic."""
+
+import email.utils
+import random
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+MOST_TRIES = 10
+"""How often one operation may fail at a shop that is up before it is given up."""
+
+_FIRST, _LONGEST = 0.25, 30.0
+
+
+def backoff(tries: int, rng: random.Random) -> float:
+    """Seconds to wait after the ``tries``-th failure: exponential with full jitter, 30 s at the most."""
+    return rng.uniform(0, min(_LONGEST, _FIRST * 2 ** min(tries, 20)))
+
+
+def probe_wait(probes: int, rng: random.Random) -> float:
+    """Seconds between questions to a shop that is down: growing to a minute, never in step with other clients."""
+    return min(60.0, 0.5 * 2 ** min(probes, 20)) * rng.uniform(0.7, 1.0)
+
+
+def retry_after(header: str, now: float) -> float | None:
+    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None where it says nothing."""
+    text = header.strip()
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, TypeError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Retries an account may make: one more for every five requests, and one a second whatever happens."""
+
+    left: float = 50.0
+    at: float = 0.0
+
+    MOST: ClassVar[float] = 50.0
+    PER_REQUEST: ClassVar[float] = 0.2
+    PER_SECOND: ClassVar[float] = 1.0
+
+    def earned(self) -> "Budget":
+        """After a request that was answered."""
+        return replace(self, left=min(self.MOST, self.left + self.PER_REQUEST))
+
+    def spent(self, now: float) -> tuple["Budget", float]:
+        """After taking one retry, with the seconds to wait until there is one to take."""
+        left = min(self.MOST, self.left + max(0.0, now - self.at) * self.PER_SECOND)
+        wait = max(0.0, (1.0 - left) / self.PER_SECOND)
+        return Budget(left - 1.0, now), wait

@@ -1,0 +1,100 @@
+"""Owns the order of work: accounts side by side, carts side by side, a cart's lines one by one."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from batchcart.checking import chosen_key
+from batchcart.engine.chain import Chain, learnt_from
+from batchcart.engine.conversation import Talk, converse, with_evidence
+from batchcart.engine.lane import Lane
+from batchcart.jobfile import JobSource, RawLine, read_operation
+from batchcart.journal.reading import PlannedLine, ended_lines, open_chains, open_lines, past_of
+from batchcart.operation import Operation
+from batchcart.outcome import Skipped, Status
+from batchcart.redaction import redacted
+from batchcart.results import Ending, result_text, status_of
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is worked off: the job's text, its plan, and the run's own name."""
+
+    run: str
+    source: JobSource
+    plan: sqlite3.Connection
+    default_account: str | None
+    resumed: bool
+
+    def operation(self, planned: PlannedLine, lane: Lane) -> Operation:
+        """The planned line, read again."""
+        raw = RawLine(planned.line, planned.offset, self.source.read(planned.offset, planned.length))
+        operation = read_operation(raw, self.default_account)
+        key, _ = chosen_key(operation, lane.account.adapter)
+        return operation if key == operation.cart_id else replace(operation, cart_id=key)
+
+
+async def work(job: Job, lanes: Sequence[Lane], *, ended: Callable[[Lane, Status], None]) -> None:
+    """Work off all lanes until each has ended or was halted; raises JournalFailed where the disk takes no more."""
+    async with asyncio.TaskGroup() as group:
+        for lane in lanes:
+            chains = open_chains(job.plan, lane.number)
+            for _ in range(lane.account.options.concurrency):
+                group.create_task(_take_chains(job, lane, chains, ended))
+
+
+async def _take_chains(
+    job: Job, lane: Lane, chains: Iterator[int], ended: Callable[[Lane, Status], None]
+) -> None:
+    for number in chains:
+        if lane.halted or not await _work_chain(job, lane, number, ended):
+            return
+
+
+async def _work_chain(job: Job, lane: Lane, number: int, ended: Callable[[Lane, Status], None]) -> bool:
+    """Work off one cart's open lines in file order; False where the lane was halted before the last."""
+    chain = _remembered(job, lane, number)
+    for planned in open_lines(job.plan, lane.number, number):
+        operation = job.operation(planned, lane)
+        ending = await _end_of(job, lane, chain, operation)
+        if ending is None:
+            return False
+        ending = with_evidence(ending)
+        status = status_of(ending.outcome)
+        learnt = learnt_from(ending.outcome)
+        text = redacted(result_text(operation, lane.account.adapter.name, ending), lane.secret)
+        lane.journal.end(
+            operation.line,
+            status.value,
+            msgspec.json.encode(learnt).decode(),
+            text,
+            keep_past=status is Status.IN_DOUBT,
+        )
+        cause = ending.outcome.line if isinstance(ending.outcome, Skipped) else operation.line
+        chain.learn(operation, status, learnt, cause)
+        ended(lane, status)
+    return True
+
+
+async def _end_of(job: Job, lane: Lane, chain: Chain, operation: Operation) -> Ending | None:
+    if lane.halted:
+        return None
+    if skipped := chain.lacks(operation):
+        return Ending(skipped)
+    talk = Talk()
+    if job.resumed:
+        talk.past, talk.sends, talk.astray, talk.first_at = past_of(job.plan, operation.line)
+    return await converse(lane, operation, chain.known(operation), talk)
+
+
+def _remembered(job: Job, lane: Lane, number: int) -> Chain:
+    """The chain as its ended lines left it."""
+    chain = Chain(job.run, number)
+    if job.resumed:
+        for line in ended_lines(job.plan, lane.number, number):
+            operation = job.operation(line.planned, lane)
+            chain.learn(operation, Status(line.status), line.learnt, operation.line)
+    return chain

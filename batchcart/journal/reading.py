@@ -1,0 +1,109 @@
+"""Owns the questions that are asked of a journal; it changes nothing in it."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from batchcart.exchange import Past
+from batchcart.journal.rows import step_of
+
+_PAGE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLine:
+    """Where a line of the plan stands in the job file."""
+
+    line: int
+    chain: int
+    offset: int
+    length: int
+
+
+class Learnt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one ended line brought for the later lines of its chain."""
+
+    cart_id: str | None = None
+    item_id: str | None = None
+    facts: dict[str, str | None] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class EndedLine:
+    """An ended line of a chain, with what it brought."""
+
+    planned: PlannedLine
+    status: str
+    learnt: Learnt
+
+
+_OPEN = "NOT EXISTS (SELECT 1 FROM result r WHERE r.line = plan.line)"
+
+
+def open_chains(connection: sqlite3.Connection, account: int) -> Iterator[int]:
+    """The account's chains that have open lines, in order of first appearance; read page by page."""
+    last = 0
+    while True:
+        page = connection.execute(
+            f"SELECT DISTINCT chain FROM plan WHERE account = ? AND chain > ? AND {_OPEN} "  # noqa: S608
+            "ORDER BY chain LIMIT ?",
+            (account, last, _PAGE),
+        ).fetchall()
+        yield from (chain for (chain,) in page)
+        if len(page) < _PAGE:
+            return
+        last = page[-1][0]
+
+
+def open_lines(connection: sqlite3.Connection, account: int, chain: int) -> Iterator[PlannedLine]:
+    """The chain's open lines in file order; read page by page."""
+    last = 0
+    while True:
+        page = connection.execute(
+            f"SELECT line, chain, offset, length FROM plan WHERE account = ? AND chain = ? AND line > ? AND {_OPEN} "  # noqa: S608
+            "ORDER BY line LIMIT ?",
+            (account, chain, last, _PAGE),
+        ).fetchall()
+        yield from (PlannedLine(*row) for row in page)
+        if len(page) < _PAGE:
+            return
+        last = page[-1][0]
+
+
+def ended_lines(connection: sqlite3.Connection, account: int, chain: int) -> Iterator[EndedLine]:
+    """The chain's ended lines in file order, with what they brought."""
+    rows = connection.execute(
+        "SELECT p.line, p.chain, p.offset, p.length, r.status, r.learnt FROM plan p JOIN result r ON r.line = p.line "
+        "WHERE p.account = ? AND p.chain = ? ORDER BY p.line",
+        (account, chain),
+    )
+    for *place, status, learnt in rows:
+        yield EndedLine(PlannedLine(*place), status, msgspec.json.decode(learnt, type=Learnt))
+
+
+def past_of(connection: sqlite3.Connection, line: int) -> tuple[Past, int, int, float | None]:
+    """An open operation's past, with the number of its sends, how many led nowhere, and the time of the first."""
+    rows = connection.execute(
+        "SELECT at, state, request, status, headers, body, why FROM send WHERE line = ? ORDER BY n", (line,)
+    ).fetchall()
+    past = tuple(step for row in rows if (step := step_of(row)) is not None)
+    astray = sum(1 for row in rows if row[1] != "answered")
+    return past, len(rows), astray, rows[0][0] if rows else None
+
+
+def next_number(connection: sqlite3.Connection, line: int) -> int:
+    """The first unused number of a line's sends."""
+    number: int = connection.execute(
+        "SELECT coalesce(max(n), 0) + 1 FROM send WHERE line = ?", (line,)
+    ).fetchone()[0]
+    return number
+
+
+def counts(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str | None, int]]:
+    """Lines by account name, kind and status; None: open."""
+    yield from connection.execute(
+        "SELECT a.name, p.kind, r.status, count(*) FROM plan p JOIN account a ON a.id = p.account "
+        "LEFT JOIN result r ON r.line = p.line GROUP BY a.name, p.kind, r.status"
+    )

@@ -1,0 +1,98 @@
+"""Owns the journal's tables, and opening a file that may be absent, foreign, newer or damaged."""
+
+import sqlite3
+from pathlib import Path
+
+from batchcart.errors import UsageError
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE account (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, platform TEXT NOT NULL, place TEXT NOT NULL);
+CREATE TABLE plan (
+    line INTEGER PRIMARY KEY,   -- the job file's line number
+    account INTEGER NOT NULL,
+    chain INTEGER NOT NULL,     -- the first line of the cart's chain
+    kind TEXT NOT NULL,
+    offset INTEGER NOT NULL,    -- where the line's text begins, in bytes
+    length INTEGER NOT NULL,
+    digest INTEGER NOT NULL     -- its checksum, to tell the first line that changed
+);
+CREATE TABLE send (             -- the past of operations that have not ended, or ended in doubt
+    line INTEGER NOT NULL,      -- 0: a question of the engine's own
+    n INTEGER NOT NULL,
+    at REAL NOT NULL,           -- wall clock, seconds
+    state TEXT NOT NULL,        -- sent, answered, failing, lost, void (nothing to remember)
+    request TEXT NOT NULL,
+    status INTEGER,
+    headers TEXT,
+    body BLOB,
+    why TEXT,
+    PRIMARY KEY (line, n)
+) WITHOUT ROWID;
+CREATE TABLE result (
+    seq INTEGER PRIMARY KEY,    -- the order in which lines ended
+    line INTEGER NOT NULL UNIQUE,
+    status TEXT NOT NULL,
+    learnt TEXT NOT NULL,       -- ids and facts for the chain's later lines
+    text BLOB NOT NULL,         -- the result line, without its line end
+    until INTEGER NOT NULL      -- bytes of the result file up to and with this line
+);
+"""
+
+PLAN_INDEX = "CREATE INDEX plan_order ON plan (account, chain, line)"
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """A fresh journal, open for writing; raises UsageError where the folder does not take it."""
+    try:
+        connection = _connect(path)
+        connection.executescript(TABLES)
+    except sqlite3.Error as error:
+        raise UsageError(f"the journal {path} cannot be written: {error}; nothing was sent") from None
+    set_meta(connection, "version", str(VERSION))
+    return connection
+
+
+def open_existing(path: Path) -> sqlite3.Connection:
+    """A journal that is there, open for writing; raises UsageError where it is damaged, foreign or newer."""
+    try:
+        connection = _connect(path)
+        found = get_meta(connection, "version")
+        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("its pages do not fit together")
+    except sqlite3.Error as error:
+        raise UsageError(
+            f"the journal {path} cannot be read: {error}. Nothing was sent and nothing was changed. Put back a copy "
+            "of it, or start over with --fresh, which keeps the old files under another name"
+        ) from None
+    if found is None or int(found) > VERSION:
+        connection.close()
+        raise UsageError(
+            f"the journal {path} was written by a newer batchcart (format {found}); use that version"
+        )
+    return connection
+
+
+def open_reading(path: Path) -> sqlite3.Connection:
+    """A second connection that only reads. One writer is all that SQLite's WAL mode is safe with before 3.51.3."""
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
+    """One fact about the run."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
+    """Note one fact about the run."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection

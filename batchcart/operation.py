@@ -1,0 +1,58 @@
+"""Owns what one job line asks for; it does not know files, platforms or how the asking is done."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The operations a job line can name in ``op``."""
+
+    CART_CREATE = "cart.create"
+    CART_GET = "cart.get"
+    CART_UPDATE = "cart.update"
+    CART_DELETE = "cart.delete"
+    CART_LIST = "cart.list"
+    CART_COUNT = "cart.count"
+    ITEM_ADD = "item.add"
+    ITEM_GET = "item.get"
+    ITEM_UPDATE = "item.update"
+    ITEM_DELETE = "item.delete"
+    DISCOUNT_SET = "discount.set"
+    DISCOUNT_DELETE = "discount.delete"
+
+    @property
+    def makes_item(self) -> bool:
+        """Whether the operation brings an item that later lines may name."""
+        return self in {Kind.CART_CREATE, Kind.ITEM_ADD}
+
+    @property
+    def uses_item(self) -> bool:
+        """Whether the operation works on one item."""
+        return self in _ON_ITEM
+
+    @property
+    def of_account(self) -> bool:
+        """Whether the operation asks about the whole shop and so names no cart."""
+        return self in {Kind.CART_LIST, Kind.CART_COUNT}
+
+
+_ON_ITEM = frozenset(
+    {Kind.ITEM_GET, Kind.ITEM_UPDATE, Kind.ITEM_DELETE, Kind.DISCOUNT_SET, Kind.DISCOUNT_DELETE}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One job line, read and checked; ``data`` and ``query`` are the author's own JSON text, b"" where none."""
+
+    line: int
+    kind: Kind
+    account: str
+    cart: str | None = None
+    cart_id: str | None = None
+    item: str | None = None
+    item_id: str | None = None
+    data: bytes = b""
+    query: bytes = b""
+    view: str | None = None
+    id: str | int | None = None

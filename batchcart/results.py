@@ -1,0 +1,119 @@
+"""Owns what a result line says; it does not know how an operation came to its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from batchcart.operation import Operation
+from batchcart.outcome import Done, Outcome, Reason, Refused, Skipped, Status, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An operation's outcome with its figures: sends that were needed, times in wall-clock seconds."""
+
+    outcome: Outcome
+    attempts: int = 0
+    http_status: int | None = None
+    sent_at: float | None = None
+    elapsed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result line (CONTRACT §3). ``names`` holds the platform's own: OrderKey, session_id, user_key …"""
+
+    line: int
+    account: str
+    platform: str
+    op: str
+    status: Status
+    id: str | int | None = None
+    cart: str | None = None
+    item: str | None = None
+    cart_id: str | None = None
+    item_id: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    http_status: int | None = None
+    attempts: int = 0
+    sent_at: str | None = None
+    elapsed_ms: float | None = None
+    body: Any = None
+    error: Mapping[str, Any] | None = None
+
+
+def status_of(outcome: Outcome) -> Status:
+    """The ending as the result file names it."""
+    match outcome:
+        case Done():
+            return Status.OK
+        case Refused():
+            return Status.FAILED
+        case Unknown():
+            return Status.IN_DOUBT
+        case Skipped():
+            return Status.SKIPPED
+
+
+def result_text(operation: Operation, platform: str, ending: Ending) -> bytes:
+    """The result line, without its line end; a read's body goes in as the shop wrote it, numbers untouched."""
+    outcome = ending.outcome
+    line: dict[str, Any] = {"line": operation.line}
+    if operation.id is not None:
+        line["id"] = operation.id
+    line |= {"account": operation.account, "platform": platform, "op": operation.kind.value}
+    for name, value in (("cart", operation.cart), ("item", operation.item)):
+        if value is not None:
+            line[name] = value
+    line["status"] = status_of(outcome).value
+    cart_id = (outcome.cart_id if isinstance(outcome, Done) else None) or operation.cart_id
+    item_id = (outcome.item_id if isinstance(outcome, Done) else None) or operation.item_id
+    for name, value in (("cart_id", cart_id), ("item_id", item_id)):
+        if value:
+            line[name] = value
+    if isinstance(outcome, Done):
+        line |= {name: value for name, value in outcome.names.items() if value}
+    if ending.http_status is not None:
+        line["http_status"] = ending.http_status
+    line["attempts"] = ending.attempts
+    if ending.sent_at is not None:
+        line["sent_at"] = moment(ending.sent_at)
+        line["elapsed_ms"] = round(ending.elapsed * 1000, 1)
+    if isinstance(outcome, Done) and outcome.body:
+        line["body"] = orjson.Fragment(outcome.body)
+    elif not isinstance(outcome, Done):
+        line["error"] = _error(outcome, ending.http_status)
+    return orjson.dumps(line)
+
+
+def read_result(text: bytes) -> Result:
+    """A result line back as a value; the platform's own names are whatever the contract does not list."""
+    fields = orjson.loads(text)
+    known = {
+        name: fields.pop(name) for name in Result.__dataclass_fields__ if name != "names" and name in fields
+    }
+    known["status"] = Status(known["status"])
+    return Result(**known, names=fields)
+
+
+def moment(seconds: float) -> str:
+    """A wall-clock time as results write it: UTC, milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _error(outcome: Refused | Unknown | Skipped, http_status: int | None) -> dict[str, Any]:
+    match outcome:
+        case Refused(reason, message, body):
+            error: dict[str, Any] = {"kind": reason.value, "message": message}
+        case Unknown(evidence):
+            error, body = {"kind": Reason.UNKNOWN.value, "message": evidence}, ""
+        case Skipped(needed, message):
+            error, body = {"kind": Reason.DEPENDENCY.value, "message": message, "line": needed}, ""
+    if http_status is not None:
+        error["http_status"] = http_status
+    if body:
+        error["body"] = body
+    return error

@@ -1,0 +1,240 @@
+"""Owns the simulator's HTTP server on loopback; it does not know limits, faults or what carts are.
+
+It calls itself a simulator in its Server header and on the pages of its own.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from batchcart.errors import UsageError
+from batchcart.limits import Bucket, Limit, Window
+from batchcart.sandbox import statefile, wire
+from batchcart.sandbox.addresses import PLATFORMS, address, platform_named, read_call
+from batchcart.sandbox.calls import Answer, Call, Effect
+from batchcart.sandbox.faults import Fault, chances
+from batchcart.sandbox.front import Front, RetryAfter, Verdict
+from batchcart.sandbox.shops import Platform, Shop
+from batchcart.sandbox.tray_tokens import RENEW
+
+SERVER = "batchcart-sandbox (a simulator)"
+HOST = "127.0.0.1"
+DEFAULT_LIMITS: Mapping[str, Sequence[Limit]] = {
+    "3dcart": (Bucket(50, 2.0),),
+    "tray": (Window(180, 60.0), Window(10_000, 86_400.0)),
+    "shoplo": (Window(2, 1.0),),
+}
+
+_GRACE = 0.01
+_ABOUT = (
+    b"batchcart-sandbox: a simulator of 3dcart, Tray and Shoplo shops. Nothing here is a real shop.\n"
+    b"What it saw: /sandbox/counters   What it holds: /sandbox/state\n"
+)
+
+Hook = Callable[[Call], str | None]
+"""Names the kind of fault that a call meets; None leaves it to chance, "" lets it pass."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Sandbox:
+    """Simulated shops of all three platforms behind one port of loopback.
+
+    Keys of ``limits`` and ``credentials`` are ``PLATFORM`` or ``PLATFORM/SHOP``; limits of ``()`` are none.
+    ``credentials`` pins what clients must show, in the words of the config file; any will do otherwise.
+    ``delay`` is the range, in seconds, of the fault of that name. ``sloppy`` answers in the malformed shapes
+    that the documents print. ``state_file`` carries carts and tokens over a restart.
+    """
+
+    limits: Mapping[str, Sequence[Limit]] = field(default_factory=dict)
+    faults: Sequence[Fault] = ()
+    seed: int = 0
+    sloppy: bool = False
+    hook: Hook | None = None
+    state_file: Path | None = None
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+    credentials: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    delay: tuple[float, float] = (0.05, 0.5)
+    retry_after: RetryAfter = "seconds"
+
+    def __post_init__(self) -> None:
+        for key in (*self.limits, *self.credentials):
+            platform_named(key.partition("/")[0])
+        self._fronts: dict[tuple[str, str], Front] = {}
+        self._sequence: Iterator[int] = itertools.count(1)
+        self._server: web.Server | None = None
+        self._listener: asyncio.Server | None = None
+        self._port = 0
+        self._file: statefile.StateFile | None = None
+        for platform in PLATFORMS:
+            self.shop(platform)
+        if self.state_file:
+            statefile.restore(self.state_file, lambda platform, name: self.shop(platform, name).shop)
+            for front in self._fronts.values():
+                statefile.index(front.shop)
+
+    def shop(self, platform: str, name: str = "") -> Front:
+        """One shop, to look at or to change while it runs; it exists as soon as somebody asks for it."""
+        front = self._fronts.get((platform, name))
+        if front is None:
+            front = self._fronts[platform, name] = self._opened(platform_named(platform), name)
+        return front
+
+    def _opened(self, platform: Platform, name: str) -> Front:
+        keys = (f"{platform.name}/{name}", platform.name)
+        limits = next((self.limits[key] for key in keys if key in self.limits), DEFAULT_LIMITS[platform.name])
+        credentials = next((self.credentials[key] for key in keys if key in self.credentials), {})
+        zone = timezone(timedelta(hours=platform.hours))
+        return Front(
+            platform=platform,
+            shop=Shop(platform.name, name, credentials, lambda: self.wall().astimezone(zone)),
+            limits=limits,
+            chances=chances(self.faults, self.seed, platform.name, name),
+            sequence=self._sequence,
+            noted=self._note,
+            delay=self.delay,
+            sloppy=self.sloppy,
+            retry_after=self.retry_after,
+        )
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port, once it serves."""
+        return f"http://{HOST}:{self._port}"
+
+    def address(self, platform: str, shop: str = "") -> str:
+        """The base address of an account: ``base_url`` for 3dcart and Shoplo, ``api_address`` for Tray."""
+        return address(self.origin, platform, shop)
+
+    def counters(self) -> dict[str, Any]:
+        """What each shop saw: platform, then shop, then its counters."""
+        return self._by_place(lambda front: front.saw.shown())
+
+    def state(self) -> dict[str, Any]:
+        """What each shop holds: platform, then shop, then its carts by key; 3dcart's numbers as text."""
+        return self._by_place(lambda front: {"carts": deepcopy(front.shop.carts)})
+
+    def _by_place(self, shown: Callable[[Front], dict[str, Any]]) -> dict[str, Any]:
+        places: dict[str, Any] = {platform: {} for platform in PLATFORMS}
+        for (platform, name), front in self._fronts.items():
+            places[platform][name] = shown(front)
+        return places
+
+    @asynccontextmanager
+    async def serving(self, port: int = 0) -> AsyncIterator[str]:
+        """Serve on a port of loopback (any free one for 0) to the end of the block; yields the origin."""
+        self._server = web.Server(self._answer, handler_cancellation=True, access_log=None)
+        self._port = port
+        await self._listen()
+        try:
+            if self.state_file:
+                self._file = statefile.StateFile(
+                    self.state_file, [front.shop for front in self._fronts.values()]
+                )
+            yield self.origin
+        finally:
+            await self._hang_up()
+            if self._file:
+                self._file.close()
+                self._file = None
+
+    @asynccontextmanager
+    async def refusing(self) -> AsyncIterator[None]:
+        """While the block lasts nobody listens: connections are refused, open ones are dropped."""
+        await self._hang_up()
+        try:
+            yield
+        finally:
+            await self._listen()
+
+    async def _listen(self) -> None:
+        assert self._server is not None
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(self._server, HOST, self._port)
+        except OSError as error:
+            raise UsageError(f"the sandbox cannot listen on {HOST}:{self._port}: {error.strerror}") from error
+        self._port = self._listener.sockets[0].getsockname()[1]
+
+    async def _hang_up(self) -> None:
+        assert self._server is not None
+        assert self._listener is not None
+        self._listener.close()
+        # Calls that hang are cut off: a moment for answers on their way, none for those that never come.
+        await self._server.shutdown(_GRACE)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.content.read() if request.can_read_body else b""
+        call = read_call(request.method, request.raw_path, request.headers.items(), body)
+        transport = request.transport
+        if call is None or transport is None:
+            return self._own_page(request.raw_path)
+        front = self.shop(call.platform, call.shop)
+        cart = front.platform.cart(front.shop, call)
+        if not cart:
+            return await self._given(transport, front, call)
+
+        def alive() -> bool:
+            return wire.has_peer(transport)
+
+        front.saw.takes_off(cart, alive)
+        try:
+            # One turn of the loop, so that two calls sent at once are seen to be.
+            await asyncio.sleep(0)
+            return await self._given(transport, front, call)
+        finally:
+            front.saw.lands(cart, alive)
+
+    async def _given(self, transport: asyncio.Transport, front: Front, call: Call) -> web.StreamResponse:
+        by_chance = front.chances.strike()
+        scripted = self.hook(call) if self.hook else None
+        verdict = front.treat(call, self.clock(), by_chance if scripted is None else scripted)
+        await _carry_out(transport, verdict)
+        return _response(verdict.answer)
+
+    def _own_page(self, target: str) -> web.Response:
+        match target:
+            case "/sandbox/counters":
+                return _response(Answer(200, orjson.dumps(self.counters())))
+            case "/sandbox/state":
+                return _response(Answer(200, orjson.dumps(self.state())))
+            case _:
+                status = 200 if target == "/" else 404
+                return _response(Answer(status, _ABOUT, content_type="text/plain; charset=utf-8"))
+
+    def _note(self, shop: Shop, effect: Effect) -> None:
+        if self._file is None:
+            return
+        if effect.verb == RENEW:
+            self._file.note_tokens(shop)
+        else:
+            self._file.note_cart(shop, effect.cart)
+
+
+def _response(answer: Answer) -> web.Response:
+    headers = {"Server": SERVER, "Content-Type": answer.content_type, **answer.headers}
+    return web.Response(status=answer.status, body=answer.body, headers=headers)
+
+
+async def _carry_out(transport: asyncio.Transport, verdict: Verdict) -> None:
+    """Do to the connection what the verdict says; an answer after the end of it reaches nobody."""
+    if verdict.late:
+        await asyncio.sleep(verdict.late)
+    match verdict.manner:
+        case "hang":
+            await asyncio.Event().wait()
+        case "reset":
+            wire.reset(transport)
+        case "truncate":
+            wire.truncated(transport, verdict.answer, SERVER)
+        case "answer":
+            pass

@@ -1,0 +1,75 @@
+"""Owns who may enter a simulated Tray shop and how its pair of tokens is renewed; it does not know carts.
+
+The vendor's pages say: the access token stands in the query, lives 3 hours, and 401 with error_code 1000 asks
+for a renewal; a refresh token lives 30 days, works once, and brings a new pair.
+"""
+
+from datetime import timedelta
+
+from batchcart.sandbox.calls import Answer, Call, Effect, said
+from batchcart.sandbox.shops import Shop
+
+_ACCESS_LIFE = timedelta(hours=3)
+_REFRESH_LIFE = timedelta(days=30)
+EXPIRED = 1000
+UNKNOWN = 1099
+RENEW = "renew"
+
+
+def refusal(shop: Shop, call: Call) -> Answer | None:
+    """Why the call's access token does not open the shop; a renewal needs none."""
+    if call.route == "GET auth":
+        return None
+    tokens = shop.tokens
+    given = call.query.get("access_token", "")
+    good = tokens.access or shop.credentials.get("access_token", given)
+    if given and given == good and not tokens.expired:
+        tokens.known.add(given)
+        return None
+    return _unauthorized(call, EXPIRED if given == good or given in tokens.known else UNKNOWN)
+
+
+def denied(shop: Shop, call: Call) -> Answer | None:
+    """The access token expires now, so that only a renewal opens the shop again."""
+    if call.route == "GET auth":
+        return None
+    shop.tokens.expired = True
+    return _unauthorized(call, EXPIRED)
+
+
+def renew(shop: Shop, call: Call) -> Answer:
+    """A new pair for a refresh token that was not used before; the old pair stops working."""
+    tokens = shop.tokens
+    given = call.query.get("refresh_token", "")
+    good = tokens.refresh or shop.credentials.get("refresh_token", given)
+    if not given or given != good or given in tokens.spent:
+        return _unauthorized(call, UNKNOWN)
+    tokens.spent.add(given)
+    tokens.renewals += 1
+    tokens.access = f"sandbox-access-{shop.name or 'loja'}-{tokens.renewals}"
+    tokens.refresh = f"sandbox-refresh-{shop.name or 'loja'}-{tokens.renewals}"
+    tokens.expired = False
+    now = shop.wall()
+    pair = {
+        "message": "Refresh token",
+        "code": 200,
+        "access_token": tokens.access,
+        "refresh_token": tokens.refresh,
+        "date_expiration_access_token": f"{now + _ACCESS_LIFE:%Y-%m-%d %H:%M:%S}",
+        "date_expiration_refresh_token": f"{now + _REFRESH_LIFE:%Y-%m-%d %H:%M:%S}",
+        "date_activated": f"{now:%Y-%m-%d %H:%M:%S}",
+        "store_id": "123123",
+    }
+    return said(200, pair, Effect(RENEW, ""))
+
+
+def _unauthorized(call: Call, error_code: int) -> Answer:
+    cause = "Token expired" if error_code == EXPIRED else "Token unknown"
+    document = {
+        "code": 401,
+        "url": f"//{call.path}",
+        "name": "Unauthorized access",
+        "error_code": error_code,
+        "causes": [cause],
+    }
+    return said(401, document)
