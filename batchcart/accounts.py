@@ -86,18 +86,14 @@ class Entry:
     def read(self) -> Account:
         """The account with its secrets read; raises UsageError where one cannot be."""
         where = f"account {self.name!r}"
-        values = {
-            name: _secret(value, f"{where}: {name}", self.folder) for name, value in self.settings.items()
-        }
+        values = {name: _secret(value, f"{where}: {name}", self.folder) for name, value in self.settings.items()}
         address = self.adapter.address(values)
         _check_address(address, where, insecure=self.options.insecure)
         ca_file = self.folder / self.options.ca_file if self.options.ca_file else None
         if ca_file is not None and not ca_file.is_file():
             raise UsageError(f"{where}: ca_file {ca_file} is not a file")
         credentials = Credentials(values, self.secret_names & frozenset(values))
-        return Account(
-            self.name, self.adapter, address, credentials, self.limits, self.options, ca_file, self.embedded
-        )
+        return Account(self.name, self.adapter, address, credentials, self.limits, self.options, ca_file, self.embedded)
 
 
 def config_path(given: str | Path | None) -> Path | None:
@@ -137,16 +133,12 @@ def read_config(path: Path | None, adapters: Mapping[str, Adapter]) -> dict[str,
     return entries
 
 
-def _entry(
-    name: str, keys: dict[str, Any], adapters: Mapping[str, Adapter], folder: Path, where: str
-) -> Entry:
+def _entry(name: str, keys: dict[str, Any], adapters: Mapping[str, Adapter], folder: Path, where: str) -> Entry:
     platform = keys.get("platform")
+    if platform is None:
+        raise UsageError(f"{where}: platform is missing; it is one of {', '.join(adapters)}")
     if platform not in adapters:
-        if platform is None:
-            raise UsageError(f"{where}: platform is missing; it is one of {', '.join(adapters)}")
-        raise UsageError(
-            f"{where}: platform {platform!r} is not known; {suggestion(str(platform), adapters)}"
-        )
+        raise UsageError(f"{where}: platform {platform!r} is not known; {suggestion(str(platform), adapters)}")
     adapter = adapters[platform]
     own = {field.name for field in msgspec.structs.fields(adapter.settings)}
     shared = {field.name for field in msgspec.structs.fields(Options)}

@@ -52,24 +52,16 @@ class Chains:
                     f"cart: no earlier line makes {operation.cart!r}; begin with cart.create, "
                     "or give the key of a cart that exists as cart_id"
                 )
-            chain = (
-                self._of(("key", operation.account, chosen_id), operation.line)
-                if chosen_id
-                else operation.line
-            )
+            chain = self._of(("key", operation.account, chosen_id), operation.line) if chosen_id else operation.line
             self.names[name] = (chain, chosen_id or "")
             return chain
         chain, known_id = self._root(entry[0]), entry[1]
         if operation.kind is Kind.CART_CREATE:
             found.append(f"cart: {operation.cart!r} is made twice; lines of this cart begin at line {chain}")
         elif chosen_id is not None and not known_id:
-            found.append(
-                f"cart_id: given late; it belongs on the first line of {operation.cart!r}, line {chain}"
-            )
+            found.append(f"cart_id: given late; it belongs on the first line of {operation.cart!r}, line {chain}")
         elif chosen_id is not None and chosen_id != known_id:
-            found.append(
-                f"cart_id: {chosen_id!r} contradicts {known_id!r}, given earlier for {operation.cart!r}"
-            )
+            found.append(f"cart_id: {chosen_id!r} contradicts {known_id!r}, given earlier for {operation.cart!r}")
         return chain
 
     def _creation(self, operation: Operation, chain: int) -> Iterator[str]:

@@ -23,7 +23,7 @@ def check_operation(operation: Operation, adapter: Adapter, *, allow_unknown: bo
         found += problems(b"{}", cell.data, "data") or [f"data: {operation.kind} needs at least one field"]
     if operation.view is not None and operation.view not in cell.views:
         takes = " or ".join(f'"{view}"' for view in cell.views)
-        found.append(f"view: {adapter.name} {operation.kind} takes {takes if takes else 'none'}")
+        found.append(f"view: {adapter.name} {operation.kind} takes {takes or 'none'}")
     if not found:
         dry_request(operation, adapter)
     return found
@@ -37,9 +37,7 @@ def chosen_key(operation: Operation, adapter: Adapter) -> tuple[str | None, list
     if not isinstance(inside, str):
         return operation.cart_id, []
     if operation.cart_id not in {None, inside}:
-        return operation.cart_id, [
-            f"cart_id: {operation.cart_id!r} contradicts data.{adapter.chosen_key} {inside!r}"
-        ]
+        return operation.cart_id, [f"cart_id: {operation.cart_id!r} contradicts data.{adapter.chosen_key} {inside!r}"]
     return inside, []
 
 
@@ -86,9 +84,7 @@ def _cart_problems(operation: Operation, adapter: Adapter) -> list[str]:
         return [f"cart_id: {adapter.name} makes the key of a new cart itself; leave it out"]
     if operation.cart_id and len(operation.cart_id) > adapter.key_length:
         key = adapter.chosen_key or "key"
-        return [
-            f"cart_id: {len(operation.cart_id)} characters, but a {key} has {adapter.key_length} at the most"
-        ]
+        return [f"cart_id: {len(operation.cart_id)} characters, but a {key} has {adapter.key_length} at the most"]
     if operation.kind is Kind.CART_CREATE:
         return []
     lonely_item = operation.kind.uses_item and operation.item_id and not adapter.item_needs_cart
@@ -103,15 +99,11 @@ def _item_problems(operation: Operation, adapter: Adapter) -> list[str]:
         if operation.item and operation.item_id:
             return ["item: give item or item_id, not both"]
         if not (operation.item or operation.item_id):
-            return [
-                "item: missing; name an item made earlier in this job, or give the platform's own id as item_id"
-            ]
+            return ["item: missing; name an item made earlier in this job, or give the platform's own id as item_id"]
         return []
     if operation.item_id:
         return [
-            f"item_id: {kind} takes none: the platform makes it"
-            if kind.makes_item
-            else f"item_id: {kind} takes none"
+            f"item_id: {kind} takes none: the platform makes it" if kind.makes_item else f"item_id: {kind} takes none"
         ]
     if operation.item and not (kind.makes_item and (kind is Kind.ITEM_ADD or adapter.create_adds_item)):
         hint = "; add the item with item.add" if kind is Kind.CART_CREATE else ""

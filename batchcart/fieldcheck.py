@@ -16,9 +16,7 @@ def _decoder(table: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(table)
 
 
-def problems(
-    text: bytes, table: type[msgspec.Struct], where: str, *, allow_unknown: bool = False
-) -> list[str]:
+def problems(text: bytes, table: type[msgspec.Struct], where: str, *, allow_unknown: bool = False) -> list[str]:
     """What is wrong with ``text`` as a ``table``, one sentence per field; empty where nothing is."""
     try:
         _decoder(table).decode(text)

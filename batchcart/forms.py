@@ -17,9 +17,7 @@ def encoded(request: Request, encoding: str) -> Request:
     if not request.body:
         return request
     if encoding == "json":
-        return replace(
-            request, headers=(*request.headers, ("Content-Type", "application/json; charset=utf-8"))
-        )
+        return replace(request, headers=(*request.headers, ("Content-Type", "application/json; charset=utf-8")))
     pairs = _pairs("", _texts.decode(request.body))
     body = "&".join(f"{quote_plus(name, safe='[]')}={quote_plus(value)}" for name, value in pairs)
     headers = (*request.headers, ("Content-Type", "application/x-www-form-urlencoded"))

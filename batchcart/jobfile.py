@@ -73,7 +73,7 @@ class JobSource:
     """A job that can be read again at any place: the file itself, or its spooled plain text."""
 
     name: str
-    file: BinaryIO
+    file: IO[bytes]
 
     def lines(self) -> Iterator[RawLine]:
         """All lines that are not blank, in file order; a line that is too long comes cut short."""
@@ -97,7 +97,7 @@ class JobSource:
     def digest(self) -> str:
         """SHA-256 of the whole plain text."""
         self.file.seek(0)
-        return hashlib.file_digest(self.file, "sha256").hexdigest()
+        return hashlib.file_digest(cast("BinaryIO", self.file), "sha256").hexdigest()
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes at one place."""
@@ -117,7 +117,7 @@ def open_job(path: str, *, spool_folder: Path | None = None) -> Iterator[JobSour
             with tempfile.TemporaryFile(dir=spool_folder) as spool:
                 shutil.copyfileobj(stream, spool, 1 << 20)
                 spool.seek(0)
-                yield JobSource(name, cast("BinaryIO", spool))
+                yield JobSource(name, spool)
     except FileNotFoundError as error:
         if error.filename not in {path, None}:
             raise
@@ -134,7 +134,7 @@ def open_job(path: str, *, spool_folder: Path | None = None) -> Iterator[JobSour
 
 def _opened(path: str) -> IO[bytes]:
     if path == "-":
-        return open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: PTH123, SIM115  # a descriptor, not a path
+        return open(sys.stdin.fileno(), "rb", closefd=False)  # a descriptor, not a path
     if path.endswith(".gz"):
         return cast("IO[bytes]", gzip.open(path, "rb"))
     if path.endswith(".zst"):
@@ -146,9 +146,7 @@ def _zstd(path: str) -> IO[bytes]:
     try:
         from backports import zstd  # noqa: PLC0415  # an extra: only those who have .zst jobs need it
     except ImportError:
-        raise UsageError(
-            f"job file {path}: reading .zst needs the extra: pip install 'batchcart[zstd]'"
-        ) from None
+        raise UsageError(f"job file {path}: reading .zst needs the extra: pip install 'batchcart[zstd]'") from None
     return cast("IO[bytes]", zstd.open(path, "rb"))
 
 

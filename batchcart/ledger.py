@@ -174,14 +174,10 @@ class Sends:
         def here(monotonic: float, then: float) -> float:
             return monotonic if same_boot else now - (wall - then)
 
-        self.capacity = max(
-            self.capacity, capacity
-        )  # what a shorter limit no longer needs may be needed again
+        self.capacity = max(self.capacity, capacity)  # what a shorter limit no longer needs may be needed again
         kept = range(max(0, count - capacity), count)
         records = [_RECORD.unpack_from(old, _START + (number % capacity) * _RECORD.size) for number in kept]
-        levels = [
-            _LEVELS.unpack_from(old, _HEADER.size + bucket * _LEVELS.size) for bucket in range(_BUCKETS)
-        ]
+        levels = [_LEVELS.unpack_from(old, _HEADER.size + bucket * _LEVELS.size) for bucket in range(_BUCKETS)]
         return sorted(min(now, here(*record)) for record in records), [here(*level) for level in levels]
 
 

@@ -36,9 +36,7 @@ class Kind(StrEnum):
         return self in {Kind.CART_LIST, Kind.CART_COUNT}
 
 
-_ON_ITEM = frozenset(
-    {Kind.ITEM_GET, Kind.ITEM_UPDATE, Kind.ITEM_DELETE, Kind.DISCOUNT_SET, Kind.DISCOUNT_DELETE}
-)
+_ON_ITEM = frozenset({Kind.ITEM_GET, Kind.ITEM_UPDATE, Kind.ITEM_DELETE, Kind.DISCOUNT_SET, Kind.DISCOUNT_DELETE})
 
 
 @dataclass(frozen=True, slots=True)

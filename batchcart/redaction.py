@@ -18,9 +18,7 @@ def redactor(secrets: Iterable[str]) -> "re.Pattern[bytes] | None":
     """
     spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
     parts = [
-        re.escape(spelling)
-        if len(spelling) >= _SURELY_SECRET
-        else rf"(?<![\w-]){re.escape(spelling)}(?![\w-])"
+        re.escape(spelling) if len(spelling) >= _SURELY_SECRET else rf"(?<![\w-]){re.escape(spelling)}(?![\w-])"
         for spelling in sorted(spellings, key=len, reverse=True)
     ]
     return re.compile("|".join(parts).encode()) if parts else None

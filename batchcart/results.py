@@ -92,9 +92,7 @@ def result_text(operation: Operation, platform: str, ending: Ending) -> bytes:
 def read_result(text: bytes) -> Result:
     """A result line back as a value; the platform's own names are whatever the contract does not list."""
     fields = orjson.loads(text)
-    known = {
-        name: fields.pop(name) for name in Result.__dataclass_fields__ if name != "names" and name in fields
-    }
+    known = {name: fields.pop(name) for name in Result.__dataclass_fields__ if name != "names" and name in fields}
     known["status"] = Status(known["status"])
     return Result(**known, names=fields)
 
@@ -105,15 +103,16 @@ def moment(seconds: float) -> str:
 
 
 def _error(outcome: Refused | Unknown | Skipped, http_status: int | None) -> dict[str, Any]:
+    error: dict[str, Any]
     match outcome:
-        case Refused(reason, message, body):
-            error: dict[str, Any] = {"kind": reason.value, "message": message}
+        case Refused(reason, message, _):
+            error = {"kind": reason.value, "message": message}
         case Unknown(evidence):
-            error, body = {"kind": Reason.UNKNOWN.value, "message": evidence}, ""
+            error = {"kind": Reason.UNKNOWN.value, "message": evidence}
         case Skipped(needed, message):
-            error, body = {"kind": Reason.DEPENDENCY.value, "message": message, "line": needed}, ""
+            error = {"kind": Reason.DEPENDENCY.value, "message": message, "line": needed}
     if http_status is not None:
         error["http_status"] = http_status
-    if body:
-        error["body"] = body
+    if isinstance(outcome, Refused) and outcome.body:
+        error["body"] = outcome.body
     return error

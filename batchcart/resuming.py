@@ -38,16 +38,12 @@ def check_same_job(connection: sqlite3.Connection, source: JobSource, journal: P
     )
 
 
-def check_same_accounts(
-    connection: sqlite3.Connection, entries: Mapping[str, Entry], config_name: str
-) -> None:
+def check_same_accounts(connection: sqlite3.Connection, entries: Mapping[str, Entry], config_name: str) -> None:
     """Raises UsageError where an account of the run is gone from the config or points elsewhere now."""
     for name, platform, place in connection.execute("SELECT name, platform, place FROM account"):
         entry = entries.get(name)
         if entry is None:
-            raise UsageError(
-                f"account {name!r} of this run is not in {config_name} any more; put it back to go on"
-            )
+            raise UsageError(f"account {name!r} of this run is not in {config_name} any more; put it back to go on")
         now = "the embedded sandbox" if entry.embedded else entry.place
         if (entry.adapter.name, now) != (platform, place):
             raise UsageError(
@@ -63,9 +59,7 @@ def mend_results(connection: sqlite3.Connection, path: Path) -> None:
     holds, with perhaps a torn last line. Raises UsageError where it is the result file of something else.
     """
     size = path.stat().st_size if path.exists() else 0
-    row = connection.execute(
-        "SELECT until FROM result WHERE until <= ? ORDER BY seq DESC LIMIT 1", (size,)
-    ).fetchone()
+    row = connection.execute("SELECT until FROM result WHERE until <= ? ORDER BY seq DESC LIMIT 1", (size,)).fetchone()
     whole: int = row[0] if row else 0
     _check_own(connection, path, whole)
     with path.open("r+b" if path.exists() else "w+b") as file:

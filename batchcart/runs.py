@@ -59,8 +59,8 @@ class RunOptions:
 class Watch:
     """A run as seen from outside while it is alive: lanes to read counters from, and the way to stop it."""
 
-    on_line: Callable[[bytes], None] = lambda text: None
-    tell: Callable[[str], None] = lambda text: None
+    on_line: Callable[[bytes], None] = lambda _text: None
+    tell: Callable[[str], None] = lambda _text: None
     lanes: list[Lane] = field(default_factory=list)
     planned: dict[str, int] = field(default_factory=dict)
     ended: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -85,9 +85,7 @@ async def run_job(options: RunOptions, watch: Watch) -> Summary:
     """
     config = config_path(options.config)
     entries = read_config(config, platforms())
-    config_name = (
-        str(config) if config else "the config (there is no batchcart.toml; `batchcart init` writes one)"
-    )
+    config_name = str(config) if config else "the config (there is no batchcart.toml; `batchcart init` writes one)"
     results = options.results_path
     with contextlib.ExitStack() as stack:
         lock = Lock(Path(f"{results}.lock"))
@@ -107,9 +105,7 @@ def _acquire(lock: Lock, results: Path) -> None:
     try:
         lock.acquire(f"the result file {results}")
     except OSError as error:
-        raise UsageError(
-            f"{results}: cannot write there: {error.strerror}; choose other results with -o"
-        ) from None
+        raise UsageError(f"{results}: cannot write there: {error.strerror}; choose other results with -o") from None
 
 
 def _set_aside(results: Path) -> None:
@@ -157,9 +153,7 @@ def _journal(
     return _plan(options, source, entries, config_name), False
 
 
-def _plan(
-    options: RunOptions, source: JobSource, entries: Mapping[str, Entry], config_name: str
-) -> sqlite3.Connection:
+def _plan(options: RunOptions, source: JobSource, entries: Mapping[str, Entry], config_name: str) -> sqlite3.Connection:
     path = journal_path(options.results_path)
     connection = create(path)
     try:
@@ -212,9 +206,9 @@ async def _run(
         ready = await stack.enter_async_context(_addresses(accounts, results))
         journal = Journal(connection, results, ended=watch.on_line, failed=failed)
         stack.callback(journal.close)
-        for number, entry in accounts:
-            lane = await _lane(stack, options, entry, ready(entry), number, journal, plan, watch)
-            watch.lanes.append(lane)
+        parts = _Parts(journal, plan, {entry.name: number for number, entry in accounts}, ready)
+        for _, entry in accounts:
+            watch.lanes.append(await _lane(stack, options, watch, parts, entry))
         _count_planned(plan, watch)
         job = Job(get_meta(plan, "run") or "", source, plan, options.account, resumed)
         if watch.stopping:
@@ -240,18 +234,20 @@ async def _run(
     )
 
 
-async def _lane(
-    stack: AsyncExitStack,
-    options: RunOptions,
-    entry: Entry,
-    account: Account,
-    number: int,
-    journal: Journal,
-    plan: sqlite3.Connection,
-    watch: Watch,
-) -> Lane:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What every lane of a run is made with."""
+
+    journal: Journal
+    plan: sqlite3.Connection
+    numbers: Mapping[str, int]
+    read: Callable[[Entry], Account]
+
+
+async def _lane(stack: AsyncExitStack, options: RunOptions, watch: Watch, parts: _Parts, entry: Entry) -> Lane:
     from batchcart.transport import connected  # noqa: PLC0415  # importing aiohttp takes longer than most commands
 
+    account, number = parts.read(entry), parts.numbers[entry.name]
     if options.concurrency is not None:
         account = replace(account, options=structs.replace(account.options, concurrency=options.concurrency))
     ledger = Ledger(None) if account.embedded else Ledger.of(account.name, entry.place)
@@ -262,7 +258,7 @@ async def _lane(
     return Lane(
         account=account,
         number=number,
-        journal=journal,
+        journal=parts.journal,
         limiter=Limiter(account.limits, sends, strict=strict, clock=time.monotonic),
         ledger=ledger,
         send=await stack.enter_async_context(connected(account)),
@@ -272,14 +268,12 @@ async def _lane(
         rng=random.Random(),  # noqa: S311  # jitter, no secret
         patience=options.patience * 60,
         tell=watch.tell,
-        question=next_number(plan, -number),
+        question=next_number(parts.plan, -number),
     )
 
 
 @asynccontextmanager
-async def _addresses(
-    accounts: list[tuple[int, Entry]], results: Path
-) -> AsyncIterator[Callable[[Entry], Account]]:
+async def _addresses(accounts: list[tuple[int, Entry]], results: Path) -> AsyncIterator[Callable[[Entry], Account]]:
     """A function that reads an account, with the embedded sandbox running if one of them is of it."""
     if not any(entry.embedded for _, entry in accounts):
         yield Entry.read
@@ -290,9 +284,7 @@ async def _addresses(
     async with sandbox.serving():
         yield (
             lambda entry: (
-                replace(entry.read(), address=sandbox.address(entry.adapter.name))
-                if entry.embedded
-                else entry.read()
+                replace(entry.read(), address=sandbox.address(entry.adapter.name)) if entry.embedded else entry.read()
             )
         )
 

@@ -26,6 +26,10 @@ from batchcart.exchange import NotSent, Request, Response, Unanswered
 LARGEST_BODY = 32 << 20
 """Bytes of an answer that are read at the most."""
 
+_KEPT_ALIVE = 4.0
+"""Seconds an idle connection is kept: less than the 5 after which common servers drop it, since a write on a
+connection that the shop is just dropping is a write without an answer."""
+
 _KEPT_HEADERS = ("retry-after", "content-type", "location")
 
 
@@ -41,7 +45,7 @@ async def connected(
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_note_leaving)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=_trust(account)),
+        connector=aiohttp.TCPConnector(limit=0, ssl=_trust(account), keepalive_timeout=_KEPT_ALIVE),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=account.options.timeout),
         headers={"Accept": "application/json", "User-Agent": f"batchcart/{__version__}"},
@@ -60,25 +64,19 @@ def _trust(account: Account) -> ssl.SSLContext | bool:
     try:
         return ssl.create_default_context(cafile=str(account.ca_file))
     except (ssl.SSLError, OSError):
-        raise UsageError(
-            f"account {account.name!r}: ca_file {account.ca_file} holds no certificates"
-        ) from None
+        raise UsageError(f"account {account.name!r}: ca_file {account.ca_file} holds no certificates") from None
 
 
 async def _note_leaving(
-    session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestHeadersSentParams
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
     context.trace_request_ctx.left = True
 
 
-async def _send(
-    session: aiohttp.ClientSession, account: Account, request: Request
-) -> Response | NotSent | Unanswered:
+async def _send(session: aiohttp.ClientSession, account: Account, request: Request) -> Response | NotSent | Unanswered:
     progress = SimpleNamespace(left=False, passes=0)
 
-    async def once(
-        client_request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
+    async def once(client_request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         progress.passes += 1
         if progress.passes > 1:
             raise _SentTwice
@@ -97,7 +95,7 @@ async def _send(
             body = await _read(answer)
             headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
             return Response(answer.status, body, headers)
-    except (aiohttp.ClientError, OSError, asyncio.TimeoutError, _SentTwice, _TooLarge) as error:
+    except (TimeoutError, aiohttp.ClientError, OSError, _SentTwice, _TooLarge) as error:
         return _what_became(error, account, left=progress.left)
 
 

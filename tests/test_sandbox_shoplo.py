@@ -29,9 +29,7 @@ class Sklep:
 
     async def ask(self, method: str, path: str, body: Any = None, **query: str) -> dict[str, Any]:
         self.now += timedelta(minutes=1)
-        async with self.client.request(
-            method, self.url(path), json=body, params=query, headers=BEARER
-        ) as answer:
+        async with self.client.request(method, self.url(path), json=body, params=query, headers=BEARER) as answer:
             assert answer.status == 200
             document: dict[str, Any] = json.loads(await answer.read())
             return document
@@ -121,9 +119,7 @@ async def test_filters_leave_what_they_name(sklep: Sklep) -> None:
 
 async def test_fields_choose_what_a_line_shows(sklep: Sklep) -> None:
     number = await sklep.put_in(user_key="k")
-    assert await sklep.ask("GET", f"carts/{number}", fields="id,user_key") == {
-        "cart": {"id": number, "user_key": "k"}
-    }
+    assert await sklep.ask("GET", f"carts/{number}", fields="id,user_key") == {"cart": {"id": number, "user_key": "k"}}
     assert await sklep.ask("GET", "carts", fields="sku") == {"carts": [{"sku": "sku-54"}]}
 
 
@@ -182,18 +178,14 @@ async def test_a_discount_never_shows_in_a_line_and_is_deleted_once(sklep: Sklep
         ("GET", "carts?page=0", None),
     ],
 )
-async def test_a_bad_request_is_an_error_with_http_200(
-    sklep: Sklep, method: str, path: str, body: Any
-) -> None:
+async def test_a_bad_request_is_an_error_with_http_200(sklep: Sklep, method: str, path: str, body: Any) -> None:
     await sklep.put_in()
     answer = await sklep.ask(method, path, body)
     assert (answer["status"], answer["error"]) == ("err", 400)
     assert sklep.sandbox.counters()["shoplo"][""]["effects"] == {"create": 1}
 
 
-@pytest.mark.parametrize(
-    "headers", [{}, {"app-id": "1"}, {"Authorization": "Bearer b"}, {"Authorization": "OAuth x"}]
-)
+@pytest.mark.parametrize("headers", [{}, {"app-id": "1"}, {"Authorization": "Bearer b"}, {"Authorization": "OAuth x"}])
 async def test_without_credentials_the_error_is_202(sklep: Sklep, headers: dict[str, str]) -> None:
     async with sklep.client.get(sklep.url("carts"), headers=headers) as answer:
         document = await answer.json()

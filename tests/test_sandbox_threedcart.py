@@ -20,9 +20,7 @@ class Acme:
         self.sandbox = sandbox
         self.client = client
 
-    async def ask(
-        self, method: str, path: str, body: str = "", headers: dict[str, str] = KEYS
-    ) -> tuple[int, str]:
+    async def ask(self, method: str, path: str, body: str = "", headers: dict[str, str] = KEYS) -> tuple[int, str]:
         url = f"{self.sandbox.address('3dcart')}/3dCartWebAPI/v1/{path}"
         async with self.client.request(method, url, data=body.encode(), headers=headers) as answer:
             return answer.status, await answer.text()
@@ -114,9 +112,7 @@ async def test_the_same_product_twice_is_two_items(acme: Acme) -> None:
 async def test_options_come_back_as_given(acme: Acme) -> None:
     cart = await acme.made("Cart", "{}")
     options = [{"OptionSetID": 1, "OptionID": 2, "OptionValue": "red"}]
-    await acme.made(
-        f"Cart/{cart}/Item", json.dumps({"CatalogID": 7, "ItemQuantity": 1, "ItemOptions": options})
-    )
+    await acme.made(f"Cart/{cart}/Item", json.dumps({"CatalogID": 7, "ItemQuantity": 1, "ItemOptions": options}))
     assert (await acme.shown(cart))["CartItemList"][0]["ItemOptions"] == options
 
 

@@ -61,10 +61,7 @@ async def test_a_create_answers_line_session_and_address(loja: Loja) -> None:
 
 @pytest.mark.parametrize("variants", [("", "0"), ("0", None), (None, "")])
 async def test_the_same_product_again_adds_to_its_line(loja: Loja, variants: tuple[str | None, ...]) -> None:
-    numbers = [
-        await loja.put_in(session_id="s1", product_id=2, variant_id=variant, quantity=3)
-        for variant in variants
-    ]
+    numbers = [await loja.put_in(session_id="s1", product_id=2, variant_id=variant, quantity=3) for variant in variants]
     (line,) = await loja.lines("s1")
     assert numbers[0] == numbers[1]
     assert (line["product_id"], line["variant_id"], line["quantity"]) == ("2", "0", "6")
@@ -115,9 +112,7 @@ async def test_the_complete_cart_has_totals_and_empty_arrays_for_objects(loja: L
 
 
 async def test_a_shipping_tax_fills_the_tax_object(loja: Loja) -> None:
-    await loja.put_in(
-        session_id="s1", product_id=8, quantity=1, Shipping={"tax_name": "A", "tax_value": "2.00"}
-    )
+    await loja.put_in(session_id="s1", product_id=8, quantity=1, Shipping={"tax_name": "A", "tax_value": "2.00"})
     _, answer = await loja.ask("GET", "carts/s1/complete")
     assert answer["Cart"]["Tax"] == {"name": "A", "value": "2.00"}
 

@@ -34,15 +34,13 @@ async def _write(watch: Watch) -> None:
         await asyncio.sleep(_PLAIN_TICK)
         done, lines = _done(watch), sum(watch.planned.values())
         rate = sum(lane.counters.sent for lane in watch.lanes) / (time.monotonic() - began)
-        bad = ", ".join(
-            f"{count} {status}" for status, count in _totals(watch).items() if status != "ok" and count
-        )
+        bad = ", ".join(f"{count} {status}" for status, count in _totals(watch).items() if status != "ok" and count)
         click.echo(f"{done:,} of {lines:,} lines, {rate:.1f} requests/s{f', {bad}' if bad else ''}", err=True)
 
 
 async def _draw(watch: Watch) -> None:
     from rich.console import Console  # noqa: PLC0415  # 0.1 s that only a terminal needs
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (
         TextColumn("{task.description}"),
@@ -52,7 +50,7 @@ async def _draw(watch: Watch) -> None:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as progress:
-        bars = {}
+        bars: dict[str, TaskID] = {}
         while True:
             for lane in watch.lanes:
                 name = lane.account.name
@@ -67,9 +65,7 @@ async def _draw(watch: Watch) -> None:
 
 def _note(watch: Watch, name: str) -> str:
     lane = next(lane for lane in watch.lanes if lane.account.name == name)
-    words = [
-        f"{count} {status}" for status, count in watch.ended.get(name, {}).items() if status != "ok" and count
-    ]
+    words = [f"{count} {status}" for status, count in watch.ended.get(name, {}).items() if status != "ok" and count]
     if lane.closed:
         words.append(lane.state)
     elif lane.limiter.held_for > 0:

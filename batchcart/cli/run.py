@@ -17,9 +17,7 @@ from batchcart.summary import Summary
 
 @click.command("run")
 @click.argument("job")
-@click.option(
-    "-o", "--results", type=click.Path(dir_okay=False, path_type=Path), help="Result file [JOB's name]."
-)
+@click.option("-o", "--results", type=click.Path(dir_okay=False, path_type=Path), help="Result file [JOB's name].")
 @click.option("--config", type=click.Path(path_type=Path), help="Config file [batchcart.toml].")
 @click.option("--account", metavar="NAME", help="Account of the lines that name none.")
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Operations in flight per account [8].")

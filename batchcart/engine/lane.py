@@ -7,11 +7,11 @@ came back. Waiting can be broken off at any time; from the intent to the note no
 import asyncio
 import hashlib
 import random
-import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from re import Pattern
 
 from batchcart.accounts import Account
 from batchcart.adapter import Credentials
@@ -71,7 +71,7 @@ class Lane:
     state: str = "running"
     halted: bool = False
     counters: Counters = field(default_factory=Counters)
-    secret: "re.Pattern[bytes] | None" = None
+    secret: Pattern[bytes] | None = None
     _waiting: "set[asyncio.Task[object]]" = field(default_factory=set)
     _bad_in_a_row: int = 0
     _down_since: float | None = None
@@ -126,9 +126,7 @@ class Lane:
         """Write down what came back, without secrets."""
         match heard.reply:
             case Response() as response:
-                clean = replace(
-                    response, body=redacted(response.body, self.secret), headers=self._clean(response)
-                )
+                clean = replace(response, body=redacted(response.body, self.secret), headers=self._clean(response))
                 self.journal.answer(line, heard.number, state, response_row(clean))
             case NotSent(why) | Unanswered(why):
                 self.journal.answer(line, heard.number, state, lost_row(why))
@@ -184,9 +182,7 @@ class Lane:
             if self.credentials is not used or self.halted:
                 return not self.halted
             if denied.final or renewal is None or not used.get(renewal.needs):
-                self.close(
-                    "closed", f"{denied.message}. Its lines stay open; mend the credentials, then run again"
-                )
+                self.close("closed", f"{denied.message}. Its lines stay open; mend the credentials, then run again")
             else:
                 await self._ask_for_tokens(denied)
             return not self.halted
@@ -205,9 +201,7 @@ class Lane:
                 self._take_tokens(fresh)
                 return
             refused = (
-                isinstance(heard.reply, Response)
-                and 400 <= heard.reply.status < 500
-                and heard.reply.status != 429
+                isinstance(heard.reply, Response) and 400 <= heard.reply.status < 500 and heard.reply.status != 429
             )
             if refused:
                 break
@@ -219,8 +213,7 @@ class Lane:
             "application again, put the new tokens into the config, then run again",
         )
 
-    def _take_tokens(self, fresh: dict[str, str] | object) -> None:
-        assert isinstance(fresh, dict)
+    def _take_tokens(self, fresh: Mapping[str, str]) -> None:
         # Kept before used: a pair that is lost in a crash cannot be had again.
         kept = {**{name: self.credentials.get(name) for name in fresh}, **fresh}
         self.ledger.keep_tokens(origin(self.account.credentials), kept)
@@ -282,9 +275,7 @@ class Lane:
                 return False
 
     def _clean(self, response: Response) -> dict[str, str]:
-        return {
-            name: redacted(value.encode(), self.secret).decode() for name, value in response.headers.items()
-        }
+        return {name: redacted(value.encode(), self.secret).decode() for name, value in response.headers.items()}
 
     @contextmanager
     def _may_break_off(self) -> Iterator[None]:

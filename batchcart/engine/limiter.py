@@ -48,18 +48,14 @@ def capacity(limits: Sequence[Limit]) -> int:
 class Limiter:
     """One account's limits. ``acquire`` waits until one more send keeps all of them."""
 
-    def __init__(
-        self, limits: Sequence[Limit], sends: Sends, *, strict: bool, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, limits: Sequence[Limit], sends: Sends, *, strict: bool, clock: Callable[[], float]) -> None:
         self._windows = [limit for limit in limits if isinstance(limit, Window)]
         self._buckets = [limit for limit in limits if isinstance(limit, Bucket)]
         self._sends = sends
         self._strict = strict
         self._clock = clock
         self._turn = asyncio.Lock()
-        self._slots = dict.fromkeys(
-            (window for window in self._windows if window.seconds <= _PACED), -math.inf
-        )
+        self._slots = dict.fromkeys((window for window in self._windows if window.seconds <= _PACED), -math.inf)
         self._leaks = [_leaking(bucket) for bucket in self._buckets]
         self._filled = False
         self._held_until = -math.inf

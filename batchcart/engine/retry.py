@@ -13,12 +13,12 @@ _FIRST, _LONGEST = 0.25, 30.0
 
 def backoff(tries: int, rng: random.Random) -> float:
     """Seconds to wait after the ``tries``-th failure: exponential with full jitter, 30 s at the most."""
-    return rng.uniform(0, min(_LONGEST, _FIRST * 2 ** min(tries, 20)))
+    return rng.uniform(0, min(_LONGEST, _FIRST * 2.0 ** min(tries, 20)))
 
 
 def probe_wait(probes: int, rng: random.Random) -> float:
     """Seconds between questions to a shop that is down: growing to a minute, never in step with other clients."""
-    return min(60.0, 0.5 * 2 ** min(probes, 20)) * rng.uniform(0.7, 1.0)
+    return min(60.0, 0.5 * 2.0 ** min(probes, 20)) * rng.uniform(0.7, 1.0)
 
 
 def retry_after(header: str, now: float) -> float | None:

@@ -9,7 +9,7 @@ import msgspec
 
 from batchcart.checking import chosen_key
 from batchcart.engine.chain import Chain, learnt_from
-from batchcart.engine.conversation import Talk, converse, with_evidence
+from batchcart.engine.conversation import Talk, converse
 from batchcart.engine.lane import Lane
 from batchcart.jobfile import JobSource, RawLine, read_operation
 from batchcart.journal.reading import PlannedLine, ended_lines, open_chains, open_lines, past_of
@@ -46,9 +46,7 @@ async def work(job: Job, lanes: Sequence[Lane], *, ended: Callable[[Lane, Status
                 group.create_task(_take_chains(job, lane, chains, ended))
 
 
-async def _take_chains(
-    job: Job, lane: Lane, chains: Iterator[int], ended: Callable[[Lane, Status], None]
-) -> None:
+async def _take_chains(job: Job, lane: Lane, chains: Iterator[int], ended: Callable[[Lane, Status], None]) -> None:
     for number in chains:
         if lane.halted or not await _work_chain(job, lane, number, ended):
             return
@@ -62,7 +60,6 @@ async def _work_chain(job: Job, lane: Lane, number: int, ended: Callable[[Lane, 
         ending = await _end_of(job, lane, chain, operation)
         if ending is None:
             return False
-        ending = with_evidence(ending)
         status = status_of(ending.outcome)
         learnt = learnt_from(ending.outcome)
         text = redacted(result_text(operation, lane.account.adapter.name, ending), lane.secret)
@@ -84,10 +81,10 @@ async def _end_of(job: Job, lane: Lane, chain: Chain, operation: Operation) -> E
         return None
     if skipped := chain.lacks(operation):
         return Ending(skipped)
-    talk = Talk()
+    talk = Talk(lane, operation, chain.known(operation))
     if job.resumed:
         talk.past, talk.sends, talk.astray, talk.first_at = past_of(job.plan, operation.line)
-    return await converse(lane, operation, chain.known(operation), talk)
+    return await converse(talk)
 
 
 def _remembered(job: Job, lane: Lane, number: int) -> Chain:

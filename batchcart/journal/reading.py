@@ -95,9 +95,7 @@ def past_of(connection: sqlite3.Connection, line: int) -> tuple[Past, int, int, 
 
 def next_number(connection: sqlite3.Connection, line: int) -> int:
     """The first unused number of a line's sends."""
-    number: int = connection.execute(
-        "SELECT coalesce(max(n), 0) + 1 FROM send WHERE line = ?", (line,)
-    ).fetchone()[0]
+    number: int = connection.execute("SELECT coalesce(max(n), 0) + 1 FROM send WHERE line = ?", (line,)).fetchone()[0]
     return number
 
 

@@ -13,9 +13,7 @@ def request_text(request: Request) -> str:
 
 def request_of(text: str) -> Request:
     """The request back."""
-    method, path, query, body = msgspec.json.decode(
-        text, type=tuple[str, str, tuple[tuple[str, str], ...], str]
-    )
+    method, path, query, body = msgspec.json.decode(text, type=tuple[str, str, tuple[tuple[str, str], ...], str])
     return Request(method, path, query, body.encode())
 
 

@@ -69,9 +69,7 @@ def open_existing(path: Path) -> sqlite3.Connection:
         ) from None
     if found is None or int(found) > VERSION:
         connection.close()
-        raise UsageError(
-            f"the journal {path} was written by a newer batchcart (format {found}); use that version"
-        )
+        raise UsageError(f"the journal {path} was written by a newer batchcart (format {found}); use that version")
     return connection
 
 

@@ -7,10 +7,7 @@ from msgspec import Meta
 Whole = int | Annotated[str, Meta(pattern=r"^-?[0-9]+$", description="a whole number in quotes")]
 """A whole number, plain or in quotes."""
 
-Id = (
-    Annotated[int, Meta(ge=0)]
-    | Annotated[str, Meta(pattern=r"^[0-9]+$", description="a whole number in quotes")]
-)
+Id = Annotated[int, Meta(ge=0)] | Annotated[str, Meta(pattern=r"^[0-9]+$", description="a whole number in quotes")]
 """A platform's number for a product, variant, option or customer."""
 
 OptionalId = Annotated[int, Meta(ge=0)] | Annotated[str, Meta(pattern=r"^[0-9]*$")]
@@ -25,9 +22,7 @@ Count = (
 Quantity = (
     Annotated[int, Meta(gt=0)]
     | Annotated[float, Meta(gt=0)]
-    | Annotated[
-        str, Meta(pattern=r"^(?=.*[1-9])[0-9]+(\.[0-9]+)?$", description="a number above 0 in quotes")
-    ]
+    | Annotated[str, Meta(pattern=r"^(?=.*[1-9])[0-9]+(\.[0-9]+)?$", description="a number above 0 in quotes")]
 )
 """How much: a number above 0, whole or not."""
 
@@ -44,7 +39,5 @@ Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description=
 Clock = Annotated[str, Meta(pattern=r"^[0-9]{2}:[0-9]{2}:[0-9]{2}$", description="HH:MM:SS")]
 Moment = Annotated[
     str,
-    Meta(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$", description="YYYY-MM-DD HH:MM:SS"
-    ),
+    Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$", description="YYYY-MM-DD HH:MM:SS"),
 ]

@@ -12,7 +12,7 @@ under the number that PLATFORMS §4 gives the contradiction. Those that need no 
 - c15 (S004 §Receive a list): the unit of price is not said; it is passed on as given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import takewhile
 from typing import Annotated, Any
@@ -151,9 +151,7 @@ def _post(operation: Operation, known: Known) -> Request:
     if "user_key" in fields:
         return Request("POST", _CARTS, body=b'{"cart":' + operation.data + b"}")
     key = msgspec.json.encode(_user_key(operation, known))
-    return Request(
-        "POST", _CARTS, body=b'{"cart":{"user_key":' + key + b"," + operation.data.lstrip()[1:] + b"}"
-    )
+    return Request("POST", _CARTS, body=b'{"cart":{"user_key":' + key + b"," + operation.data.lstrip()[1:] + b"}")
 
 
 def _user_key(operation: Operation, known: Known) -> str:
@@ -172,9 +170,7 @@ def _page(operation: Operation, known: Known, number: int) -> Request:
 
 def _query(operation: Operation) -> tuple[tuple[str, str], ...]:
     given: dict[str, Any] = msgspec.json.decode(operation.query or b"{}")
-    return tuple(
-        (name, ",".join(value) if isinstance(value, list) else str(value)) for name, value in given.items()
-    )
+    return tuple((name, ",".join(value) if isinstance(value, list) else str(value)) for name, value in given.items())
 
 
 def _build_first_page(operation: Operation, known: Known) -> Request:
@@ -254,9 +250,7 @@ def _problem(response: Response) -> Refused | None:
     answer = _object(response)
     if str(answer.get("status", "")).lower() == "err" or answer.get("error"):
         said = answer.get("error_msg") or "no reason given"
-        return rejected(
-            response, f"Shoplo said: {said} (error {answer.get('error')}, HTTP {response.status})"
-        )
+        return rejected(response, f"Shoplo said: {said} (error {answer.get('error')}, HTTP {response.status})")
     if not 200 <= response.status < 300:
         return rejected(response)
     return None
@@ -304,9 +298,7 @@ def _after_look(operation: Operation, known: Known, past: Past) -> Step:
     if problem:
         if written is None:
             return problem
-        return Unknown(
-            f"{written.request} was sent and not answered, and {problem.message}", lines.distrust()
-        )
+        return Unknown(f"{written.request} was sent and not answered, and {problem.message}", lines.distrust())
     pages = _latest_pages(past)
     if more := _next_page(operation, known, pages):
         return more
@@ -433,9 +425,7 @@ def _on_line(operation: Operation, known: Known, line: Mapping[str, Any], *, bod
     key = str(line.get("user_key") or known.cart_id or "") or None
     line_id = _line_id(operation, known)
     names = {"user_key": key} if key else {}
-    return Done(
-        cart_id=key, item_id=line_id, names=names, body=body, facts=_facts_after(operation, known, line_id)
-    )
+    return Done(cart_id=key, item_id=line_id, names=names, body=body, facts=_facts_after(operation, known, line_id))
 
 
 def _facts_after(operation: Operation, known: Known, line_id: str) -> Facts:
@@ -443,9 +433,7 @@ def _facts_after(operation: Operation, known: Known, line_id: str) -> Facts:
         case Kind.ITEM_DELETE:
             return lines.forget(line_id)
         case Kind.ITEM_UPDATE:
-            return lines.requantified(
-                line_id, lines.decimal(decoded(operation.data)["quantity"]), known.facts
-            )
+            return lines.requantified(line_id, lines.decimal(decoded(operation.data)["quantity"]), known.facts)
         case _:
             return {}
 
@@ -471,9 +459,7 @@ def _interpret_update(operation: Operation, known: Known, past: Past) -> Step:
         return _on_line(operation, known, line)
     if exchange.request.writes:
         return Request("GET", _item(operation, known))
-    return rejected(
-        exchange.response, f"not applied: the line still holds {line['quantity']} and not {wanted}"
-    )
+    return rejected(exchange.response, f"not applied: the line still holds {line['quantity']} and not {wanted}")
 
 
 def _interpret_item_delete(operation: Operation, known: Known, past: Past) -> Step:
@@ -491,14 +477,12 @@ def _interpret_discount(operation: Operation, known: Known, past: Past) -> Step:
         case step:
             return step
     problem = _problem(exchange.response)
-    if problem is None or (
-        operation.kind is Kind.DISCOUNT_DELETE and _repeated(past) and _gone(exchange.response)
-    ):
+    if problem is None or (operation.kind is Kind.DISCOUNT_DELETE and _repeated(past) and _gone(exchange.response)):
         return _on_line(operation, known, {})
     return problem
 
 
-def _deleted_or(operation: Operation, known: Known, past: Past, then: Any) -> Step:
+def _deleted_or(operation: Operation, known: Known, past: Past, then: Callable[[], Step]) -> Step:
     """Read the answer to a DELETE of one line; ``then`` is what follows once the line is gone.
 
     What the shop says of a line that is gone is not documented (PLATFORMS §3.6), so after a repeat a read decides.
@@ -515,11 +499,7 @@ def _deleted_or(operation: Operation, known: Known, past: Past, then: Any) -> St
     problem = _problem(exchange.response)
     if not exchange.request.writes:
         gone = problem is not None or not _line_of(exchange.response)
-        return (
-            then()
-            if gone
-            else rejected(exchange.response, "Shoplo refused to delete a line that is still there")
-        )
+        return then() if gone else rejected(exchange.response, "Shoplo refused to delete a line that is still there")
     if problem is None or (_repeated(past) and _gone(exchange.response)):
         return then()
     if _repeated(past):
@@ -590,9 +570,7 @@ def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> 
         url = f"{url}?{urlencode(request.query, quote_via=quote)}"
     form = dict(request.headers).get("Content-Type", "").startswith("application/x-www-form-urlencoded")
     # A JSON body is not part of an OAuth 1.0a signature; handing it over would add an extension the shop may not know.
-    _, signed, _ = client.sign(
-        url, request.method, request.body.decode() if form else None, dict(request.headers)
-    )
+    _, signed, _ = client.sign(url, request.method, request.body.decode() if form else None, dict(request.headers))
     return replace(request, headers=tuple(signed.items()))
 
 
@@ -608,9 +586,7 @@ ADAPTER = Adapter(
         Kind.CART_GET: Cell(
             _build_first_page, _interpret_cart_get, _ask_again, query=CartQuery, note="by user_key, all pages"
         ),
-        Kind.CART_DELETE: Cell(
-            _build_first_page, _interpret_cart_delete, _ask_again, note="each line, one by one"
-        ),
+        Kind.CART_DELETE: Cell(_build_first_page, _interpret_cart_delete, _ask_again, note="each line, one by one"),
         Kind.CART_LIST: Cell(_build_list, _interpret_read, _ask_again, query=ListQuery),
         Kind.CART_COUNT: Cell(_build_count, _interpret_read, _ask_again, query=CountQuery),
         Kind.ITEM_ADD: Cell(

@@ -297,14 +297,10 @@ def _after_look(operation: Operation, known: Known, past: Past, response: Respon
     if response.status == 404:
         return _rejected(response)
     if not 200 <= response.status < 300:
-        return Unknown(
-            _evidence(past, f"a read of the cart was answered {described(response)}"), lines.distrust()
-        )
+        return Unknown(_evidence(past, f"a read of the cart was answered {described(response)}"), lines.distrust())
     now = _items(response)
     if now is None:
-        return Unknown(
-            _evidence(past, "the shop's answer to a read of the cart shows no items"), lines.distrust()
-        )
+        return Unknown(_evidence(past, "the shop's answer to a read of the cart shows no items"), lines.distrust())
     before = _before(known, past)
     if before is None:
         return Unknown(_evidence(past, "what the cart held before is not known"), lines.distrust())

@@ -70,9 +70,7 @@ class AddFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
 
     product_id: Id
     quantity: Count
-    session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=_KEY_LENGTH)] | msgspec.UnsetType = (
-        _UNSET
-    )
+    session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=_KEY_LENGTH)] | msgspec.UnsetType = _UNSET
     variant_id: OptionalId | msgspec.UnsetType = _UNSET
     price: Money | msgspec.UnsetType = _UNSET
     additional_information: Text | msgspec.UnsetType = _UNSET
@@ -132,9 +130,7 @@ def _post(operation: Operation, known: Known) -> Request:
     if "session_id" in fields:
         return Request("POST", "/carts", body=b'{"Cart":' + operation.data + b"}")
     key = msgspec.json.encode(_session(operation, known))
-    return Request(
-        "POST", "/carts", body=b'{"Cart":{"session_id":' + key + b"," + operation.data.lstrip()[1:] + b"}"
-    )
+    return Request("POST", "/carts", body=b'{"Cart":{"session_id":' + key + b"," + operation.data.lstrip()[1:] + b"}")
 
 
 def _build_get(operation: Operation, known: Known) -> Request:
@@ -168,13 +164,9 @@ def trouble(exchange: Exchange) -> Busy | Failing | Denied | None:
     answer = _object(response)
     code = answer.get("error_code")
     if str(code).isdecimal() and int(str(code)) in _NO_RENEWAL:
-        return Denied(
-            f"Tray says that the store {_NO_RENEWAL[int(str(code))]} (error_code {code})", final=True
-        )
+        return Denied(f"Tray says that the store {_NO_RENEWAL[int(str(code))]} (error_code {code})", final=True)
     if response.status == 401 or _number(answer.get("code")) == 401:
-        return Denied(
-            f"Tray refused the access token (HTTP {response.status}, error_code {code or 'not given'})"
-        )
+        return Denied(f"Tray refused the access token (HTTP {response.status}, error_code {code or 'not given'})")
     return http_trouble(exchange)
 
 
@@ -252,9 +244,7 @@ def _interpret_add(operation: Operation, known: Known, past: Past) -> Step:
     return _added(operation, known, past, item_id, answer)
 
 
-def _added(
-    operation: Operation, known: Known, past: Past, item_id: str | None, answer: Mapping[str, Any]
-) -> Done:
+def _added(operation: Operation, known: Known, past: Past, item_id: str | None, answer: Mapping[str, Any]) -> Done:
     key = _session(operation, known)
     facts: dict[str, str | None] = {}
     before = _before(operation, known, past)
@@ -281,21 +271,15 @@ def _after_look(operation: Operation, known: Known, past: Past, response: Respon
     now = _quantity_in(operation, response)
     if not wrote_before(past):
         if now is None:
-            return _problem(response) or rejected(
-                response, f"the cart could not be read: {described(response)}"
-            )
+            return _problem(response) or rejected(response, f"the cart could not be read: {described(response)}")
         return _post(operation, known)
     before = _before(operation, known, past)
     write = next(step for step in past if step.request.writes)
     if now is None:
-        evidence = (
-            f"{write.request} was sent and not answered, and a read of the cart got {described(response)}"
-        )
+        evidence = f"{write.request} was sent and not answered, and a read of the cart got {described(response)}"
         return Unknown(evidence, {_line(operation): None, "lines": None})
     if before is None:
-        evidence = (
-            f"{write.request} was sent and not answered, and the quantity in the cart before it is not known"
-        )
+        evidence = f"{write.request} was sent and not answered, and the quantity in the cart before it is not known"
         return Unknown(evidence, {_line(operation): None, "lines": None})
     if now == before:
         return _post(operation, known)
@@ -375,9 +359,7 @@ def _line_id(operation: Operation, response: Response) -> str | None:
     products = _object(response).get("Cart", {})
     rows = products.get("Products") if isinstance(products, dict) else None
     for row in rows if isinstance(rows, list) else []:
-        if f"line:{_plain(row.get('id'))}/{_plain(row.get('variant_id'))}" == _line(operation) and row.get(
-            "cart_id"
-        ):
+        if f"line:{_plain(row.get('id'))}/{_plain(row.get('variant_id'))}" == _line(operation) and row.get("cart_id"):
             return str(row["cart_id"])
     return None
 

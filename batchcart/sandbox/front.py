@@ -98,9 +98,7 @@ class Front:
             case "date":
                 again = self.shop.wall() + timedelta(seconds=ceil(wait) + 1)
                 return Verdict(
-                    replace(
-                        answer, headers={"Retry-After": format_datetime(again.astimezone(UTC), usegmt=True)}
-                    )
+                    replace(answer, headers={"Retry-After": format_datetime(again.astimezone(UTC), usegmt=True)})
                 )
             case "none":
                 return Verdict(answer)

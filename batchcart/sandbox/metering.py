@@ -85,6 +85,4 @@ class Meter:
 
 def meter(limits: Sequence[Limit]) -> Meter:
     """A fresh meter for ``limits``."""
-    return Meter(
-        [WindowMeter(limit) if isinstance(limit, Window) else BucketMeter(limit) for limit in limits]
-    )
+    return Meter([WindowMeter(limit) if isinstance(limit, Window) else BucketMeter(limit) for limit in limits])

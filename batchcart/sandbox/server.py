@@ -138,9 +138,7 @@ class Sandbox:
         await self._listen()
         try:
             if self.state_file:
-                self._file = statefile.StateFile(
-                    self.state_file, [front.shop for front in self._fronts.values()]
-                )
+                self._file = statefile.StateFile(self.state_file, [front.shop for front in self._fronts.values()])
             yield self.origin
         finally:
             await self._hang_up()

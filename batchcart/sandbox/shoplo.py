@@ -44,9 +44,7 @@ def _wrapped(call: Call, wrapper: str) -> Document | None:
 
 def _shown(line: Document, fields: str = "") -> Document:
     chosen = {name for name in fields.split(",") if name}
-    return {
-        name: value for name, value in line.items() if name != "discount" and (not chosen or name in chosen)
-    }
+    return {name: value for name, value in line.items() if name != "discount" and (not chosen or name in chosen)}
 
 
 def _line(shop: Shop, number: str) -> Document | None:

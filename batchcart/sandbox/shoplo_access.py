@@ -28,9 +28,7 @@ def allowed(shop: Shop, call: Call) -> bool:
             app = call.headers.get("app-id", "")
             pinned = shop.credentials
             return (
-                bool(token and app)
-                and pinned.get("access_token", token) == token
-                and pinned.get("app_id", app) == app
+                bool(token and app) and pinned.get("access_token", token) == token and pinned.get("app_id", app) == app
             )
         case "oauth":
             return _signed(shop, call)

@@ -30,9 +30,7 @@ def _missing(call: Call) -> Answer:
 
 def _written(status: int, message: str, shop: Shop, effect: Effect) -> Answer:
     key = effect.cart
-    address = (
-        f"http://{shop.name or 'loja'}.commercesuite.com.br/loja/carrinho.php?loja=123123&transID={key}&hash="
-    )
+    address = f"http://{shop.name or 'loja'}.commercesuite.com.br/loja/carrinho.php?loja=123123&transID={key}&hash="
     written = {"message": message, "session_id": key, "cart_url": address, "code": status}
     if effect.verb in {"create", "add"}:
         written = {"message": message, "id": effect.item, **written}
