@@ -1,5 +1,6 @@
 """Owns the summary that a person reads at the end of a run; the figures are summary.py's."""
 
+from batchcart.cli.table_text import duration_text, table_text
 from batchcart.summary import STATUSES, Summary
 
 
@@ -11,7 +12,7 @@ def summary_text(summary: Summary, job: str) -> str:
     parts.append(_table(summary))
     if not summary.nothing_to_do and summary.seconds:
         parts.append(
-            f"{summary.sent:,} requests in {_duration(summary.seconds)} ({summary.sent / summary.seconds:.1f}/s), "
+            f"{summary.sent:,} requests in {duration_text(summary.seconds)} ({summary.sent / summary.seconds:.1f}/s), "
             f"{summary.retries:,} retries"
         )
     parts += [f"{name}: {one.state}: {one.reason}" for name, one in summary.accounts.items() if one.reason]
@@ -31,22 +32,7 @@ def _table(summary: Summary) -> str:
             cells = [str(one.kinds.get((kind, status), 0) or "") for status in used]
             rows.append((name if index == 0 else "", kind, *cells))
     rows.append(("all", "", *(f"{summary.totals[status]:,}" for status in used)))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(_row(row, widths) for row in rows)
-
-
-def _row(row: tuple[str, ...], widths: list[int]) -> str:
-    names = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
-    figures = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
-    return "  ".join((*names, *figures)).rstrip()
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return table_text(rows, names=2)
 
 
 def _advice(summary: Summary) -> list[str]:

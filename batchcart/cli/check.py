@@ -1,0 +1,88 @@
+"""Owns `batchcart check`: the checks of a run and its plan in words; the checking itself is planning.py's."""
+
+from pathlib import Path
+
+import click
+
+from batchcart.accounts import Entry, config_path, read_config
+from batchcart.checking import dry_request
+from batchcart.cli.table_text import duration_text, table_text
+from batchcart.errors import UsageError
+from batchcart.exchange import Request
+from batchcart.forms import encoded
+from batchcart.jobfile import JobSource, open_job, read_operation
+from batchcart.limits import best_time
+from batchcart.planning import Planned, Planner
+from batchcart.platforms import platforms
+
+_UNCHECKED = (
+    "Not checked, because only a shop can tell: whether carts, items, products and variants of given ids exist, "
+    "prices, stock and rights."
+)
+
+
+@click.command("check")
+@click.argument("job")
+@click.option("--config", type=click.Path(path_type=Path), help="Config file [batchcart.toml].")
+@click.option("--account", metavar="NAME", help="Account of the lines that name none.")
+@click.option("--allow-unknown-fields", is_flag=True, help="Let data fields through that the documents lack.")
+@click.option("--show-requests", is_flag=True, help="Print each line's request, with placeholders for ids.")
+def command(
+    job: str, config: Path | None, account: str | None, *, allow_unknown_fields: bool, show_requests: bool
+) -> int:
+    """Check the job file and show the plan; nothing is sent.
+
+    The same checks as a run makes before its first request. Exit codes: 0 in order, 2 something is wrong.
+    """
+    path = config_path(config)
+    entries = read_config(path, platforms())
+    config_name = str(path) if path else "the config (there is no batchcart.toml; `batchcart init` writes one)"
+    with open_job(job) as source:
+        planned = Planner(source, entries, config_name, account, allow_unknown_fields).plan()
+        if show_requests:
+            _show_requests(source, entries, account)
+    click.echo(_plan_text(source.name, planned, entries))
+    return 0
+
+
+def _show_requests(source: JobSource, entries: dict[str, Entry], account: str | None) -> None:
+    for raw in source.lines():
+        operation = read_operation(raw, account)
+        entry = entries[operation.account]
+        request = dry_request(operation, entry.adapter)
+        click.echo(f"{raw.number}: {operation.account}: {_request_text(request, entry.options.encoding)}")
+
+
+def _request_text(request: Request, encoding: str) -> str:
+    said = str(request).replace("%7B", "{").replace("%7D", "}")
+    return f"{said} {encoded(request, encoding).body.decode()}".rstrip()
+
+
+def _plan_text(name: str, planned: Planned, entries: dict[str, Entry]) -> str:
+    rows = [("account", "operation", "lines")]
+    for account in planned.accounts:
+        kinds = sorted((kind, count) for (owner, kind), count in planned.kinds.items() if owner == account)
+        rows += [(account if index == 0 else "", kind, f"{count:,}") for index, (kind, count) in enumerate(kinds)]
+    rows.append(("all", "", f"{planned.lines:,}"))
+    parts = [f"{name}: {planned.lines:,} operations are in order; nothing was sent.", table_text(rows, names=2)]
+    parts += [_forecast(entries[account], planned) for account in planned.accounts]
+    return "\n".join([*parts, *_secrets_missing(planned, entries), _UNCHECKED])
+
+
+def _forecast(entry: Entry, planned: Planned) -> str:
+    sends = sum(count for (owner, _), count in planned.kinds.items() if owner == entry.name)
+    if not entry.limits:
+        return f"{entry.name}: at least {sends:,} requests, no limit"
+    seconds, limit = max(((best_time(limit, sends), limit) for limit in entry.limits), key=lambda found: found[0])
+    because = f", because of {limit}" if seconds else ""
+    return f"{entry.name}: at least {sends:,} requests, at best {duration_text(seconds)}{because}"
+
+
+def _secrets_missing(planned: Planned, entries: dict[str, Entry]) -> list[str]:
+    found = []
+    for account in planned.accounts:
+        try:
+            entries[account].read()
+        except UsageError as error:
+            found.append(f"A run would stop here: {error}")
+    return found
