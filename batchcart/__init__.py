@@ -1,3 +1,57 @@
-"""batchcart: runs a JSONL file of shopping-cart operations against 3dcart, Tray and Shoplo shops."""
+"""batchcart: runs a JSONL file of shopping-cart operations against 3dcart, Tray and Shoplo shops.
+
+From Python::
+
+    import batchcart
+
+    with batchcart.run("job.jsonl") as run:
+        for result in run:
+            print(result.line, result.status, result.cart_id)
+    print(run.summary.totals)
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchcart.api import Run, read_results, run
+    from batchcart.errors import BadLines, BatchcartError, Stopped, UsageError
+    from batchcart.outcome import Status
+    from batchcart.results import Result
+    from batchcart.summary import Summary
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "BadLines": "errors",
+    "BatchcartError": "errors",
+    "Result": "results",
+    "Run": "api",
+    "Status": "outcome",
+    "Stopped": "errors",
+    "Summary": "summary",
+    "UsageError": "errors",
+    "read_results": "api",
+    "run": "api",
+}
+
+__all__ = [
+    "BadLines",
+    "BatchcartError",
+    "Result",
+    "Run",
+    "Status",
+    "Stopped",
+    "Summary",
+    "UsageError",
+    "__version__",
+    "read_results",
+    "run",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used, so that the command line starts quickly."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'batchcart' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"batchcart.{_HOMES[name]}"), name)

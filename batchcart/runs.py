@@ -35,6 +35,7 @@ class RunOptions:
     """What a run is asked to do. ``patience`` is in minutes; ``concurrency`` overrides every account's own."""
 
     job: str
+    job_name: str = ""
     results: Path | None = None
     config: Path | None = None
     account: str | None = None
@@ -57,7 +58,10 @@ class RunOptions:
 
 @dataclass(slots=True)
 class Watch:
-    """A run as seen from outside while it is alive: lanes to read counters from, and the way to stop it."""
+    """A run as seen from outside while it is alive: lanes to read counters from, and the way to stop it.
+
+    ``on_line`` is told of each result line once it is safe; with ``replay`` of those of earlier starts too.
+    """
 
     on_line: Callable[[bytes], None] = lambda _text: None
     tell: Callable[[str], None] = lambda _text: None
@@ -65,6 +69,7 @@ class Watch:
     planned: dict[str, int] = field(default_factory=dict)
     ended: dict[str, dict[str, int]] = field(default_factory=dict)
     stopping: bool = False
+    replay: bool = False
 
     def stop(self) -> None:
         """Begin nothing more and end within the requests in flight. To be called in the run's loop."""
@@ -94,8 +99,13 @@ async def run_job(options: RunOptions, watch: Watch) -> Summary:
         if options.fresh:
             _set_aside(results)
         source = stack.enter_context(open_job(options.job, spool_folder=results.absolute().parent))
+        if options.job_name:
+            source = replace(source, name=options.job_name)
         connection, resumed = _journal(options, source, entries, config_name)
         stack.callback(connection.close)
+        if resumed and watch.replay:
+            for (text,) in connection.execute("SELECT text FROM result ORDER BY seq"):
+                watch.on_line(text)
         if resumed and _finished(connection):
             return replace(_summary(connection, {}, results), nothing_to_do=True)
         return await _run(options, watch, source, connection, entries, resumed=resumed)

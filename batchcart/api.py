@@ -1,0 +1,141 @@
+"""Owns running a job from Python: the same run as the command's, as an iterator of results."""
+
+import asyncio
+import queue
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from batchcart.errors import UsageError
+from batchcart.results import Result, read_result
+from batchcart.runs import RunOptions, Watch, run_job
+from batchcart.summary import Summary
+
+_BUFFERED = 1000  # results that may wait for the script before the run waits for it
+
+Job = str | Path | Iterable[Mapping[str, Any]]
+
+
+def run(  # noqa: PLR0913  # the options of `batchcart run`
+    job: Job,
+    *,
+    results: str | Path | None = None,
+    config: str | Path | None = None,
+    account: str | None = None,
+    concurrency: int | None = None,
+    patience: float = 30.0,
+    fresh: bool = False,
+    in_order: bool = False,
+    allow_unknown_fields: bool = False,
+) -> "Run":
+    """A run of ``job``: the path of a job file, or operations as mappings with the keys of a job line.
+
+    Decimals in the operations reach the shop as they are. For operations ``results`` must be given; the run goes on
+    where it stopped if it is called again with equal operations. The other arguments are the options of
+    `batchcart run`; ``patience`` is in minutes.
+    """
+    named = isinstance(job, str | Path)
+    if not named and results is None:
+        raise UsageError("operations from Python have no name to call the results after; give results=PATH")
+    folder = None if named else Path(tempfile.mkdtemp(prefix="batchcart-"))
+    path = str(job) if folder is None else str(_spooled(job, folder))  # type: ignore[arg-type]
+    options = RunOptions(
+        job=path,
+        job_name=path if named else "operations",
+        results=None if results is None else Path(results),
+        config=None if config is None else Path(config),
+        account=account,
+        concurrency=concurrency,
+        patience=patience,
+        fresh=fresh,
+        in_order=in_order,
+        allow_unknown_fields=allow_unknown_fields,
+    )
+    return Run(options, folder)
+
+
+def read_results(path: str | Path) -> Iterator[Result]:
+    """The results in a result file, one by one."""
+    with Path(path).open("rb") as file:
+        for line in file:
+            yield read_result(line)
+
+
+class Run:
+    """A run that is iterated over: every line's result once, in the order they end, those of an earlier start first.
+
+    Raises UsageError where nothing was sent. Leaving the block, or the loop, early stops the run politely: what is in
+    flight ends, and the same call goes on. ``summary`` is there once the iteration has ended.
+    """
+
+    def __init__(self, options: RunOptions, folder: Path | None) -> None:
+        self._options = options
+        self._folder = folder
+        self._lines: queue.Queue[bytes | BaseException | None] = queue.Queue(_BUFFERED)
+        self._watch = Watch(on_line=self._lines.put, replay=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._work, name="batchcart-run", daemon=True)
+        self._summary: Summary | None = None
+
+    @property
+    def summary(self) -> Summary:
+        """The run's figures; raises RuntimeError while it is not over."""
+        if self._summary is None:
+            raise RuntimeError("the run is not over: iterate over it to its end first")
+        return self._summary
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Result]:
+        self._thread.start()
+        try:
+            while (line := self._lines.get()) is not None:
+                if isinstance(line, BaseException):
+                    raise line
+                yield read_result(line)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop the run politely, if it is not over; returns when it is."""
+        if self._thread.is_alive() and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._watch.stop)
+        while self._thread.is_alive():
+            try:
+                self._lines.get(timeout=0.05)
+            except queue.Empty:
+                continue
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _work(self) -> None:
+        try:
+            self._summary = asyncio.run(self._run())
+            self._lines.put(None)
+        except BaseException as error:  # noqa: BLE001  # it is raised where the caller iterates
+            self._lines.put(error)
+
+    async def _run(self) -> Summary:
+        self._loop = asyncio.get_running_loop()
+        return await run_job(self._options, self._watch)
+
+
+def _spooled(operations: Iterable[Mapping[str, Any]], folder: Path) -> Path:
+    path = folder / "operations.jsonl"
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    with path.open("wb") as file:
+        for operation in operations:
+            file.write(encoder.encode(operation) + b"\n")
+    return path
