@@ -1,0 +1,209 @@
+"""Owns a storm: a job over three platforms, a misbehaving shop in its own process, and a client that is SIGKILLed.
+
+It knows what the shop must hold afterwards from the job and the results alone.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+Line = dict[str, Any]
+ACCOUNTS = ("local-3dcart", "local-tray", "local-shoplo")
+FAULTS = ("reset-after=0.06", "reset-before=0.03", "429=0.03", "delay=0.1", "truncate=0.03", "html-502=0.02", "500=0.03")
+
+
+@dataclass(frozen=True)
+class Shops:
+    """A running sandbox: its origin and the config that points at it."""
+
+    origin: str
+    config: Path
+
+    def state(self) -> dict[str, Any]:
+        return _fetched(f"{self.origin}/sandbox/state")
+
+    def counters(self) -> dict[str, Any]:
+        return _fetched(f"{self.origin}/sandbox/counters")
+
+
+def _fetched(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+@contextmanager
+def shops(folder: Path, *, faults: Sequence[str] = (), limits: Sequence[str] = (), seed: int = 0) -> Iterator[Shops]:
+    """A sandbox as a process of its own; ``limits`` default to none."""
+    given = limits or [f"{name}=" for name in ("3dcart", "tray", "shoplo")]
+    options = [part for fault in faults for part in ("--fault", fault)]
+    options += [part for limit in given for part in ("--limit", limit)]
+    command = [sys.executable, "-m", "batchcart", "sandbox", "--port", "0", "--seed", str(seed), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            printed = []
+            while not (line := process.stdout.readline()).startswith("Ctrl-C"):
+                printed.append(line)
+            text = "".join(printed)
+            origin = text.partition(", on ")[2].partition(";")[0]
+            keys = text[text.index("[") :]
+            if not limits:
+                keys = keys.replace("platform =", "limits = []\nplatform =")
+            config = folder / "batchcart.toml"
+            config.write_text(keys.replace("platform =", "timeout = 3\nplatform ="))
+            yield Shops(origin, config)
+        finally:
+            process.kill()
+
+
+def job(seed: int, carts: int) -> list[Line]:
+    """A seeded job: carts on all three platforms with adds (equal ones too), updates, deletes and discounts."""
+    rng = random.Random(seed)
+    chains = [_chain(rng, ACCOUNTS[number % 3], f"c{number}") for number in range(carts)]
+    lines = []
+    while chains:
+        chain = rng.choice(chains)
+        lines.append(chain.pop(0))
+        if not chain:
+            chains.remove(chain)
+    return lines
+
+
+def _chain(rng: random.Random, account: str, cart: str) -> list[Line]:
+    def line(op: str, **keys: Any) -> Line:
+        return {"op": op, "account": account, "cart": cart, **keys}
+
+    def bought() -> Line:
+        product, quantity = rng.randint(1, 3), rng.randint(1, 4)
+        match account:
+            case "local-3dcart":
+                return {"CatalogID": product, "ItemQuantity": quantity}
+            case "local-tray":
+                return {"product_id": str(product), "quantity": quantity}
+            case _:
+                return {"variant_id": product, "quantity": quantity}
+
+    own_key = account == "local-3dcart"
+    lines = [line("cart.create", data={"BillingFirstName": cart}) if own_key else line("cart.create", item="i0", data=bought())]
+    items = [] if own_key else ["i0"]
+    for number in range(1, rng.randint(2, 5)):
+        lines.append(line("item.add", item=f"i{number}", data=bought()))
+        items.append(f"i{number}")
+    if account != "local-tray":
+        field = "ItemQuantity" if own_key else "quantity"
+        lines.append(line("item.update", item=rng.choice(items), data={field: rng.randint(5, 9)}))
+        lines.append(line("item.delete", item=items.pop(rng.randrange(len(items)))))
+    if account == "local-shoplo" and items:
+        discount = {"discount_type": "2", "discount_value": "30", "properties": {"Zestaw": cart}}
+        lines.append(line("discount.set", item=items[0], data=discount))
+    if account != "local-shoplo":
+        field = {"local-3dcart": "ShipmentCity", "local-tray": "email"}[account]
+        lines.append(line("cart.update", data={field: f"{cart}@example.com"}))
+    lines.append(line("cart.get"))
+    if rng.random() < 0.2:
+        lines.append(line("cart.delete"))
+    return lines
+
+
+def write(lines: Sequence[Line], path: Path) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def results(path: Path) -> list[Line]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def command(job_path: Path, config: Path, out: Path, *options: str) -> list[str]:
+    run = ["run", str(job_path), "--config", str(config), "-o", str(out), "--progress", "none"]
+    return [sys.executable, "-m", "batchcart", *run, *options]
+
+
+def run_under_kills(argv: list[str], *, kills: int, seed: int, folder: Path, longest: float = 0.9) -> int:
+    """Run the command, SIGKILL it at random moments ``kills`` times, then let it end; its exit code."""
+    rng = random.Random(seed)
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+    for _ in range(kills):
+        with subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            time.sleep(rng.uniform(0.25, longest))
+            process.send_signal(signal.SIGKILL)
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode
+
+
+def wrong(lines: Sequence[Line], found: Sequence[Line], state: dict[str, Any]) -> list[str]:
+    """What is not as it must be: one result per line, every effect exactly once at the shop."""
+    faults = []
+    counted = Counter(result["line"] for result in found)
+    faults += [f"line {number} has {counted[number]} results" for number in range(1, len(lines) + 1) if counted[number] != 1]
+    by_cart: dict[tuple[str, str], list[tuple[Line, Line]]] = {}
+    for result in sorted(found, key=lambda result: result["line"]):
+        line = lines[result["line"] - 1]
+        by_cart.setdefault((line["account"], line["cart"]), []).append((line, result))
+    for (account, cart), pairs in by_cart.items():
+        faults += [f"{account} {cart}: {fault}" for fault in _wrong_cart(account, pairs, state)]
+    return faults
+
+
+def _wrong_cart(account: str, pairs: list[tuple[Line, Line]], state: dict[str, Any]) -> Iterator[str]:
+    platform = account.removeprefix("local-")
+    carts = state[platform][""]["carts"]
+    for line, result in pairs:
+        if result["status"] not in {"ok", "skipped"} and (platform, line["op"]) != ("3dcart", "cart.create"):
+            yield f"line {result['line']} {line['op']} is {result['status']}: {result['error']}"
+    created = pairs[0][1]
+    if created["status"] != "ok":
+        return
+    held = carts.get(created["cart_id"], {}).get("items", {})
+    found = sorted(_held(platform, item) for item in held.values())
+    wanted = sorted(_wanted(platform, [line for line, result in pairs if result["status"] == "ok"]))
+    if found != wanted:
+        yield f"the shop holds {found}, the job asks for {wanted}"
+
+
+def _held(platform: str, item: Line) -> tuple[str, Decimal]:
+    match platform:
+        case "3dcart":
+            return str(item["CatalogID"]), Decimal(str(item["ItemQuantity"]))
+        case "tray":
+            return str(item["product_id"]), Decimal(str(item["quantity"]))
+        case _:
+            return str(item["variant_id"]), Decimal(str(item["quantity"]))
+
+
+def _wanted(platform: str, lines: list[Line]) -> list[tuple[str, Decimal]]:
+    """The cart's items after these lines, each done exactly once."""
+    product, quantity = {
+        "3dcart": ("CatalogID", "ItemQuantity"),
+        "tray": ("product_id", "quantity"),
+        "shoplo": ("variant_id", "quantity"),
+    }[platform]
+    items: dict[str, tuple[str, Decimal]] = {}
+    for line in lines:
+        data = line.get("data", {})
+        match line["op"]:
+            case "cart.create" | "item.add" if product in data:
+                key = str(data[product]) if platform == "tray" else line["item"]
+                before = items.get(key, ("", Decimal(0)))[1]
+                items[key] = (str(data[product]), before + Decimal(str(data[quantity])))
+            case "item.update":
+                items[line["item"]] = (items[line["item"]][0], Decimal(str(data[quantity])))
+            case "item.delete":
+                del items[line["item"]]
+            case "cart.delete":
+                items.clear()
+    return list(items.values())
