@@ -13,8 +13,9 @@ from typing import Any, Self
 import msgspec
 
 from batchcart.errors import UsageError
+from batchcart.lanes import Watch
 from batchcart.results import Result, read_result
-from batchcart.runs import RunOptions, Watch, run_job
+from batchcart.runs import RunOptions, run_job
 from batchcart.summary import Summary
 
 _BUFFERED = 1000  # results that may wait for the script before the run waits for it
@@ -30,6 +31,7 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
     account: str | None = None,
     concurrency: int | None = None,
     patience: float = 30.0,
+    retry_failed: bool = False,
     fresh: bool = False,
     in_order: bool = False,
     allow_unknown_fields: bool = False,
@@ -53,6 +55,7 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
         account=account,
         concurrency=concurrency,
         patience=patience,
+        retry_failed=retry_failed,
         fresh=fresh,
         in_order=in_order,
         allow_unknown_fields=allow_unknown_fields,

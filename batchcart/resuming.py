@@ -1,13 +1,21 @@
 """Owns taking up a run that was begun: is it the same job, do its files fit together; it sends nothing."""
 
+import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 from batchcart.accounts import Entry
 from batchcart.errors import UsageError
 from batchcart.jobfile import JobSource
-from batchcart.journal.schema import get_meta
+from batchcart.journal.schema import get_meta, set_meta
+
+REWRITE = "rewrite"
+"""Set in the journal while the result file must be written anew."""
+
+IN_ORDER = "in_order"
+"""Set in the journal once the result file has been sorted by line."""
 
 
 def begun(connection: sqlite3.Connection) -> bool:
@@ -52,38 +60,89 @@ def check_same_accounts(connection: sqlite3.Connection, entries: Mapping[str, En
             )
 
 
+def reopen(connection: sqlite3.Connection, statuses: Sequence[str]) -> int:
+    """Open the lines that ended so, as if they had never been tried; how many. The result file follows on mending."""
+    marks = ", ".join("?" * len(statuses))
+    connection.execute("BEGIN")
+    found = connection.execute(f"DELETE FROM result WHERE status IN ({marks})", tuple(statuses))  # noqa: S608
+    recount(connection)
+    connection.execute("COMMIT")
+    return found.rowcount
+
+
+def recount(connection: sqlite3.Connection) -> None:
+    """Note anew where each result line ends in the file, after some were changed; the file is to be rewritten."""
+    until = 0
+    lengths = connection.execute("SELECT seq, length(text) FROM result ORDER BY seq").fetchall()
+    for seq, length in lengths:
+        until += length + 1
+        connection.execute("UPDATE result SET until = ? WHERE seq = ?", (until, seq))
+    set_meta(connection, REWRITE, "1")
+
+
 def mend_results(connection: sqlite3.Connection, path: Path) -> None:
-    """Cut the result file back to whole lines that the journal knows, and fill up what it lacks.
+    """Make the result file say what the journal says: cut back what is torn, fill up what is missing.
 
     A line is in the journal before it is in the file, so after a crash the file is a beginning of what the journal
-    holds, with perhaps a torn last line. Raises UsageError where it is the result file of something else.
+    holds, with perhaps a torn last line. Raises UsageError where the file holds something else.
     """
-    size = path.stat().st_size if path.exists() else 0
-    row = connection.execute("SELECT until FROM result WHERE until <= ? ORDER BY seq DESC LIMIT 1", (size,)).fetchone()
-    whole: int = row[0] if row else 0
-    _check_own(connection, path, whole)
-    with path.open("r+b" if path.exists() else "w+b") as file:
+    if get_meta(connection, REWRITE) or not path.exists():
+        rewrite_results(connection, path, by="seq")
+        connection.execute("DELETE FROM meta WHERE key IN (?, ?)", (REWRITE, IN_ORDER))
+        return
+    size = path.stat().st_size
+    end = connection.execute("SELECT coalesce(max(until), 0) FROM result").fetchone()[0]
+    in_order = get_meta(connection, IN_ORDER)
+    if in_order == "sorting":
+        sort_results(connection, path)
+        return
+    if in_order and size == end:
+        return
+    row = connection.execute(
+        "SELECT seq, until FROM result WHERE until <= ? ORDER BY seq DESC LIMIT 1", (size,)
+    ).fetchone()
+    seq, whole = row or (0, 0)
+    following = connection.execute("SELECT text FROM result WHERE seq > ? ORDER BY seq", (seq,))
+    with path.open("r+b") as file:
+        torn = size - whole
+        file.seek(whole)
+        rest = file.read(min(torn, 1 << 20))
+        first = following.fetchone()
+        begun = first[0][: len(rest)] if first else b""
+        if rest != begun or not _line_before(file, connection, seq, whole):
+            raise UsageError(
+                f"{path} does not hold the results of this run: its journal has other lines. Put the file back, "
+                "or remove it to have it rebuilt from the journal"
+            )
         file.truncate(whole)
         file.seek(whole)
-        for (text,) in connection.execute("SELECT text FROM result WHERE until > ? ORDER BY seq", (whole,)):
+        while first:
+            file.write(first[0] + b"\n")
+            first = following.fetchone()
+
+
+def _line_before(file: BinaryIO, connection: sqlite3.Connection, seq: int, whole: int) -> bool:
+    """Whether the file's last whole line is the one that the journal has there."""
+    if not seq:
+        return True
+    text = connection.execute("SELECT text FROM result WHERE seq = ?", (seq,)).fetchone()[0]
+    file.seek(whole - len(text) - 1)
+    return bool(file.read(len(text) + 1) == text + b"\n")
+
+
+def rewrite_results(connection: sqlite3.Connection, path: Path, *, by: Literal["seq", "line"]) -> None:
+    """Write the whole result file from the journal, in one step."""
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("wb") as file:
+        for (text,) in connection.execute(f"SELECT text FROM result ORDER BY {by}"):  # noqa: S608
             file.write(text + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
 
 
-def _check_own(connection: sqlite3.Connection, path: Path, whole: int) -> None:
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for order, where in (("ASC", 0), ("DESC", whole)):
-            row = connection.execute(
-                f"SELECT text FROM result WHERE until <= ? ORDER BY seq {order} LIMIT 1",  # noqa: S608
-                (max(whole, path.stat().st_size),),
-            ).fetchone()
-            if row is None:
-                return
-            text: bytes = row[0]
-            file.seek(where - len(text) - 1 if where else 0)
-            if file.read(len(text)) != text[: max(0, path.stat().st_size)]:
-                raise UsageError(
-                    f"{path} does not hold the results of this run: its journal has other lines. Put the file back, "
-                    "or remove it to have it rebuilt from the journal"
-                )
+def sort_results(connection: sqlite3.Connection, path: Path) -> None:
+    """Sort the result file by line; a crash in between is made good by the next start."""
+    set_meta(connection, IN_ORDER, "sorting")
+    rewrite_results(connection, path, by="line")
+    set_meta(connection, IN_ORDER, "sorted")

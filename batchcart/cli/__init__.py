@@ -15,6 +15,8 @@ from batchcart.errors import BatchcartError, Stopped
 COMMANDS = {
     "run": "Check the whole job file, then run it, or go on with it.",
     "check": "Check the job file and show the plan; nothing is sent.",
+    "status": "Show where a run stands, also while it runs.",
+    "settle": "Settle what is in doubt, by reading the shops again or by your word.",
     "platforms": "Show which operations each platform has.",
     "schema": "Print the JSON Schema of a job line.",
     "init": "Write a first config and a first job into the current folder.",

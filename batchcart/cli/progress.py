@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import click
 
-from batchcart.runs import Watch
+from batchcart.lanes import Watch
 
 _TICK, _PLAIN_TICK = 0.25, 10.0
 

@@ -11,7 +11,8 @@ import orjson
 
 from batchcart.cli.progress import shown
 from batchcart.cli.summary_text import summary_text
-from batchcart.runs import RunOptions, Watch, run_job
+from batchcart.lanes import Watch
+from batchcart.runs import RunOptions, run_job
 from batchcart.summary import Summary
 
 
@@ -28,6 +29,7 @@ from batchcart.summary import Summary
     show_default=True,
     help="Minutes to wait for a shop that is down.",
 )
+@click.option("--retry-failed", is_flag=True, help="Open lines that failed or were skipped again.")
 @click.option("--fresh", is_flag=True, help="Start over; the old files are kept under a number.")
 @click.option("--in-order", is_flag=True, help="Sort the result file by line at the end.")
 @click.option("--allow-unknown-fields", is_flag=True, help="Let data fields through that the documents lack.")
@@ -42,6 +44,7 @@ def command(
     patience: float,
     progress: str,
     *,
+    retry_failed: bool,
     fresh: bool,
     in_order: bool,
     allow_unknown_fields: bool,
@@ -59,6 +62,7 @@ def command(
         account=account,
         concurrency=concurrency,
         patience=patience,
+        retry_failed=retry_failed,
         fresh=fresh,
         in_order=in_order,
         allow_unknown_fields=allow_unknown_fields,

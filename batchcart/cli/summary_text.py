@@ -42,7 +42,9 @@ def _advice(summary: Summary) -> list[str]:
             f"{totals['in_doubt']:,} in doubt: nobody could say whether they happened; their lines hold the evidence"
         )
     if totals["failed"] or totals["skipped"]:
-        advice.append("Each line that is not ok says why under `error` in the results")
+        advice.append(
+            "Lines that are not ok say why under `error`; --retry-failed opens the failed and skipped ones again"
+        )
     if totals["not_attempted"]:
         advice.append("Run the same command again to go on")
     return advice

@@ -23,7 +23,10 @@ _MOST_THROTTLED = 100
 
 @dataclass(slots=True)
 class Talk:
-    """One operation under way: what was said and heard, and the figures of its result line."""
+    """One operation under way: what was said and heard, and the figures of its result line.
+
+    With ``looks_only`` nothing is written any more: where a write would follow, it has not happened.
+    """
 
     lane: Lane
     operation: Operation
@@ -37,6 +40,7 @@ class Talk:
     status: int | None = None
     why: str = ""
     cut_off: bool = False
+    looks_only: bool = False
 
     @property
     def cell(self) -> Cell:
@@ -55,6 +59,8 @@ async def converse(talk: Talk) -> Ending | None:
                 return None
             case Failing(_, then):
                 step = then
+            case Request() as request if talk.looks_only and request.writes:
+                return _ending(talk, Refused(Reason.NETWORK, f"{request} did not happen: the shop does not have it"))
             case Request() as request if talk.tries < MOST_TRIES:
                 step = await _ask(talk, request)
             case Request():

@@ -64,9 +64,9 @@ class Lane:
     monotonic: Callable[[], float]
     wall: Callable[[], float]
     rng: random.Random
-    patience: float
     tell: Callable[[str], None]
     question: int = 1
+    patience: float = 1800.0
     closed: str = ""
     state: str = "running"
     halted: bool = False
@@ -93,6 +93,7 @@ class Lane:
         """Give the account up for this run; its open lines stay open."""
         if not self.closed:
             self.state, self.closed = state, reason
+            self.journal.note_state(self.account.name, state, reason)
             self.tell(f"account {self.account.name!r}: {reason}")
         self.halt()
 
@@ -135,6 +136,7 @@ class Lane:
         """The shop answered as a shop that is up answers."""
         self._bad_in_a_row = 0
         self._budget = self._budget.earned()
+        self.limiter.passed()
 
     def unwell(self, why: str, *, unreachable: bool = False) -> None:
         """A request failed; several in a row, or a shop that cannot be reached, make an outage."""
@@ -146,7 +148,7 @@ class Lane:
         """The shop asked for a pause: the whole account keeps it."""
         self.counters.throttled += 1
         asked = retry_after(busy.retry_after, self.wall()) if busy.retry_after else None
-        self.limiter.hold(asked if asked is not None else backoff(3, self.rng) + 1.0)
+        self.limiter.throttled(asked if asked is not None else backoff(3, self.rng) + 1.0)
 
     async def wait(self, seconds: float) -> bool:
         """Wait, unless the lane is halted; whether to go on."""
@@ -216,7 +218,11 @@ class Lane:
     def _take_tokens(self, fresh: Mapping[str, str]) -> None:
         # Kept before used: a pair that is lost in a crash cannot be had again.
         kept = {**{name: self.credentials.get(name) for name in fresh}, **fresh}
-        self.ledger.keep_tokens(origin(self.account.credentials), kept)
+        try:
+            self.ledger.keep_tokens(origin(self.account.credentials), kept)
+        except OSError as error:
+            self.close("closed", f"its renewed tokens cannot be kept in the state folder: {error.strerror}")
+            return
         self.credentials = self.credentials.renewed(fresh)
         self.secret = redactor((*self.account.secrets, *self.credentials.secrets()))
 

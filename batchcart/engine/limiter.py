@@ -6,14 +6,18 @@ A window is held exactly by looking at the n-th last send, which must be a windo
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from aiolimiter import AsyncLimiter
 
+from batchcart.engine.throttle import Throttle
 from batchcart.ledger import Sends
 from batchcart.limits import Bucket, Limit, Window
 
 _LEAST_MARGIN = 0.003
+_LONG = 60.0  # seconds from which on a wait is worth a word
+_REMEMBERED = 1024  # sends, where no limit asks for more
 _PACED = 60.0  # longer windows are quotas: spent as they come, not stretched over the day
 
 
@@ -42,13 +46,22 @@ def bucket_slack(bucket: Bucket) -> float:
 
 def capacity(limits: Sequence[Limit]) -> int:
     """How many sends must be remembered for these limits."""
-    return max([1, *(limit.count for limit in limits if isinstance(limit, Window))])
+    counts = (limit.count if isinstance(limit, Window) else 2 * limit.size for limit in limits)
+    return max([_REMEMBERED, *counts])
 
 
 class Limiter:
     """One account's limits. ``acquire`` waits until one more send keeps all of them."""
 
-    def __init__(self, limits: Sequence[Limit], sends: Sends, *, strict: bool, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        limits: Sequence[Limit],
+        sends: Sends,
+        *,
+        strict: bool,
+        clock: Callable[[], float],
+        long_wait: Callable[[Window, float], None] = lambda _window, _seconds: None,
+    ) -> None:
         self._windows = [limit for limit in limits if isinstance(limit, Window)]
         self._buckets = [limit for limit in limits if isinstance(limit, Bucket)]
         self._sends = sends
@@ -62,6 +75,10 @@ class Limiter:
         self._round_trip = self._jitter = 0.0
         self._unanswered: set[int] = set()
         self._answer = asyncio.Event()
+        self._refused: deque[float] = deque()
+        self._learnt = _learning(self._windows, self._buckets)
+        self._learnt_slot = -math.inf
+        self._long_wait = long_wait
 
     async def acquire(self) -> int:
         """Wait for a place under every limit; the number names the send. Cancelling takes no place."""
@@ -70,8 +87,12 @@ class Limiter:
             for leak in self._leaks:
                 await leak.acquire()
             while (wait := self._opens(self._clock()) - self._clock()) > 0:
+                if wait > _LONG and (window := self._used_up(wait)):
+                    self._long_wait(window, wait)
                 await self._wait(wait)
             now = self._clock()
+            if self._learnt.allowed is not None:
+                self._learnt_slot = max(self._learnt_slot + self._learnt.seconds / self._learnt.allowed, now - 0.02)
             for window, last in self._slots.items():
                 self._slots[window] = next_slot(last, window, now)
             for index, bucket in enumerate(self._buckets):
@@ -94,9 +115,17 @@ class Limiter:
         self._round_trip += 0.1 * (round_trip - self._round_trip) if self._round_trip else round_trip
         self._answer.set()
 
-    def hold(self, seconds: float) -> None:
-        """Send nothing for so long: the shop asked for it."""
-        self._held_until = max(self._held_until, self._clock() + seconds)
+    def throttled(self, seconds: float) -> None:
+        """The shop said 429: send nothing for so long, and learn from it what the shop allows."""
+        now = self._clock()
+        if now >= self._held_until:  # what was on its way already tells the same once more
+            self._learnt = self._learnt.throttled(self._accepted(now))
+        self._refused.append(now)
+        self._held_until = max(self._held_until, now + seconds)
+
+    def passed(self) -> None:
+        """A send was answered with something else than 429."""
+        self._learnt = self._learnt.passed()
 
     @property
     def held_for(self) -> float:
@@ -110,7 +139,26 @@ class Limiter:
             if self._strict and self._sends.count - window.count in self._unanswered:
                 moments.append(math.inf)
         moments += [next_slot(last, window, now) for window, last in self._slots.items()]
+        if self._learnt.allowed is not None:
+            learnt = Window(self._learnt.allowed, self._learnt.seconds)
+            moments += [window_opens(self._sends, learnt, margin(learnt, self._jitter)), self._learnt_slot]
         return max(moments)
+
+    def _accepted(self, now: float) -> int:
+        """How many sends the shop let through in the learnt limit's window before now."""
+        since = now - self._learnt.seconds
+        while self._refused and self._refused[0] <= since:
+            self._refused.popleft()
+        low, high = 0, min(self._sends.count, self._sends.capacity)
+        while low < high:  # the sends lie in order: halve until the oldest one in the window is found
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if self._sends.back(middle) > since else (low, middle - 1)
+        return low - len(self._refused) - len(self._unanswered)
+
+    def _used_up(self, seconds: float) -> Window | None:
+        """The window that is the reason for so long a wait; None where it is something else."""
+        opens = self._clock() + seconds - 1.0
+        return next((window for window in self._windows if window_opens(self._sends, window, 1.0) >= opens), None)
 
     async def _wait(self, seconds: float) -> None:
         if math.isfinite(seconds):
@@ -129,6 +177,16 @@ class Limiter:
             if level > 0:
                 await leak.acquire(level)
         self._filled = True
+
+
+def _learning(windows: Sequence[Window], buckets: Sequence[Bucket]) -> Throttle:
+    """What can be learnt of these limits: of the shortest window, else of a bucket over the time it takes to empty."""
+    if windows:
+        shortest = min(windows, key=lambda window: window.seconds)
+        return Throttle(shortest.count, shortest.seconds)
+    if buckets:
+        return Throttle(buckets[0].size, buckets[0].size / buckets[0].leak)
+    return Throttle(1 << 30, 1.0)
 
 
 def _leaking(bucket: Bucket) -> AsyncLimiter:

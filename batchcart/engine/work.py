@@ -1,6 +1,7 @@
 """Owns the order of work: accounts side by side, carts side by side, a cart's lines one by one."""
 
 import asyncio
+import math
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -54,7 +55,7 @@ async def _take_chains(job: Job, lane: Lane, chains: Iterator[int], ended: Calla
 
 async def _work_chain(job: Job, lane: Lane, number: int, ended: Callable[[Lane, Status], None]) -> bool:
     """Work off one cart's open lines in file order; False where the lane was halted before the last."""
-    chain = _remembered(job, lane, number)
+    chain = remembered(job, lane, number)
     for planned in open_lines(job.plan, lane.number, number):
         operation = job.operation(planned, lane)
         ending = await _end_of(job, lane, chain, operation)
@@ -87,11 +88,12 @@ async def _end_of(job: Job, lane: Lane, chain: Chain, operation: Operation) -> E
     return await converse(talk)
 
 
-def _remembered(job: Job, lane: Lane, number: int) -> Chain:
-    """The chain as its ended lines left it."""
+def remembered(job: Job, lane: Lane, number: int, before: float = math.inf) -> Chain:
+    """The chain as its ended lines left it, or those before line ``before``."""
     chain = Chain(job.run, number)
     if job.resumed:
         for line in ended_lines(job.plan, lane.number, number):
-            operation = job.operation(line.planned, lane)
-            chain.learn(operation, Status(line.status), line.learnt, operation.line)
+            if line.planned.line < before:
+                operation = job.operation(line.planned, lane)
+                chain.learn(operation, Status(line.status), line.learnt, operation.line)
     return chain

@@ -105,3 +105,9 @@ def counts(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str | Non
         "SELECT a.name, p.kind, r.status, count(*) FROM plan p JOIN account a ON a.id = p.account "
         "LEFT JOIN result r ON r.line = p.line GROUP BY a.name, p.kind, r.status"
     )
+
+
+def states(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    """The accounts that the last start gave up, each with its state and the reason."""
+    rows = connection.execute("SELECT substr(key, 7), value FROM meta WHERE key LIKE 'state:%'")
+    return {name: msgspec.json.decode(value, type=tuple[str, str]) for name, value in rows}

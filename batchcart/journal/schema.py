@@ -49,7 +49,9 @@ def create(path: Path) -> sqlite3.Connection:
     try:
         connection = _connect(path)
         connection.executescript(TABLES)
-    except sqlite3.Error as error:
+    except sqlite3.OperationalError as error:
+        if "full" in str(error):
+            raise
         raise UsageError(f"the journal {path} cannot be written: {error}; nothing was sent") from None
     set_meta(connection, "version", str(VERSION))
     return connection
@@ -87,6 +89,11 @@ def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
 def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
     """Note one fact about the run."""
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+
+def forget_states(connection: sqlite3.Connection) -> None:
+    """Begin anew with every account."""
+    connection.execute("DELETE FROM meta WHERE key LIKE 'state:%'")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

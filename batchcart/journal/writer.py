@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from batchcart.errors import Stopped
 from batchcart.exchange import Request
 from batchcart.journal.rows import request_text
@@ -23,6 +25,7 @@ Statement = tuple[str, Sequence[object]]
 _INTENT = "INSERT INTO send (line, n, at, state, request) VALUES (?, ?, ?, 'sent', ?)"
 _ANSWER = "UPDATE send SET state = ?, status = ?, headers = ?, body = ?, why = ? WHERE line = ? AND n = ?"
 _RESULT = "INSERT INTO result (line, status, learnt, text, until) VALUES (?, ?, ?, ?, ?)"
+_STATE = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _FORGET = "DELETE FROM send WHERE line = ?"
 
 
@@ -84,6 +87,10 @@ class Journal:
             self._put((_FORGET, (line,)))
         self._open.lines.append(text)
         self._put((_RESULT, (line, status, learnt, text, self._until)))
+
+    def note_state(self, account: str, state: str, reason: str) -> None:
+        """Note that an account was given up, for `status`."""
+        self._put((_STATE, (f"state:{account}", msgspec.json.encode((state, reason)).decode())))
 
     async def flush(self) -> None:
         """Wait until everything noted so far is on the disk."""

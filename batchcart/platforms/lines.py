@@ -1,17 +1,23 @@
 """Owns telling from a cart's lines whether a lost add happened; it does not know how a platform shows lines.
 
-Facts about lines are kept per cart as ``line:ID`` → ``PRODUCT QUANTITY``, with ``lines`` = "known" once every line of
-the cart is among them, or "hidden" once a read has shown that the shop does not show them.
+Facts about lines are kept per cart as ``line:KEY`` → ``PRODUCT QUANTITY``, with ``lines`` = "known" once every line of
+the cart is among them, or "hidden" once a read has shown that the shop does not show them. A quantity that is none is
+NaN: it equals nothing, so nothing is concluded from it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 
 from batchcart.outcome import Facts
+from batchcart.platforms.reading import text_of
 
 _PREFIX = "line:"
 _LINES = "lines"
+_AMOUNT = re.compile(r"[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
+_exact = Context(prec=4000)
+_NONE = Decimal("NaN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +33,9 @@ Lines = Mapping[str, Line]
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The add happened; it made or raised the line ``id``."""
+    """The add happened; it made or raised the line ``key``."""
 
-    id: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +52,34 @@ class Unclear:
 
 def compare(before: Lines, now: Lines, wanted: Line) -> Added | NotAdded | Unclear:
     """Whether ``wanted`` was added between ``before`` and ``now``, as a line of its own or into an equal one."""
-    fresh = {key: line for key, line in now.items() if key not in before and line.product == wanted.product}
-    raised = [
+    if before and not now:
+        return Unclear("the cart holds nothing now: what took its lines away may have taken this one too")
+    fresh = [key for key, line in now.items() if key not in before and line.product == wanted.product]
+    changed = [
         key
         for key, line in before.items()
-        if line.product == wanted.product and key in now and now[key].quantity != line.quantity
+        if line.product == wanted.product and (key not in now or now[key].quantity != line.quantity)
     ]
-    if len(fresh) == 1 and not raised:
-        ((key, line),) = fresh.items()
-        if line.quantity == wanted.quantity:
+    match fresh, changed:
+        case [], []:
+            return NotAdded()
+        case [key], [] if now[key].quantity == wanted.quantity:
             return Added(key)
-        return Unclear(f"a new line {key} holds {line.quantity} of {wanted.product}, not {wanted.quantity}")
-    if not fresh and not raised:
-        return NotAdded()
-    if not fresh and len(raised) == 1:
-        key = raised[0]
-        if now[key].quantity == before[key].quantity + wanted.quantity:
+        case [], [key] if key in now and now[key] == raised(before[key], wanted):
             return Added(key)
-    return Unclear(f"the cart's lines of {wanted.product} changed in a way that one add does not explain")
+        case _:
+            held, holds = _total(before, wanted.product), _total(now, wanted.product)
+            return Unclear(f"the cart then held {holds} of {wanted.product}, and {held} before: not what one add makes")
+
+
+def raised(line: Line | None, wanted: Line) -> Line:
+    """The line after an add; None where there was none."""
+    return wanted if line is None else Line(line.product, _exact.add(line.quantity, wanted.quantity))
 
 
 def known_lines(facts: Mapping[str, str]) -> Lines | None:
     """The lines as remembered; None where some may be missing."""
-    if facts.get(_LINES) != "known":
+    if not all_known(facts):
         return None
     lines = {}
     for key, text in facts.items():
@@ -76,6 +87,11 @@ def known_lines(facts: Mapping[str, str]) -> Lines | None:
             product, _, quantity = text.rpartition(" ")
             lines[key.removeprefix(_PREFIX)] = Line(product, Decimal(quantity))
     return lines
+
+
+def all_known(facts: Mapping[str, str]) -> bool:
+    """Whether every line of the cart is remembered."""
+    return facts.get(_LINES) == "known"
 
 
 def looked_at(facts: Mapping[str, str]) -> bool:
@@ -117,9 +133,21 @@ def distrust() -> Facts:
     return {_LINES: None}
 
 
-def decimal(value: object) -> Decimal:
-    """A quantity as shops write it, number or string; raises ValueError where it is neither."""
-    try:
-        return Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError(f"{value!r} is not a quantity") from None
+def amount(value: object) -> Decimal:
+    """A quantity as jobs and shops write it, number or text; NaN where it is neither."""
+    text = text_of(value)
+    return Decimal(text) if _AMOUNT.fullmatch(text) else _NONE
+
+
+def number(value: object) -> str:
+    """A product's number as jobs and shops write it, number or text; "" where it is neither."""
+    text = text_of(value)
+    return text.lstrip("0") or "0" if text.isdecimal() else text
+
+
+def _total(lines: Lines, product: str) -> Decimal:
+    total = Decimal(0)
+    for line in lines.values():
+        if line.product == product:
+            total = _exact.add(total, line.quantity)
+    return total
