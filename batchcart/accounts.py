@@ -1,6 +1,8 @@
 """Owns the config file: accounts, their credentials, limits and options; it does not know how they are used."""
 
+import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +13,17 @@ from urllib.parse import urlsplit
 import msgspec
 
 from batchcart.adapter import Adapter, Credentials, SecretReference
-from batchcart.errors import UsageError, suggestion
+from batchcart.errors import UsageError, quoted, suggestion
+from batchcart.fieldcheck import described
 from batchcart.limits import Limit, parse_limit
 
 DEFAULT_FILE = "batchcart.toml"
 ENVIRONMENT = "BATCHCART_CONFIG"
 SANDBOX = "sandbox-"
 """What the names of the built-in accounts begin with; the platform's name follows."""
+
+_MOST_LIMITS = 8  # as many as an account's memory of sends has room for
+_BY_REFERENCE = 'a text, { env = "NAME" } or { file = "PATH" }'
 
 
 class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -76,24 +82,32 @@ class Entry:
     embedded: bool = False
 
     @property
+    def address(self) -> str:
+        """The base address."""
+        return self.adapter.address(self._public)
+
+    @property
     def place(self) -> str:
         """The shop's address without secrets, to tell whether an account still points where it did."""
+        own = (self._public.get(name, "") for name in ("secure_url", "app_id"))
+        return " ".join(word for word in (self.address, *own) if word)
+
+    @property
+    def _public(self) -> dict[str, str]:
         plain = {name: value for name, value in self.settings.items() if isinstance(value, str)}
-        public = {name: value for name, value in plain.items() if name not in self.secret_names}
-        own = (public.get(name, "") for name in ("secure_url", "app_id"))
-        return " ".join(word for word in (self.adapter.address(public), *own) if word)
+        return {name: value for name, value in plain.items() if name not in self.secret_names}
 
     def read(self) -> Account:
         """The account with its secrets read; raises UsageError where one cannot be."""
         where = f"account {self.name!r}"
         values = {name: _secret(value, f"{where}: {name}", self.folder) for name, value in self.settings.items()}
-        address = self.adapter.address(values)
-        _check_address(address, where, insecure=self.options.insecure)
         ca_file = self.folder / self.options.ca_file if self.options.ca_file else None
         if ca_file is not None and not ca_file.is_file():
             raise UsageError(f"{where}: ca_file {ca_file} is not a file")
         credentials = Credentials(values, self.secret_names & frozenset(values))
-        return Account(self.name, self.adapter, address, credentials, self.limits, self.options, ca_file, self.embedded)
+        return Account(
+            self.name, self.adapter, self.address, credentials, self.limits, self.options, ca_file, self.embedded
+        )
 
 
 def config_path(given: str | Path | None) -> Path | None:
@@ -109,55 +123,70 @@ def read_config(path: Path | None, adapters: Mapping[str, Adapter]) -> dict[str,
     entries = {f"{SANDBOX}{name}": _sandbox_entry(adapter) for name, adapter in adapters.items()}
     if path is None:
         return entries
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise UsageError(f"config file {path} does not exist; `batchcart init` writes a first one") from None
-    except OSError as error:
-        raise UsageError(f"config file {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not TOML: {error}") from None
-    for key in table:
-        if key != "accounts":
-            raise UsageError(f"{path}: unknown key {key!r}; {suggestion(key, ['accounts'])}")
-    accounts = table.get("accounts", {})
-    if not isinstance(accounts, dict):
-        raise UsageError(f"{path}: accounts is a table of accounts: [accounts.NAME]")
-    for name, keys in accounts.items():
-        where = f"{path}: account {name!r}"
+    for name, keys in _accounts(path).items():
+        where = f"{path}: account {quoted(name)}"
         if name in entries:
             raise UsageError(f"{where}: this name is the built-in sandbox's; choose another")
+        if not name or not name.isprintable():
+            raise UsageError(f"{where}: a name has at least one character, and only ones that can be printed")
         if not isinstance(keys, dict):
             raise UsageError(f"{where}: expected a table: [accounts.{name}]")
         entries[name] = _entry(name, keys, adapters, path.resolve().parent, where)
     return entries
 
 
+def _accounts(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UsageError(f"config file {path} does not exist; `batchcart init` writes a first one") from None
+    except IsADirectoryError:
+        raise UsageError(f"config file {path} is a folder; give a file") from None
+    except OSError as error:
+        raise UsageError(f"config file {path} cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: not TOML: nested too deeply") from None
+    except ValueError as error:  # not TOML, not UTF-8, a number of 5,000 digits
+        raise UsageError(f"{path}: not TOML: {error}") from None
+    for key in table:
+        if key != "accounts":
+            raise UsageError(f"{path}: unknown key {quoted(key)}; {suggestion(key, ['accounts'])}")
+    accounts = table.get("accounts", {})
+    if not isinstance(accounts, dict):
+        raise UsageError(f"{path}: accounts is a table of accounts: [accounts.NAME]")
+    return accounts
+
+
 def _entry(name: str, keys: dict[str, Any], adapters: Mapping[str, Adapter], folder: Path, where: str) -> Entry:
     platform = keys.get("platform")
     if platform is None:
         raise UsageError(f"{where}: platform is missing; it is one of {', '.join(adapters)}")
+    if not isinstance(platform, str):
+        raise UsageError(f"{where}: platform: expected a text; it is one of {', '.join(adapters)}")
     if platform not in adapters:
-        raise UsageError(f"{where}: platform {platform!r} is not known; {suggestion(str(platform), adapters)}")
+        raise UsageError(f"{where}: platform {quoted(platform)} is not known; {suggestion(platform, adapters)}")
     adapter = adapters[platform]
-    own = {field.name for field in msgspec.structs.fields(adapter.settings)}
-    shared = {field.name for field in msgspec.structs.fields(Options)}
+    own, shared = set(adapter.settings.__struct_fields__), set(Options.__struct_fields__)
     for key in keys:
         if key not in own | shared:
-            raise UsageError(f"{where}: unknown key {key!r}; {suggestion(key, sorted(own | shared))}")
+            raise UsageError(f"{where}: unknown key {quoted(key)}; {suggestion(key, sorted(own | shared))}")
     settings_given = {key: _as_text(value) for key, value in keys.items() if key in own}
     options: Options = _convert({key: value for key, value in keys.items() if key in shared}, Options, where)
     settings = _convert(settings_given, adapter.settings, where)
+    present = {key: value for key, value in msgspec.structs.asdict(settings).items() if value is not None}
+    entry = Entry(name, adapter, options, present, _secret_names(adapter), _limits(options, adapter, where), folder)
+    _check_address(entry, where)
+    return entry
+
+
+def _limits(options: Options, adapter: Adapter, where: str) -> tuple[Limit, ...]:
+    given = adapter.limits if options.limits is None else options.limits
+    if len(given) > _MOST_LIMITS:
+        raise UsageError(f"{where}: limits: {len(given)} of them, but {_MOST_LIMITS} are the most")
     try:
-        limits = tuple(parse_limit(text) for text in _limits(options, adapter))
+        return tuple(parse_limit(text) for text in given)
     except UsageError as error:
         raise UsageError(f"{where}: limits: {error}") from None
-    present = {key: value for key, value in msgspec.structs.asdict(settings).items() if value is not None}
-    return Entry(name, adapter, options, present, _secret_names(adapter), limits, folder)
-
-
-def _limits(options: Options, adapter: Adapter) -> list[str]:
-    return list(adapter.limits) if options.limits is None else options.limits
 
 
 def _as_text(value: Any) -> Any:
@@ -165,17 +194,30 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _convert(value: dict[str, Any], to: Any, where: str) -> Any:
+def _convert(given: dict[str, Any], to: type[msgspec.Struct], where: str) -> Any:
+    """The keys as a ``to``; raises UsageError that shows no value of a wrong type, since it may be a secret."""
+    for field in msgspec.structs.fields(to):
+        try:
+            msgspec.convert(given.get(field.name, field.default), field.type)
+        except msgspec.ValidationError:
+            if field.name in given:
+                expected = _BY_REFERENCE if _is_secret(field) else described(msgspec.inspect.type_info(field.type))
+                raise UsageError(f"{where}: {field.name}: expected {expected}") from None
     try:
-        return msgspec.convert(value, to, strict=False)
+        return msgspec.convert(given, to)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{where}: {str(error).replace(' - at `$.', ' - at `')}") from None
+        said = str(error).partition(" - at `$")[0]
+        missing = re.fullmatch(r"Object missing required field `(.*)`", said)
+        raise UsageError(f"{where}: {f'{missing[1]} is missing' if missing else said}") from None
+
+
+def _is_secret(field: msgspec.structs.FieldInfo) -> bool:
+    """The settings that may be given by reference are the secret ones."""
+    return "SecretReference" in str(field.type)
 
 
 def _secret_names(adapter: Adapter) -> frozenset[str]:
-    """The settings that may be given by reference are the secret ones."""
-    fields = msgspec.structs.fields(adapter.settings)
-    return frozenset(field.name for field in fields if "SecretReference" in str(field.type))
+    return frozenset(field.name for field in msgspec.structs.fields(adapter.settings) if _is_secret(field))
 
 
 def _secret(value: str | SecretReference, where: str, folder: Path) -> str:
@@ -186,10 +228,10 @@ def _secret(value: str | SecretReference, where: str, folder: Path) -> str:
             raise UsageError(f"{where}: environment variable {value.env} is not set")
         text = os.environ[value.env]
     else:
-        file = folder / (value.file or "")
+        file = folder / Path(value.file or "").expanduser()
         try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            text = file.read_text(encoding="utf-8-sig").strip().partition("\n")[0]
+        except (OSError, ValueError, RuntimeError):  # not there, not UTF-8, a NUL in its name, no home for its ~
             raise UsageError(f"{where}: file {file} cannot be read") from None
     text = text.strip()
     if not text:
@@ -199,20 +241,32 @@ def _secret(value: str | SecretReference, where: str, folder: Path) -> str:
     return text
 
 
-def _check_address(address: str, where: str, *, insecure: bool) -> None:
+def _check_address(entry: Entry, where: str) -> None:
+    """Raises UsageError that does not show the address, since its author may have put a password or token into it."""
+    address = entry.address
+    where = f"{where}: {'api_address' if 'api_address' in entry.settings else 'base_url'}"
     try:
         parts = urlsplit(address)
-        host, _ = parts.hostname, parts.port
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise UsageError(f"{where}: {address!r} is not an address") from None
-    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or parts.username:
-        raise UsageError(f"{where}: {address!r} is not an address such as https://shop.example.com")
-    loopback = host in {"localhost", "::1"} or host.startswith("127.")
-    if parts.scheme == "http" and not loopback and not insecure:
+        host, parts = "", urlsplit("")
+    strange = "@" in parts.netloc or "?" in address or "#" in address or not address.isprintable() or " " in address
+    if parts.scheme not in {"http", "https"} or not host or strange:
         raise UsageError(
-            f"{where}: {address} sends credentials in the clear; use https://, "
+            f"{where}: expected an address such as https://shop.example.com, without user, query and fragment"
+        )
+    if parts.scheme == "http" and not _is_loopback(host) and not entry.options.insecure:
+        raise UsageError(
+            f"{where}: http:// sends credentials in the clear; use https://, "
             "or set insecure = true if the network is your own"
         )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _sandbox_entry(adapter: Adapter) -> Entry:

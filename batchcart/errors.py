@@ -8,6 +8,10 @@ BatchcartError
 
 import difflib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+_SHOWN = 60
+_MOST_CHOICES = 40
 
 
 class BatchcartError(Exception):
@@ -33,10 +37,22 @@ class Stopped(BatchcartError):
     """The run ended before its end, for a reason that is not a line's; the same command goes on."""
 
 
+def quoted(word: str) -> str:
+    """The word as a sentence shows it: in quotes, in one line, cut short where it is long."""
+    return repr(word if len(word) <= _SHOWN else f"{word[: _SHOWN - 1]}…")
+
+
 def suggestion(word: str, choices: Iterable[str]) -> str:
     """``did you mean 'X'?`` where a choice is near to the misspelt word, else all choices."""
-    by_lower = {choice.lower(): str(choice) for choice in choices}
+    return _suggestion(word[: 2 * _SHOWN], tuple(str(choice) for choice in choices))
+
+
+@lru_cache(maxsize=1024)  # a script that misspells a word does so on every line
+def _suggestion(word: str, choices: tuple[str, ...]) -> str:
+    by_lower = {choice.lower(): choice for choice in choices}
     near = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
     if near:
         return f"did you mean {by_lower[near[0]]!r}?"
-    return f"it is one of {', '.join(by_lower.values())}"
+    hidden = len(choices) - _MOST_CHOICES
+    more = f" and {hidden} more" if hidden > 0 else ""
+    return f"it is one of {', '.join(choices[:_MOST_CHOICES])}{more}"

@@ -1,32 +1,71 @@
 """Owns checking JSON text against a document's field table, with all problems in words; it does not know platforms."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-from batchcart.errors import suggestion
+from batchcart.errors import quoted, suggestion
+
+_MOST = 20  # problems that one text is told; who mends these sees the others
+
+_PLAIN = re.compile(r"[\w.-]{1,60}")
 
 
 @cache
-def _decoder(table: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(table)
+def _decoding(table: type[msgspec.Struct]) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(table).decode
+
+
+@cache
+def _info(table: type[msgspec.Struct]) -> inspect.StructType:
+    info = inspect.type_info(table)
+    assert isinstance(info, inspect.StructType)
+    return info
 
 
 def problems(text: bytes, table: type[msgspec.Struct], where: str, *, allow_unknown: bool = False) -> list[str]:
-    """What is wrong with ``text`` as a ``table``, one sentence per field; empty where nothing is."""
+    """What is wrong with ``text`` as a ``table``, one sentence per field; empty where nothing is.
+
+    ``where`` is the place the sentences begin with, "" for none.
+    """
     try:
-        _decoder(table).decode(text)
+        _decoding(table)(text)
     except msgspec.ValidationError as error:
-        info = inspect.type_info(table)
-        assert isinstance(info, inspect.StructType)
-        found = list(_in_object(msgspec.json.decode(text), info, where, allow_unknown=allow_unknown))
-        # A rule between fields is the table's own sentence.
-        return found if found or allow_unknown else [f"{where}: {error}"]
+        value = msgspec.json.decode(text)
+        found = list(islice(_in_object(value, _info(table), where, allow_unknown=allow_unknown), _MOST))
+        return found or _between_fields(value, table, where, error, allow_unknown=allow_unknown)
     return []
+
+
+def _between_fields(
+    value: object, table: type[msgspec.Struct], where: str, error: Exception, *, allow_unknown: bool
+) -> list[str]:
+    """Each field is right by itself, so what was wrong is an unknown one, or a rule of the table's own."""
+    if allow_unknown:
+        try:
+            msgspec.convert(_known_part(value, _info(table)), table)
+        except msgspec.ValidationError as remaining:
+            error = remaining
+        else:
+            return []
+    return [": ".join(filter(None, (where, str(error).partition(" - at `$")[0])))]
+
+
+def _known_part(value: object, kind: inspect.Type) -> object:
+    """The value without fields that the table lacks."""
+    for option in kind.types if isinstance(kind, inspect.UnionType) else (kind,):
+        match option:
+            case inspect.StructType(fields=fields) if isinstance(value, dict):
+                known = {field.encode_name: field.type for field in fields}
+                return {name: _known_part(value[name], known[name]) for name in value if name in known}
+            case inspect.ListType(item_type=item) if isinstance(value, list):
+                return [_known_part(entry, item) for entry in value]
+    return value
 
 
 def field_names(table: type[msgspec.Struct]) -> list[str]:
@@ -43,14 +82,10 @@ def described(kind: inspect.Type) -> str:
             return str((extra or {}).get("description") or described(inner))
         case inspect.IntType() | inspect.FloatType():
             return _described_number(kind)
-        case inspect.StrType(min_length=1, max_length=None):
-            return "a text that is not empty"
-        case inspect.StrType(max_length=int() as longest):
-            return f"a text of at most {longest} characters"
-        case inspect.StrType(pattern=str() as pattern):
-            return f"a text like {pattern}"
         case inspect.StrType():
-            return "a text"
+            return _described_text(kind)
+        case inspect.BoolType():
+            return "true or false"
         case inspect.ListType(item_type=inner):
             return f"an array, each entry {described(inner)}"
         case inspect.LiteralType(values=values):
@@ -59,14 +94,22 @@ def described(kind: inspect.Type) -> str:
             return "an object"
 
 
+def _described_text(kind: inspect.StrType) -> str:
+    if kind.max_length is not None:
+        return f"a text of at most {kind.max_length} characters"
+    if kind.pattern is not None:
+        return f"a text like {kind.pattern}"
+    return "a text that is not empty" if kind.min_length else "a text"
+
+
 def _described_number(kind: inspect.IntType | inspect.FloatType) -> str:
     noun = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
     if kind.ge is not None and kind.le is not None:
-        return f"{noun} from {kind.ge:g} to {kind.le:g}"
+        return f"{noun} from {kind.ge} to {kind.le}"
     if kind.ge is not None:
-        return f"{noun} of at least {kind.ge:g}"
+        return f"{noun} of at least {kind.ge}"
     if kind.gt is not None:
-        return f"{noun} above {kind.gt:g}"
+        return f"{noun} above {kind.gt}"
     return noun
 
 
@@ -84,12 +127,17 @@ def _in_object(value: object, info: inspect.StructType, where: str, *, allow_unk
     fields = {field.encode_name: field for field in info.fields}
     for name in value:
         if name not in fields and not allow_unknown:
-            yield f"{where}.{name}: there is no such field; {suggestion(str(name), fields)}"
+            yield f"{_inside(where, name)}: there is no such field; {suggestion(name, fields)}"
     for name, field in fields.items():
         if name in value:
-            yield from _in_value(value[name], field.type, f"{where}.{name}", allow_unknown=allow_unknown)
+            yield from _in_value(value[name], field.type, _inside(where, name), allow_unknown=allow_unknown)
         elif field.required:
-            yield f"{where}.{name}: missing; expected {described(field.type)}"
+            yield f"{_inside(where, name)}: missing; expected {described(field.type)}"
+
+
+def _inside(where: str, name: str) -> str:
+    shown = name if _PLAIN.fullmatch(name) else quoted(name)
+    return f"{where}.{shown}" if where else shown
 
 
 def _in_value(value: object, kind: inspect.Type, where: str, *, allow_unknown: bool) -> Iterator[str]:
@@ -126,6 +174,8 @@ def _fits_one(value: object, option: inspect.Type) -> bool:
                 and (longest is None or len(value) <= longest)
                 and (pattern is None or re.search(pattern, value) is not None)
             )
+        case inspect.BoolType():
+            return isinstance(value, bool)
         case inspect.DictType():
             return isinstance(value, dict)
         case inspect.LiteralType(values=values):

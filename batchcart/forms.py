@@ -19,16 +19,17 @@ def encoded(request: Request, encoding: str) -> Request:
     if encoding == "json":
         return replace(request, headers=(*request.headers, ("Content-Type", "application/json; charset=utf-8")))
     pairs = _pairs("", _texts.decode(request.body))
-    body = "&".join(f"{quote_plus(name, safe='[]')}={quote_plus(value)}" for name, value in pairs)
+    body = "&".join(f"{name}={quote_plus(value)}" for name, value in pairs)
     headers = (*request.headers, ("Content-Type", "application/x-www-form-urlencoded"))
     return replace(request, body=body.encode(), headers=headers)
 
 
 def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Each text inside ``value`` with its place, encoded; only the brackets that PHP reads stay as they are."""
     match value:
         case dict():
             for key, entry in value.items():
-                yield from _pairs(f"{name}[{key}]" if name else str(key), entry)
+                yield from _pairs(f"{name}[{quote_plus(key)}]" if name else quote_plus(key), entry)
         case list():
             for index, entry in enumerate(value):
                 yield from _pairs(f"{name}[{index}]", entry)

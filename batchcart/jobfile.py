@@ -2,47 +2,50 @@
 
 import gzip
 import hashlib
-import json
-import re
-import shutil
+import importlib
 import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Annotated, cast
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
-from batchcart.errors import UsageError, suggestion
+from batchcart.errors import UsageError, quoted, suggestion
 from batchcart.fieldcheck import problems
 from batchcart.operation import Kind, Operation
+from batchcart.strictjson import NotStrict, check_strictly
 
 LONGEST_LINE = 1 << 20
 """Bytes a job line may have at the most, its line end not counted."""
 
 _BOM = b"\xef\xbb\xbf"
-_LONE_SURROGATE = re.compile(rb"\\u[dD]([89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|[c-fC-F])")
-_SURROGATE_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_ENOUGH = len(_BOM) + LONGEST_LINE + len(b"\r\n")
+_PACKED = {b"\x1f\x8b": ("gzip", ".gz"), b"\x28\xb5": ("zstd", ".zst")}  # the first two bytes tell
+_CHUNK = 1 << 20
 
-Name = msgspec.Meta(min_length=1)
+_Name = Annotated[str, Meta(min_length=1)] | UnsetType
+_Key = Annotated[str, Meta(min_length=1)] | Annotated[int, Meta(ge=0)] | UnsetType
+_Echoed = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]  # what every JSON reader of the results can take
 
 
 class JobLine(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """The keys of a job line (CONTRACT §2)."""
+    """The keys of a job line (CONTRACT §2). None of them may be null: a key that says nothing is left out."""
 
     op: str
-    account: str | None = None
-    cart: str | None = None
-    cart_id: str | int | None = None
-    item: str | None = None
-    item_id: str | int | None = None
+    account: _Name = UNSET
+    cart: _Name = UNSET
+    cart_id: _Key = UNSET
+    item: _Name = UNSET
+    item_id: _Key = UNSET
     data: msgspec.Raw = msgspec.Raw()
     query: msgspec.Raw = msgspec.Raw()
-    view: str | None = None
-    id: str | int | None = None
+    view: _Name = UNSET
+    id: str | _Echoed | UnsetType = UNSET
 
 
 class BadLine(Exception):
@@ -53,8 +56,7 @@ class BadLine(Exception):
         super().__init__(*found)
 
 
-@dataclass(frozen=True, slots=True)
-class RawLine:
+class RawLine(msgspec.Struct, frozen=True):
     """One line as it stands in the file: number from 1, place in bytes, its bytes without the line end."""
 
     number: int
@@ -78,157 +80,185 @@ class JobSource:
     def lines(self) -> Iterator[RawLine]:
         """All lines that are not blank, in file order; a line that is too long comes cut short."""
         self.file.seek(0)
+        readline = self.file.readline
         number = offset = 0
-        while raw := self.file.readline(LONGEST_LINE + 3):
-            number, start, size = number + 1, offset, len(raw)
-            too_long = False
-            while not raw.endswith(b"\n") and (rest := self.file.readline(LONGEST_LINE)):
-                too_long = too_long or len(raw) > LONGEST_LINE
-                size += len(rest)
-                raw = raw[:LONGEST_LINE] + (b"\n" if rest.endswith(b"\n") else b"")
-                if rest.endswith(b"\n"):
-                    break
-            offset += size
-            skipped = len(_BOM) if number == 1 and raw.startswith(_BOM) else 0
-            text = raw[skipped:].rstrip(b"\r\n")
-            if text.strip():
-                yield RawLine(number, start + skipped, text, too_long or len(text) > LONGEST_LINE)
+        while raw := readline(_ENOUGH):
+            number += 1
+            start = offset
+            offset += len(raw)
+            if len(raw) == _ENOUGH and not raw.endswith(b"\n"):
+                offset += self._skip_line()
+            text = raw.rstrip(b"\r\n")
+            if number == 1 and text.startswith(_BOM):
+                text, start = text[len(_BOM) :], start + len(_BOM)
+            if text and not text.isspace():
+                yield RawLine(number, start, text, len(text) > LONGEST_LINE)
 
     def digest(self) -> str:
         """SHA-256 of the whole plain text."""
         self.file.seek(0)
-        return hashlib.file_digest(cast("BinaryIO", self.file), "sha256").hexdigest()
+        return hashlib.file_digest(self.file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has readinto
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes at one place."""
         self.file.seek(offset)
         return self.file.read(length)
 
+    def _skip_line(self) -> int:
+        skipped = 0
+        while rest := self.file.readline(_CHUNK):
+            skipped += len(rest)
+            if rest.endswith(b"\n"):
+                break
+        return skipped
+
 
 @contextmanager
 def open_job(path: str, *, spool_folder: Path | None = None) -> Iterator[JobSource]:
     """The job at ``path``: a plain file as it is; `-`, pipes, `.gz` and `.zst` spooled to a nameless file first."""
     name = "<stdin>" if path == "-" else path
+    with ExitStack() as stack:
+        # Only opening and reading it to the end are guarded: an error of the work on it is not the job file's.
+        yield JobSource(name, _opened(path, name, spool_folder, stack))
+
+
+def _opened(path: str, name: str, spool_folder: Path | None, stack: ExitStack) -> IO[bytes]:
+    damage: tuple[type[Exception], ...] = ()
     try:
-        with _opened(path) as stream:
-            if not path.endswith((".gz", ".zst")) and path != "-" and Path(path).is_file():
-                yield JobSource(name, stream)
-                return
-            with tempfile.TemporaryFile(dir=spool_folder) as spool:
-                shutil.copyfileobj(stream, spool, 1 << 20)
-                spool.seek(0)
-                yield JobSource(name, spool)
-    except FileNotFoundError as error:
-        if error.filename not in {path, None}:
-            raise
+        stream, damage = _stream(path)
+        if path != "-":
+            stack.enter_context(stream)
+        if path == "-" or damage or not Path(path).is_file():
+            stream = stack.enter_context(_spooled(stream, name, spool_folder))
+        first = stream.read(2)
+    except FileNotFoundError:
         raise UsageError(f"job file {path} does not exist") from None
     except IsADirectoryError:
-        raise UsageError(f"job file {path} is a folder") from None
-    except PermissionError as error:
-        if error.filename != path:
-            raise
-        raise UsageError(f"job file {path} cannot be read: {error.strerror}") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UsageError(f"job file {path} is not whole gzip data: {error}") from None
+        raise UsageError(f"job file {path} is a folder; give a file") from None
+    except damage as error:
+        raise UsageError(f"job file {path} is not whole: {error}; pack it again") from None
+    except OSError as error:
+        raise UsageError(f"job file {name} cannot be read: {error.strerror or error}") from None
+    if first in _PACKED:
+        kind, ending = _PACKED[first]
+        raise UsageError(f"job file {name} holds {kind} data; give it a name that ends in {ending}, or unpack it")
+    return stream
 
 
-def _opened(path: str) -> IO[bytes]:
+def _stream(path: str) -> tuple[IO[bytes], tuple[type[Exception], ...]]:
+    """The job's bytes unpacked, and what reading them raises where the packed ones are damaged."""
     if path == "-":
-        return open(sys.stdin.fileno(), "rb", closefd=False)  # a descriptor, not a path
+        if sys.stdin is None:  # so it is in a process that was started with it closed
+            raise UsageError("job file -: standard input is closed")
+        return sys.stdin.buffer, ()
     if path.endswith(".gz"):
-        return cast("IO[bytes]", gzip.open(path, "rb"))
+        return cast("IO[bytes]", gzip.open(path, "rb")), (gzip.BadGzipFile, EOFError, zlib.error)
     if path.endswith(".zst"):
-        return _zstd(path)
-    return Path(path).open("rb")
+        try:
+            zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+        except ImportError:
+            raise UsageError(f"job file {path}: reading .zst needs the extra: pip install 'batchcart[zstd]'") from None
+        return zstd.open(path, "rb"), (zstd.ZstdError, EOFError)
+    return Path(path).open("rb"), ()
 
 
-def _zstd(path: str) -> IO[bytes]:
+def _spooled(stream: IO[bytes], name: str, folder: Path | None) -> IO[bytes]:
+    where = folder or Path(tempfile.gettempdir())
     try:
-        from backports import zstd  # noqa: PLC0415  # an extra: only those who have .zst jobs need it
-    except ImportError:
-        raise UsageError(f"job file {path}: reading .zst needs the extra: pip install 'batchcart[zstd]'") from None
-    return cast("IO[bytes]", zstd.open(path, "rb"))
+        spool = tempfile.TemporaryFile(dir=where)  # noqa: SIM115  # the caller's stack closes it
+    except OSError as error:
+        raise UsageError(f"{where}: no place to unpack {name}: {error.strerror}; nothing was sent") from None
+    try:
+        while chunk := stream.read(_CHUNK):
+            _write(spool, chunk, f"{where}: no place to unpack {name}")
+        _write(spool, b"", f"{where}: no place to unpack {name}")
+    except BaseException:
+        spool.close()
+        raise
+    spool.seek(0)
+    return spool
 
 
-_decoder = msgspec.json.Decoder(JobLine)
+def _write(spool: IO[bytes], chunk: bytes, complaint: str) -> None:
+    try:
+        spool.write(chunk)
+        spool.flush()
+    except OSError as error:
+        raise UsageError(f"{complaint}: {error.strerror}; nothing was sent") from None
+
+
+_KINDS = {kind.value: kind for kind in Kind}
+_READS = frozenset(op for op in _KINDS if op.endswith((".get", ".list", ".count")))
+_line_of = msgspec.json.Decoder(JobLine).decode
 
 
 def read_operation(raw: RawLine, default_account: str | None) -> Operation:
     """The line as an operation; raises BadLine with every problem that the line shows by itself."""
     if raw.too_long:
         raise BadLine(f"longer than {LONGEST_LINE:,} bytes")
-    _check_text(raw.text)
     try:
-        line = _decoder.decode(raw.text)
+        check_strictly(raw.text)
+        line = _line_of(raw.text)
+    except NotStrict as error:
+        raise BadLine(str(error)) from None
     except msgspec.ValidationError:
-        found = problems(raw.text, JobLine, "line") or ["not a job line"]
-        raise BadLine(*(problem.removeprefix("line.").removeprefix("line: ") for problem in found)) from None
-    found = list(_in_line(line, default_account))
-    if found:
-        raise BadLine(*found)
+        raise BadLine(*problems(raw.text, JobLine, "")) from None
+    kind = _KINDS.get(line.op)
+    account = line.account or default_account
+    data, query = bytes(line.data), bytes(line.query)
+    if kind is None or not account or data or query:
+        found = list(_in_line(line.op, account, data, query))
+        if found:
+            raise BadLine(*found)
+    assert kind is not None
+    assert account
+    # By place, since ten million lines come by here: line, kind, account, cart, cart_id, item, item_id, data …
     return Operation(
-        line=raw.number,
-        kind=Kind(line.op),
-        account=line.account or default_account or "",
-        cart=line.cart,
-        cart_id=None if line.cart_id is None else str(line.cart_id),
-        item=line.item,
-        item_id=None if line.item_id is None else str(line.item_id),
-        data=bytes(line.data),
-        query=bytes(line.query),
-        view=line.view,
-        id=line.id,
+        raw.number,
+        kind,
+        account,
+        line.cart or None,
+        None if line.cart_id is UNSET else str(line.cart_id),
+        line.item or None,
+        None if line.item_id is UNSET else str(line.item_id),
+        data,
+        query,
+        line.view or None,
+        None if line.id is UNSET else line.id,
     )
 
 
-def _check_text(text: bytes) -> None:
-    """Everything about a line that is JSON's business and not a job line's."""
+class _Names(msgspec.Struct):
+    account: str = ""
+    cart: str | None = None
+    item: str | None = None
+
+
+_names_of = msgspec.json.Decoder(_Names).decode
+
+
+def named_in(raw: RawLine, default_account: str | None) -> tuple[str, str | None, str | None]:
+    """Account, cart and item that a bad line names, as far as it can be read."""
     try:
-        text.decode()
-    except UnicodeDecodeError as error:
-        raise BadLine(f"not UTF-8 at byte {error.start + 1} of the line") from None
-    if b"\\u" in text and _LONE_SURROGATE.search(_SURROGATE_PAIR.sub(b"", text)):
-        raise BadLine("a lone surrogate (\\ud800 to \\udfff without its other half) is not a character")
-    try:
-        value = msgspec.json.decode(text)
-    except msgspec.ValidationError:
-        raise BadLine("a number is out of range") from None
-    except msgspec.DecodeError as error:
-        raise BadLine(f"not JSON: {str(error).removeprefix('JSON is malformed: ')}") from None
-    except RecursionError:
-        raise BadLine("nested too deeply") from None
-    if not isinstance(value, dict):
-        raise BadLine("expected an object with the key op")
-    # A key given twice is one colon lost in decoding; only then is the exact, slow look needed.
-    if text.count(b":") != msgspec.json.encode(value).count(b":") and (twice := _key_given_twice(text)):
-        raise BadLine(f"the key {twice!r} is given twice in one object")
+        names = _names_of(raw.text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "", None, None
+    return names.account or default_account or "", names.cart, names.item
 
 
-def _key_given_twice(text: bytes) -> str | None:
-    twice: list[str] = []
-
-    def see(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        twice.extend(key for key in keys if keys.count(key) > 1)
-        return dict(pairs)
-
-    json.loads(text, object_pairs_hook=see)
-    return twice[0] if twice else None
-
-
-def _in_line(line: JobLine, default_account: str | None) -> Iterator[str]:
-    if line.op not in set(Kind):
-        yield f"op: {line.op!r} is not an operation; {suggestion(line.op, Kind)}"
+def _in_line(op: str, account: str | None, data: bytes, query: bytes) -> Iterator[str]:
+    if op not in _KINDS:
+        yield f"op: {quoted(op)} is not an operation; {suggestion(op, _KINDS)}"
         return
-    kind = Kind(line.op)
-    if not (line.account or default_account):
+    if not account:
         yield "account: missing; name one on the line, or give --account NAME for the lines without"
-    for name in ("account", "cart", "cart_id", "item", "item_id", "view"):
-        if getattr(line, name) == "":
-            yield f"{name}: it is empty"
-    reads = kind.value.endswith((".get", ".list", ".count"))
-    for name, raw, wrong in (("data", bytes(line.data), reads), ("query", bytes(line.query), not reads)):
-        if raw and wrong:
-            yield f"{name}: {kind} is a {'read' if reads else 'write'} and takes no {name}"
-        elif raw and not raw.startswith(b"{"):
-            yield f"{name}: expected an object, found {raw[:40].decode(errors='replace')}"
+    if data:
+        if op in _READS:
+            yield f"data: {op} is a read and takes no data; what narrows a read stands in query"
+        elif not data.startswith(b"{"):
+            yield f"data: expected an object, found {data[:40].decode(errors='replace')}"
+    if query:
+        if op not in _READS:
+            yield f"query: {op} is a write and takes no query; what is written stands in data"
+        elif not query.startswith(b"{"):
+            yield f"query: expected an object, found {query[:40].decode(errors='replace')}"

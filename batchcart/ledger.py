@@ -5,19 +5,18 @@ It does not know what a limit allows; it lives in the state folder, one folder a
 
 import fcntl
 import hashlib
-import json
 import math
 import mmap
 import os
 import re
 import struct
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import msgspec
 import platformdirs
 
 from batchcart.errors import UsageError
@@ -32,15 +31,7 @@ _START = _HEADER.size + _BUCKETS * _LEVELS.size
 
 def state_folder() -> Path:
     """The folder that outlives runs, made with mode 0700; raises UsageError where it cannot be made."""
-    folder = Path(platformdirs.user_state_dir("batchcart"))
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"the state folder {folder} cannot be made: {error.strerror}; it keeps limits across runs. "
-            "Set XDG_STATE_HOME to a folder you can write to"
-        ) from None
-    return folder
+    return _private(Path(platformdirs.user_state_dir("batchcart")))
 
 
 def boot_id() -> bytes:
@@ -64,23 +55,25 @@ class Lock:
 
     def acquire(self, what: str) -> None:
         """Take the lock; raises Locked, which names ``what`` is held and by which pid."""
-        while True:
-            file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+        while self._file is None:
+            file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                pid = file.read(32).decode(errors="replace").strip() or "unknown"
+            except BlockingIOError:
+                pid = _owner(file)
                 file.close()
                 raise Locked(
                     f"{what} is in use by another run (pid {pid}); wait for it to end, or stop it with: kill {pid}"
                 ) from None
-            if self.path.exists() and os.fstat(file.fileno()).st_ino == self.path.stat().st_ino:
-                break
-            file.close()  # its owner removed it just now: take the new one
-        file.truncate(0)
-        file.write(str(os.getpid()).encode())
-        file.flush()
-        self._file = file
+            except OSError:
+                file.close()
+                raise
+            if _is_at(file, self.path):
+                file.truncate(0)
+                file.write(str(os.getpid()).encode())
+                self._file = file
+            else:
+                file.close()  # its owner removed it just now: take the new one
 
     def release(self) -> None:
         """Give the lock back and remove its file."""
@@ -88,6 +81,25 @@ class Lock:
             self.path.unlink(missing_ok=True)
             self._file.close()
             self._file = None
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _owner(file: IO[bytes]) -> str:
+    """The pid in a lock file. Its owner writes it just after it took the lock, so it may not be there yet."""
+    text = ""
+    for _ in range(50):
+        file.seek(0)
+        text = file.read(32).decode(errors="replace").strip()
+        if text.isdecimal() and Path("/proc", text).exists():
+            break
+        time.sleep(0.01)
+    return text or "unknown"
 
 
 @dataclass(slots=True)
@@ -114,7 +126,13 @@ class Sends:
         for moment in history[-self.capacity :]:
             self.append(moment)
         if self.path is not None:
-            self._map = _placed(self.path, bytes(self._map))
+            try:
+                with _replaced(self.path, bytes(self._map)) as file:
+                    self._map = mmap.mmap(file.fileno(), len(self._map))
+            except OSError as error:
+                raise UsageError(
+                    f"{self.path} cannot be written: {error.strerror}; it keeps limits across runs. Nothing was sent"
+                ) from None
 
     def append(self, moment: float) -> int:
         """Note a send; the number tells it apart for ``restamp``."""
@@ -149,7 +167,7 @@ class Sends:
 
     def close(self) -> None:
         """Write everything to the disk."""
-        if isinstance(self._map, mmap.mmap):
+        if isinstance(self._map, mmap.mmap) and not self._map.closed:
             self._map.flush()
             self._map.close()
 
@@ -166,29 +184,62 @@ class Sends:
             magic, boot, capacity, count = _HEADER.unpack_from(old)
         except (OSError, struct.error):
             return [], []
-        if magic != _MAGIC or len(old) < _START + capacity * _RECORD.size:
+        if magic != _MAGIC or capacity == 0 or len(old) != _START + capacity * _RECORD.size:
             return [], []
+        kept = range(max(0, count - capacity), count)
+        records = [_RECORD.unpack_from(old, _START + (number % capacity) * _RECORD.size) for number in kept]
+        levels = [_LEVELS.unpack_from(old, _HEADER.size + bucket * _LEVELS.size) for bucket in range(_BUCKETS)]
+        if not all(math.isfinite(moment) for pair in (*records, *levels) for moment in pair):
+            return [], []
+        self.capacity = max(self.capacity, capacity)  # what a shorter limit no longer needs may be needed again
         same_boot = boot == boot_id() != bytes(16)
         now, wall = self.monotonic(), self.wall()
 
         def here(monotonic: float, then: float) -> float:
             return monotonic if same_boot else now - (wall - then)
 
-        self.capacity = max(self.capacity, capacity)  # what a shorter limit no longer needs may be needed again
-        kept = range(max(0, count - capacity), count)
-        records = [_RECORD.unpack_from(old, _START + (number % capacity) * _RECORD.size) for number in kept]
-        levels = [_LEVELS.unpack_from(old, _HEADER.size + bucket * _LEVELS.size) for bucket in range(_BUCKETS)]
         return sorted(min(now, here(*record)) for record in records), [here(*level) for level in levels]
 
 
-def _placed(path: Path, content: bytes) -> mmap.mmap:
-    # The new file takes the old one's place in one step, so that a crash here loses no memory of sends.
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "r+b") as file:
+def _replaced(path: Path, content: bytes) -> IO[bytes]:
+    """Put ``content`` in the place of what is at ``path``, in one step and durably; the new file, open."""
+    fresh = path.with_name(f"{path.name}.new")
+    file = os.fdopen(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "r+b")
+    try:
         file.write(content)
         file.flush()
-        Path(name).replace(path)
-        return mmap.mmap(file.fileno(), len(content))
+        os.fsync(file.fileno())
+        fresh.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _private(folder: Path) -> Path:
+    """The folder, made if it is not there, for its owner alone; raises UsageError where that fails."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise UsageError(
+            f"the state folder {folder} cannot be made: {error.strerror}; it keeps limits across runs. "
+            "Set XDG_STATE_HOME to a folder you can write to"
+        ) from None
+    return folder
+
+
+class _Tokens(msgspec.Struct):
+    """What tokens.json holds."""
+
+    origin: str
+    tokens: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -203,15 +254,13 @@ class Ledger:
         """The memory of the account ``name`` at the address that ``identity`` tells."""
         slug = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
         digest = hashlib.blake2b(f"{name}\n{identity}".encode(), digest_size=6).hexdigest()
-        folder = state_folder() / f"{slug}-{digest}"
+        folder = _private(state_folder() / f"{slug}-{digest}")
+        lock = Lock(folder / "lock")
         try:
-            folder.mkdir(mode=0o700, exist_ok=True)
+            lock.acquire(f"account {name!r}")
         except OSError as error:
-            raise UsageError(f"the state folder {folder} cannot be made: {error.strerror}") from None
-        ledger = cls(folder, Lock(folder / "lock"))
-        assert ledger.lock is not None
-        ledger.lock.acquire(f"account {name!r}")
-        return ledger
+            raise UsageError(f"{lock.path} cannot be locked: {error.strerror}; is it somebody else's?") from None
+        return cls(folder, lock)
 
     def sends(self, capacity: int) -> Sends:
         """The account's last sends, at least ``capacity`` of them."""
@@ -222,26 +271,16 @@ class Ledger:
         if self.folder is None:
             return {}
         try:
-            kept = json.loads((self.folder / "tokens.json").read_text())
-        except (OSError, ValueError):
+            kept = msgspec.json.decode((self.folder / "tokens.json").read_bytes(), type=_Tokens)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return {}
-        return kept["tokens"] if kept.get("origin") == origin else {}
+        return kept.tokens if kept.origin == origin else {}
 
     def keep_tokens(self, origin: str, tokens: Mapping[str, str]) -> None:
         """Put renewed tokens on the disk, durably; raises OSError where that fails."""
-        if self.folder is None:
-            return
-        handle, name = tempfile.mkstemp(dir=self.folder)  # mkstemp makes it with mode 0600
-        with os.fdopen(handle, "w") as file:
-            json.dump({"origin": origin, "tokens": dict(tokens)}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(self.folder / "tokens.json")
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if self.folder is not None:
+            kept = msgspec.json.encode(_Tokens(origin, dict(tokens)))
+            _replaced(self.folder / "tokens.json", kept).close()
 
     def close(self) -> None:
         """Let the next run have the account."""

@@ -4,12 +4,19 @@ import math
 import re
 from dataclasses import dataclass
 
-from batchcart.errors import UsageError
+from batchcart.errors import UsageError, quoted
+
+MOST = 1_000_000
+"""The greatest number in a limit: an account remembers as many sends as its limits count."""
+
+LONGEST = 366 * 86400.0
+"""The longest window or leak in seconds."""
 
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
-_RATE = r"(\d+(?:\.\d+)?)\s*/\s*(\d*)\s*(s|min|h|day)"
-_WINDOW = re.compile(rf"\s*{_RATE}\s*")
-_BUCKET = re.compile(rf"\s*bucket\s+(\d+)\s+leak\s+{_RATE}\s*")
+_NUMBER = r"[0-9]{1,9}"
+_PER = rf"\s*/\s*({_NUMBER}|)\s*(s|min|h|day)"
+_WINDOW = re.compile(rf"\s*({_NUMBER}){_PER}\s*")
+_BUCKET = re.compile(rf"\s*bucket\s+({_NUMBER})\s+leak\s+({_NUMBER}(?:\.{_NUMBER})?){_PER}\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,9 @@ class Bucket:
     leak: float
 
     def __str__(self) -> str:
+        for unit, seconds in _SECONDS.items():
+            if (number := round(self.leak * seconds, 6)) >= 1 and number == int(number):
+                return f"bucket {self.size} leak {number:g}/{unit}"
         return f"bucket {self.size} leak {self.leak:g}/s"
 
 
@@ -40,18 +50,16 @@ Limit = Window | Bucket
 def parse_limit(text: str) -> Limit:
     """Read ``"180/min"``, ``"18/2s"`` or ``"bucket 50 leak 2/s"``; raises UsageError with the forms it takes."""
     if match := _WINDOW.fullmatch(text):
-        number, times, unit = match.groups()
-        count, seconds = float(number), int(times or 1) * _SECONDS[unit]
-        if count == int(count) and count >= 1 and seconds > 0:
-            return Window(int(count), seconds)
+        count, seconds = int(match[1]), int(match[2] or 1) * _SECONDS[match[3]]
+        if 1 <= count <= MOST and 0 < seconds <= LONGEST:
+            return Window(count, seconds)
     elif match := _BUCKET.fullmatch(text):
-        size, number, times, unit = match.groups()
-        seconds = int(times or 1) * _SECONDS[unit]
-        if int(size) >= 1 and float(number) > 0 and seconds > 0:
-            return Bucket(int(size), float(number) / seconds)
+        size, number, seconds = int(match[1]), float(match[2]), int(match[3] or 1) * _SECONDS[match[4]]
+        if 1 <= size <= MOST and 0 < number <= MOST and 0 < seconds <= LONGEST:
+            return Bucket(size, number / seconds)
     raise UsageError(
-        f'{text!r} is not a limit: write "N/UNIT" or "N/kUNIT" with s, min, h or day ("180/min", "18/2s"), '
-        'or "bucket B leak N/UNIT" ("bucket 50 leak 2/s"), with whole numbers of at least 1'
+        f'{quoted(text)} is not a limit: write "N/UNIT" or "N/kUNIT" with s, min, h or day ("180/min", "18/2s"), '
+        f'or "bucket B leak N/UNIT" ("bucket 50 leak 2/s"), with whole numbers from 1 to {MOST:,} and at most 366 days'
     )
 
 

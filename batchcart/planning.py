@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from batchcart.accounts import Entry
 from batchcart.chains import Chains
 from batchcart.checking import check_operation, chosen_key
-from batchcart.errors import BadLines, UsageError, suggestion
-from batchcart.jobfile import BadLine, JobSource, RawLine, read_operation
+from batchcart.errors import BadLines, UsageError, quoted, suggestion
+from batchcart.jobfile import BadLine, JobSource, RawLine, named_in, read_operation
 from batchcart.journal.names import Names
 from batchcart.journal.schema import PLAN_INDEX
 from batchcart.operation import Operation
@@ -19,6 +19,7 @@ MOST_LISTED = 1000
 """How many bad lines are listed; the rest is counted."""
 
 _INSERT = "INSERT INTO plan (line, account, chain, kind, offset, length, digest) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_JOIN = "UPDATE plan SET chain = ? WHERE account = (SELECT account FROM plan WHERE line = ?) AND chain = ?"
 
 
 @dataclass(slots=True)
@@ -29,11 +30,11 @@ class Planned:
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
     accounts: dict[str, int] = field(default_factory=dict)
 
-    def count(self, operation: Operation) -> int:
+    def count(self, account: str, kind: str) -> int:
         """Count one operation in; its account's number."""
         self.lines += 1
-        self.kinds[operation.account, operation.kind.value] += 1
-        return self.accounts.setdefault(operation.account, len(self.accounts) + 1)
+        self.kinds[account, kind] += 1
+        return self.accounts.get(account) or self.accounts.setdefault(account, len(self.accounts) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +53,24 @@ class Planner:
         Raises BadLines with all that is wrong; then nothing may be sent.
         """
         planned, bad = Planned(), _Bad()
-        with closing(Names()) as names:
-            chains = Chains(names)
-            rows = self._rows(chains, planned, bad)
-            if connection is None:
-                deque(rows, maxlen=0)
-            else:
-                connection.execute("BEGIN")
-                connection.executemany(_INSERT, rows)
-        if bad.lines:
-            raise BadLines(bad.problems, len(bad.problems) + bad.lines - min(bad.lines, MOST_LISTED))
-        if not planned.lines:
-            raise UsageError(f"{self.source.name}: there is no operation in it")
-        if connection is not None:
-            self._complete(connection, chains, planned)
+        try:
+            with closing(Names()) as names:
+                chains = Chains(names)
+                rows = self._rows(chains, planned, bad)
+                if connection is None:
+                    deque(rows, maxlen=0)
+                else:
+                    connection.execute("BEGIN")
+                    connection.executemany(_INSERT, rows)
+            bad.check()
+            if not planned.lines:
+                raise UsageError(f"{self.source.name}: there is no operation in it; put at least one line into it")
+            if connection is not None:
+                self._complete(connection, chains, planned)
+        except sqlite3.Error as error:
+            raise UsageError(f"the plan of {self.source.name} cannot be written: {error}; nothing was sent") from None
+        except OSError as error:
+            raise UsageError(f"{self.source.name} cannot be read: {error.strerror}; nothing was sent") from None
         return planned
 
     def _rows(self, chains: Chains, planned: Planned, bad: "_Bad") -> Iterator[tuple[int | str, ...]]:
@@ -75,15 +80,17 @@ class Planner:
             except BadLine as error:
                 bad.add(f"{self.source.name}:{raw.number}", error)
                 continue
-            number = planned.count(operation)
-            yield raw.number, number, chain, operation.kind.value, raw.offset, len(raw.text), raw.digest
+            kind = operation.kind._value_
+            number = planned.count(operation.account, kind)
+            yield raw.number, number, chain, kind, raw.offset, len(raw.text), raw.digest
 
     def _place(self, raw: RawLine, chains: Chains) -> tuple[Operation, int]:
-        operation = read_operation(raw, self.default_account)
-        entry = self.entries.get(operation.account)
-        if entry is None:
-            hint = suggestion(operation.account, self.entries)
-            raise BadLine(f"account: {operation.account!r} is not in {self.config_name}; {hint}")
+        try:
+            operation = read_operation(raw, self.default_account)
+            entry = self._entry(operation.account)
+        except BadLine:
+            chains.excuse(raw.number, *named_in(raw, self.default_account))
+            raise
         found = check_operation(operation, entry.adapter, allow_unknown=self.allow_unknown)
         key, contradiction = chosen_key(operation, entry.adapter)
         # A line with mistakes of its own still makes the names it makes, so that later lines are not blamed.
@@ -92,10 +99,18 @@ class Planner:
             raise BadLine(*found, *contradiction, *placed.problems)
         return operation, placed.chain
 
+    def _entry(self, account: str) -> Entry:
+        entry = self.entries.get(account)
+        if entry is None:
+            hint = suggestion(account, self.entries)
+            raise BadLine(f"account: {quoted(account)} is not in {self.config_name}; {hint}")
+        return entry
+
     def _complete(self, connection: sqlite3.Connection, chains: Chains, planned: Planned) -> None:
         connection.execute(PLAN_INDEX)
-        for part in sorted(chains.joined, reverse=True):
-            connection.execute("UPDATE plan SET chain = ? WHERE chain = ?", (chains.joined[part], part))
+        # A chain's number is that of its first line. The last parts first, since a part may itself have been joined to.
+        parts = ((chains.joined[part], part, part) for part in sorted(chains.joined, reverse=True))
+        connection.executemany(_JOIN, parts)
         for name, number in planned.accounts.items():
             entry = self.entries[name]
             place = "the embedded sandbox" if entry.embedded else entry.place
@@ -114,3 +129,9 @@ class _Bad:
         self.lines += 1
         if self.lines <= MOST_LISTED:
             self.problems += [f"{where}: {problem}" for problem in error.problems]
+
+    def check(self) -> None:
+        """Raises BadLines if there was one."""
+        if self.lines:
+            not_listed = max(0, self.lines - MOST_LISTED)
+            raise BadLines(self.problems, len(self.problems) + not_listed)

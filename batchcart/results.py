@@ -10,6 +10,8 @@ import orjson
 from batchcart.operation import Operation
 from batchcart.outcome import Done, Outcome, Reason, Refused, Skipped, Status, Unknown
 
+_BODY_SHOWN = 2048
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -24,7 +26,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One result line (CONTRACT §3). ``names`` holds the platform's own: OrderKey, session_id, user_key …"""
+    """One result line (CONTRACT §3). ``names`` holds the platform's own, such as OrderKey, session_id or user_key."""
 
     line: int
     account: str
@@ -60,33 +62,34 @@ def status_of(outcome: Outcome) -> Status:
 
 def result_text(operation: Operation, platform: str, ending: Ending) -> bytes:
     """The result line, without its line end; a read's body goes in as the shop wrote it, numbers untouched."""
-    outcome = ending.outcome
-    line: dict[str, Any] = {"line": operation.line}
-    if operation.id is not None:
-        line["id"] = operation.id
-    line |= {"account": operation.account, "platform": platform, "op": operation.kind.value}
-    for name, value in (("cart", operation.cart), ("item", operation.item)):
-        if value is not None:
-            line[name] = value
-    line["status"] = status_of(outcome).value
-    cart_id = (outcome.cart_id if isinstance(outcome, Done) else None) or operation.cart_id
-    item_id = (outcome.item_id if isinstance(outcome, Done) else None) or operation.item_id
-    for name, value in (("cart_id", cart_id), ("item_id", item_id)):
-        if value:
-            line[name] = value
-    if isinstance(outcome, Done):
-        line |= {name: value for name, value in outcome.names.items() if value}
-    if ending.http_status is not None:
-        line["http_status"] = ending.http_status
-    line["attempts"] = ending.attempts
+    line: dict[str, Any] = {
+        "line": operation.line,
+        "id": operation.id,
+        "account": operation.account,
+        "platform": platform,
+        "op": operation.kind.value,
+        "cart": operation.cart,
+        "item": operation.item,
+        "status": status_of(ending.outcome).value,
+        "cart_id": operation.cart_id,
+        "item_id": operation.item_id,
+    }
+    if isinstance(ending.outcome, Done):
+        line |= _brought(ending.outcome)
+    line |= {"http_status": ending.http_status, "attempts": ending.attempts}
     if ending.sent_at is not None:
-        line["sent_at"] = moment(ending.sent_at)
-        line["elapsed_ms"] = round(ending.elapsed * 1000, 1)
-    if isinstance(outcome, Done) and outcome.body:
-        line["body"] = orjson.Fragment(outcome.body)
-    elif not isinstance(outcome, Done):
-        line["error"] = _error(outcome, ending.http_status)
-    return orjson.dumps(line)
+        line |= {"sent_at": moment(ending.sent_at), "elapsed_ms": round(ending.elapsed * 1000, 1)}
+    if not isinstance(ending.outcome, Done):
+        line["error"] = _error(ending.outcome, ending.http_status)
+    elif ending.outcome.body:
+        line["body"] = orjson.Fragment(ending.outcome.body)
+    return orjson.dumps({name: value for name, value in line.items() if value is not None})
+
+
+def _brought(outcome: Done) -> dict[str, str]:
+    """The ids that an operation brought, in our words and in the platform's."""
+    ids = {"cart_id": outcome.cart_id, "item_id": outcome.item_id, **outcome.names}
+    return {name: value for name, value in ids.items() if value}
 
 
 def read_result(text: bytes) -> Result:
@@ -114,5 +117,5 @@ def _error(outcome: Refused | Unknown | Skipped, http_status: int | None) -> dic
     if http_status is not None:
         error["http_status"] = http_status
     if isinstance(outcome, Refused) and outcome.body:
-        error["body"] = outcome.body
+        error["body"] = outcome.body.encode()[:_BODY_SHOWN].decode(errors="ignore")
     return error

@@ -23,6 +23,9 @@ from batchcart.accounts import Account
 from batchcart.errors import UsageError
 from batchcart.exchange import NotSent, Request, Response, Unanswered
 
+Send = Callable[[Request, Callable[[], None]], Awaitable[Response | NotSent | Unanswered]]
+"""Sends a signed request; the callable it is given is called when its bytes begin to leave."""
+
 LARGEST_BODY = 32 << 20
 """Bytes of an answer that are read at the most."""
 
@@ -40,7 +43,7 @@ class _SentTwice(Exception):
 @asynccontextmanager
 async def connected(
     account: Account,
-) -> AsyncIterator[Callable[[Request], Awaitable[Response | NotSent | Unanswered]]]:
+) -> AsyncIterator[Send]:
     """A function that sends signed requests to the account's shop; raises UsageError for a bad ca_file."""
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_note_leaving)
@@ -52,8 +55,8 @@ async def connected(
         trace_configs=[trace],
     ) as session:
 
-        async def send(request: Request) -> Response | NotSent | Unanswered:
-            return await _send(session, account, request)
+        async def send(request: Request, leaving: Callable[[], None]) -> Response | NotSent | Unanswered:
+            return await _send(session, account, request, leaving)
 
         yield send
 
@@ -71,10 +74,13 @@ async def _note_leaving(
     _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
     context.trace_request_ctx.left = True
+    context.trace_request_ctx.leaving()
 
 
-async def _send(session: aiohttp.ClientSession, account: Account, request: Request) -> Response | NotSent | Unanswered:
-    progress = SimpleNamespace(left=False, passes=0)
+async def _send(
+    session: aiohttp.ClientSession, account: Account, request: Request, leaving: Callable[[], None]
+) -> Response | NotSent | Unanswered:
+    progress = SimpleNamespace(left=False, passes=0, leaving=leaving)
 
     async def once(client_request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         progress.passes += 1

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from re import Pattern
 
 from batchcart.accounts import Account
@@ -26,7 +27,8 @@ from batchcart.outcome import Busy, Denied, Failing
 from batchcart.redaction import redacted, redactor
 
 Reply = Response | NotSent | Unanswered
-Send = Callable[[Request], Awaitable[Reply]]
+Send = Callable[[Request, Callable[[], None]], Awaitable[Reply]]
+"""Sends a signed request; the callable it is given is called when its bytes begin to leave."""
 
 _IN_A_ROW = 4  # failures without a good answer between them that make an outage
 
@@ -114,10 +116,9 @@ class Lane:
                 self.wall(),
                 secrets.token_hex(16),
             )
-            self.limiter.left(send_number)
             began = self.monotonic()
             self.counters.sent += 1
-            reply = await self.send(signed)
+            reply = await self.send(signed, partial(self.limiter.left, send_number))
             self.limiter.answered(send_number, self.monotonic() - began)
             return Heard(reply, number, at)
         finally:
@@ -236,10 +237,9 @@ class Lane:
             return None
         await self.journal.intend(-self.number, number, self.wall(), bare)
         signed = self.account.adapter.sign(request, self.credentials, self.wall(), secrets.token_hex(16))
-        self.limiter.left(send_number)
         began = self.monotonic()
         self.counters.sent += 1
-        heard = Heard(await self.send(signed), number, self.wall())
+        heard = Heard(await self.send(signed, partial(self.limiter.left, send_number)), number, self.wall())
         self.limiter.answered(send_number, self.monotonic() - began)
         self.journal.answer(-self.number, number, "void", lost_row("a question of the engine's own"))
         return heard

@@ -16,6 +16,7 @@ from batchcart.ledger import Sends
 from batchcart.limits import Bucket, Limit, Window
 
 _LEAST_MARGIN = 0.003
+_FIRST_JITTER = 0.002  # until round trips have been measured
 _LONG = 60.0  # seconds from which on a wait is worth a word
 _REMEMBERED = 1024  # sends, where no limit asks for more
 _PACED = 60.0  # longer windows are quotas: spent as they come, not stretched over the day
@@ -72,10 +73,11 @@ class Limiter:
         self._leaks = [_leaking(bucket) for bucket in self._buckets]
         self._filled = False
         self._held_until = -math.inf
-        self._round_trip = self._jitter = 0.0
+        self._round_trip, self._jitter = 0.0, _FIRST_JITTER
         self._unanswered: set[int] = set()
         self._answer = asyncio.Event()
         self._refused: deque[float] = deque()
+        self._last_refusal = -math.inf
         self._learnt = _learning(self._windows, self._buckets)
         self._learnt_slot = -math.inf
         self._long_wait = long_wait
@@ -118,9 +120,9 @@ class Limiter:
     def throttled(self, seconds: float) -> None:
         """The shop said 429: send nothing for so long, and learn from it what the shop allows."""
         now = self._clock()
-        if now >= self._held_until:  # what was on its way already tells the same once more
-            self._learnt = self._learnt.throttled(self._accepted(now))
         self._refused.append(now)
+        if now >= self._held_until:  # what was on its way already tells the same once more
+            self._learnt = self._learnt.throttled(self._told(now))
         self._held_until = max(self._held_until, now + seconds)
 
     def passed(self) -> None:
@@ -144,9 +146,19 @@ class Limiter:
             moments += [window_opens(self._sends, learnt, margin(learnt, self._jitter)), self._learnt_slot]
         return max(moments)
 
-    def _accepted(self, now: float) -> int:
-        """How many sends the shop let through in the learnt limit's window before now."""
-        since = now - self._learnt.seconds
+    def _told(self, now: float) -> float:
+        """How many sends in the learnt limit's window this 429 says are allowed.
+
+        Of a window limit: as many as were let through in the window before it. Of a bucket, which was full at the last
+        429 too: as many as were let through since then, scaled to the window.
+        """
+        if self._windows or not self._buckets:
+            return self._accepted(now - self._learnt.seconds)
+        last, self._last_refusal = self._last_refusal, now
+        return self._accepted(last) * self._learnt.seconds / (now - last) if math.isfinite(last) else 0.0
+
+    def _accepted(self, since: float) -> int:
+        """How many sends the shop let through since then."""
         while self._refused and self._refused[0] <= since:
             self._refused.popleft()
         low, high = 0, min(self._sends.count, self._sends.capacity)
@@ -191,6 +203,6 @@ def _learning(windows: Sequence[Window], buckets: Sequence[Bucket]) -> Throttle:
 
 def _leaking(bucket: Bucket) -> AsyncLimiter:
     size = bucket.size - bucket_slack(bucket)
-    # A bucket of one has no room to leave free; it leaks a little slower instead.
-    leak = bucket.leak if bucket.size > 1 else bucket.leak * 0.995
+    # A bucket of one has no room to leave free; its sends keep a margin more apart instead.
+    leak = bucket.leak if bucket.size > 1 else 1 / (1 / bucket.leak + 2 * _LEAST_MARGIN)
     return AsyncLimiter(size, size / leak)

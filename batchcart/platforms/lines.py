@@ -65,7 +65,7 @@ def compare(before: Lines, now: Lines, wanted: Line) -> Added | NotAdded | Uncle
             return NotAdded()
         case [key], [] if now[key].quantity == wanted.quantity:
             return Added(key)
-        case [], [key] if key in now and now[key] == raised(before[key], wanted):
+        case [], [key] if key in now and now[key].quantity == raised(before[key], wanted).quantity:
             return Added(key)
         case _:
             held, holds = _total(before, wanted.product), _total(now, wanted.product)
@@ -142,7 +142,7 @@ def amount(value: object) -> Decimal:
 def number(value: object) -> str:
     """A product's number as jobs and shops write it, number or text; "" where it is neither."""
     text = text_of(value)
-    return text.lstrip("0") or "0" if text.isdecimal() else text
+    return text.lstrip("0") or "0" if text.isdecimal() else ""
 
 
 def _total(lines: Lines, product: str) -> Decimal:

@@ -2,7 +2,7 @@
 
 import re
 
-from batchcart.exchange import Exchange, Past, Request, Response
+from batchcart.exchange import Exchange, Past, Response
 from batchcart.outcome import Busy, Failing, Reason, Refused
 from batchcart.platforms.reading import readable, value_of
 
@@ -15,6 +15,11 @@ _TAG = re.compile(r"<[^>]+>")
 def ok(response: Response) -> bool:
     """Whether HTTP says that all went well; the documents name 200 and 201 for the same calls, so any 2xx does."""
     return 200 <= response.status < 300
+
+
+def not_there(response: Response) -> bool:
+    """Whether the platform itself says 404; a web page with 404 is some server on the way that knows no carts."""
+    return response.status == 404 and (not response.body.strip() or readable(response.body))
 
 
 def last(past: Past) -> Exchange:
@@ -84,13 +89,8 @@ def sent_before(past: Past) -> bool:
 
 def evidence(past: Past, why: str) -> str:
     """The sentence for a write of which nobody can say whether it happened."""
-    write = next(step for step in past if step.request.writes)
+    write = next(step for step in reversed(past) if step.request.writes)
     return f"{write.request} was sent and not answered, and {why}"
-
-
-def again(past: Past) -> Request:
-    """The last request once more, for what may simply be repeated."""
-    return past[-1].request
 
 
 def _says_something(exchange: Exchange) -> bool:

@@ -1,0 +1,100 @@
+"""Owns Shoplo as an adapter: its operations, limits and credentials; it does no I/O.
+
+S004 is Shoplo's "/services/carts" document. Where it contradicts itself the reading taken stands beside the code,
+under the number that PLATFORMS §4 gives the contradiction. Those that need no code stand at the head of the module
+they concern.
+"""
+
+from dataclasses import replace
+from typing import Any, cast
+from urllib.parse import quote, urlencode
+
+from batchcart.adapter import Adapter, Cell, Credentials
+from batchcart.exchange import Request
+from batchcart.operation import Kind
+from batchcart.platforms import adding
+from batchcart.platforms.repeating import Interpret, after_trouble, said_again
+from batchcart.platforms.shoplo import carts, items, requests
+from batchcart.platforms.shoplo.answers import trouble
+from batchcart.platforms.shoplo.fields import (
+    AddFields,
+    CartQuery,
+    CountQuery,
+    DiscountFields,
+    FieldsQuery,
+    ListQuery,
+    QuantityFields,
+    Settings,
+)
+
+
+def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> Request:
+    """The request with a Bearer token and app-id, or with an OAuth 1.0a signature (PLATFORMS §3.1)."""
+    if credentials["auth"] == "bearer":
+        headers = (("Authorization", f"Bearer {credentials['access_token']}"), ("app-id", credentials["app_id"]))
+        return replace(request, headers=(*request.headers, *headers))
+    from oauthlib.oauth1 import Client  # noqa: PLC0415  # 50 ms of import that Bearer accounts need not pay
+
+    client = Client(
+        credentials["consumer_key"],
+        client_secret=credentials["consumer_secret"],
+        resource_owner_key=credentials["token"],
+        resource_owner_secret=credentials["token_secret"],
+        nonce=nonce,
+        timestamp=str(int(now)),
+    )
+    url = credentials["base_url"].rstrip("/") + request.path
+    if request.query:
+        url = f"{url}?{urlencode(request.query, quote_via=quote)}"
+    method = cast("Any", request.method)  # oauthlib's stubs list HTTP's methods one by one
+    _, signed, _ = client.sign(url, method, _signed_body(request), dict(request.headers))
+    return replace(request, headers=tuple(signed.items()))
+
+
+def _signed_body(request: Request) -> str | None:
+    """What of the body is part of an OAuth 1.0a signature: a form's fields, and nothing of JSON.
+
+    oauthlib takes a form only with its brackets quoted; what is signed are the fields, the same either way.
+    """
+    if not dict(request.headers).get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+        return None
+    return request.body.decode().replace("[", "%5B").replace("]", "%5D")
+
+
+def _read(read: Interpret) -> Interpret:
+    return after_trouble(trouble, read)
+
+
+ADAPTER = Adapter(
+    name="shoplo",
+    settings=Settings,
+    address=lambda settings: settings["base_url"].rstrip("/"),
+    limits=("2/s",),
+    cells={
+        Kind.CART_CREATE: adding.cell(carts.ADDING, AddFields, note="one variant"),
+        Kind.CART_GET: Cell(
+            requests.first_page, _read(carts.read_all), said_again, query=CartQuery, note="by user_key, all pages"
+        ),
+        Kind.CART_DELETE: Cell(requests.first_page, _read(carts.deleted), said_again, note="each line, one by one"),
+        Kind.CART_LIST: Cell(requests.list_carts, _read(carts.read_once), said_again, query=ListQuery),
+        Kind.CART_COUNT: Cell(requests.count_carts, _read(carts.read_once), said_again, query=CountQuery),
+        Kind.ITEM_ADD: adding.cell(carts.ADDING, AddFields, note="same user_key"),
+        Kind.ITEM_GET: Cell(requests.get_line, _read(items.read), said_again, query=FieldsQuery),
+        Kind.ITEM_UPDATE: Cell(requests.update_line, _read(items.updated), said_again, QuantityFields),
+        Kind.ITEM_DELETE: Cell(requests.delete_line, _read(items.DELETING.interpret), said_again),
+        Kind.DISCOUNT_SET: Cell(requests.set_discount, _read(items.discounted), said_again, DiscountFields),
+        Kind.DISCOUNT_DELETE: Cell(requests.delete_discount, _read(items.DISCOUNT_DELETING.interpret), said_again),
+    },
+    sign=sign,
+    trouble=trouble,
+    ping=Request("GET", f"{requests.CARTS}/count"),
+    sample={
+        "auth": "bearer",
+        "access_token": "sandbox-access-token",
+        "app_id": "sandbox-app",
+        "base_url": "http://127.0.0.1",
+    },
+    chosen_key="user_key",
+    item_needs_cart=False,
+    create_adds_item=True,
+)

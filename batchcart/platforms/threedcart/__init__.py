@@ -1,0 +1,56 @@
+"""Owns 3dcart (Shift4Shop) as an adapter: its operations, limits and credentials; it does no I/O.
+
+S000 is 3dcart's "Carts" document. Where it contradicts itself the reading taken stands beside the code, under the
+number that PLATFORMS §4 gives the contradiction. Those that need no code stand at the head of the module they concern.
+"""
+
+from dataclasses import replace
+
+from batchcart.adapter import Adapter, Cell, Credentials
+from batchcart.exchange import Request
+from batchcart.operation import Kind
+from batchcart.platforms import adding
+from batchcart.platforms.repeating import after_trouble, said_again
+from batchcart.platforms.threedcart import carts, items, requests
+from batchcart.platforms.threedcart.answers import trouble
+from batchcart.platforms.threedcart.fields import CartFields, ItemFields, QuantityFields, Settings
+
+
+def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> Request:
+    """The request with the account's headers (S000 §Create a cart: SecureURL, PrivateKey, Token), or a Bearer token.
+
+    a19 (S000, samples): header names in every spelling; HTTP does not mind, the text's spelling is sent.
+    """
+    named = (("SecureURL", "secure_url"), ("PrivateKey", "private_key"), ("Token", "token"))
+    headers = [(header, credentials.get(name)) for header, name in named if credentials.get(name)]
+    if bearer := credentials.get("access_token"):
+        headers.append(("Authorization", f"Bearer {bearer}"))
+    return replace(request, headers=(*request.headers, *headers))
+
+
+ADAPTER = Adapter(
+    name="3dcart",
+    settings=Settings,
+    address=lambda settings: settings["base_url"].rstrip("/"),
+    limits=("bucket 50 leak 2/s",),
+    cells={
+        Kind.CART_CREATE: Cell(
+            requests.create_cart, carts.created, carts.create_lost, CartFields, data_required=False, repeatable=False
+        ),
+        Kind.CART_GET: Cell(requests.get_cart, after_trouble(trouble, carts.read), said_again),
+        Kind.CART_UPDATE: Cell(requests.update_cart, after_trouble(trouble, carts.updated), said_again, CartFields),
+        Kind.CART_DELETE: Cell(requests.delete_cart, after_trouble(trouble, carts.deleted), said_again),
+        Kind.ITEM_ADD: adding.cell(items.ADDING, ItemFields),
+        Kind.ITEM_UPDATE: Cell(requests.update_item, after_trouble(trouble, items.updated), said_again, QuantityFields),
+        Kind.ITEM_DELETE: Cell(requests.delete_item, after_trouble(trouble, items.deleted), said_again),
+    },
+    sign=sign,
+    trouble=trouble,
+    ping=Request("GET", f"{requests.BASE}/batchcart-ping"),
+    sample={
+        "secure_url": "https://sandbox.3dcartstores.example",
+        "private_key": "sandbox-private-key",
+        "token": "sandbox-token",
+        "base_url": "http://127.0.0.1",
+    },
+)

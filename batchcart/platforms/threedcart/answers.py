@@ -1,0 +1,111 @@
+"""Owns what a 3dcart shop's answers mean; it does not know routes.
+
+a14 (S000, titles): "retrieve a Cart" above delete item, "carts (i.e. orders)" are slips of the pen.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchcart.exchange import Exchange, Response
+from batchcart.outcome import Busy, Denied, Failing, Refused
+from batchcart.platforms import lines
+from batchcart.platforms.reading import text_of, value_of, whole_of
+from batchcart.platforms.verdicts import described, http_trouble, not_there, ok, rejected
+
+Row = Mapping[str, str]
+"""Key, Value, Status and Message of an answer to a write, names and Key in lower case."""
+
+
+def trouble(exchange: Exchange) -> Busy | Failing | Denied | None:
+    """Whether the answer means that shop or credentials fail.
+
+    a16 (S000, every "Responses and Errors"): 401 is wrong keys as well as a missing scope; neither mends itself.
+    """
+    said = _worst(exchange.response)
+    if exchange.response.status == 401 or (ok(exchange.response) and said == 401):
+        return Denied(
+            "3dcart refused the credentials (HTTP 401): the PrivateKey/Token/SecureURL combination is invalid, "
+            "or the application lacks the right to read or write",
+            final=True,
+        )
+    return http_trouble(exchange, said)
+
+
+def row(response: Response) -> Row | None:
+    """The answer's first row; None where it has none."""
+    return next(iter(_rows(response)), None)
+
+
+def made(response: Response, key: str) -> str:
+    """The id that the answer gives under ``key``; "" where it does not.
+
+    a8 (S000 §Delete a cart item): CartItemId there, CartItemID elsewhere; compared without regard to case.
+    """
+    found = row(response)
+    return found["value"] if found is not None and found["key"] == key.lower() else ""
+
+
+def refusal(response: Response) -> Refused | None:
+    """Whether the shop said no.
+
+    a4 (S000 §Retrieve a cart): success is 201 in one table and 200 in another; any 2xx is.
+    a5 (S000 §Delete a cart): "201" in the body, 200 in the table; the body's Status fails a call only from 400 on.
+    """
+    if ok(response) and _worst(response) < 400:
+        return None
+    bad = next((found for found in _rows(response) if whole_of(found["status"]) >= 400), row(response))
+    if bad is not None and (bad["message"] or bad["status"]):
+        return rejected(response, f"3dcart said: {bad['message'] or bad['status']} (HTTP {response.status})")
+    # a13 (S000, create and delete item list no 404): 404 means everywhere that cart or item is gone.
+    return rejected(response, "3dcart has no such cart or item (HTTP 404)" if not_there(response) else "")
+
+
+def unnamed(exchange: Exchange) -> Failing | None:
+    """A 2xx to a write without a row to read (S000 shows one for every write) is an answer that got lost."""
+    if row(exchange.response) is None:
+        return Failing(f"the shop answered {described(exchange.response)} and no row in it", exchange.request)
+    return None
+
+
+def cart_of(response: Response) -> dict[str, Any] | None:
+    """The cart in the answer. a6 (S000 §Retrieve a cart): an object there, an array of one in practice."""
+    answer = value_of(response.body)
+    if isinstance(answer, list):
+        answer = answer[0] if answer else None
+    return answer if isinstance(answer, dict) else None
+
+
+def items_of(response: Response) -> lines.Lines | None:
+    """The cart's items by CartItemID; None where the answer does not show them.
+
+    a7 (S000 §Retrieve a cart): the sample shows no items, no OrderKey and no CheckoutURL; shops send CartItemList
+    (PLATFORMS §1.5).
+    """
+    cart = cart_of(response)
+    rows = cart.get("CartItemList") if cart is not None else None
+    if not isinstance(rows, list):
+        return None
+    items = {}
+    for item in rows:
+        key = text_of(item.get("CartItemID")) if isinstance(item, dict) else ""
+        if not key or not lines.number(item.get("CatalogID")):
+            return None
+        items[key] = lines.Line(lines.number(item["CatalogID"]), lines.amount(item.get("ItemQuantity")))
+    return items
+
+
+def _rows(response: Response) -> list[Row]:
+    """An array of one in S000, an object now and then (PLATFORMS §1.3). a10 (S000): ids and statuses are strings."""
+    answer = value_of(response.body)
+    rows: list[Row] = []
+    for found in answer if isinstance(answer, list) else [answer]:
+        if isinstance(found, dict):
+            named = {name.lower(): text_of(value) for name, value in found.items()}
+            kept = {name: named.get(name, "") for name in ("value", "status", "message")}
+            rows.append({"key": named.get("key", "").lower(), **kept})
+    return rows
+
+
+def _worst(response: Response) -> int:
+    """The worst status that a row names; 0 where none names one from 400 on."""
+    return max((code for found in _rows(response) if (code := whole_of(found["status"])) >= 400), default=0)

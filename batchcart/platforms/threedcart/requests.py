@@ -1,0 +1,89 @@
+"""Owns what is said to a 3dcart shop: routes and bodies of S000; it does not know what answers mean."""
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from batchcart.adapter import Known
+from batchcart.exchange import Request
+from batchcart.operation import Operation
+
+BASE = "/3dCartWebAPI/v1/Cart"
+
+_NUMBERS = {"CustomerId", "CatalogID", "ItemQuantity", "OptionSetID", "OptionID"}
+_LEADING_ZEROS = re.compile(r"^(-?)0+(?=[0-9])")
+_raw_numbers = msgspec.json.Decoder(float_hook=lambda text: msgspec.Raw(text.encode()))
+
+
+def create_cart(operation: Operation, known: Known) -> Request:
+    """S000 §Create a cart."""
+    return Request("POST", BASE, body=_body(operation))
+
+
+def get_cart(operation: Operation, known: Known) -> Request:
+    """S000 §Retrieve a cart."""
+    return Request("GET", _cart(known))
+
+
+def update_cart(operation: Operation, known: Known) -> Request:
+    """S000 §Update a cart. a3: the Ruby and Python samples leave the key out of the path; the others have it."""
+    return Request("PUT", _cart(known), body=_body(operation))
+
+
+def delete_cart(operation: Operation, known: Known) -> Request:
+    """S000 §Delete a cart."""
+    return Request("DELETE", _cart(known))
+
+
+def add_item(operation: Operation, known: Known) -> Request:
+    """S000 §Create a cart item."""
+    return Request("POST", f"{_cart(known)}/Item", body=_body(operation))
+
+
+def update_item(operation: Operation, known: Known) -> Request:
+    """S000 §Update a cart item. a1: the request line misses the slash of "/Item/{cartitemid}"; all samples have it."""
+    return Request("PUT", _item(operation, known), body=_body(operation))
+
+
+def delete_item(operation: Operation, known: Known) -> Request:
+    """S000 §Delete a cart item. a2: the request line leaves "/Item" out; all samples have it."""
+    return Request("DELETE", _item(operation, known))
+
+
+def item_id(operation: Operation, known: Known) -> str:
+    """The CartItemID that the operation is about."""
+    return operation.item_id or known.items.get(operation.item or "", "")
+
+
+def _cart(known: Known) -> str:
+    return f"{BASE}/{quote(known.cart_id or '', safe='')}"
+
+
+def _item(operation: Operation, known: Known) -> str:
+    return f"{_cart(known)}/Item/{quote(item_id(operation, known), safe='')}"
+
+
+def _body(operation: Operation) -> bytes:
+    """The author's own JSON text, with numbers taken out of quotes (S000 shows plain numbers everywhere)."""
+    if not operation.data:
+        return b"{}"
+    fields = msgspec.json.decode(operation.data, type=dict[str, msgspec.Raw])
+    quoted = any(name in _NUMBERS and bytes(raw).startswith(b'"') for name, raw in fields.items())
+    if not quoted and "ItemOptions" not in fields:
+        return operation.data
+    return msgspec.json.encode(_unquoted(_raw_numbers.decode(operation.data)))
+
+
+def _unquoted(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unquoted(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: msgspec.Raw(_LEADING_ZEROS.sub(r"\1", entry).encode())
+        if name in _NUMBERS and isinstance(entry, str)
+        else _unquoted(entry)
+        for name, entry in value.items()
+    }

@@ -1,0 +1,61 @@
+"""Owns Tray as an adapter: its operations, limits, tokens; it does no I/O.
+
+S003 is Tray's "APIs de Carrinho de Compra" document. Where it contradicts itself the reading taken stands beside the
+code, under the number that PLATFORMS §4 gives the contradiction. Those that need no code stand at the head of the
+module they concern.
+"""
+
+from dataclasses import replace
+
+from batchcart.adapter import Adapter, Cell, Credentials, Renewal
+from batchcart.exchange import Request, Response
+from batchcart.operation import Kind
+from batchcart.platforms import adding
+from batchcart.platforms.reading import object_of, text_of
+from batchcart.platforms.repeating import after_trouble, said_again
+from batchcart.platforms.tray import carts, requests
+from batchcart.platforms.tray.answers import trouble
+from batchcart.platforms.tray.fields import KEY_LENGTH, AddFields, Settings, UpdateFields
+from batchcart.platforms.verdicts import ok
+
+
+def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> Request:
+    """The request with the token, which Tray takes in the query only (PLATFORMS §2.1)."""
+    if any(name == "refresh_token" for name, _ in request.query):
+        return request
+    return replace(request, query=(*request.query, ("access_token", credentials["access_token"])))
+
+
+def _read_renewal(response: Response) -> dict[str, str] | None:
+    """The fresh pair (PLATFORMS §2.1: a renewal answers a new pair, and the old one dies)."""
+    answer = object_of(response.body)
+    if not ok(response) or not text_of(answer.get("access_token")):
+        return None
+    return {name: text for name in ("access_token", "refresh_token") if (text := text_of(answer.get(name)))}
+
+
+ADAPTER = Adapter(
+    name="tray",
+    settings=Settings,
+    address=requests.address,
+    limits=("180/min", "10000/day"),
+    cells={
+        Kind.CART_CREATE: adding.cell(carts.ADDING, AddFields, note="one product"),
+        Kind.CART_GET: Cell(requests.get, after_trouble(trouble, carts.read), said_again, views=("complete",)),
+        Kind.CART_UPDATE: Cell(requests.update, after_trouble(trouble, carts.updated), said_again, UpdateFields),
+        Kind.CART_DELETE: Cell(requests.delete, after_trouble(trouble, carts.DELETING.interpret), said_again),
+        Kind.ITEM_ADD: adding.cell(carts.ADDING, AddFields, note="same session_id"),
+    },
+    sign=sign,
+    trouble=trouble,
+    ping=Request("GET", "/carts/batchcart-ping"),
+    sample={
+        "api_address": "http://127.0.0.1/web_api",
+        "access_token": "sandbox-access-token",
+        "refresh_token": "sandbox-refresh-token",
+    },
+    renewal=Renewal(requests.renew, _read_renewal, needs="refresh_token"),
+    chosen_key="session_id",
+    key_length=KEY_LENGTH,
+    create_adds_item=True,
+)

@@ -1,0 +1,310 @@
+"""What every adapter must hold, whichever platforms there are."""
+
+import ast
+import importlib
+import json
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchcart import platforms as folder
+from batchcart.adapter import Adapter, Cell, Credentials, Known
+from batchcart.checking import check_operation, route
+from batchcart.exchange import Exchange, Lost, Past, Request, Response
+from batchcart.fieldcheck import field_names, problems
+from batchcart.operation import Kind, Operation
+from batchcart.outcome import Busy, Denied, Done, Failing, Refused, Unknown
+from batchcart.platforms import platforms
+from batchcart.platforms.reading import readable
+
+PLATFORMS = platforms()
+CELLS = [(name, kind) for name, adapter in PLATFORMS.items() for kind in adapter.cells]
+MODULES = sorted(Path(folder.__file__).parent.rglob("*.py"))
+SECRET = "s3cr3t-t0k3n"
+KNOWN = Known("KEY", "newkey", {"i1": "123"}, {"lines": "known"})
+
+
+def _data(cell: Cell) -> bytes:
+    """The smallest data that the cell takes."""
+    if cell.data is None:
+        return b""
+    required: dict[str, object] = {
+        field.encode_name: 1 for field in msgspec.structs.fields(cell.data) if field.required
+    }
+    if required:
+        return msgspec.json.encode(required)
+    texts = [msgspec.json.encode({name: value}) for name in field_names(cell.data) for value in (1, "x")]
+    return next(text for text in texts if not problems(text, cell.data, "data"))
+
+
+def _operation(adapter: Adapter, kind: Kind) -> Operation:
+    cart = None if kind.of_account else "c1"
+    item = "i1" if kind.uses_item else None
+    cell = adapter.cells.get(kind)
+    return Operation(1, kind, "acme", cart=cart, item=item, data=_data(cell) if cell else b"")
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_kind_is_built_or_refused_in_words(name: str, kind: Kind) -> None:
+    adapter = PLATFORMS[name]
+    found = check_operation(_operation(adapter, kind), adapter)
+    if kind in adapter.cells:
+        assert found == []
+        assert route(kind, adapter).partition(" ")[0] in {"GET", "POST", "PUT", "DELETE"}
+    else:
+        assert found[0].startswith(f"op: {name} has no ")
+        assert route(kind, adapter) == "–"
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_an_undocumented_field_is_refused(name: str, kind: Kind) -> None:
+    adapter = PLATFORMS[name]
+    cell = adapter.cells[kind]
+    for table, where in ((cell.data, "data"), (cell.query, "query")):
+        if table is not None:
+            assert any("there is no such field" in text for text in problems(b'{"Bogus":1}', table, where))
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_building_twice_gives_the_same_request(name: str, kind: Kind) -> None:
+    adapter = PLATFORMS[name]
+    operation = _operation(adapter, kind)
+    first, second = (adapter.cells[kind].build(operation, KNOWN) for _ in range(2))
+    assert first == second
+    assert first.path.startswith("/")
+    assert first.body == b"" or isinstance(json.loads(first.body), dict)
+
+
+def _credentials(adapter: Adapter) -> Credentials:
+    """The sample account, each of whose secrets is one that is easily found."""
+    values = {
+        key: SECRET if key not in {"auth", "base_url", "api_address"} else text for key, text in adapter.sample.items()
+    }
+    return Credentials(values)
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_only_signing_brings_credentials_in(name: str, kind: Kind) -> None:
+    adapter = PLATFORMS[name]
+    request = adapter.cells[kind].build(_operation(adapter, kind), KNOWN)
+    signed = adapter.sign(request, _credentials(adapter), 1.0, "nonce")
+    assert SECRET not in repr(request)
+    assert SECRET in repr((signed.headers, signed.query))
+    assert (signed.method, signed.path, signed.body) == (request.method, request.path, request.body)
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_a_ping_reads_and_the_sample_account_is_complete(name: str) -> None:
+    adapter = PLATFORMS[name]
+    assert not adapter.ping.writes
+    assert msgspec.convert(dict(adapter.sample), adapter.settings) is not None
+    assert adapter.address(adapter.sample).startswith("http://127.0.0.1")
+
+
+# ---- purity
+
+IMPURE = {
+    "aiohttp",
+    "asyncio",
+    "click",
+    "datetime",
+    "io",
+    "logging",
+    "os",
+    "pathlib",
+    "random",
+    "secrets",
+    "socket",
+    "time",
+}
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: "/".join(path.parts[-2:]))
+def test_an_adapter_knows_no_clock_no_chance_and_no_io(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert IMPURE.isdisjoint(_imports(tree))
+    assert names.isdisjoint({"open", "print", "input", "exec", "eval", "globals"})
+    assert not any(isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.Global) for node in ast.walk(tree))
+
+
+def test_platforms_are_found_by_listing_the_folder() -> None:
+    modules = [
+        importlib.import_module(f"{folder.__name__}.{found.name}") for found in pkgutil.iter_modules(folder.__path__)
+    ]
+    assert {module.ADAPTER.name for module in modules if hasattr(module, "ADAPTER")} == set(PLATFORMS)
+
+
+# ---- answers of every kind
+
+DEEP = b"[" * 900 + b"]" * 900
+NASTY = [
+    b"",
+    b"  \r\n",
+    b"null",
+    b"[]",
+    b"{}",
+    b"0",
+    b"true",
+    b'""',
+    b",",
+    b"//",
+    b"[null]",
+    b"[[]]",
+    b"[{}]",
+    b"<html><body>502</body></html>",
+    b"\xff\xfe\x00broken",
+    b'{"a":"\xff"}',
+    b'{"cart":{"id":1,"quan',
+    b'{"Cart":{"product_id":"1","quantity":"1"}},',
+    b"9" * 5000,
+    b"1e999999",
+    DEEP,
+    b'{"causes":' + DEEP + b"}",
+    b'{"a":' * 5000 + b"1" + b"}" * 5000,
+    b'{"error":{"code":1},"status":["err"],"error_msg":{}}',
+    b'{"status":"err","error":"9999999999999999999999"}',
+    b'{"status":"ok"}',
+    b'{"cart":null}',
+    b'{"cart":[]}',
+    b'{"cart":{"id":null,"quantity":{}}}',
+    b'{"cart":{"id":1,"quantity":"many"}}',
+    b'{"cart":{"id":1,"quantity":1}}',
+    b'{"cart":{"id":' + b"1" * 400 + b"}}",
+    b'{"carts":null}',
+    b'{"carts":{}}',
+    b'{"carts":[]}',
+    b'{"carts":[1,null,"x"]}',
+    b'{"carts":[{"id":1,"user_key":"KEY","variant_id":1,"quantity":1}]}',
+    b'{"carts":[{"id":1,"user_key":"KEY","variant_id":2,"quantity":1}]}',
+    b'{"carts":[{"id":1,"user_key":"KEY","variant_id":[],"quantity":{}}]}',
+    b'{"carts":[{"quantity":1e999}]}',
+    b'{"code":"404"}',
+    b'{"code":500}',
+    b'{"code":-1,"causes":[{"a":[{"b":[{"c":[{"d":["deep"]}]}]}]}]}',
+    b'{"code":201,"causes":{"x":null}}',
+    b'{"error_code":"1001"}',
+    b'{"id":true,"session_id":{}}',
+    b'{"id":7,"session_id":"KEY","code":"201"}',
+    b'{"Cart":null}',
+    b'{"Cart":[{"product_id":[],"variant_id":{},"quantity":[]}]}',
+    b'{"Cart":{"Products":[null,{"id":1,"cart_id":{}}]}}',
+    b'[{"Cart":{"product_id":1,"variant_id":"\\"\\"","quantity":"1"}}]',
+    b'[{"Key":null,"Value":{},"Status":[],"Message":{}}]',
+    b'[{"Key":"OrderKey","Value":"K","Status":"201"},]',
+    b'[{"Key":"CartItemID","Value":"9","Status":"201"}]',
+    b'[{"Key":"CartItemID","Value":"9","Status":"500"}]',
+    b'{"CartItemList":[]}',
+    b'[{"CartItemList":[{"CartItemID":{},"CatalogID":1,"ItemQuantity":1}]}]',
+    b'[{"CartItemList":[{"CartItemID":9,"CatalogID":1e99999,"ItemQuantity":1e99999}]}]',
+    b'[{"CartItemList":[{"CartItemID":9,"CatalogID":1,"ItemQuantity":1}]}]',
+]
+SAYS_NO_LINES = {
+    b"[]",
+    b'{"carts":[]}',
+    b'{"CartItemList":[]}',
+    b'{"code":"404"}',
+    b'{"carts":[{"id":1,"user_key":"KEY","variant_id":2,"quantity":1}]}',
+}
+STATUSES = [200, 201, 301, 400, 401, 404, 408, 429, 500, 503]
+STEPS = (Request, Busy, Failing, Denied, Done, Refused, Unknown)
+
+answers = st.one_of(
+    st.none(),
+    st.tuples(st.sampled_from(STATUSES), st.sampled_from(NASTY)),
+    st.tuples(st.just(200), st.binary(max_size=40)),
+)
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+@pytest.mark.parametrize("known", [KNOWN, Known("KEY", "newkey", {"i1": "123"})], ids=["known", "foreign"])
+def test_no_first_answer_makes_an_adapter_fail(name: str, kind: Kind, known: Known) -> None:
+    adapter = PLATFORMS[name]
+    operation, cell = _operation(adapter, kind), adapter.cells[kind]
+    request = cell.build(operation, known)
+    for status in STATUSES:
+        for body in NASTY:
+            exchange = Exchange(request, Response(status, body, {"location": "x", "retry-after": "soon"}))
+            step = cell.interpret(operation, known, (exchange,))
+            assert isinstance(step, STEPS)
+            if status >= 500 and request.writes:
+                assert not isinstance(step, Refused | Done | Request), (status, body)
+
+
+def _follow(
+    name: str, kind: Kind, known: Known, script: list[tuple[int, bytes] | None]
+) -> Iterator[tuple[Past, Request]]:
+    """Lead a conversation as the engine does, through the script; every request with the past it was said in."""
+    adapter = PLATFORMS[name]
+    operation, cell = _operation(adapter, kind), adapter.cells[kind]
+    past: Past = ()
+    request = cell.build(operation, known)
+    for answer in script:
+        yield past, request
+        if answer is None:
+            past = (*past, Lost(request, "cut", 0.0)) if request.writes else past
+            step = cell.recover(operation, known, past) if request.writes else request
+        else:
+            exchange = Exchange(request, Response(*answer))
+            step = cell.interpret(operation, known, (*past, exchange))
+            assert isinstance(step, STEPS)
+            if not isinstance(step, Busy | Denied) and (request.writes or not isinstance(step, Failing)):
+                past = (*past, exchange)
+                assert cell.interpret(operation, known, past) == step, "replaying a past must lead to the same step"
+        match step:
+            case Failing(_, then):
+                request = then
+            case Request():
+                request = step
+            case Done() | Refused() | Unknown():
+                return
+            case Busy() | Denied():
+                pass
+
+
+def _says_not_done(look: Exchange, first: Exchange | Lost) -> bool:
+    """Whether the look shows no line of the added product, or the very cart that the first look showed."""
+    if look.response.status == 404:
+        return readable(look.response.body) or not look.response.body.strip()
+    unchanged = isinstance(first, Exchange) and first.response.body == look.response.body
+    return look.response.body in SAYS_NO_LINES or (unchanged and not first.request.writes)
+
+
+@pytest.mark.parametrize("known", [KNOWN, Known("KEY", "newkey")], ids=["known", "foreign"])
+@pytest.mark.parametrize(("name", "kind"), [(n, k) for n, k in CELLS if not PLATFORMS[n].cells[k].repeatable])
+@settings(max_examples=60, deadline=None)
+@given(script=st.lists(answers, min_size=1, max_size=9))
+def test_an_add_is_repeated_only_after_a_read_that_says_not_done(
+    name: str, kind: Kind, known: Known, script: list[tuple[int, bytes] | None]
+) -> None:
+    for past, request in _follow(name, kind, known, script):
+        if request.writes and any(step.request.writes for step in past):
+            look = past[-1]
+            assert isinstance(look, Exchange)
+            assert not look.request.writes
+            assert _says_not_done(look, past[0])
+
+
+@pytest.mark.parametrize(("name", "kind"), [(n, k) for n, k in CELLS if PLATFORMS[n].cells[k].repeatable])
+@settings(max_examples=25, deadline=None)
+@given(script=st.lists(answers, min_size=1, max_size=6))
+def test_no_script_of_answers_makes_an_adapter_fail(
+    name: str, kind: Kind, script: list[tuple[int, bytes] | None]
+) -> None:
+    for past, request in _follow(name, kind, KNOWN, script):
+        assert len(past) < len(script)
+        assert request.path.startswith("/")

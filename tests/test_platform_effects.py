@@ -1,0 +1,189 @@
+"""Whatever gets lost on the way: what an adapter says of an add is what the shop holds."""
+
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchcart.adapter import Cell
+from batchcart.engine.chain import Chain, learnt_from
+from batchcart.exchange import Exchange, Lost, Past, Request, Response
+from batchcart.operation import Kind, Operation
+from batchcart.outcome import Done, Failing, Refused, Status, Unknown
+from batchcart.platforms import platforms
+from batchcart.sandbox import Sandbox
+from batchcart.sandbox.addresses import read_call
+
+MISHAPS = ("fine", "fine", "lost before", "lost after", "500 before", "500 after", "nothing after")
+PRODUCT = {
+    "3dcart": ("CatalogID", "ItemQuantity"),
+    "tray": ("product_id", "quantity"),
+    "shoplo": ("variant_id", "quantity"),
+}
+SOLD = {
+    "3dcart": ("CatalogID", "ItemQuantity"),
+    "tray": ("product_id", "quantity"),
+    "shoplo": ("variant_id", "quantity"),
+}
+DOORS = {"3dcart": "/3dcart", "tray": "/tray/web_api", "shoplo": "/shoplo"}
+
+
+@dataclass
+class Shop:
+    """A simulated shop without sockets, to which each send meets the next mishap of the script."""
+
+    name: str
+    script: list[str]
+    sandbox: Sandbox = field(default_factory=Sandbox)
+
+    def hear(self, request: Request) -> Response | None:
+        """The answer; None where it was lost."""
+        mishap = self.script.pop(0) if self.script else "fine"
+        if mishap == "lost before":
+            return None
+        if mishap == "500 before":
+            return Response(500)
+        answer = self._treat(request)
+        return {"lost after": None, "500 after": Response(500), "nothing after": Response(200)}.get(mishap, answer)
+
+    def _treat(self, request: Request) -> Response:
+        target = DOORS[self.name] + request.path + "?" + "&".join(f"{key}={value}" for key, value in request.query)
+        call = read_call(request.method, target, [], request.body)
+        assert call is not None
+        front = self.sandbox.shop(self.name)
+        answer = front.platform.routes[call.route](front.shop, call)
+        return Response(answer.status, answer.body)
+
+    def holds(self) -> dict[str, Decimal]:
+        """How many of each product are in all carts."""
+        product, quantity = SOLD[self.name]
+        held: dict[str, Decimal] = {}
+        for cart in self.sandbox.state()[self.name][""]["carts"].values():
+            for line in cart["items"].values():
+                held[str(line[product])] = held.get(str(line[product]), Decimal(0)) + Decimal(str(line[quantity]))
+        return held
+
+
+def _converse(shop: Shop, chain: Chain, operation: Operation) -> Done | Refused | Unknown:
+    """One operation led as the engine leads it, a write's failing answers and losses kept in its past."""
+    cell: Cell = platforms()[shop.name].cells[operation.kind]
+    known = chain.known(operation)
+    past: Past = ()
+    request = cell.build(operation, known)
+    while True:
+        response = shop.hear(request)
+        if response is None and not request.writes:
+            continue
+        if response is None:
+            past = (*past, Lost(request, "cut", 0.0))
+            step = cell.recover(operation, known, past)
+        else:
+            exchange = Exchange(request, response)
+            step = cell.interpret(operation, known, (*past, exchange))
+            past = past if isinstance(step, Failing) and not request.writes else (*past, exchange)
+        step = step.then if isinstance(step, Failing) else step
+        if isinstance(step, Done | Refused | Unknown):
+            status = {Done: Status.OK, Refused: Status.FAILED, Unknown: Status.IN_DOUBT}[type(step)]
+            chain.learn(operation, status, learnt_from(step), operation.line)
+            return step
+        assert isinstance(step, Request)
+        request = step
+
+
+def _data(platform: str, product: int, quantity: int) -> bytes:
+    fields = dict(zip(PRODUCT[platform], (product, quantity), strict=True))
+    return json.dumps(fields).encode()
+
+
+def _began(shop: Shop) -> tuple[Chain, dict[str, Decimal], dict[str, Decimal]]:
+    """A cart made without mishap, and the least and the most that it holds."""
+    chain, waiting = Chain("run", 1), shop.script
+    shop.script = []
+    data = b"" if shop.name == "3dcart" else _data(shop.name, 7, 1)
+    assert isinstance(_converse(shop, chain, Operation(1, Kind.CART_CREATE, "a", cart="c", data=data)), Done)
+    shop.script = waiting
+    return chain, shop.holds(), shop.holds()
+
+
+adds = st.lists(st.tuples(st.sampled_from([7, 7, 8]), st.integers(1, 3)), min_size=1, max_size=5)
+scripts = st.lists(st.sampled_from(MISHAPS), max_size=14)
+
+
+@pytest.mark.parametrize("platform", sorted(platforms()))
+@settings(max_examples=250, deadline=None)
+@given(wanted=adds, script=scripts)
+def test_adds_that_got_lost_are_done_exactly_once(
+    platform: str, wanted: list[tuple[int, int]], script: list[str]
+) -> None:
+    shop = Shop(platform, script)
+    chain, least, most = _began(shop)
+    for line, (product, quantity) in enumerate(wanted, 2):
+        operation = Operation(
+            line, Kind.ITEM_ADD, "a", cart="c", item=f"i{line}", data=_data(platform, product, quantity)
+        )
+        outcome = _converse(shop, chain, operation)
+        assert isinstance(outcome, Done), "the shop shows its lines, so nothing stays in doubt"
+        least[str(product)] = least.get(str(product), Decimal(0)) + quantity
+    assert shop.holds() == least
+
+
+@pytest.mark.parametrize("platform", ["3dcart", "shoplo"])
+@settings(max_examples=150, deadline=None)
+@given(wanted=adds, script=scripts, change=st.sampled_from(["update", "delete"]))
+def test_adds_after_changed_and_deleted_items_are_exact(
+    platform: str, wanted: list[tuple[int, int]], script: list[str], change: str
+) -> None:
+    shop = Shop(platform, script)
+    chain, held, _ = _began(shop)
+    for line, (product, quantity) in enumerate(wanted * 2, 2):
+        add = Operation(
+            line * 2, Kind.ITEM_ADD, "a", cart="c", item=f"i{line}", data=_data(platform, product, quantity)
+        )
+        assert isinstance(_converse(shop, chain, add), Done)
+        now = 0 if change == "delete" else quantity + 1
+        kind = Kind.ITEM_DELETE if change == "delete" else Kind.ITEM_UPDATE
+        data = json.dumps({PRODUCT[platform][1]: now}).encode() if now else b""
+        assert isinstance(
+            _converse(shop, chain, Operation(line * 2 + 1, kind, "a", cart="c", item=f"i{line}", data=data)), Done
+        )
+        held[str(product)] = held.get(str(product), Decimal(0)) + now
+    assert shop.holds() == {product: quantity for product, quantity in held.items() if quantity}
+
+
+@pytest.mark.parametrize("platform", ["shoplo", "tray"])
+@settings(max_examples=100, deadline=None)
+@given(script=scripts)
+def test_a_lost_create_of_a_chosen_cart_is_done_once(platform: str, script: list[str]) -> None:
+    shop = Shop(platform, script)
+    create = Operation(1, Kind.CART_CREATE, "a", cart="c", item="i", data=_data(platform, 7, 2))
+    outcome = _converse(shop, Chain("run", 1), create)
+    assert isinstance(outcome, Done)
+    assert outcome.item_id == "1"
+    assert shop.holds() == {"7": Decimal(2)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(script=scripts)
+def test_a_3dcart_create_is_never_sent_twice(script: list[str]) -> None:
+    shop = Shop("3dcart", script)
+    outcome = _converse(shop, Chain("run", 1), Operation(1, Kind.CART_CREATE, "a", cart="c"))
+    carts: dict[str, Any] = shop.sandbox.state()["3dcart"][""]["carts"]
+    assert len(carts) <= 1
+    assert isinstance(outcome, Unknown) or set(carts) == {outcome.cart_id if isinstance(outcome, Done) else None}
+
+
+@pytest.mark.parametrize("platform", ["shoplo", "tray"])
+@settings(max_examples=100, deadline=None)
+@given(script=scripts, again=st.integers(1, 3))
+def test_a_cart_that_was_deleted_is_filled_anew_exactly(platform: str, script: list[str], again: int) -> None:
+    shop = Shop(platform, script)
+    chain, _, _ = _began(shop)
+    assert isinstance(_converse(shop, chain, Operation(2, Kind.CART_DELETE, "a", cart="c")), Done)
+    assert shop.holds() == {}
+    add = Operation(3, Kind.ITEM_ADD, "a", cart="c", item="i", data=_data(platform, 7, again))
+    assert isinstance(_converse(shop, chain, add), Done)
+    assert shop.holds() == {"7": Decimal(again)}
