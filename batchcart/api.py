@@ -1,11 +1,13 @@
 """Owns running a job from Python: the same run as the command's, as an iterator of results."""
 
 import asyncio
+import contextlib
 import queue
 import shutil
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +21,8 @@ from batchcart.runs import RunOptions, run_job
 from batchcart.summary import Summary
 
 _BUFFERED = 1000  # results that may wait for the script before the run waits for it
+
+_SPOOL = "operations.jsonl"
 
 Job = str | Path | Iterable[Mapping[str, Any]]
 
@@ -42,14 +46,8 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
     where it stopped if it is called again with equal operations. The other arguments are the options of
     `batchcart run`; ``patience`` is in minutes.
     """
-    named = isinstance(job, str | Path)
-    if not named and results is None:
-        raise UsageError("operations from Python have no name to call the results after; give results=PATH")
-    folder = None if named else Path(tempfile.mkdtemp(prefix="batchcart-"))
-    path = str(job) if folder is None else str(_spooled(job, folder))  # type: ignore[arg-type]
     options = RunOptions(
-        job=path,
-        job_name=path if named else "operations",
+        job=str(job) if isinstance(job, str | Path) else "",
         results=None if results is None else Path(results),
         config=None if config is None else Path(config),
         account=account,
@@ -60,7 +58,12 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
         in_order=in_order,
         allow_unknown_fields=allow_unknown_fields,
     )
-    return Run(options, folder)
+    if isinstance(job, str | Path):
+        return Run(options, None)
+    if results is None:
+        raise UsageError("operations from Python have no name to call the results after; give results=PATH")
+    folder = _spooled(job)
+    return Run(replace(options, job=str(folder / _SPOOL), job_name="operations"), folder)
 
 
 def read_results(path: str | Path) -> Iterator[Result]:
@@ -102,6 +105,8 @@ class Run:
         self.close()
 
     def __iter__(self) -> Iterator[Result]:
+        if self._thread.ident is not None:
+            raise RuntimeError("a run is iterated over once; call batchcart.run again, and it goes on")
         self._thread.start()
         try:
             while (line := self._lines.get()) is not None:
@@ -113,13 +118,13 @@ class Run:
 
     def close(self) -> None:
         """Stop the run politely, if it is not over; returns when it is."""
-        if self._thread.is_alive() and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._watch.stop)
         while self._thread.is_alive():
-            try:
+            # Until the thread has begun there is no loop, and once it is over the loop is closed.
+            with contextlib.suppress(RuntimeError):
+                if self._loop is not None:
+                    self._loop.call_soon_threadsafe(self._watch.stop)
+            with contextlib.suppress(queue.Empty):
                 self._lines.get(timeout=0.05)
-            except queue.Empty:
-                continue
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -135,10 +140,24 @@ class Run:
         return await run_job(self._options, self._watch)
 
 
-def _spooled(operations: Iterable[Mapping[str, Any]], folder: Path) -> Path:
-    path = folder / "operations.jsonl"
-    encoder = msgspec.json.Encoder(decimal_format="number")
-    with path.open("wb") as file:
-        for operation in operations:
-            file.write(encoder.encode(operation) + b"\n")
-    return path
+def _spooled(operations: Iterable[Mapping[str, Any]]) -> Path:
+    """A folder with the operations as a job file; raises UsageError naming the one that is none."""
+    folder = Path(tempfile.mkdtemp(prefix="batchcart-"))
+    encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain)
+    try:
+        with (folder / _SPOOL).open("wb") as file:
+            for number, operation in enumerate(operations, 1):
+                try:
+                    file.write(encoder.encode(operation) + b"\n")
+                except (TypeError, ValueError, RecursionError) as error:
+                    raise UsageError(f"operations:{number}: not an operation: {error}") from None
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")

@@ -1,32 +1,31 @@
 """Owns putting a run together from config, job, journal, engine and sockets; it decides nothing about operations."""
 
 import contextlib
-import errno
+import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchcart.accounts import Entry, config_path, read_config
 from batchcart.engine.lane import Lane
 from batchcart.engine.work import Job, work
-from batchcart.errors import Stopped, UsageError
+from batchcart.errors import UsageError
 from batchcart.jobfile import JobSource, open_job
-from batchcart.journal.reading import counts, states
+from batchcart.journal.reading import counts
 from batchcart.journal.schema import create, forget_states, get_meta, open_existing, set_meta
 from batchcart.journal.writer import JournalFailed
 from batchcart.lanes import Watch, journal_path, laid, sandbox_path
-from batchcart.ledger import Lock
 from batchcart.outcome import Status
 from batchcart.planning import Planner
 from batchcart.platforms import platforms
 from batchcart.resuming import begun, check_same_accounts, check_same_job, mend_results, reopen, sort_results
-from batchcart.summary import Summary, fold
+from batchcart.standing import disk_trouble, held, summed_up
+from batchcart.summary import Summary
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
-_MAKE_ROOM = "Nothing that was done is forgotten; make room, then run the same command again"
+_RETRIED = (Status.FAILED, Status.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,12 @@ class RunOptions:
             name = name.removesuffix(ending)
         return Path(f"{name}.results.jsonl")
 
+    def __post_init__(self) -> None:
+        if self.concurrency is not None and not 1 <= self.concurrency <= 10_000:
+            raise UsageError(f"concurrency is a whole number from 1 to 10000, not {self.concurrency}")
+        if not self.patience >= 0:  # nan is not either
+            raise UsageError(f"patience is a number of minutes from 0 on, not {self.patience}")
+
 
 async def run_job(options: RunOptions, watch: Watch) -> Summary:
     """Check the job, run it or go on with it, and give its figures; a run that ended early says so in them.
@@ -69,6 +74,8 @@ async def run_job(options: RunOptions, watch: Watch) -> Summary:
         stack.enter_context(disk_trouble(results))
         stack.enter_context(held(results))
         source = stack.enter_context(open_job(options.job, spool_folder=results.absolute().parent))
+        if _same_file(source, results):
+            raise UsageError(f"{results} is the job itself; choose other results with -o")
         if options.job_name:
             source = replace(source, name=options.job_name)
         connection, resumed = _journal(options, source, entries, config_name)
@@ -81,31 +88,8 @@ async def run_job(options: RunOptions, watch: Watch) -> Summary:
         return await _run(options, watch, source, connection, entries, resumed=resumed)
 
 
-@contextlib.contextmanager
-def held(results: Path) -> Iterator[None]:
-    """The result file, held against other runs; raises UsageError naming the pid of the one that has it."""
-    lock = Lock(Path(f"{results}.lock"))
-    try:
-        lock.acquire(f"the result file {results}")
-    except OSError as error:
-        raise UsageError(f"{results}: cannot write there: {error.strerror}; choose other results with -o") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextlib.contextmanager
-def disk_trouble(results: Path) -> Iterator[None]:
-    """Say in a sentence that the disk is full or failing, wherever it shows; raises Stopped."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise Stopped(f"{journal_path(results)}: {error}. {_MAKE_ROOM}") from None
-    except OSError as error:
-        if error.errno not in _DISK:
-            raise
-        raise Stopped(f"{error.filename or results}: {error.strerror}. {_MAKE_ROOM}") from None
+def _same_file(source: JobSource, results: Path) -> bool:
+    return results.exists() and os.path.samestat(os.fstat(source.file.fileno()), results.stat())
 
 
 def _journal(
@@ -118,8 +102,8 @@ def _journal(
         if begun(connection):
             check_same_job(connection, source, path)
             check_same_accounts(connection, entries, config_name)
-            if options.retry_failed:
-                reopen(connection, (Status.FAILED, Status.SKIPPED))
+            if options.retry_failed and _has_ended_so(connection, _RETRIED):
+                reopen(connection, _RETRIED)
             mend_results(connection, results)
             return connection, True
         connection.close()  # nothing was sent: the plan may be made anew
@@ -157,7 +141,8 @@ def _plan(options: RunOptions, source: JobSource, entries: Mapping[str, Entry], 
             "planned": str(planned.lines),
         }
         for key, value in facts.items():
-            set_meta(connection, key, value)
+            # A file name may hold bytes that are no text.
+            set_meta(connection, key, value.encode("utf-8", "backslashreplace").decode())
         connection.execute("COMMIT")
 
 
@@ -174,6 +159,10 @@ def _set_aside(results: Path) -> None:
 def _files(results: Path) -> list[Path]:
     journal = journal_path(results)
     return [results, journal, Path(f"{journal}-wal"), Path(f"{journal}-shm"), sandbox_path(results)]
+
+
+def _has_ended_so(connection: sqlite3.Connection, statuses: Sequence[Status]) -> bool:
+    return any(status in statuses for _, _, status, _ in counts(connection))
 
 
 def _finished(connection: sqlite3.Connection) -> bool:
@@ -207,9 +196,9 @@ async def _run(
         except* JournalFailed as group:
             watch.failure = watch.failure or next(e for e in group.exceptions if isinstance(e, JournalFailed))
     summary = summed_up(connection, results)
-    if not summary.totals["not_attempted"]:
-        if options.in_order:
-            sort_results(connection, results)
+    if options.in_order and not summary.totals["not_attempted"]:
+        sort_results(connection, results)
+    if summary.exit_code == 0:  # else --retry-failed or settle may need its carts
         sandbox_path(results).unlink(missing_ok=True)
     return replace(
         summary,
@@ -240,8 +229,3 @@ def _counting(watch: Watch) -> Callable[[Lane, Status], None]:
         found[status.value] = found.get(status.value, 0) + 1
 
     return ended
-
-
-def summed_up(connection: sqlite3.Connection, results: Path) -> Summary:
-    """The figures of a run as its journal has them."""
-    return Summary(fold(counts(connection), states(connection)), str(results))

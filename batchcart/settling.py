@@ -27,7 +27,7 @@ from batchcart.platforms import platforms
 from batchcart.redaction import redacted
 from batchcart.results import result_text, status_of
 from batchcart.resuming import check_same_accounts, check_same_job, mend_results, recount
-from batchcart.runs import disk_trouble, held, summed_up
+from batchcart.standing import disk_trouble, held, summed_up
 from batchcart.summary import Summary
 
 _OWN_NAMES = {"cart_id": ("OrderKey", "session_id", "user_key"), "item_id": ("CartItemID",)}
@@ -48,7 +48,8 @@ def settle_by_hand(results: Path, line: int, done: Mapping[str, str] | None) -> 
     with _opened(results) as connection:
         row = connection.execute("SELECT status, text FROM result WHERE line = ?", (line,)).fetchone()
         if row is None or row[0] != Status.IN_DOUBT:
-            is_now = "has not ended" if row is None else f"is {row[0]}"
+            planned = connection.execute("SELECT 1 FROM plan WHERE line = ?", (line,)).fetchone()
+            is_now = f"is {row[0]}" if row else "has not ended" if planned else "is no operation of this run"
             raise UsageError(f"{results}: line {line} {is_now}; only lines in doubt can be settled")
         fields = orjson.loads(row[1])
         evidence = fields.pop("error")["message"]
@@ -125,9 +126,16 @@ def _done(line: int, fields: dict[str, Any], given: Mapping[str, str], results: 
         ids[meaning] = value
     if fields["op"] == "cart.create" and not (ids.get("cart_id") or fields.get("cart_id")):
         raise UsageError(f"{results}: line {line} made a cart: give its key, as in --done OrderKey=6F027F81ggx48to")
+    if "item" in fields and not ids.get("item_id") and _names_items(fields["platform"]):
+        raise UsageError(f"{results}: line {line} made an item: give its id too, as in --done item_id=123")
     fields |= {"status": Status.OK.value, **given, **ids, "settled": "by hand"}
     learnt = Learnt(fields.get("cart_id"), fields.get("item_id"), {"lines": None})
     return Settled(line, Status.OK, learnt, orjson.dumps(fields))
+
+
+def _names_items(platform: str) -> bool:
+    """Whether later lines can be about one item, so that its id is needed."""
+    return any(kind.uses_item for kind in platforms()[platform].cells)
 
 
 def _not_done(line: int, fields: dict[str, Any], evidence: str) -> Settled:

@@ -4,13 +4,14 @@ A command's module is imported only when it is called, so that `--help` stays qu
 """
 
 import importlib
-import os
 import sys
+from contextlib import suppress
 
 import click
 
 from batchcart import __version__
-from batchcart.errors import BatchcartError, Stopped
+from batchcart.cli.output import say
+from batchcart.errors import BatchcartError, Stopped, quoted, suggestion
 
 COMMANDS = {
     "run": "Check the whole job file, then run it, or go on with it.",
@@ -32,9 +33,11 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now."""
-        if cmd_name not in COMMANDS:
+        """The command, imported now; a word that is none of them ends with a suggestion."""
+        if cmd_name.startswith("-"):
             return None
+        if cmd_name not in COMMANDS:
+            ctx.fail(f"{quoted(cmd_name)} is not a command; {suggestion(cmd_name, COMMANDS)}")
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
         return command
 
@@ -60,13 +63,13 @@ def main() -> None:
     except click.exceptions.Abort:
         code = 3
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         code = 2
     except BatchcartError as error:
-        click.echo(f"batchcart: {error}" if "\n" not in str(error) else str(error), err=True)
+        say(f"batchcart: {error}" if "\n" not in str(error) else str(error))
         code = 3 if isinstance(error, Stopped) else 2
-    except BrokenPipeError:
-        # Who read our output has gone; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+    except OSError as error:
+        say(f"batchcart: {error.filename or 'the output'}: {error.strerror or error}")
+        code = 3
     sys.exit(code if isinstance(code, int) else 0)

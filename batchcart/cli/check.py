@@ -6,6 +6,7 @@ import click
 
 from batchcart.accounts import Entry, config_path, read_config
 from batchcart.checking import dry_request
+from batchcart.cli.output import show
 from batchcart.cli.table_text import duration_text, table_text
 from batchcart.errors import UsageError
 from batchcart.exchange import Request
@@ -41,7 +42,7 @@ def command(
         planned = Planner(source, entries, config_name, account, allow_unknown_fields).plan()
         if show_requests:
             _show_requests(source, entries, account)
-    click.echo(_plan_text(source.name, planned, entries))
+    show(_plan_text(source.name, planned, entries))
     return 0
 
 
@@ -50,7 +51,7 @@ def _show_requests(source: JobSource, entries: dict[str, Entry], account: str | 
         operation = read_operation(raw, account)
         entry = entries[operation.account]
         request = dry_request(operation, entry.adapter)
-        click.echo(f"{raw.number}: {operation.account}: {_request_text(request, entry.options.encoding)}")
+        show(f"{raw.number}: {operation.account}: {_request_text(request, entry.options.encoding)}")
 
 
 def _request_text(request: Request, encoding: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from batchcart.cli.output import show
 from batchcart.errors import UsageError
 
 _CONFIG = """\
@@ -53,7 +54,7 @@ def command() -> int:
         _write(job, _JOB)
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from None
-    click.echo(f"Wrote {config} and {job}. Next: batchcart run {job}")
+    show(f"Wrote {config} and {job}. Next: batchcart run {job}")
     return 0
 
 

@@ -3,6 +3,7 @@
 import click
 
 from batchcart.checking import route
+from batchcart.cli.output import show
 from batchcart.cli.table_text import table_text
 from batchcart.operation import Kind
 from batchcart.platforms import platforms
@@ -21,7 +22,7 @@ def command(*, markdown: bool) -> int:
     limits = ("limits", *(", ".join(adapter.limits) for adapter in adapters))
     if markdown:
         lines = ["| " + " | ".join(row) + " |" for row in (*rows, limits)]
-        click.echo("\n".join([lines[0], "|" + "---|" * len(limits), *lines[1:]]))
+        show("\n".join([lines[0], "|" + "---|" * len(limits), *lines[1:]]))
     else:
-        click.echo(table_text([*rows, limits], names=len(limits)))
+        show(table_text([*rows, limits], names=len(limits)))
     return 0

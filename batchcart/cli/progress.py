@@ -6,8 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import click
-
+from batchcart.cli.output import say
 from batchcart.lanes import Watch
 
 _TICK, _PLAIN_TICK = 0.25, 10.0
@@ -35,7 +34,7 @@ async def _write(watch: Watch) -> None:
         done, lines = _done(watch), sum(watch.planned.values())
         rate = sum(lane.counters.sent for lane in watch.lanes) / (time.monotonic() - began)
         bad = ", ".join(f"{count} {status}" for status, count in _totals(watch).items() if status != "ok" and count)
-        click.echo(f"{done:,} of {lines:,} lines, {rate:.1f} requests/s{f', {bad}' if bad else ''}", err=True)
+        say(f"{done:,} of {lines:,} lines, {rate:.1f} requests/s{f', {bad}' if bad else ''}")
 
 
 async def _draw(watch: Watch) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 import os
 import signal
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 import click
-import orjson
 
+from batchcart.cli.output import say, show, show_json
 from batchcart.cli.progress import shown
 from batchcart.cli.summary_text import summary_text
 from batchcart.lanes import Watch
@@ -67,26 +69,48 @@ def command(
         in_order=in_order,
         allow_unknown_fields=allow_unknown_fields,
     )
-    watch = Watch(tell=lambda text: click.echo(text, err=True))
+    watch = Watch(tell=say)
     summary = asyncio.run(_run(options, watch, progress))
     if as_json:
-        sys.stdout.buffer.write(orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
+        show_json(summary.as_dict())
     else:
-        click.echo(summary_text(summary, job))
+        show(summary_text(summary, job))
     return summary.exit_code
 
 
 async def _run(options: RunOptions, watch: Watch, progress: str) -> Summary:
-    loop = asyncio.get_running_loop()
+    with _signals(watch):
+        async with shown(watch, progress):
+            return await run_job(options, watch)
 
-    def stop(name: str) -> None:
-        if watch.stopping:
-            click.echo(f"\n{name} again: stopped at once; the same command goes on", err=True)
+
+@contextmanager
+def _signals(watch: Watch) -> Iterator[None]:
+    """A first signal stops the run politely, a second one at once, also while a long job is still being checked.
+
+    The loop's own signal handlers would be called only between two awaits.
+    """
+    loop, seen = asyncio.get_running_loop(), 0
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal seen
+        seen += 1
+        name = signal.Signals(number).name
+        if seen > 1:
+            _tell_now(f"{name} again: stopped at once; the same command goes on")
             os._exit(3)
-        click.echo(f"\n{name}: ending with the requests in flight; once more stops at once", err=True)
-        watch.stop()
+        _tell_now(f"{name}: ending with the requests in flight; once more stops at once")
+        loop.call_soon_threadsafe(watch.stop)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number.name)
-    async with shown(watch, progress):
-        return await run_job(options, watch)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell_now(text: str) -> None:
+    # A signal may come in the middle of a write to stderr, whose buffer must not be entered twice.
+    with suppress(OSError):
+        os.write(2, f"\n{text}\n".encode())

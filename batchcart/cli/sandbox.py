@@ -1,13 +1,13 @@
 """Owns `batchcart sandbox`: the simulator as a server of its own; what it simulates is sandbox/'s."""
 
 import asyncio
-import json
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from batchcart.cli.output import show, show_json
 from batchcart.errors import UsageError, suggestion
 from batchcart.limits import Limit, parse_limit
 from batchcart.platforms import platforms
@@ -44,7 +44,7 @@ def command(
         state_file=state,
     )
     asyncio.run(_serve(sandbox, port))
-    click.echo(json.dumps(sandbox.counters(), indent=2))
+    show_json(sandbox.counters())
     return 0
 
 
@@ -66,9 +66,9 @@ async def _serve(sandbox: Sandbox, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with sandbox.serving(port) as origin:
-        click.echo(f"batchcart sandbox, a simulator and no shop, on {origin}; counters: {origin}/sandbox/counters\n")
-        click.echo(_config_text(sandbox))
-        click.echo("\nCtrl-C stops it.")
+        show(f"batchcart sandbox, a simulator and no shop, on {origin}; counters: {origin}/sandbox/counters\n")
+        show(_config_text(sandbox))
+        show("\nCtrl-C stops it.")
         await stop.wait()
 
 

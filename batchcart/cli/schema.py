@@ -1,10 +1,8 @@
 """Owns `batchcart schema`; the schema itself is lineschema.py's."""
 
-import sys
-
 import click
-import orjson
 
+from batchcart.cli.output import show_json
 from batchcart.lineschema import job_line_schema
 
 
@@ -14,5 +12,5 @@ def command() -> int:
 
     Editors and validators that know JSON Schema can then complete and check a job file.
     """
-    sys.stdout.buffer.write(orjson.dumps(job_line_schema(), option=orjson.OPT_INDENT_2) + b"\n")
+    show_json(job_line_schema())
     return 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from batchcart.cli.output import say, show
 from batchcart.cli.summary_text import summary_text
 from batchcart.errors import UsageError
 from batchcart.lanes import Watch
@@ -28,13 +29,13 @@ def command(results: Path, config: Path | None, line: int | None, done: tuple[st
     if line is None:
         if done or not_done:
             raise UsageError("--done and --not-done go with --line N")
-        watch = Watch(tell=lambda text: click.echo(text, err=True))
+        watch = Watch(tell=say)
         summary = asyncio.run(settle_by_reading(results, config, watch))
     else:
         if bool(done) == not_done:
             raise UsageError("--line N goes with either --done KEY=VALUE or --not-done")
         summary = settle_by_hand(results, line, None if not_done else _pairs(done))
-    click.echo(summary_text(summary, str(results)))
+    show(summary_text(summary, str(results)))
     return summary.exit_code
 
 

@@ -2,17 +2,16 @@
 
 import contextlib
 import sqlite3
-import sys
 from pathlib import Path
 
 import click
-import orjson
 
+from batchcart.cli.output import show, show_json
 from batchcart.cli.summary_text import summary_text
 from batchcart.errors import UsageError
 from batchcart.journal.schema import open_reading
 from batchcart.lanes import journal_path
-from batchcart.runs import summed_up
+from batchcart.standing import summed_up, worked_on_by
 from batchcart.summary import Summary
 
 
@@ -26,9 +25,11 @@ def command(results: Path, *, as_json: bool) -> int:
     """
     summary = _read(results)
     if as_json:
-        sys.stdout.buffer.write(orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
+        show_json(summary.as_dict())
     else:
-        click.echo(summary_text(summary, str(results)))
+        pid = worked_on_by(results)
+        show(summary_text(summary, str(results)))
+        show(f"A run is at work on it (pid {pid})" if pid else "No run is at work on it")
     return summary.exit_code
 
 

@@ -40,6 +40,7 @@ class Talk:
     status: int | None = None
     why: str = ""
     cut_off: bool = False
+    denied: bool = False
     looks_only: bool = False
 
     @property
@@ -146,7 +147,8 @@ async def _answered(talk: Talk, heard: Heard, exchange: Exchange, step: Step, us
         case Denied() as denied:
             lane.note(talk.operation.line, heard, "void")
             talk.astray += 1
-            return request if await lane.renew(denied, used) else None
+            again, talk.denied = talk.denied, True
+            return request if await lane.renew(denied, used, again=again) else None
         case Failing(message, then):
             lane.note(talk.operation.line, heard, "failing" if request.writes else "void")
             lane.unwell(message)
@@ -158,7 +160,8 @@ async def _answered(talk: Talk, heard: Heard, exchange: Exchange, step: Step, us
             return then if await lane.wait_to_retry(talk.tries) else None
         case _:
             lane.note(talk.operation.line, heard, "answered")
-            lane.well()
+            lane.well(used)
+            talk.denied = False
             talk.past = (*talk.past, exchange)
             return step
 

@@ -15,9 +15,9 @@ from functools import partial
 from re import Pattern
 
 from batchcart.accounts import Account
-from batchcart.adapter import Credentials
+from batchcart.adapter import Credentials, Renewal
 from batchcart.engine.limiter import Limiter
-from batchcart.engine.retry import Budget, backoff, probe_wait, retry_after
+from batchcart.engine.retry import MOST_TRIES, Budget, backoff, probe_wait, retry_after
 from batchcart.exchange import Exchange, NotSent, Request, Response, Unanswered
 from batchcart.forms import encoded
 from batchcart.journal.rows import lost_row, response_row
@@ -80,6 +80,7 @@ class Lane:
     _down_why: str = ""
     _probing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _unproven: Credentials | None = None  # renewed ones that the shop has not taken yet
     _budget: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
@@ -133,9 +134,11 @@ class Lane:
             case NotSent(why) | Unanswered(why):
                 self.journal.answer(line, heard.number, state, lost_row(why))
 
-    def well(self) -> None:
-        """The shop answered as a shop that is up answers."""
+    def well(self, used: Credentials) -> None:
+        """The shop took ``used`` and answered as a shop that is up answers."""
         self._bad_in_a_row = 0
+        if used is self._unproven:
+            self._unproven = None
         self._budget = self._budget.earned()
         self.limiter.passed()
 
@@ -176,45 +179,63 @@ class Lane:
             self._probing.release()
         return not self.halted
 
-    async def renew(self, denied: Denied, used: Credentials) -> bool:
-        """The credentials ``used`` were refused: renew them once for all who wait, or close; whether to go on."""
+    async def renew(self, denied: Denied, used: Credentials, *, again: bool) -> bool:
+        """The credentials ``used`` were refused: renew them once for all who wait, or close; whether to go on.
+
+        ``again`` says that the same request was refused before: then a renewal has not helped.
+        """
         renewal = self.account.adapter.renewal
         with self._may_break_off():
             await self._renewing.acquire()
         try:
             if self.credentials is not used or self.halted:
                 return not self.halted
-            if denied.final or renewal is None or not used.get(renewal.needs):
-                self.close("closed", f"{denied.message}. Its lines stay open; mend the credentials, then run again")
-            else:
-                await self._ask_for_tokens(denied)
+            if again and used is self._unproven:
+                self._close_for(f"{denied.message}, and the renewed one too")
+            elif denied.final or renewal is None or not used.get(renewal.needs):
+                self._close_for(denied.message)
+            elif not await self._ask_for_tokens(renewal) and not self.halted:
+                self.close(
+                    "closed",
+                    f"{denied.message}, and the {renewal.needs} brought no new token. Its lines stay open; authorise "
+                    "the application again, put the new tokens into the config, then run again",
+                )
             return not self.halted
         finally:
             self._renewing.release()
 
-    async def _ask_for_tokens(self, denied: Denied) -> None:
-        renewal = self.account.adapter.renewal
-        assert renewal is not None
-        for tries in range(3):
-            heard = await self._ask(renewal.ask(self.credentials))
-            if heard is None:
-                return
-            fresh = renewal.read(heard.reply) if isinstance(heard.reply, Response) else None
-            if fresh is not None:
-                self._take_tokens(fresh)
-                return
-            refused = (
-                isinstance(heard.reply, Response) and 400 <= heard.reply.status < 500 and heard.reply.status != 429
-            )
-            if refused:
-                break
-            if not await self.wait(backoff(tries + 2, self.rng)):
-                return
-        self.close(
-            "closed",
-            f"{denied.message}, and the {renewal.needs} brought no new token. Its lines stay open; authorise the "
-            "application again, put the new tokens into the config, then run again",
-        )
+    def _close_for(self, refusal: str) -> None:
+        self.close("closed", f"{refusal}. Its lines stay open; mend the credentials, then run again")
+
+    async def _ask_for_tokens(self, renewal: Renewal) -> bool:
+        """Ask for fresh tokens and take them; False where the shop refuses, or where the lane is halted."""
+        for tries in range(MOST_TRIES):
+            # A shop that is down refuses nothing: it is waited for as ever.
+            if not await self.up():
+                return False
+            request = renewal.ask(self.credentials)
+            heard = await self._ask(request)
+            match heard and heard.reply:
+                case None:
+                    return False
+                case Response() as response:
+                    if (fresh := renewal.read(response)) is not None:
+                        self._take_tokens(fresh)
+                        return True
+                    trouble = self.account.adapter.trouble(Exchange(request, response))
+                    if isinstance(trouble, Busy):
+                        self.throttle(trouble)
+                    elif isinstance(trouble, Failing):
+                        self.unwell(trouble.message)
+                    else:
+                        return False
+                case NotSent(why):
+                    self.unwell(why, unreachable=True)
+                case Unanswered(why):
+                    self.unwell(why)
+            if not await self.wait(backoff(tries + 1, self.rng)):
+                return False
+        return False
 
     def _take_tokens(self, fresh: Mapping[str, str]) -> None:
         # Kept before used: a pair that is lost in a crash cannot be had again.
@@ -224,7 +245,7 @@ class Lane:
         except OSError as error:
             self.close("closed", f"its renewed tokens cannot be kept in the state folder: {error.strerror}")
             return
-        self.credentials = self.credentials.renewed(fresh)
+        self.credentials = self._unproven = self.credentials.renewed(fresh)
         self.secret = redactor((*self.account.secrets, *self.credentials.secrets()))
 
     async def _ask(self, request: Request) -> Heard | None:

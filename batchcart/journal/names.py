@@ -8,7 +8,7 @@ from typing import Any
 Key = tuple[str, ...]
 Value = tuple[int, str]
 
-_IN_MEMORY = 1 << 15
+_IN_MEMORY = 1 << 14
 _SLOTS = 1 << 23
 
 

@@ -76,10 +76,10 @@ def _read(body: bytes) -> tuple[bytes, Any]:
 def _parsed(body: bytes) -> tuple[bytes, Any]:
     """Text and value of the body.
 
-    Strict first. The documents of all three platforms print answers that are not JSON: trailing commas
-    (S000 and S004 in nearly every sample), a missing comma (S003 "Atualizar Dados do Carrinho"), `//` comments
-    (S004 "Add/update cart item discount"), and objects side by side without brackets (S003 "Consultar Dados do
-    Carrinho"). What strict reading refuses is tried once more with exactly these forgiven. A comma at the very end
+    Strict first. The documents of all three platforms print answers that are not JSON: trailing commas (a9: S000 in
+    all answers to writes, S004 in nearly every sample), a missing comma (S003 "Atualizar Dados do Carrinho"), `//`
+    comments (S004 "Add/update cart item discount"), and objects side by side without brackets (S003 "Consultar Dados
+    do Carrinho"). What strict reading refuses is tried once more with exactly these forgiven. A comma at the very end
     is not: it is where an answer of objects side by side was cut off.
     """
     if not body.strip():

@@ -1,4 +1,7 @@
-"""Owns what is said to a 3dcart shop: routes and bodies of S000; it does not know what answers mean."""
+"""Owns what is said to a 3dcart shop: routes and bodies of S000; it does not know what answers mean.
+
+a17 (S000, C# samples): the machine's own charset there; bodies are UTF-8.
+"""
 
 import re
 from typing import Any

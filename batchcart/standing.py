@@ -1,0 +1,82 @@
+"""Owns where a run stands as others see it: who works on its result file, its figures, the troubles of its disk.
+
+It neither plans nor sends anything.
+"""
+
+import contextlib
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from batchcart.errors import Stopped, UsageError
+from batchcart.journal.reading import counts, states
+from batchcart.lanes import journal_path
+from batchcart.ledger import Lock
+from batchcart.summary import Summary, fold
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
+_MAKE_ROOM = "Nothing that was done is forgotten; make room, then run the same command again"
+
+
+@contextlib.contextmanager
+def held(results: Path) -> Iterator[None]:
+    """The result file, held against other runs; raises UsageError naming the pid of the one that has it."""
+    lock = Lock(_lock_path(results))
+    try:
+        lock.acquire(f"the result file {results}")
+    except OSError as error:
+        raise UsageError(f"{results}: cannot write there: {error.strerror}; choose other results with -o") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def worked_on_by(results: Path) -> int | None:
+    """The pid of the run that holds the result file now, found without touching its lock."""
+    path = _lock_path(results)
+    try:
+        pid, lock = int(path.read_text()), path.stat()
+        with contextlib.suppress(PermissionError):  # it lives, and belongs to somebody else
+            os.kill(pid, 0)
+    except (OSError, ValueError, OverflowError):
+        return None
+    # A lock file that a killed run left may name a pid that another process has now.
+    return pid if _has_open(pid, lock) else None
+
+
+def _has_open(pid: int, file: os.stat_result) -> bool:
+    """Whether the process has the file open; True where the system does not tell."""
+    try:
+        handles = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return True
+    for handle in handles:
+        with contextlib.suppress(OSError):  # closed just now
+            if os.path.samestat(handle.stat(), file):
+                return True
+    return False
+
+
+@contextlib.contextmanager
+def disk_trouble(results: Path) -> Iterator[None]:
+    """Say in a sentence that the disk is full or failing, wherever it shows; raises Stopped."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise Stopped(f"{journal_path(results)}: {error}. {_MAKE_ROOM}") from None
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        raise Stopped(f"{error.filename or results}: {error.strerror}. {_MAKE_ROOM}") from None
+
+
+def summed_up(connection: sqlite3.Connection, results: Path) -> Summary:
+    """The figures of a run as its journal has them."""
+    return Summary(fold(counts(connection), states(connection)), str(results))
+
+
+def _lock_path(results: Path) -> Path:
+    return Path(f"{results}.lock")

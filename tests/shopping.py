@@ -1,0 +1,209 @@
+"""Owns a test's shops and its command line: a simulator in a thread, and batchcart as a process of its own."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from batchcart.sandbox.calls import Call
+from batchcart.sandbox.front import Front
+from batchcart.sandbox.server import Sandbox
+
+Line = dict[str, Any]
+Platform = dict[str, str]
+PLATFORMS: Platform = {"acme": "3dcart", "loja": "tray", "sklep": "shoplo"}
+"""The account names of a desk's config, each with its platform."""
+
+KEYS: Mapping[str, Mapping[str, Any]] = {
+    "3dcart": {"secure_url": "https://acme.example.com", "private_key": "a-private-key", "token": "a-token-of-3dcart"},
+    "tray": {"access_token": "an-access-token", "refresh_token": "a-refresh-token"},
+    "shoplo": {"auth": "bearer", "access_token": "a-bearer-token", "app_id": "1234"},
+}
+TREASURES = {
+    "acme": {"CatalogID": 5, "ItemQuantity": 2},
+    "loja": {"product_id": "5", "quantity": 2},
+    "sklep": {"variant_id": 5, "quantity": 2},
+}
+"""What a line's data says to add two of something."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that is over."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """The first truthy answer of ``what``, asked again and again."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.01)
+    return found
+
+
+@dataclass
+class Mall:
+    """Simulated shops without limits; ``hooks`` decide by platform and shop what a call meets."""
+
+    sandbox: Sandbox = field(init=False)
+    hooks: dict[str, Callable[[Call], str | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sandbox = Sandbox(limits={name: () for name in KEYS}, hook=self._hook, delay=(0.3, 0.3))
+
+    def _hook(self, call: Call) -> str | None:
+        found = self.hooks.get(f"{call.platform}/{call.shop}")
+        return found(call) if found else None
+
+
+@contextmanager
+def serving(sandbox: Sandbox) -> Iterator[None]:
+    """The sandbox, served by a thread of its own."""
+    loop, ready = asyncio.new_event_loop(), threading.Event()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        async with sandbox.serving():
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+@contextmanager
+def open_mall() -> Iterator[Mall]:
+    mall = Mall()
+    with serving(mall.sandbox):
+        yield mall
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "COLUMNS": "200"}
+
+
+def argv(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "batchcart", *map(str, words)]
+
+
+def batchcart(*words: str | Path, folder: Path, given: bytes = b"", code: int | None = None) -> Ended:
+    """Run the command in ``folder`` to its end; it never shows a traceback."""
+    done = subprocess.run(
+        argv(*words), cwd=folder, env=environment(folder), input=given, capture_output=True, timeout=60, check=False
+    )
+    ended = Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert "Traceback" not in ended.err, ended.err
+    assert code is None or ended.code == code, (ended.code, ended.out, ended.err)
+    return ended
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder with a config, whose accounts acme, loja and sklep are shops of a mall that nobody else uses."""
+
+    folder: Path
+    mall: Mall
+    shop: str
+
+    def front(self, account: str, shop: str | None = None) -> Front:
+        return self.mall.sandbox.shop(PLATFORMS[account], self.shop if shop is None else shop)
+
+    def entry(self, account: str, *, platform: str, shop: str, **keys: Any) -> str:
+        """An account in the words of the config file; a key given as None is left out."""
+        place = {"api_address" if platform == "tray" else "base_url": self.mall.sandbox.address(platform, shop)}
+        all_keys = {"platform": platform, **KEYS[platform], **place, "limits": [], "timeout": 5, **keys}
+        given = {key: value for key, value in all_keys.items() if value is not None}
+        return "\n".join([f"[accounts.{account}]", *(f"{key} = {json.dumps(value)}" for key, value in given.items())])
+
+    def configure(self, *more: str, **keys: Mapping[str, Any]) -> None:
+        """Write the config: the three accounts, each with the keys given under its name, and ``more`` entries."""
+        own = [
+            self.entry(account, **{"platform": platform, "shop": self.shop, **keys.get(account, {})})
+            for account, platform in PLATFORMS.items()
+        ]
+        (self.folder / "batchcart.toml").write_text("\n".join([*own, *more]) + "\n")
+
+    def job(self, lines: Sequence[Line], name: str = "job.jsonl") -> Path:
+        path = self.folder / name
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return path
+
+    def hook(self, account: str, decide: Callable[[Call], str | None]) -> None:
+        self.mall.hooks[f"{PLATFORMS[account]}/{self.shop}"] = decide
+
+    def run(self, *words: str | Path, code: int | None = None, given: bytes = b"", job: str = "job.jsonl") -> Ended:
+        return batchcart("run", job, "--progress", "none", *words, folder=self.folder, code=code, given=given)
+
+    @contextmanager
+    def started(self, *words: str | Path) -> Iterator["subprocess.Popen[bytes]"]:
+        """The command under way; it is killed at the end of the block if it is still alive."""
+        with subprocess.Popen(
+            argv(*words), cwd=self.folder, env=environment(self.folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def results(self, name: str = "job.results.jsonl") -> list[Line]:
+        return [json.loads(line) for line in (self.folder / name).read_text().splitlines()]
+
+    def statuses(self, name: str = "job.results.jsonl") -> dict[int, str]:
+        """Each line's status; asserts that no line has two results."""
+        found = self.results(name)
+        assert len({result["line"] for result in found}) == len(found)
+        return {result["line"]: result["status"] for result in sorted(found, key=lambda result: result["line"])}
+
+    def requests(self) -> int:
+        """How many requests the desk's shops saw, those dropped at the door included."""
+        saw = [self.front(account).saw for account in PLATFORMS]
+        return sum(sum(one.requests.values()) + one.turned_away + one.faults["refuse"] for one in saw)
+
+
+def desk(mall: Mall, folder: Path) -> Desk:
+    """A desk with its config in ``folder``, whose name names the shops."""
+    made = Desk(folder, mall, folder.name)
+    made.configure()
+    return made
+
+
+def line(account: str, op: str, cart: str = "c1", **keys: Any) -> Line:
+    return {"op": op, "account": account, "cart": cart, **keys}
+
+
+def create(account: str, cart: str = "c1", **keys: Any) -> Line:
+    """A line that makes a cart; on Tray and Shoplo with its first item."""
+    data = {"BillingFirstName": cart} if account == "acme" else TREASURES[account]
+    return {**line(account, "cart.create", cart), "data": data, **keys}
+
+
+def add(account: str, cart: str = "c1", **keys: Any) -> Line:
+    return {**line(account, "item.add", cart), "data": TREASURES[account], **keys}
+
+
+def get(account: str, cart: str = "c1") -> Line:
+    return line(account, "cart.get", cart)

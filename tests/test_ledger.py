@@ -1,0 +1,365 @@
+"""What an account remembers between runs: its sends, its tokens, and who works on it, whatever happens in between."""
+
+import contextlib
+import os
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from batchcart.errors import UsageError
+from batchcart.ledger import Ledger, Lock, Locked, Sends, boot_id
+
+
+class Clocks:
+    """Both clocks of a machine."""
+
+    def __init__(self) -> None:
+        self.monotonic, self.wall = 1000.0, 1_800_000_000.0
+
+    def sends(self, path: Path | None, capacity: int = 5) -> Sends:
+        return Sends(path, capacity, lambda: self.monotonic, lambda: self.wall)
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    return Clocks()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sends"
+
+
+def last(sends: Sends, count: int) -> list[float]:
+    return [sends.back(number) for number in range(1, count + 1)]
+
+
+def reboot(path: Path) -> None:
+    """The file as it looks to the next boot: its boot's name is another one."""
+    content = bytearray(path.read_bytes())
+    content[8:24] = bytes(16 * [7])
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("wall", [-86_400.0, 0.0, 1e9])
+def test_sends_are_remembered_by_the_next_run_whatever_the_wall_clock_does(
+    clocks: Clocks, path: Path, wall: float
+) -> None:
+    sends = clocks.sends(path)
+    for moment in (996.0, 998.5, 1000.0):
+        sends.append(moment)
+    sends.close()
+    clocks.wall += wall
+    clocks.monotonic += 10
+
+    assert last(clocks.sends(path), 4) == [1000.0, 998.5, 996.0, float("-inf")]
+
+
+def test_after_a_reboot_the_wall_clock_tells_how_old_sends_are(clocks: Clocks, path: Path) -> None:
+    sends = clocks.sends(path)
+    sends.append(990.0)
+    sends.set_level(0, 1010.0)
+    sends.close()
+    reboot(path)
+    clocks.monotonic, clocks.wall = 5.0, clocks.wall + 60
+    sends = clocks.sends(path)
+
+    assert sends.back(1) == pytest.approx(5.0 - 70.0)
+    assert sends.level(0) == pytest.approx(5.0 - 50.0)
+
+
+def test_after_a_reboot_with_the_wall_clock_set_back_no_send_lies_in_the_future(clocks: Clocks, path: Path) -> None:
+    clocks.sends(path).append(1000.0)
+    reboot(path)
+    clocks.monotonic, clocks.wall = 5.0, clocks.wall - 86_400
+
+    assert clocks.sends(path).back(1) == 5.0
+
+
+def test_a_send_that_left_later_is_remembered_at_its_later_time(clocks: Clocks, path: Path) -> None:
+    sends = clocks.sends(path, capacity=2)
+    numbers = [sends.append(1.0 + index) for index in range(3)]
+    sends.restamp(numbers[2], 9.0)
+    sends.restamp(numbers[0], 99.0)  # long overwritten
+
+    assert last(clocks.sends(path, capacity=2), 2) == [9.0, 2.0]
+
+
+def test_a_greater_capacity_keeps_what_was_remembered(clocks: Clocks, path: Path) -> None:
+    sends = clocks.sends(path, capacity=2)
+    for moment in (1.0, 2.0, 3.0):
+        sends.append(moment)
+
+    assert last(clocks.sends(path, capacity=4), 3) == [3.0, 2.0, float("-inf")]
+    assert last(clocks.sends(path, capacity=1), 2) == [3.0, 2.0]
+
+
+@given(
+    st.lists(st.lists(st.floats(0, 10), max_size=8), max_size=4), st.lists(st.integers(1, 6), min_size=4, max_size=4)
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_restart_forgets_a_send_that_a_window_counts(
+    path: Path, runs: list[list[float]], capacities: list[int]
+) -> None:
+    path.unlink(missing_ok=True)
+    clocks, sent, kept = Clocks(), [], min(capacities)
+    for pauses, capacity in zip(runs, capacities, strict=False):
+        sends = clocks.sends(path, capacity)
+        for pause in pauses:
+            clocks.monotonic += pause
+            clocks.wall += pause * 3 - 7
+            sends.append(clocks.monotonic)
+            sent.append(clocks.monotonic)
+        expected = [*reversed(sent), *[float("-inf")] * kept][:kept]
+
+        assert last(sends, kept) == expected
+
+
+def damaged(content: bytes) -> dict[str, bytes]:
+    return {
+        "empty": b"",
+        "short": content[:50],
+        "cut": content[:-1],
+        "longer": content + b"x",
+        "foreign": b"x" * len(content),
+        "no capacity": content[:24] + struct.pack("<QQ", 0, 5) + content[40:],
+        "great capacity": content[:24] + struct.pack("<QQ", 1 << 60, 5) + content[40:],
+        "not a number": content[:-32] + struct.pack("<dd", float("nan"), 0.0) * 2,
+        "infinite": content[:-32] + struct.pack("<dd", float("inf"), 0.0) * 2,
+    }
+
+
+@pytest.mark.parametrize("damage", list(damaged(b"")))
+def test_a_damaged_file_is_as_good_as_none(clocks: Clocks, path: Path, damage: str) -> None:
+    sends = clocks.sends(path)
+    for moment in range(6):
+        sends.append(float(moment))
+    sends.close()
+    path.write_bytes(damaged(path.read_bytes())[damage])
+    sends = clocks.sends(path)
+
+    assert last(sends, 1) == [float("-inf")]
+    sends.append(7.0)
+    assert clocks.sends(path).back(1) == 7.0
+
+
+@given(st.binary(max_size=250))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_make_reading_sends_stumble(path: Path, content: bytes) -> None:
+    for start in (b"", b"bcsends1" + boot_id() + struct.pack("<QQ", 2, 9)):
+        path.write_bytes(start + content)
+        sends = Clocks().sends(path, 2)
+
+        assert sends.back(1) <= 1000.0
+
+
+SENDING = """
+import sys, time
+from pathlib import Path
+from batchcart.ledger import Sends
+sends = Sends(Path(sys.argv[1]), 50)
+while True:
+    now = time.monotonic()
+    number = sends.append(now)
+    sends.set_level(0, now)
+    print(now, flush=True)
+    sends.restamp(number, now)
+"""
+
+
+def test_a_killed_process_leaves_every_send_it_made(path: Path) -> None:
+    for _ in range(5):
+        with subprocess.Popen([sys.executable, "-c", SENDING, path], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(0.02)
+            process.send_signal(signal.SIGKILL)
+            told = [float(text) for text in process.stdout.read().splitlines(keepends=True) if text.endswith("\n")]
+        kept = set(last(Sends(path, 50), 50))
+
+        assert set(told[-49:]) <= kept  # one more may have been noted and not told
+
+
+def test_sends_without_a_file_last_as_long_as_the_process(clocks: Clocks) -> None:
+    sends = Ledger(None).sends(3)
+    sends.append(1.0)
+
+    assert sends.back(1) == 1.0
+    sends.close()
+    Ledger(None).close()
+
+
+def test_a_folder_that_takes_no_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot be written: .*; it keeps limits across runs"):
+        Sends(tmp_path / "none" / "sends", 3)
+
+
+def test_closing_sends_twice_does_no_harm(clocks: Clocks, path: Path) -> None:
+    sends = clocks.sends(path)
+    sends.close()
+    sends.close()
+
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from batchcart.ledger import Lock
+lock = Lock(Path(sys.argv[1]))
+lock.acquire("the thing")
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    with contextlib.ExitStack() as stack:
+
+        def hold() -> subprocess.Popen[str]:
+            command = [sys.executable, "-c", HOLDING, str(tmp_path / "lock")]
+            process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            return process
+
+        yield hold
+
+
+def test_a_second_process_is_told_the_pid_of_the_first(
+    tmp_path: Path, holder: Callable[[], subprocess.Popen[str]]
+) -> None:
+    process = holder()
+    with pytest.raises(Locked) as caught:
+        Lock(tmp_path / "lock").acquire("the thing")
+
+    assert str(caught.value).startswith(f"the thing is in use by another run (pid {process.pid}); ")
+
+
+def test_a_killed_owners_lock_is_free_at_once(tmp_path: Path, holder: Callable[[], subprocess.Popen[str]]) -> None:
+    process = holder()
+    process.kill()
+    process.wait()
+    lock = Lock(tmp_path / "lock")
+    lock.acquire("the thing")
+
+    assert (tmp_path / "lock").read_text() == str(os.getpid())
+    lock.release()
+    assert not (tmp_path / "lock").exists()
+
+
+RACING = """
+import os, sys, time
+from pathlib import Path
+from batchcart.ledger import Lock, Locked
+path, guard = Path(sys.argv[1]), Path(sys.argv[1] + ".guard")
+got = 0
+end = time.monotonic() + 1.0
+while time.monotonic() < end:
+    lock = Lock(path)
+    try:
+        lock.acquire("the thing")
+    except Locked:
+        continue
+    os.close(os.open(guard, os.O_CREAT | os.O_EXCL))
+    got += 1
+    guard.unlink()
+    lock.release()
+print(got)
+"""
+
+
+def test_processes_that_race_for_a_lock_never_hold_it_together(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", RACING, str(tmp_path / "lock")]
+    racers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    results = [(racer.communicate()[0], racer.returncode) for racer in racers]
+
+    assert [code for _, code in results] == [0, 0, 0]
+    assert sum(int(text) for text, _ in results) > 10
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "batchcart"
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_whatever_an_account_remembers_is_for_its_owner_alone(home: Path) -> None:
+    home.mkdir(parents=True, mode=0o755)
+    ledger = Ledger.of("acme", "https://acme.example")
+    ledger.sends(3).close()
+    ledger.keep_tokens("origin", {"access_token": "x"})
+    (folder,) = home.iterdir()
+
+    assert (mode(home), mode(folder)) == (0o700, 0o700)
+    assert {path.name: mode(path) for path in folder.iterdir()} == dict.fromkeys(
+        ("lock", "sends", "tokens.json"), 0o600
+    )
+    ledger.close()
+
+
+def test_an_account_is_worked_on_by_one_run_at_a_time(home: Path) -> None:
+    ledger = Ledger.of("acme", "x")
+    with pytest.raises(Locked, match=rf"account 'acme' is in use by another run \(pid {os.getpid()}\)"):
+        Ledger.of("acme", "x")
+    Ledger.of("acme", "elsewhere").close()
+    ledger.close()
+    Ledger.of("acme", "x").close()
+
+
+def test_accounts_of_strange_names_have_folders_of_their_own(home: Path) -> None:
+    names = ["a/b", "a_b", "..", "é", "x" * 300]
+    for name in names:
+        Ledger.of(name, "x").close()
+
+    assert len(list(home.iterdir())) == len(names)
+
+
+def test_renewed_tokens_are_kept_for_the_config_they_came_from(home: Path) -> None:
+    ledger = Ledger.of("acme", "x")
+    assert ledger.tokens("origin") == {}
+    ledger.keep_tokens("origin", {"access_token": "a"})
+    ledger.keep_tokens("origin", {"access_token": "b", "refresh_token": "c"})
+
+    assert ledger.tokens("origin") == {"access_token": "b", "refresh_token": "c"}
+    assert ledger.tokens("another") == {}
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"origin":"o"}', b'{"origin":"o","tokens":[1]}', b"\xff", b"{"]
+)
+def test_damaged_tokens_are_as_good_as_none(home: Path, content: bytes) -> None:
+    ledger = Ledger.of("acme", "x")
+    assert ledger.folder is not None
+    (ledger.folder / "tokens.json").write_bytes(content)
+
+    assert ledger.tokens("o") == {}
+    ledger.close()
+
+
+def test_a_state_folder_that_cannot_be_made_is_said(home: Path) -> None:
+    home.parent.write_text("a file")
+    with pytest.raises(UsageError, match=r"the state folder .* cannot be made: .* Set XDG_STATE_HOME"):
+        Ledger.of("acme", "x")
+
+
+def test_an_account_that_ends_with_the_run_keeps_nothing(home: Path) -> None:
+    ledger = Ledger(None)
+    ledger.keep_tokens("o", {"a": "b"})
+
+    assert ledger.tokens("o") == {}
+    assert not home.exists()

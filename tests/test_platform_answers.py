@@ -1,0 +1,225 @@
+"""Reading bodies, comparing carts and signing: the parts of adapters that many cases rest on."""
+
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import replace
+from decimal import Decimal
+from urllib.parse import parse_qsl, quote, unquote
+
+import pytest
+
+from batchcart.adapter import Credentials
+from batchcart.exchange import Exchange, Request, Response
+from batchcart.forms import encoded
+from batchcart.outcome import Busy, Failing
+from batchcart.platforms import lines, platforms
+from batchcart.platforms.reading import Unreadable, decoded, json_text
+from batchcart.platforms.verdicts import BODY_SHOWN, http_trouble, rejected
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'[{"Key":"OrderKey",\n  }\n]', [{"Key": "OrderKey"}]),
+        (b'{"status"\t: "ok",\n}', {"status": "ok"}),
+        (b'{"message": "Created"\n "code": 201}', {"message": "Created", "code": 201}),
+        (b'{"a": 1}, {"a": 2}', [{"a": 1}, {"a": 2}]),
+        (b'{"type": "2" //"1" for price\n "url": "http://x//y,}"}', {"type": "2", "url": "http://x//y,}"}),
+        (b'\xef\xbb\xbf{"price": 50.10}', {"price": Decimal("50.10")}),
+    ],
+    ids=["trailing-comma", "comma-before-brace", "missing-comma", "side-by-side", "comments", "byte-order-mark"],
+)
+def test_the_documents_own_mistakes_are_forgiven(body: bytes, value: object) -> None:
+    assert decoded(body) == value
+    assert b"\n" not in json_text(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b" ", b",", b"//", b'{"a":1},', b'{"a":', b"<html></html>", b"\xff", b"{} garbage", b"1, 2"]
+)
+def test_what_is_cut_off_or_no_json_stays_unreadable(body: bytes) -> None:
+    with pytest.raises(Unreadable):
+        decoded(body)
+
+
+def test_a_long_run_of_blank_lines_is_read_in_no_time() -> None:
+    with pytest.raises(Unreadable):
+        decoded(b'{"a": 1' + b"\n" * 400_000)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "verdict"),
+    [
+        ({}, {"1": 2}, lines.Added("1")),
+        ({"1": 2}, {"1": 4}, lines.Added("1")),
+        ({"1": 2}, {"1": 2, "9": 2}, lines.Added("9")),
+        ({"1": 2}, {"1": 2}, lines.NotAdded()),
+        ({}, {}, lines.NotAdded()),
+    ],
+    ids=["first", "merged", "another-line", "same", "still-empty"],
+)
+def test_one_add_explains_what_changed(
+    before: dict[str, int], now: dict[str, int], verdict: lines.Added | lines.NotAdded
+) -> None:
+    assert lines.compare(_held(before), _held(now), lines.Line("7", Decimal(2))) == verdict
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({"1": 2}, {}),
+        ({"1": 2}, {"1": 3}),
+        ({"1": 2}, {"1": 1}),
+        ({"1": 2}, {"9": 2}),
+        ({"1": 2}, {"1": 4, "9": 2}),
+        ({}, {"1": 2, "2": 2}),
+        ({}, {"1": 3}),
+    ],
+    ids=["emptied", "other-sum", "lowered", "replaced", "twice", "two-lines", "other-quantity"],
+)
+def test_what_one_add_does_not_explain_is_unclear(before: dict[str, int], now: dict[str, int]) -> None:
+    verdict = lines.compare(_held(before), _held(now), lines.Line("7", Decimal(2)))
+    assert isinstance(verdict, lines.Unclear)
+
+
+def test_a_quantity_that_is_none_proves_nothing() -> None:
+    broken = {"1": lines.Line("7", lines.amount("many"))}
+    assert isinstance(lines.compare(broken, broken, lines.Line("7", Decimal(2))), lines.Unclear)
+    assert isinstance(lines.compare({}, broken, lines.Line("7", lines.amount({}))), lines.Unclear)
+
+
+def _held(quantities: dict[str, int]) -> dict[str, lines.Line]:
+    return {key: lines.Line("7", Decimal(quantity)) for key, quantity in quantities.items()}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "trouble"),
+    [(429, b"", Busy), (500, b"{}", Failing), (302, b"{}", Failing), (200, b"", Failing), (200, b"null", Failing)],
+)
+def test_a_write_that_got_no_clear_answer_is_not_a_refusal(status: int, body: bytes, trouble: type) -> None:
+    exchange = Exchange(Request("POST", "/carts"), Response(status, body))
+    assert isinstance(http_trouble(exchange), trouble)
+
+
+def test_a_redirect_is_told_without_its_query() -> None:
+    answer = Response(302, b"", {"location": "https://shop.example/login?access_token=t0k3n"})
+    assert "https://shop.example/login" in rejected(answer).message
+    assert "t0k3n" not in rejected(answer).message
+
+
+def test_a_refusal_shows_two_kilobytes_of_the_answer_at_most() -> None:
+    assert len(rejected(Response(400, "ã".encode() * 5000)).body.encode()) <= BODY_SHOWN
+
+
+# ---- credentials
+
+OAUTH = Credentials(
+    {
+        "auth": "oauth1",
+        "base_url": "http://127.0.0.1:8080/shoplo/",
+        "consumer_key": "c0nsumer",
+        "consumer_secret": "c&s",
+        "token": "t0ken",
+        "token_secret": "t+s",
+    }
+)
+
+
+def _plain(text: str) -> str:
+    return quote(text, safe="-._~")
+
+
+def _signature(method: str, url: str, fields: list[tuple[str, str]]) -> str:
+    """RFC 5849 §3.4 by hand: base string and HMAC-SHA1."""
+    pairs = sorted((_plain(name), _plain(value)) for name, value in fields)
+    joined = "&".join(f"{name}={value}" for name, value in pairs)
+    base = "&".join(_plain(part) for part in (method, url, joined))
+    digest = hmac.new(f"{_plain('c&s')}&{_plain('t+s')}".encode(), base.encode(), hashlib.sha1).digest()
+    return base64.b64encode(digest).decode()
+
+
+_LISTED = Request("GET", "/services/carts", (("user_key", "a b&c"), ("created_at_min", "2011-06-19 13:18:50")))
+_ADDED = Request("POST", "/services/carts", body='{"cart":{"user_key":"k ł","variant_id":54,"quantity":2}}'.encode())
+
+
+@pytest.mark.parametrize(
+    ("request_", "encoding"),
+    [(_LISTED, "json"), (_ADDED, "json"), (_ADDED, "form"), (Request("DELETE", "/services/carts/1"), "form")],
+    ids=["query", "json", "form", "delete"],
+)
+def test_shoplos_oauth_signature_is_the_one_computed_by_hand(request_: Request, encoding: str) -> None:
+    request = encoded(request_, encoding)
+    signed = platforms()["shoplo"].sign(request, OAUTH, 1_700_000_000.7, "n0nce")
+    header = dict(signed.headers)["Authorization"]
+    said = {name: unquote(value) for name, value in re.findall(r'(\w+)="([^"]*)"', header)}
+    fields = [*request.query, *((name, value) for name, value in said.items() if name != "oauth_signature")]
+    if encoding == "form":
+        fields += parse_qsl(request.body.decode(), keep_blank_values=True)
+    url = "http://127.0.0.1:8080/shoplo" + request.path
+    assert said["oauth_signature"] == _signature(request.method, url, fields)
+    assert (said["oauth_timestamp"], said["oauth_nonce"]) == ("1700000000", "n0nce")
+    assert signed.body == request.body
+
+
+def test_an_oauth_signature_changes_with_the_nonce() -> None:
+    first, second = (platforms()["shoplo"].sign(_ADDED, OAUTH, 1.0, nonce) for nonce in ("a", "b"))
+    assert first.headers != second.headers
+    assert first == replace(second, headers=first.headers)
+
+
+def test_shoplo_bearer_stands_beside_the_app_id() -> None:
+    credentials = Credentials({"auth": "bearer", "access_token": "t0k3n", "app_id": "1234"})
+    signed = platforms()["shoplo"].sign(_ADDED, credentials, 0.0, "")
+    assert dict(signed.headers) == {"Authorization": "Bearer t0k3n", "app-id": "1234"}
+
+
+def test_3dcart_takes_three_headers_or_a_bearer_token() -> None:
+    request, sign = Request("GET", "/3dCartWebAPI/v1/Cart/K"), platforms()["3dcart"].sign
+    named = Credentials({"secure_url": "https://acme.example", "private_key": "pk", "token": "tk"})
+    headers = {"SecureURL": "https://acme.example", "PrivateKey": "pk", "Token": "tk"}
+    assert dict(sign(request, named, 0.0, "").headers) == headers
+    assert dict(sign(request, Credentials({"access_token": "b"}), 0.0, "").headers) == {"Authorization": "Bearer b"}
+
+
+def test_tray_takes_its_token_in_the_query_and_renews_without_it() -> None:
+    credentials = Credentials({"access_token": "old", "refresh_token": "r"})
+    adapter = platforms()["tray"]
+    assert adapter.renewal is not None
+    assert adapter.sign(Request("GET", "/carts/K"), credentials, 0.0, "").query == (("access_token", "old"),)
+    ask = adapter.renewal.ask(credentials)
+    assert adapter.sign(ask, credentials, 0.0, "") == Request("GET", "/auth", (("refresh_token", "r"),))
+
+
+@pytest.mark.parametrize(
+    ("response", "fresh"),
+    [
+        (
+            Response(200, b'{"access_token":"a","refresh_token":"r","code":200}'),
+            {"access_token": "a", "refresh_token": "r"},
+        ),
+        (Response(201, b'{"access_token":"a"}'), {"access_token": "a"}),
+        (Response(401, b'{"access_token":"a"}'), None),
+        (Response(200, b"<html>"), None),
+    ],
+    ids=["pair", "one", "refused", "web-page"],
+)
+def test_a_renewal_brings_a_fresh_pair_or_nothing(response: Response, fresh: dict[str, str] | None) -> None:
+    renewal = platforms()["tray"].renewal
+    assert renewal is not None
+    assert renewal.read(response) == fresh
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "loja.example",
+        "loja.example/web_api/",
+        "https://loja.example",
+        " https://loja.example/web_api ",
+        "https://loja.example/web_api/web_api",
+    ],
+)
+def test_trays_address_has_one_scheme_and_one_web_api(given: str) -> None:
+    assert platforms()["tray"].address({"api_address": given}) == "https://loja.example/web_api"

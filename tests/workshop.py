@@ -1,0 +1,315 @@
+"""Owns a run in virtual time: a real journal and real platforms around simulated shops that are called directly.
+
+The shops are the sandbox's, without its server. What befalls a request is said by a script. Every call looks into the
+journal for its own intent first.
+"""
+
+import asyncio
+import json
+import random
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import virtualtime
+from msgspec import structs
+
+from batchcart.accounts import Account, Entry, read_config
+from batchcart.engine.lane import Lane, Reply
+from batchcart.engine.limiter import Limiter, capacity
+from batchcart.engine.work import Job, work
+from batchcart.exchange import NotSent, Request, Response, Unanswered
+from batchcart.jobfile import open_job
+from batchcart.journal.reading import counts, next_number, states
+from batchcart.journal.schema import create, get_meta, open_existing, open_reading, set_meta
+from batchcart.journal.writer import Journal, JournalFailed
+from batchcart.lanes import Watch, journal_path
+from batchcart.ledger import Ledger, Sends
+from batchcart.limits import Limit
+from batchcart.planning import Planner
+from batchcart.platforms import platforms
+from batchcart.resuming import mend_results
+from batchcart.sandbox import Sandbox
+from batchcart.sandbox.addresses import read_call
+from batchcart.sandbox.calls import Call
+from batchcart.sandbox.front import Front
+from batchcart.summary import Summary, fold
+
+Line = dict[str, Any]
+EPOCH = 1_800_000_000.0
+CONFIG = """
+[accounts.local-3dcart]
+platform = "3dcart"
+secure_url = "https://acme.example"
+private_key = "canary-private-key"
+token = "canary-token-3dcart"
+base_url = "http://127.0.0.1:1/3dcart"
+limits = []
+[accounts.local-tray]
+platform = "tray"
+api_address = "http://127.0.0.1:1/tray/web_api"
+access_token = "canary-access-tray"
+refresh_token = "canary-refresh-tray"
+limits = []
+[accounts.local-shoplo]
+platform = "shoplo"
+auth = "bearer"
+access_token = "canary-access-shoplo"
+app_id = "12"
+base_url = "http://127.0.0.1:1/shoplo"
+limits = []
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One request as a shop saw it."""
+
+    at: float
+    account: str
+    cart: str
+    request: Request
+    fault: str
+
+
+Script = Callable[[str, Request], str]
+"""Names what befalls a request of an account: a fault of the sandbox, one of _OWN, or "" for nothing."""
+
+_OWN = {
+    "not-sent": "no byte leaves",
+    "garbage": "it is acted on, the answer cannot be read",
+    "garbage-before": "it is not acted on, the answer cannot be read",
+    "empty": "it is acted on, the answer is a 200 without a body",
+    "redirect": "it is not acted on, the answer is a redirect",
+    "429-date": "429 with a date",
+    "429-none": "429 without Retry-After",
+    "1001": "the store is blocked",
+}
+FAULTS = (
+    "refuse", "reset-before", "reset-after", "hang", "hang-after", "delay", "truncate", "html-502", "500-before",
+    "500-after", "429", "not-sent", "garbage", "garbage-before", "empty", "redirect", "429-date", "429-none",
+)  # fmt: skip
+
+
+class _CountingJournal(Journal):
+    """The journal, counting those who wait for the disk, so that virtual time waits with them."""
+
+    waiting = 0
+
+    async def intend(self, line: int, number: int, at: float, request: Request) -> None:
+        self.waiting += 1
+        try:
+            await super().intend(line, number, at, request)
+        finally:
+            self.waiting -= 1
+
+    async def flush(self) -> None:
+        self.waiting += 1
+        try:
+            await super().flush()
+        finally:
+            self.waiting -= 1
+
+
+@dataclass
+class Shops:
+    """The shops of all accounts, and what they saw. ``troubles`` lists broken promises that show on arrival."""
+
+    script: Script = lambda _account, _request: ""
+    sandbox: Sandbox = field(default_factory=lambda: Sandbox(limits={name: () for name in ("3dcart", "tray", "shoplo")}))
+    latency: Callable[[], float] = lambda: 0.05
+    timeout: float = 30.0
+    said: list[Said] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    _flying: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    async def answer(self, account: Account, journal: Path, request: Request, leaving: Callable[[], None]) -> Reply:
+        loop = asyncio.get_running_loop()
+        call = read_call(
+            request.method,
+            f"{account.address.partition(':1')[2]}{request.path}?{urlencode(request.query)}",
+            [("host", "shop"), *request.headers],
+            request.body,
+        )
+        assert call is not None
+        self._look_into(journal, request)
+        front = self.sandbox.shop(call.platform)
+        cart = front.platform.cart(front.shop, call)
+        fault = self.script(account.name, request)
+        self.said.append(Said(loop.time(), account.name, cart, request, fault))
+        if fault == "not-sent":
+            await asyncio.sleep(self.latency())
+            return NotSent("127.0.0.1:1 cannot be reached: connection refused")
+        leaving()
+        await asyncio.sleep(self.latency())
+        if cart:
+            self._flying[account.name, cart] += 1
+            if self._flying[account.name, cart] > 1:
+                self.troubles.append(f"two requests at once on {account.name} {cart}")
+        try:
+            return await self._given(front, call, fault)
+        finally:
+            if cart:
+                self._flying[account.name, cart] -= 1
+
+    async def _given(self, front: Front, call: Call, fault: str) -> Reply:
+        now = asyncio.get_running_loop().time()
+        if fault in _OWN:
+            if fault in {"garbage", "empty"}:
+                front.treat(call, now, "")
+            return _own_answer(fault)
+        verdict = front.treat(call, now, fault)
+        match verdict.manner:
+            case "reset":
+                return Unanswered("the connection was cut before the answer came")
+            case "truncate":
+                return Unanswered("the answer was cut short")
+            case "hang":
+                await asyncio.sleep(self.timeout)
+                return Unanswered(f"no answer within {self.timeout:g} s", slow=True)
+            case _:
+                await asyncio.sleep(verdict.late)
+                headers = {name.lower(): value for name, value in verdict.answer.headers.items()}
+                return Response(verdict.answer.status, verdict.answer.body, headers)
+
+    def _look_into(self, journal: Path, request: Request) -> None:
+        with closing(open_reading(journal)) as connection:
+            rows = connection.execute("SELECT request FROM send WHERE state = 'sent'").fetchall()
+        if not any(json.loads(text)[:2] == [request.method, request.path] for (text,) in rows):
+            self.troubles.append(f"{request.method} {request.path} is not in the journal")
+
+
+def _own_answer(fault: str) -> Reply:
+    match fault:
+        case "empty":
+            return Response(200)
+        case "redirect":
+            return Response(302, b"", {"location": "https://elsewhere.example/"})
+        case "429-date":
+            again = datetime.fromtimestamp(EPOCH + asyncio.get_running_loop().time() + 3, UTC)
+            return Response(429, b"{}", {"retry-after": format_datetime(again, usegmt=True)})
+        case "429-none":
+            return Response(429, b"slow down")
+        case "1001":
+            return Response(401, b'{"code": 401, "error_code": 1001, "causes": ["blocked"]}')
+        case _:
+            return Unanswered("the answer was not HTTP")
+
+
+@dataclass
+class Ended:
+    """How one start of a run ended."""
+
+    summary: Summary
+    results: list[Line]
+    told: list[str]
+    failure: JournalFailed | None
+    lanes: list[Lane]
+    seconds: float
+
+
+@dataclass
+class Workshop:
+    """A folder with one job in it, which is run from there again and again."""
+
+    folder: Path
+    lines: Sequence[Line]
+    shops: Shops
+    concurrency: int = 4
+    patience: float = 1800.0
+    limits: Mapping[str, Sequence[Limit]] = field(default_factory=dict)
+    pacing: str = "smooth"
+    ledgers: Mapping[str, Ledger] = field(default_factory=dict)
+    config: str = CONFIG
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results.jsonl"
+
+    def run(self, *, stop_after: float | None = None, seed: int = 0) -> Ended:
+        """One start of the run, in virtual time; the lanes are halted ``stop_after`` seconds."""
+        journals: list[_CountingJournal] = []
+        began = self._run(journals, stop_after, random.Random(seed))
+        return virtualtime.run(began, lambda: any(journal.waiting for journal in journals))
+
+    async def _run(self, journals: list[_CountingJournal], stop_after: float | None, rng: random.Random) -> Ended:
+        loop = asyncio.get_running_loop()
+        told: list[str] = []
+        watch = Watch(tell=told.append)
+        began = loop.time()
+        with ExitStack() as stack:
+            connection, resumed, entries = self._opened()
+            stack.callback(connection.close)
+            source = stack.enter_context(open_job(str(self.folder / "job.jsonl")))
+            plan = stack.enter_context(closing(open_reading(journal_path(self.results))))
+            journal = _CountingJournal(connection, self.results, ended=watch.on_line, failed=watch.fail)
+            journals.append(journal)
+            stack.callback(journal.close)
+            for name, number in plan.execute("SELECT name, id FROM account ORDER BY id").fetchall():
+                watch.lanes.append(self._lane(entries[name], number, plan, journal, watch, rng))
+            job = Job(get_meta(plan, "run") or "", source, plan, None, resumed)
+            if stop_after is not None:
+                loop.call_later(stop_after, watch.stop)
+            try:
+                await work(job, watch.lanes, ended=lambda _lane, _status: None)
+                await journal.flush()
+            except* JournalFailed as group:
+                watch.failure = watch.failure or next(e for e in group.exceptions if isinstance(e, JournalFailed))
+            summary = Summary(fold(counts(connection), states(connection)), str(self.results))
+        found = [json.loads(line) for line in self.results.read_text().splitlines()]
+        return Ended(summary, found, told, watch.failure, watch.lanes, loop.time() - began)
+
+    def _opened(self) -> tuple[sqlite3.Connection, bool, Mapping[str, Entry]]:
+        path = journal_path(self.results)
+        config = self.folder / "batchcart.toml"
+        config.write_text(self.config)
+        entries = read_config(config, platforms())
+        if path.exists():
+            connection = open_existing(path)
+            mend_results(connection, self.results)
+            return connection, True, entries
+        job = self.folder / "job.jsonl"
+        job.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
+        with open_job(str(job)) as source, closing(create(path)) as connection:
+            Planner(source, entries, "", None, allow_unknown=False).plan(connection)
+            set_meta(connection, "run", "0123456789abcdef")
+            connection.execute("COMMIT")
+        return open_existing(path), False, entries
+
+    def _lane(
+        self, entry: Entry, number: int, plan: sqlite3.Connection, journal: Journal, watch: Watch, rng: random.Random
+    ) -> Lane:
+        account = entry.read()
+        account = replace(account, limits=tuple(self.limits.get(account.name, ())))
+        clock = asyncio.get_running_loop().time
+
+        async def send(request: Request, leaving: Callable[[], None]) -> Reply:
+            return await self.shops.answer(account, journal_path(self.results), request, leaving)
+
+        sends = Sends(None, capacity(account.limits), monotonic=clock, wall=lambda: EPOCH + clock())
+        return Lane(
+            account=replace(account, options=_options(account, self.concurrency)),
+            number=number,
+            question=next_number(plan, -number),
+            journal=journal,
+            limiter=Limiter(account.limits, sends, strict=self.pacing == "strict", clock=clock),
+            ledger=self.ledgers.get(account.name, Ledger(None)),
+            send=send,
+            credentials=account.credentials,
+            monotonic=clock,
+            wall=lambda: EPOCH + clock(),
+            rng=rng,
+            tell=watch.tell,
+            patience=self.patience,
+        )
+
+
+def _options(account: Account, concurrency: int) -> Any:
+    return structs.replace(account.options, concurrency=concurrency)
