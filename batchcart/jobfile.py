@@ -206,12 +206,8 @@ def read_operation(raw: RawLine, default_account: str | None) -> Operation:
     kind = _KINDS.get(line.op)
     account = line.account or default_account
     data, query = bytes(line.data), bytes(line.query)
-    if kind is None or not account or data or query:
-        found = list(_in_line(line.op, account, data, query))
-        if found:
-            raise BadLine(*found)
-    assert kind is not None
-    assert account
+    if kind is None or not account or not _fits(line.op, data, query):
+        raise BadLine(*_in_line(line.op, account, data, query))
     # By place, since ten million lines come by here: line, kind, account, cart, cart_id, item, item_id, data …
     return Operation(
         raw.number,
@@ -244,6 +240,11 @@ def named_in(raw: RawLine, default_account: str | None) -> tuple[str, str | None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "", None, None
     return names.account or default_account or "", names.cart, names.item
+
+
+def _fits(op: str, data: bytes, query: bytes) -> bool:
+    given, other = (query, data) if op in _READS else (data, query)
+    return not other and (not given or given.startswith(b"{"))
 
 
 def _in_line(op: str, account: str | None, data: bytes, query: bytes) -> Iterator[str]:

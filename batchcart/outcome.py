@@ -80,10 +80,16 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """The platform is in trouble; ``then`` is what to say once it may be better."""
+    """The platform is in trouble; ``then`` is what to say once it may be better.
+
+    ``slow`` means that something behind it may still be working on the request; ``retry_after`` is its header as
+    written.
+    """
 
     message: str
     then: Request
+    slow: bool = False
+    retry_after: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ async def _read_again(job: Job, lane: Lane, planned: PlannedLine) -> Settled | N
     if isinstance(ending.outcome, Refused):
         ending = replace(ending, outcome=replace(ending.outcome, message=f"settled: {ending.outcome.message}"))
     text = redacted(result_text(operation, lane.account.adapter.name, ending), lane.secret)
-    return Settled(planned.line, status_of(ending.outcome), learnt_from(ending.outcome), text)
+    return Settled(planned.line, status_of(ending.outcome), learnt_from(operation, ending), text)
 
 
 def _up_to_last_write(past: Past) -> Past:

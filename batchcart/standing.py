@@ -12,6 +12,7 @@ from pathlib import Path
 
 from batchcart.errors import Stopped, UsageError
 from batchcart.journal.reading import counts, states
+from batchcart.journal.schema import VERSION, get_meta
 from batchcart.lanes import journal_path
 from batchcart.ledger import Lock
 from batchcart.summary import Summary, fold
@@ -76,6 +77,25 @@ def disk_trouble(results: Path) -> Iterator[None]:
 def summed_up(connection: sqlite3.Connection, results: Path) -> Summary:
     """The figures of a run as its journal has them."""
     return Summary(fold(counts(connection), states(connection)), str(results))
+
+
+def figures(results: Path) -> Summary:
+    """The figures of a run that may be alive, killed or over, read without leaving a trace.
+
+    Raises UsageError where there is no journal, or none that can be read.
+    """
+    path = journal_path(results)
+    if not path.exists():
+        raise UsageError(f"{results} has no journal {path}: no run has written there, or it has not begun to send yet")
+    # Without a WAL nobody writes, and there is nothing to share with a writer: SQLite then makes no files of its own.
+    alone = "" if Path(f"{path}-wal").exists() else "&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)) as connection:
+            if int(get_meta(connection, "version") or 0) > VERSION:
+                raise UsageError(f"the journal {path} was written by a newer batchcart; use that version")
+            return summed_up(connection, results)
+    except sqlite3.Error as error:
+        raise UsageError(f"the journal {path} cannot be read: {error}") from None
 
 
 def _lock_path(results: Path) -> Path:

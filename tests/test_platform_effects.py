@@ -14,6 +14,7 @@ from batchcart.exchange import Exchange, Lost, Past, Request, Response
 from batchcart.operation import Kind, Operation
 from batchcart.outcome import Done, Failing, Refused, Status, Unknown
 from batchcart.platforms import platforms
+from batchcart.results import Ending
 from batchcart.sandbox import Sandbox
 from batchcart.sandbox.addresses import read_call
 
@@ -89,7 +90,7 @@ def _converse(shop: Shop, chain: Chain, operation: Operation) -> Done | Refused 
         step = step.then if isinstance(step, Failing) else step
         if isinstance(step, Done | Refused | Unknown):
             status = {Done: Status.OK, Refused: Status.FAILED, Unknown: Status.IN_DOUBT}[type(step)]
-            chain.learn(operation, status, learnt_from(step), operation.line)
+            chain.learn(operation, status, learnt_from(operation, Ending(step)), operation.line)
             return step
         assert isinstance(step, Request)
         request = step

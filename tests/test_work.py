@@ -1,7 +1,8 @@
 """A job's operations are worked off: each ends once, effects are exact at the shop, outages burn nothing."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,6 @@ from workshop import FAULTS, Line, Said, Script, Shops, Workshop
 from batchcart.exchange import Request
 from batchcart.ledger import Ledger
 
-_BEFORE = {"refuse", "reset-before", "html-502", "500-before", "not-sent", "redirect"}
 _NOT_DONE = {"429", "429-date", "429-none", "401", "1001", "not-sent"}
 _OUTAGE = {"refuse", "not-sent", "html-502", "500-before"}
 
@@ -50,8 +50,8 @@ def unasked_repeats(shops: Shops) -> list[str]:
     for said in shops.said:
         if said.cart:
             by_cart.setdefault((said.account, said.cart), []).append(said)
-    for (account, cart), said in by_cart.items():
-        for before, after in pairwise(each for each in said if each.fault not in _NOT_DONE):
+    for (account, cart), talk in by_cart.items():
+        for before, after in pairwise(each for each in talk if each.fault not in _NOT_DONE):
             lost = before.fault not in {"", "delay"}
             if lost and before.request.method == after.request.method == "POST":
                 found.append(f"{account} {cart}: POST after a POST that met {before.fault}")
@@ -61,7 +61,7 @@ def unasked_repeats(shops: Shops) -> list[str]:
 _scripts = st.lists(st.one_of(st.just(""), st.just(""), st.sampled_from(FAULTS)), max_size=150)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_scripts, st.integers(0, 1000), st.lists(st.floats(0, 5), max_size=3))
 def test_any_script_of_answers_and_stops_ends_every_line_once_with_exact_effects(
     script: list[str], seed: int, stops: list[float]
@@ -100,7 +100,12 @@ def test_a_3dcart_create_that_may_have_been_acted_on_is_never_sent_again(script:
 @pytest.mark.parametrize("concurrency", [1, 4, 50])
 def test_a_carts_lines_reach_the_shop_in_file_order(tmp_path: Path, concurrency: int) -> None:
     lines = [
-        line("item.add" if product > 1 else "cart.create", "tray", f"c{cart}", data={"product_id": product, "quantity": 1})
+        line(
+            "item.add" if product > 1 else "cart.create",
+            "tray",
+            f"c{cart}",
+            data={"product_id": product, "quantity": 1},
+        )
         for product in range(1, 9)
         for cart in range(10)
     ]
@@ -114,7 +119,7 @@ def test_a_carts_lines_reach_the_shop_in_file_order(tmp_path: Path, concurrency:
     assert shops.troubles == []
 
 
-@pytest.mark.parametrize(("fault", "seconds"), [("429", 1.0), ("429-date", 3.0), ("429-none", 1.0)])
+@pytest.mark.parametrize(("fault", "seconds"), [("429", 1.0), ("429-date", 2.0), ("429-none", 1.0)])
 def test_a_429_holds_the_whole_account_and_no_other(tmp_path: Path, fault: str, seconds: float) -> None:
     lines = [line("cart.get", platform, f"c{n}", cart_id=f"k{n}") for n in range(60) for platform in ("tray", "shoplo")]
     faults = iter([*[""] * 10, fault])
@@ -123,8 +128,8 @@ def test_a_429_holds_the_whole_account_and_no_other(tmp_path: Path, fault: str, 
 
     tray = [said.at for said in at(shops, "local-tray")]
     refused = next(said.at for said in shops.said if said.fault == fault)
-    in_flight = [moment for moment in tray if refused < moment < refused + 0.05]
-    later = [moment for moment in tray if moment >= refused + 0.05]
+    in_flight = [moment for moment in tray if refused < moment < refused + 0.051]
+    later = [moment for moment in tray if moment >= refused + 0.051]
     assert len(in_flight) <= 4
     assert min(later) >= refused + seconds
     shoplo = [said.at for said in at(shops, "local-shoplo")]
@@ -137,8 +142,6 @@ def down_between(begin: float, end: float, shops: list[Shops], fault: str, accou
     """An account that meets ``fault`` in this time, counted from the first request."""
 
     def script(name: str, _request: Request) -> str:
-        import asyncio  # noqa: PLC0415
-
         now = asyncio.get_running_loop().time() - (shops[0].said[0].at if shops[0].said else 1e9)
         return fault if name == account and begin <= max(0.0, now) < end else ""
 
@@ -196,7 +199,10 @@ def test_an_account_is_given_up_after_patience_with_its_lines_open(tmp_path: Pat
 
 
 def test_a_poison_line_at_a_healthy_shop_fails_and_the_others_go_on(tmp_path: Path) -> None:
-    lines = [*tray_adds("good", 40), line("cart.update", "tray", "bad", cart_id="poison", data={"email": "a@example.com"})]
+    lines = [
+        *tray_adds("good", 40),
+        line("cart.update", "tray", "bad", cart_id="poison", data={"email": "a@example.com"}),
+    ]
     shops = Shops(lambda _account, request: "500-before" if request.method == "PUT" else "")
     ended = Workshop(tmp_path, lines, shops, concurrency=2).run()
 
@@ -300,7 +306,3 @@ def test_no_credential_stands_in_journal_or_results(tmp_path: Path) -> None:
     assert b"canary" not in written
     assert b"sandbox-access" not in written
     assert b"sandbox-refresh" not in written
-
-
-def _unused() -> Callable[[], None] | None:
-    return None

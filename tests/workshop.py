@@ -8,9 +8,10 @@ import asyncio
 import json
 import random
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -118,16 +119,23 @@ class _CountingJournal(Journal):
             self.waiting -= 1
 
 
+def _unlimited() -> Sandbox:
+    return Sandbox(limits=dict.fromkeys(("3dcart", "tray", "shoplo"), ()))
+
+
 @dataclass
 class Shops:
     """The shops of all accounts, and what they saw. ``troubles`` lists broken promises that show on arrival."""
 
     script: Script = lambda _account, _request: ""
-    sandbox: Sandbox = field(default_factory=lambda: Sandbox(limits={name: () for name in ("3dcart", "tray", "shoplo")}))
+    sandbox: Sandbox = field(
+        default_factory=lambda: _unlimited()
+    )
     latency: Callable[[], float] = lambda: 0.05
     timeout: float = 30.0
     said: list[Said] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    still: threading.Lock = field(default_factory=threading.Lock)  # held where the shops must not change
     _flying: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def answer(self, account: Account, journal: Path, request: Request, leaving: Callable[[], None]) -> Reply:
@@ -163,9 +171,11 @@ class Shops:
         now = asyncio.get_running_loop().time()
         if fault in _OWN:
             if fault in {"garbage", "empty"}:
-                front.treat(call, now, "")
+                with self.still:
+                    front.treat(call, now, "")
             return _own_answer(fault)
-        verdict = front.treat(call, now, fault)
+        with self.still:
+            verdict = front.treat(call, now, fault)
         match verdict.manner:
             case "reset":
                 return Unanswered("the connection was cut before the answer came")
@@ -233,13 +243,25 @@ class Workshop:
     def results(self) -> Path:
         return self.folder / "results.jsonl"
 
-    def run(self, *, stop_after: float | None = None, seed: int = 0) -> Ended:
-        """One start of the run, in virtual time; the lanes are halted ``stop_after`` seconds."""
+    def run(
+        self,
+        *,
+        stop_after: float | None = None,
+        seed: int = 0,
+        during: AbstractContextManager[object] | None = None,
+    ) -> Ended:
+        """One start of the run, in virtual time, halted ``stop_after`` seconds; ``during`` is open while it works."""
         journals: list[_CountingJournal] = []
-        began = self._run(journals, stop_after, random.Random(seed))
+        began = self._run(journals, stop_after, random.Random(seed), during or nullcontext())
         return virtualtime.run(began, lambda: any(journal.waiting for journal in journals))
 
-    async def _run(self, journals: list[_CountingJournal], stop_after: float | None, rng: random.Random) -> Ended:
+    async def _run(
+        self,
+        journals: list[_CountingJournal],
+        stop_after: float | None,
+        rng: random.Random,
+        during: AbstractContextManager[object],
+    ) -> Ended:
         loop = asyncio.get_running_loop()
         told: list[str] = []
         watch = Watch(tell=told.append)
@@ -249,6 +271,7 @@ class Workshop:
             stack.callback(connection.close)
             source = stack.enter_context(open_job(str(self.folder / "job.jsonl")))
             plan = stack.enter_context(closing(open_reading(journal_path(self.results))))
+            stack.enter_context(during)
             journal = _CountingJournal(connection, self.results, ended=watch.on_line, failed=watch.fail)
             journals.append(journal)
             stack.callback(journal.close)

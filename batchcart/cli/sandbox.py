@@ -43,7 +43,10 @@ def command(
         sloppy=sloppy,
         state_file=state,
     )
-    asyncio.run(_serve(sandbox, port))
+    try:
+        asyncio.run(_serve(sandbox, port))
+    except OSError as error:
+        raise UsageError(f"--state {state}: cannot write there: {error.strerror}") from None
     show_json(sandbox.counters())
     return 0
 

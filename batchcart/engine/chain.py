@@ -3,10 +3,11 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from batchcart.adapter import Known
+from batchcart.adapter import NEW_CART, Known
 from batchcart.journal.reading import Learnt
 from batchcart.operation import Kind, Operation
-from batchcart.outcome import Done, Outcome, Skipped, Status, Unknown
+from batchcart.outcome import Done, Refused, Skipped, Status, Unknown
+from batchcart.results import Ending
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class Chain:
             line = self.missing_items[operation.item]
             return Skipped(
                 line,
-                f"line {line} did not add the item {operation.item!r}; mend it, then run with --retry-failed",
+                f"line {line} brought no id for the item {operation.item!r}; mend it, then run with --retry-failed",
             )
         return None
 
@@ -51,6 +52,8 @@ class Chain:
             self.cart_id = learnt.cart_id or self.cart_id
             if operation.kind.makes_item and operation.item and learnt.item_id:
                 self.items[operation.item] = learnt.item_id
+            elif operation.kind.makes_item and operation.item:
+                self.missing_items[operation.item] = cause
         elif operation.kind is Kind.CART_CREATE:
             self.missing_cart = cause
         elif operation.kind.makes_item and operation.item:
@@ -62,12 +65,15 @@ class Chain:
         return hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
 
 
-def learnt_from(outcome: Outcome) -> Learnt:
-    """What an ending brings for later lines."""
-    match outcome:
+def learnt_from(operation: Operation, ending: Ending) -> Learnt:
+    """What an ending brings for later lines; after a write that went astray, that the cart must be looked at anew."""
+    astray = ending.attempts > 1 or operation.kind is Kind.CART_DELETE
+    match ending.outcome:
         case Done(cart_id, item_id, _, _, facts):
             return Learnt(cart_id, item_id, dict(facts))
         case Unknown(_, facts):
-            return Learnt(facts=dict(facts))
+            return Learnt(facts={**facts, **dict.fromkeys(NEW_CART)})
+        case Refused() if astray:
+            return Learnt(facts=dict.fromkeys(NEW_CART))
         case _:
             return Learnt()

@@ -11,11 +11,11 @@ from batchcart.operation import Operation
 from batchcart.outcome import Busy, Denied, Done, Failing, Reason, Refused, Step, Unknown
 from batchcart.results import Ending, moment
 
-_SETTLED_AFTER = 1.0
+_SETTLED_AFTER = 2.0
 """Seconds after its sending from which a request that was on its way when we died has surely been acted on."""
 
-_CUT_SETTLED_AFTER = 0.2
-"""Seconds to leave a shop that cut the line before asking it what it did."""
+_CUT_SETTLED_AFTER = 0.5
+"""Seconds to leave a shop that cut the line, or failed, before asking it what it did."""
 
 _MOST_THROTTLED = 100
 """How often one operation may be answered 429 before it is given up."""
@@ -128,9 +128,14 @@ async def _unanswered(talk: Talk, heard: Heard, request: Request, unanswered: Un
     step = talk.cell.recover(talk.operation, talk.known, talk.past)
     if not isinstance(step, Request):
         return step
-    # A shop that was too slow may still be at it: what is read too early proves nothing.
-    slow = lane.account.options.timeout if unanswered.slow else _CUT_SETTLED_AFTER
-    return step if await lane.wait_to_retry(talk.tries, 0.0 if talk.cell.repeatable else slow) else None
+    return step if await lane.wait_to_retry(talk.tries, _before_looking(talk, slow=unanswered.slow)) else None
+
+
+def _before_looking(talk: Talk, *, slow: bool) -> float:
+    """Seconds to wait after a lost write: a slow shop may still be at it, and a look too early proves nothing."""
+    if talk.cell.repeatable:
+        return 0.0
+    return talk.lane.account.options.timeout if slow else _CUT_SETTLED_AFTER
 
 
 async def _answered(talk: Talk, heard: Heard, exchange: Exchange, step: Step, used: Credentials) -> Step | None:
@@ -149,18 +154,22 @@ async def _answered(talk: Talk, heard: Heard, exchange: Exchange, step: Step, us
             talk.astray += 1
             again, talk.denied = talk.denied, True
             return request if await lane.renew(denied, used, again=again) else None
-        case Failing(message, then):
+        case Failing(message, then, slow, pause):
             lane.note(talk.operation.line, heard, "failing" if request.writes else "void")
-            lane.unwell(message)
+            lane.unwell(message, pause=pause)
             talk.astray += 1
             talk.tries += 1
             talk.why, talk.cut_off = message, False
             if request.writes:
                 talk.past = (*talk.past, exchange)
-            return then if await lane.wait_to_retry(talk.tries) else None
+            least = _before_looking(talk, slow=slow) if request.writes else 0.0
+            return then if await lane.wait_to_retry(talk.tries, least) else None
         case _:
             lane.note(talk.operation.line, heard, "answered")
-            lane.well(used)
+            if isinstance(trouble := lane.account.adapter.trouble(exchange), Failing):
+                lane.unwell(trouble.message)  # in doubt for this line, and a bad sign for the others
+            else:
+                lane.well(used)
             talk.denied = False
             talk.past = (*talk.past, exchange)
             return step

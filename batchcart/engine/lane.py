@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from re import Pattern
 
@@ -21,7 +22,7 @@ from batchcart.engine.retry import MOST_TRIES, Budget, backoff, probe_wait, retr
 from batchcart.exchange import Exchange, NotSent, Request, Response, Unanswered
 from batchcart.forms import encoded
 from batchcart.journal.rows import lost_row, response_row
-from batchcart.journal.writer import Journal
+from batchcart.journal.writer import Journal, JournalFailed
 from batchcart.ledger import Ledger
 from batchcart.outcome import Busy, Denied, Failing
 from batchcart.redaction import redacted, redactor
@@ -30,6 +31,7 @@ Reply = Response | NotSent | Unanswered
 Send = Callable[[Request, Callable[[], None]], Awaitable[Reply]]
 """Sends a signed request; the callable it is given is called when its bytes begin to leave."""
 
+_LONG_PAUSE = 60.0  # seconds from which on a pause is worth a word
 _IN_A_ROW = 4  # failures without a good answer between them that make an outage
 
 
@@ -76,6 +78,7 @@ class Lane:
     secret: Pattern[bytes] | None = None
     _waiting: "set[asyncio.Task[object]]" = field(default_factory=set)
     _bad_in_a_row: int = 0
+    _throttled_since: float | None = None
     _down_since: float | None = None
     _down_why: str = ""
     _probing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -110,7 +113,9 @@ class Lane:
         self.counters.in_flight += 1
         try:
             at = self.wall()
-            await self.journal.intend(line, number, at, request)
+            if not await self._intend(line, number, at, request):
+                self.limiter.answered(send_number, 0.0)
+                return None
             signed = self.account.adapter.sign(
                 encoded(request, self.account.options.encoding),
                 self.credentials,
@@ -124,6 +129,16 @@ class Lane:
             return Heard(reply, number, at)
         finally:
             self.counters.in_flight -= 1
+
+    async def _intend(self, line: int, number: int, at: float, request: Request) -> bool:
+        """Put the intent on the disk; False where the disk takes no more, and nothing may be sent."""
+        try:
+            await self.journal.intend(line, number, at, request)
+        except JournalFailed:
+            # Not raised: that would break off the requests that are on their way.
+            self.halt()
+            return False
+        return True
 
     def note(self, line: int, heard: Heard, state: str) -> None:
         """Write down what came back, without secrets."""
@@ -142,8 +157,10 @@ class Lane:
         self._budget = self._budget.earned()
         self.limiter.passed()
 
-    def unwell(self, why: str, *, unreachable: bool = False) -> None:
+    def unwell(self, why: str, *, unreachable: bool = False, pause: str = "") -> None:
         """A request failed; several in a row, or a shop that cannot be reached, make an outage."""
+        if asked := retry_after(pause, self.wall()):
+            self._keep_pause(asked)
         self._bad_in_a_row += 1
         if (unreachable or self._bad_in_a_row >= _IN_A_ROW) and self._down_since is None:
             self._down_since, self._down_why = self.monotonic(), why
@@ -151,8 +168,22 @@ class Lane:
     def throttle(self, busy: Busy) -> None:
         """The shop asked for a pause: the whole account keeps it."""
         self.counters.throttled += 1
-        asked = retry_after(busy.retry_after, self.wall()) if busy.retry_after else None
+        asked = retry_after(busy.retry_after, self.wall())
         self.limiter.throttled(asked if asked is not None else backoff(3, self.rng) + 1.0)
+        if self._throttled_since is None:
+            self._throttled_since = self.monotonic()
+        elif self.monotonic() - self._throttled_since > self.patience:
+            minutes = f"{self.patience / 60:g} min"
+            self.close(
+                "throttled", f"{busy.message}, to everything for {minutes}. Its lines stay open; run again later"
+            )
+        self._keep_pause(asked or 0.0)
+
+    def _keep_pause(self, seconds: float) -> None:
+        self.limiter.hold(seconds)
+        if seconds > _LONG_PAUSE:
+            until = datetime.fromtimestamp(self.wall() + seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            self.tell(f"account {self.account.name!r}: the shop asks to wait until {until}")
 
     async def wait(self, seconds: float) -> bool:
         """Wait, unless the lane is halted; whether to go on."""
@@ -215,9 +246,9 @@ class Lane:
                 return False
             request = renewal.ask(self.credentials)
             heard = await self._ask(request)
-            match heard and heard.reply:
-                case None:
-                    return False
+            if heard is None:
+                return False
+            match heard.reply:
                 case Response() as response:
                     if (fresh := renewal.read(response)) is not None:
                         self._take_tokens(fresh)
@@ -256,7 +287,8 @@ class Lane:
             send_number = await self.limiter.acquire()
         if self.halted:
             return None
-        await self.journal.intend(-self.number, number, self.wall(), bare)
+        if not await self._intend(-self.number, number, self.wall(), bare):
+            return None
         signed = self.account.adapter.sign(request, self.credentials, self.wall(), secrets.token_hex(16))
         began = self.monotonic()
         self.counters.sent += 1

@@ -117,13 +117,17 @@ class Limiter:
         self._round_trip += 0.1 * (round_trip - self._round_trip) if self._round_trip else round_trip
         self._answer.set()
 
+    def hold(self, seconds: float) -> None:
+        """Send nothing for so long: the shop asked for it."""
+        self._held_until = max(self._held_until, self._clock() + seconds)
+
     def throttled(self, seconds: float) -> None:
         """The shop said 429: send nothing for so long, and learn from it what the shop allows."""
         now = self._clock()
         self._refused.append(now)
         if now >= self._held_until:  # what was on its way already tells the same once more
             self._learnt = self._learnt.throttled(self._told(now))
-        self._held_until = max(self._held_until, now + seconds)
+        self.hold(seconds)
 
     def passed(self) -> None:
         """A send was answered with something else than 429."""

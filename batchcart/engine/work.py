@@ -62,7 +62,7 @@ async def _work_chain(job: Job, lane: Lane, number: int, ended: Callable[[Lane, 
         if ending is None:
             return False
         status = status_of(ending.outcome)
-        learnt = learnt_from(ending.outcome)
+        learnt = learnt_from(operation, ending)
         text = redacted(result_text(operation, lane.account.adapter.name, ending), lane.secret)
         lane.journal.end(
             operation.line,

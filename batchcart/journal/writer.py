@@ -63,12 +63,17 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._open = _Batch()
+        self._owed = _Batch()
+        self._gap = False
         self._failure: JournalFailed | None = None
         self._thread = threading.Thread(target=self._work, name="batchcart-journal", daemon=True)
         self._thread.start()
 
     async def intend(self, line: int, number: int, at: float, request: Request) -> None:
-        """Note that the request is about to leave; returns once that is on the disk. Raises JournalFailed."""
+        """Note that the request is about to leave; returns once that is on the disk.
+
+        Raises JournalFailed where it is not and will not be: then the request must not leave.
+        """
         self._check()
         waiter = self._loop.create_future()
         self._open.waiters.append(waiter)
@@ -81,7 +86,6 @@ class Journal:
 
     def end(self, line: int, status: str, learnt: str, text: bytes, *, keep_past: bool) -> None:
         """Note how an operation ended; its line follows in the result file."""
-        self._check()
         self._until += len(text) + 1
         if not keep_past:
             self._put((_FORGET, (line,)))
@@ -125,8 +129,8 @@ class Journal:
             self._open = _Batch()
 
     def _work(self) -> None:
-        while (batch := self._inbox.get()) is not None:
-            last = False
+        last = False
+        while not last and (batch := self._inbox.get()) is not None:
             with contextlib.suppress(queue.Empty):
                 while (more := self._inbox.get_nowait()) is not None:
                     batch.statements += more.statements
@@ -134,35 +138,58 @@ class Journal:
                     batch.lines += more.lines
                 last = True
             self._commit(batch)
-            if last:
-                return
+        if self._owed.statements:
+            self._commit(_Batch())
 
     def _commit(self, batch: _Batch) -> None:
+        """Write the batch; what the disk does not take is tried again with the next one.
+
+        Intents are not: nothing is sent any more. But requests that are on their way end, and if the disk takes their
+        answers after all, nobody need ask the shop what became of them.
+        """
+        batch = _Batch(self._owed.statements + batch.statements, batch.waiters, self._owed.lines + batch.lines)
+        self._owed = _Batch()
+        refusal: JournalFailed | None = None
         try:
-            if self._failure is None:
-                self._write(batch)
-        except (sqlite3.Error, OSError) as error:
+            self._write(batch.statements)
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.rollback()
+            refusal = self._fail(error)
+            kept = [statement for statement in batch.statements if statement[0] is not _INTENT]
+            self._owed = _Batch(kept, [], batch.lines)
+        self._loop.call_soon_threadsafe(_release, batch.waiters, refusal)
+        if refusal is None:
+            self._append(batch.lines)
+
+    def _fail(self, error: Exception) -> JournalFailed:
+        if self._failure is None:
             self._failure = JournalFailed(
                 f"{self._results_path} and its journal cannot be written: {error}. Sending has stopped and nothing "
                 "that was done is forgotten; make room, then run the same command again"
             )
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.rollback()
             self._loop.call_soon_threadsafe(self._failed, self._failure)
-        self._loop.call_soon_threadsafe(_release, batch.waiters, self._failure)
+        return self._failure
 
-    def _write(self, batch: _Batch) -> None:
-        if batch.statements:
+    def _write(self, statements: Sequence[Statement]) -> None:
+        if statements:
             self._connection.execute("BEGIN")
-            for sql, values in batch.statements:
+            for sql, values in statements:
                 self._connection.execute(sql, values)
             self._connection.execute("COMMIT")
-        if batch.lines:
-            text = memoryview(b"\n".join(batch.lines) + b"\n")
-            while text:
-                text = text[os.write(self._results, text) :]
-            for line in batch.lines:
-                self._ended(line)
+
+    def _append(self, lines: Sequence[bytes]) -> None:
+        """Put lines that the journal has into the result file; a file with a gap in it gets no more."""
+        if lines and not self._gap:
+            text = memoryview(b"\n".join(lines) + b"\n")
+            try:
+                while text:
+                    text = text[os.write(self._results, text) :]
+            except OSError as error:
+                self._gap = True
+                self._fail(error)
+        for line in lines:
+            self._ended(line)
 
 
 def _release(waiters: "list[asyncio.Future[None]]", failure: JournalFailed | None) -> None:

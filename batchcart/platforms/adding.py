@@ -6,7 +6,7 @@ lets the add be said again. A refusal after a lost add is not believed before on
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
 
@@ -92,8 +92,8 @@ def _recover(ways: Adding, operation: Operation, known: Known, past: Past) -> St
 def _interpret(ways: Adding, operation: Operation, known: Known, past: Past) -> Step:
     exchange = last(past)
     match ways.trouble(exchange):
-        case Failing(message) if exchange.request.writes:
-            return Failing(message, ways.look(operation, known))
+        case Failing() as failing if exchange.request.writes:
+            return replace(failing, then=ways.look(operation, known))
         case None:
             pass
         case step:

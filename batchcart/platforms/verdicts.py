@@ -67,7 +67,10 @@ def http_trouble(exchange: Exchange, said: int = 0) -> Busy | Failing | None:
     )
     if fails:
         inside = f" that says {said}" if said > response.status else ""
-        return Failing(f"the shop answered {described(response)}{inside}", exchange.request)
+        # A gateway that gave up waiting does not stop what it was waiting for.
+        slow = status in {408, 504}
+        after = response.headers.get("retry-after", "")
+        return Failing(f"the shop answered {described(response)}{inside}", exchange.request, slow, after)
     return None
 
 

@@ -1,0 +1,185 @@
+"""The journal forgets nothing: killed at any write, on a disk that fails at any write, damaged or foreign."""
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import disks
+import pytest
+import storming
+from workshop import Line, Shops, Workshop
+
+from batchcart.lanes import journal_path
+
+
+def small_job() -> list[Line]:
+    return storming.job(11, 4)
+
+
+def writes_of_a_run(folder: Path) -> list[str]:
+    """The names of the files that a run of the small job writes to, one a write."""
+    names: list[str] = []
+    with TemporaryDirectory(dir=folder) as place:
+        Workshop(Path(place), small_job(), Shops()).run(during=disks.biting(lambda path: names.append(path.name)))
+    return names
+
+
+def from_the_nth(number: int, harm: int, name: str = "") -> disks.Bite:
+    """Harm to the ``number``-th write, to files of that name, and to all after it."""
+    left = number
+
+    def bite(path: Path) -> int | None:
+        nonlocal left
+        left -= name in path.name
+        return harm if left <= 0 and name in path.name else None
+
+    return bite
+
+
+def creates(shops: Shops) -> int:
+    """How many carts were made at 3dcart."""
+    made: int = shops.sandbox.counters()["3dcart"][""]["effects"].get("create", 0)
+    return made
+
+
+def check(lines: list[Line], results: list[Line], shops: Shops) -> None:
+    assert storming.wrong(lines, results, shops.sandbox.state()) == []
+    assert shops.troubles == []
+    ended = [result["status"] for result in results if (result["platform"], result["op"]) == ("3dcart", "cart.create")]
+    assert ended.count("ok") + ended.count("in_doubt") == creates(shops)
+
+
+@pytest.mark.parametrize(
+    ("harm", "step"), [(errno.ENOSPC, 1), (errno.EIO, 3), (disks.SHORT, 3)], ids=["full", "failing", "short"]
+)
+def test_a_disk_that_fails_at_any_write_stops_the_run_and_the_next_one_completes_it(
+    tmp_path: Path, harm: int, step: int
+) -> None:
+    lines = small_job()
+    total = len(writes_of_a_run(tmp_path))
+    stopped = 0
+    for failing in range(1, total + 1, step):
+        with TemporaryDirectory() as folder:
+            shops = Shops()
+            shop = Workshop(Path(folder), lines, shops)
+            ended = shop.run(during=disks.biting(from_the_nth(failing, harm)))
+            stopped += ended.failure is not None
+            assert ended.failure or ended.summary.totals["ok"] == len(lines)
+            check(lines, shop.run().results, shops)
+    assert stopped >= 0.9 * total / step
+
+
+@pytest.mark.parametrize("harm", [errno.ENOSPC, errno.EIO])
+def test_a_result_file_that_takes_no_more_stops_the_run_and_the_next_one_completes_it(
+    tmp_path: Path, harm: int
+) -> None:
+    lines = small_job()
+    total = sum("results.jsonl" == name for name in writes_of_a_run(tmp_path))
+    for failing in range(1, total + 1):
+        with TemporaryDirectory() as folder:
+            shops = Shops()
+            shop = Workshop(Path(folder), lines, shops)
+            ended = shop.run(during=disks.biting(from_the_nth(failing, harm, "results.jsonl")))
+            assert ended.failure
+            check(lines, shop.run().results, shops)
+
+
+@pytest.mark.parametrize("failing", range(1, 30))
+@pytest.mark.parametrize("name", ["results.jsonl", ""])
+def test_on_a_full_disk_only_what_was_sent_can_be_in_doubt(tmp_path: Path, failing: int, name: str) -> None:
+    lines: list[Line] = [{"op": "cart.create", "account": "local-3dcart", "cart": f"c{n}"} for n in range(12)]
+    shops = Shops()
+    shop = Workshop(tmp_path, lines, shops, concurrency=3)
+    ended = shop.run(during=disks.biting(from_the_nth(failing, errno.ENOSPC, name)))
+    again = shop.run()
+
+    check(lines, again.results, shops)
+    if name:
+        assert [result["status"] for result in again.results] == ["ok"] * 12
+        assert len(ended.results) <= sum(ended.summary.totals[status] for status in ("ok", "in_doubt"))
+
+
+def test_a_disk_that_was_full_for_a_moment_leaves_nothing_in_doubt(tmp_path: Path) -> None:
+    lines: list[Line] = [{"op": "cart.create", "account": "local-3dcart", "cart": f"c{n}"} for n in range(12)]
+    for failing in range(1, 40):
+        with TemporaryDirectory() as folder:
+            left = failing
+
+            def bite(_path: Path) -> int | None:
+                nonlocal left
+                left -= 1
+                return errno.ENOSPC if left == 0 else None  # noqa: B023  # it is called within this turn
+
+            shops = Shops(latency=lambda: 0.5)
+            shop = Workshop(Path(folder), lines, shops, concurrency=3)
+            ended = shop.run(during=disks.biting(bite))
+            assert ended.failure or left > 0
+            assert ended.summary.totals["in_doubt"] == 0
+            again = shop.run()
+            assert [result["status"] for result in again.results] == ["ok"] * 12
+
+
+def test_short_writes_to_the_result_file_are_completed(tmp_path: Path) -> None:
+    lines, shops = small_job(), Shops()
+    ended = Workshop(tmp_path, lines, shops).run(
+        during=disks.biting(lambda path: disks.SHORT if path.name == "results.jsonl" else None)
+    )
+    assert ended.failure is None
+    check(lines, ended.results, shops)
+
+
+@contextmanager
+def imaged(folder: Path, images: Path, shops: Shops) -> Iterator[list[Any]]:
+    """Before each write the folder is copied as a SIGKILL would leave it, with what the shops hold at that moment."""
+    held: list[Any] = []
+
+    def bite(_path: Path) -> None:
+        with shops.still:
+            held.append({name: deepcopy(shops.sandbox.shop(name).shop) for name in ("3dcart", "tray", "shoplo")})
+            shutil.copytree(folder, images / str(len(held)))
+
+    with disks.biting(bite):
+        yield held
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_run_killed_before_any_write_completes_with_each_effect_once(tmp_path: Path, concurrency: int) -> None:
+    lines, shops = small_job(), Shops()
+    folder, images = tmp_path / "run", tmp_path / "images"
+    folder.mkdir()
+    images.mkdir()
+    image = imaged(folder, images, shops)
+    held = []
+
+    @contextmanager
+    def during() -> Iterator[None]:
+        with image as found:
+            held.append(found)
+            yield
+
+    whole = Workshop(folder, lines, shops, concurrency=concurrency).run(during=during())
+    assert storming.wrong(lines, whole.results, shops.sandbox.state()) == []
+    for number, shop_states in enumerate(held[0], 1):
+        then = Shops()
+        for name, state in shop_states.items():
+            then.sandbox.shop(name).shop = state
+        before = len(shop_states["3dcart"].carts)
+        again = Workshop(images / str(number), lines, then).run()
+        assert storming.wrong(lines, again.results, then.sandbox.state()) == [], number
+        assert then.troubles == []
+        assert before + creates(then) <= 2
+    assert len(held[0]) > 50
+
+
+def image_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_journal_is_beside_the_results(tmp_path: Path) -> None:
+    Workshop(tmp_path, small_job(), Shops()).run()
+    assert journal_path(tmp_path / "results.jsonl").exists()
