@@ -66,7 +66,7 @@ class Mall:
     hooks: dict[str, Callable[[Call], str | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.sandbox = Sandbox(limits={name: () for name in KEYS}, hook=self._hook, delay=(0.3, 0.3))
+        self.sandbox = Sandbox(limits=dict.fromkeys(KEYS, ()), hook=self._hook, delay=(0.3, 0.3))
 
     def _hook(self, call: Call) -> str | None:
         found = self.hooks.get(f"{call.platform}/{call.shop}")
@@ -152,8 +152,9 @@ class Desk:
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         return path
 
-    def hook(self, account: str, decide: Callable[[Call], str | None]) -> None:
-        self.mall.hooks[f"{PLATFORMS[account]}/{self.shop}"] = decide
+    def hook(self, account: str, decide: str | Callable[[Call], str | None]) -> None:
+        """What the account's calls meet from now on: one kind of fault, "" for none, or what a function decides."""
+        self.mall.hooks[f"{PLATFORMS[account]}/{self.shop}"] = decide if callable(decide) else lambda _call: decide
 
     def run(self, *words: str | Path, code: int | None = None, given: bytes = b"", job: str = "job.jsonl") -> Ended:
         return batchcart("run", job, "--progress", "none", *words, folder=self.folder, code=code, given=given)

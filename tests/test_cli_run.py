@@ -4,14 +4,12 @@ import gzip
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from backports import zstd
 from shopping import Desk, Mall, add, batchcart, create, desk, get, line, open_mall, until
-
-from batchcart.sandbox.calls import Call
 
 FIGURES = ("lines", "ok", "failed", "skipped", "in_doubt", "not_attempted")
 MIXED = [create("acme"), create("loja"), create("sklep"), add("acme"), add("loja"), add("sklep"), get("acme")]
@@ -33,10 +31,6 @@ def shop(mall: Mall, tmp_path: Path) -> Desk:
 
 def files(folder: Path, pattern: str = "job.results.jsonl*") -> dict[str, tuple[bytes, int]]:
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.glob(pattern)}
-
-
-def slow(call: Call) -> str:
-    return "delay"
 
 
 # Exit codes and the figures
@@ -95,7 +89,7 @@ def test_a_job_can_come_by_stdin_and_go_on_by_stdin(shop: Desk) -> None:
 
 
 @pytest.mark.parametrize(("ending", "packed"), [(".gz", gzip.compress), (".zst", zstd.compress)])
-def test_a_packed_job_runs_as_it_is(shop: Desk, ending: str, packed: "type[bytes]") -> None:
+def test_a_packed_job_runs_as_it_is(shop: Desk, ending: str, packed: Callable[[bytes], bytes]) -> None:
     text = shop.job([create("acme"), add("acme")]).read_bytes()
     (shop.folder / f"packed.jsonl{ending}").write_bytes(packed(text))
     shop.run(job=f"packed.jsonl{ending}", code=0)
@@ -119,7 +113,7 @@ def test_the_job_itself_is_not_taken_as_result_file(shop: Desk) -> None:
 
 
 def test_in_order_sorts_the_results_by_line(shop: Desk) -> None:
-    shop.hook("acme", slow)
+    shop.hook("acme", "delay")
     shop.job([create("acme"), create("loja"), create("sklep")])
     shop.run("--in-order", code=0)
     assert [result["line"] for result in shop.results()] == [1, 2, 3]
@@ -239,12 +233,13 @@ def test_retry_failed_puts_new_results_in_the_place_of_the_old(shop: Desk) -> No
     ],
     ids=["changed", "appended", "last-removed", "first-removed", "blank-first", "blank-last", "line-ends"],
 )
-def test_a_changed_job_is_refused_with_the_first_line_that_differs(shop: Desk, change: object, told: str) -> None:
+def test_a_changed_job_is_refused_with_the_first_line_that_differs(
+    shop: Desk, change: Callable[[bytes], bytes], told: str
+) -> None:
     path = shop.job([create("acme", cart) for cart in ("c1", "c2", "c3")])
     text = path.read_bytes()
     shop.run(code=0)
     before, sent = files(shop.folder), shop.requests()
-    assert callable(change)
     path.write_bytes(change(text))
     assert f"the first difference is {told}" in shop.run(code=2).err
     assert (files(shop.folder), shop.requests()) == (before, sent)
@@ -276,7 +271,7 @@ def test_results_of_another_job_are_refused(shop: Desk) -> None:
 
 
 def test_a_second_run_on_the_same_results_is_told_the_pid(shop: Desk) -> None:
-    shop.hook("acme", slow)
+    shop.hook("acme", "delay")
     shop.job([create("acme", f"c{number}") for number in range(20)])
     with shop.started("run", "job.jsonl", "--concurrency", "1") as first:
         until(lambda: shop.front("acme").saw.requests)
@@ -289,13 +284,13 @@ def test_a_second_run_on_the_same_results_is_told_the_pid(shop: Desk) -> None:
 
 
 def test_the_lock_of_a_killed_run_is_taken_over(shop: Desk) -> None:
-    shop.hook("acme", slow)
+    shop.hook("acme", "delay")
     shop.job([create("acme", f"c{number}") for number in range(6)])
     with shop.started("run", "job.jsonl", "--concurrency", "1") as first:
         until(lambda: shop.front("acme").saw.requests)
         first.kill()
     assert (shop.folder / "job.results.jsonl.lock").read_text() == str(first.pid)
-    shop.hook("acme", lambda call: None)
+    shop.hook("acme", "")
     shop.run()
     assert list(shop.statuses()) == [1, 2, 3, 4, 5, 6]
     assert not (shop.folder / "job.results.jsonl.lock").exists()
@@ -306,7 +301,7 @@ def test_the_lock_of_a_killed_run_is_taken_over(shop: Desk) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_first_signal_ends_within_the_requests_in_flight(shop: Desk, number: signal.Signals) -> None:
-    shop.hook("loja", slow)
+    shop.hook("loja", "delay")
     shop.job([create("loja", f"c{count}") for count in range(40)])
     with shop.started("run", "job.jsonl", "--concurrency", "2", "--json") as process:
         until(lambda: shop.front("loja").saw.effects["create"] >= 2)
@@ -317,14 +312,14 @@ def test_a_first_signal_ends_within_the_requests_in_flight(shop: Desk, number: s
     done = shop.front("loja").saw.effects["create"]
     assert len(shop.results()) == done < 40
     assert f'"not_attempted": {40 - done}'.encode() in out
-    shop.hook("loja", lambda call: None)
+    shop.hook("loja", "")
     shop.run(code=0)
     assert shop.front("loja").saw.effects["create"] == 40
     assert len(shop.statuses()) == 40
 
 
 def test_a_second_signal_ends_at_once(shop: Desk) -> None:
-    shop.hook("loja", lambda call: "hang")
+    shop.hook("loja", "hang")
     shop.job([create("loja")])
     with shop.started("run", "job.jsonl") as process:
         until(lambda: shop.front("loja").saw.requests)
@@ -336,14 +331,14 @@ def test_a_second_signal_ends_at_once(shop: Desk) -> None:
         process.communicate(timeout=3)
         assert time.monotonic() - began < 1.5
     assert process.returncode == 3
-    shop.hook("loja", lambda call: None)
+    shop.hook("loja", "")
     shop.run(code=0)
     assert shop.front("loja").saw.effects["create"] == 1
 
 
 def test_accounts_that_are_refused_stay_open_while_others_finish(shop: Desk) -> None:
     refused = {"on": True}
-    shop.hook("sklep", lambda call: "401" if refused["on"] else None)
+    shop.hook("sklep", lambda _call: "401" if refused["on"] else None)
     shop.job([create("sklep"), add("sklep"), create("acme"), add("acme")])
     figures = shop.run("--json", code=3).figures
     closed = figures["accounts"]["sklep"]
@@ -368,7 +363,7 @@ def test_an_unreachable_account_is_given_up_after_patience(shop: Desk) -> None:
 
 
 def test_output_that_nobody_reads_does_not_stop_a_run(shop: Desk) -> None:
-    shop.hook("sklep", lambda call: "401")
+    shop.hook("sklep", "401")
     shop.job([create("sklep"), *(create("acme", f"c{number}") for number in range(5))])
     with shop.started("run", "job.jsonl") as process:
         assert process.stdout
@@ -377,4 +372,4 @@ def test_output_that_nobody_reads_does_not_stop_a_run(shop: Desk) -> None:
         process.stderr.close()
         process.wait(20)
     assert process.returncode == 3
-    assert shop.statuses() == {number: "ok" for number in range(2, 7)}
+    assert shop.statuses() == dict.fromkeys(range(2, 7), "ok")

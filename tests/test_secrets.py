@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import unquote
 
 import pytest
@@ -46,8 +47,8 @@ class Parrot(BaseHTTPRequestHandler):
     """A shop that says back all it was told, plainly and in several spellings, in a new manner each time."""
 
     protocol_version = "HTTP/1.1"
-    asked: Counter[str] = Counter()
-    manners: tuple[str, ...] = MANNERS
+    asked: ClassVar[Counter[str]] = Counter()
+    manners: ClassVar[tuple[str, ...]] = MANNERS
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -70,9 +71,9 @@ class Parrot(BaseHTTPRequestHandler):
             case "fine":
                 self.answer(200, self.fine(name))
             case "moved":
-                self.answer(302, {}, Location=f"http://127.0.0.1/{self.path}")
+                self.answer(302, {}, location=f"http://127.0.0.1/{self.path}")
             case "429":
-                self.answer(429, {"message": self.echo}, **{"Retry-After": "0"})
+                self.answer(429, {"message": self.echo}, after="0")
             case "no":
                 self.answer(400, self.refusal(name, self.echo))
             case "long":
@@ -114,11 +115,13 @@ class Parrot(BaseHTTPRequestHandler):
             case _:
                 return {"status": "err", "error": "17", "error_msg": text}
 
-    def answer(self, status: int, document: object, *, cut: bool = False, **headers: str) -> None:
+    def answer(self, status: int, document: object, *, cut: bool = False, location: str = "", after: str = "") -> None:
         body = document.encode() if isinstance(document, str) else json.dumps(document).encode()
-        self.send_response(status, headers.get("Location") and "Found")
-        for header, value in {**headers, "X-Echo": self.path, "Content-Type": f"application/json; x={self.path}"}.items():
-            self.send_header(header, value)
+        self.send_response(status)
+        headers = {"X-Echo": self.path, "Content-Type": f"application/json; x={self.path}"}
+        for header, value in {**headers, "Location": location, "Retry-After": after}.items():
+            if value:
+                self.send_header(header, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if cut else body)
