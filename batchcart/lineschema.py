@@ -25,6 +25,8 @@ def job_line_schema() -> dict[str, Any]:
     (line, *names), components = msgspec.json.schema_components([own, *tables], ref_template="#/$defs/{name}")
     refs = dict(zip(((name, kind, key) for name, kind, key, _ in _tables()), names, strict=True))
     keys = components.pop(line["$ref"].rpartition("/")[2])
+    for key in keys["properties"].values():
+        key.pop("default", None)  # a key that is not meant is left out: null is refused
     keys["properties"]["op"] = {"enum": [kind.value for kind in Kind]}
     keys["properties"]["data"] = keys["properties"]["query"] = {"type": "object"}
     rules = []

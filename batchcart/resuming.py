@@ -1,5 +1,6 @@
 """Owns taking up a run that was begun: is it the same job, do its files fit together; it sends nothing."""
 
+import mmap
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -103,31 +104,53 @@ def mend_results(connection: sqlite3.Connection, path: Path) -> None:
     ).fetchone()
     seq, whole = row or (0, 0)
     following = connection.execute("SELECT text FROM result WHERE seq > ? ORDER BY seq", (seq,))
-    with path.open("r+b") as file:
-        torn = size - whole
+    with _opened(path) as file:
         file.seek(whole)
-        rest = file.read(min(torn, 1 << 20))
+        rest = file.read(min(size - whole, 1 << 20))
         first = following.fetchone()
-        begun = first[0][: len(rest)] if first else b""
-        if rest != begun or not _line_before(file, connection, seq, whole):
+        if not _begins(rest, first[0] if first else b"") or not _line_before(file, connection, seq, whole):
             raise UsageError(
                 f"{path} does not hold the results of this run: its journal has other lines. Put the file back, "
                 "or remove it to have it rebuilt from the journal"
             )
-        file.truncate(whole)
-        file.seek(whole)
-        while first:
-            file.write(first[0] + b"\n")
-            first = following.fetchone()
+        if not _has_holes(file, size):
+            file.truncate(whole)
+            file.seek(whole)
+            while first:
+                file.write(first[0] + b"\n")
+                first = following.fetchone()
+            return
+    rewrite_results(connection, path, by="seq")
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("r+b")
+    except (PermissionError, IsADirectoryError) as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}; nothing was sent") from None
+
+
+def _begins(found: bytes, line: bytes) -> bool:
+    """Whether ``found`` is a beginning of ``line``; a page that a power cut took away reads as zeros."""
+    expected = line[: len(found)].ljust(len(found), b"\0")
+    return found == expected or all(byte in (wanted, 0) for byte, wanted in zip(found, expected, strict=True))
 
 
 def _line_before(file: BinaryIO, connection: sqlite3.Connection, seq: int, whole: int) -> bool:
     """Whether the file's last whole line is the one that the journal has there."""
     if not seq:
         return True
-    text = connection.execute("SELECT text FROM result WHERE seq = ?", (seq,)).fetchone()[0]
+    text: bytes = connection.execute("SELECT text FROM result WHERE seq = ?", (seq,)).fetchone()[0]
     file.seek(whole - len(text) - 1)
-    return bool(file.read(len(text) + 1) == text + b"\n")
+    return _begins(file.read(len(text) + 1), text + b"\n")
+
+
+def _has_holes(file: BinaryIO, size: int) -> bool:
+    """Whether a power cut took pages away anywhere: no result line holds a zero."""
+    if not size:
+        return False
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        return text.find(b"\0") >= 0
 
 
 def rewrite_results(connection: sqlite3.Connection, path: Path, *, by: Literal["seq", "line"]) -> None:

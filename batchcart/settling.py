@@ -174,7 +174,7 @@ def _job_path(connection: sqlite3.Connection, results: Path) -> str:
     path = get_meta(connection, "job") or ""
     if not Path(path).is_file():
         raise UsageError(
-            f"{results}: its job {path} is not there any more, and reading the shop again needs it; put it back, or "
-            "settle by hand: --line N --done KEY=VALUE, or --line N --not-done"
+            f"{results}: reading the shop again needs the job, and {path} is no file that is there; put it back, or, "
+            "if it never was a file, settle by hand: --line N --done KEY=VALUE, or --line N --not-done"
         )
     return path

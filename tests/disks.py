@@ -1,12 +1,12 @@
 """Owns a disk that fails or is watched: SQLite's own hook for system calls, and the process's ``os.write``."""
 
+import _sqlite3
 import ctypes
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import _sqlite3
 import pytest
 
 Bite = Callable[[Path], int | None]

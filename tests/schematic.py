@@ -46,15 +46,27 @@ def _holds(keyword: str, value: Any, schema: Schema, root: Schema) -> Iterator[b
             yield any(_TYPES[name](value) for name in ([said] if isinstance(said, str) else said))
         case "enum" | "const":
             yield value in said if keyword == "enum" else value == said
-        case "properties" if isinstance(value, dict):
-            yield from (not wrong(value[name], one, root) for name, one in said.items() if name in value)
-        case "additionalProperties" if isinstance(value, dict):
-            rest = [entry for name, entry in value.items() if name not in schema.get("properties", {})]
-            yield from (not wrong(entry, said, root) if isinstance(said, dict) else bool(said) for entry in rest)
-        case "items" if isinstance(value, list):
-            yield from (not wrong(entry, said, root) for entry in value)
+        case "properties" | "additionalProperties" | "items":
+            yield from (
+                not wrong(entry, one, root) if isinstance(one, dict) else one
+                for entry, one in _parts(keyword, value, schema)
+            )
         case _ if keyword in _BOUNDS:
             kind, holds = _BOUNDS[keyword]
             yield not _TYPES[kind](value) or holds(value, said)
         case _:
-            assert keyword in _SAYS_NOTHING | {"properties", "additionalProperties", "items"}, keyword
+            assert keyword in _SAYS_NOTHING, keyword
+
+
+def _parts(keyword: str, value: Any, schema: Schema) -> Iterator[tuple[Any, Any]]:
+    """The parts of the value, each with what ``keyword`` says of it: a schema, or whether it may be there."""
+    own = schema.get("properties", {})
+    match keyword, value:
+        case "properties", dict():
+            yield from ((value[name], one) for name, one in own.items() if name in value)
+        case "additionalProperties", dict():
+            yield from ((entry, schema[keyword]) for name, entry in value.items() if name not in own)
+        case "items", list():
+            yield from ((entry, schema[keyword]) for entry in value)
+        case _:
+            return

@@ -7,13 +7,14 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain, combinations
@@ -54,11 +55,13 @@ def _fetched(url: str) -> dict[str, Any]:
 
 
 @contextmanager
-def shops(folder: Path, *, faults: Sequence[str] = (), limits: Sequence[str] = (), seed: int = 0) -> Iterator[Shops]:
-    """A sandbox as a process of its own; ``limits`` default to none."""
-    given = limits or [f"{name}=" for name in ("3dcart", "tray", "shoplo")]
+def shops(
+    folder: Path, *, faults: Sequence[str] = (), limits: Mapping[str, str] | None = None, seed: int = 0
+) -> Iterator[Shops]:
+    """A sandbox as a process of its own; ``limits`` by platform hold at its door and in the config, default none."""
+    kept = dict.fromkeys(("3dcart", "tray", "shoplo"), "") | dict(limits or {})
     options = [part for fault in faults for part in ("--fault", fault)]
-    options += [part for limit in given for part in ("--limit", limit)]
+    options += [part for platform, limit in kept.items() for part in ("--limit", f"{platform}={limit}")]
     command = [sys.executable, "-m", "batchcart", "sandbox", "--port", "0", "--seed", str(seed), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -67,13 +70,13 @@ def shops(folder: Path, *, faults: Sequence[str] = (), limits: Sequence[str] = (
             while not (line := process.stdout.readline()).startswith("Ctrl-C"):
                 printed.append(line)
             text = "".join(printed)
-            origin = text.partition(", on ")[2].partition(";")[0]
             keys = text[text.index("[") :]
-            if not limits:
-                keys = keys.replace("platform =", "limits = []\nplatform =")
+            for platform, limit in kept.items():
+                own = f'platform = "{platform}"'
+                keys = keys.replace(own, f"{own}\ntimeout = 3\nlimits = {json.dumps([limit] if limit else [])}")
             config = folder / "batchcart.toml"
-            config.write_text(keys.replace("platform =", "timeout = 3\nplatform ="))
-            yield Shops(origin, config)
+            config.write_text(keys)
+            yield Shops(text.partition(", on ")[2].partition(";")[0], config)
         finally:
             process.kill()
 
@@ -142,17 +145,58 @@ def command(job_path: Path, config: Path, out: Path, *options: str) -> list[str]
     return [sys.executable, "-m", "batchcart", *run, *options]
 
 
-def run_under_kills(argv: list[str], *, kills: int, seed: int, folder: Path, longest: float = 0.9) -> int:
-    """Run the command, SIGKILL it at random moments ``kills`` times, then let it end; its exit code."""
+def environment_of(folder: Path) -> dict[str, str]:
+    """The environment of a client that keeps its accounts' memory in this folder."""
+    return {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+
+
+@dataclass
+class Kills:
+    """What a storm did: starts killed, how many of them with a write on its way, and how the last start ended."""
+
+    killed: int = 0
+    landed: int = 0
+    code: int = -1
+    said: str = ""
+
+
+def run_under_kills(
+    argv: Sequence[str], out: Path, *, kills: int, seed: int, folder: Path, longest: float = 0.4
+) -> Kills:
+    """Run the command again and again, SIGKILLed ``kills`` times at random moments of its work; then let it end."""
     rng = random.Random(seed)
-    environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
-    for _ in range(kills):
+    environment = environment_of(folder)
+    done = Kills()
+    while done.killed < kills:
+        sent = written(out, "SELECT count(*) FROM send") + written(out, "SELECT count(*) FROM result")
         with subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(rng.uniform(0.25, longest))
+            while process.poll() is None and sent == (
+                written(out, "SELECT count(*) FROM send") + written(out, "SELECT count(*) FROM result")
+            ):
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, longest))
+            if process.poll() is not None:
+                break
             process.send_signal(signal.SIGKILL)
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode
+        done.killed += 1
+        done.landed += written(out, "SELECT count(*) FROM send WHERE state = 'sent' AND request NOT LIKE '[\"GET%'") > 0
+    last = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done.code, done.said = last.returncode, last.stderr
+    assert "Traceback" not in last.stderr, last.stderr
+    return done
+
+
+def written(out: Path, query: str) -> int:
+    """A figure of the run's journal, read beside its writer; 0 where there is none yet."""
+    journal = Path(f"{out}.journal")
+    if not journal.exists():
+        return 0
+    with closing(sqlite3.connect(f"{journal.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            figure: int = connection.execute(query).fetchone()[0]
+        except sqlite3.OperationalError:  # its log is just being made or cleared away
+            return 0
+    return figure
 
 
 def wrong(lines: Sequence[Line], found: Sequence[Line], state: dict[str, Any]) -> list[str]:

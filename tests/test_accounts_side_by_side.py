@@ -12,7 +12,7 @@ from shopping import KEYS, Desk, Line, Mall, add, create, desk, get, line, open_
 
 from batchcart.sandbox.calls import Call
 
-CARTS = 12
+CARTS = 8
 FAST = [f"fast{number}" for number in range(9)]
 
 
@@ -44,7 +44,7 @@ def ten_accounts(shop: Desk) -> None:
     """Nine fast accounts and a tenth, `bad`, whose lines stand before, between and after the others'."""
     names = dict(zip([*FAST, "bad"], list(KEYS) * 4, strict=False))
     entries = [
-        shop.entry(name, platform=platform, shop=f"{shop.shop}-{name}", concurrency=2, timeout=2)
+        shop.entry(name, platform=platform, shop=f"{shop.shop}-{name}", concurrency=2, timeout=1)
         for name, platform in names.items()
     ]
     shop.configure(*entries)

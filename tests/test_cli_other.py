@@ -111,7 +111,7 @@ def test_no_command_line_whatever_shows_a_traceback(tmp_path: Path) -> None:
         ["check", "job.jsonl", "--config", "\udcff"],
         ["run", "job.jsonl", "-o", ""],
     ]
-    made = [rng.choices([*COMMANDS, *options], k=2) + rng.choices([*options, *given], k=3) for _ in range(25)]
+    made = [rng.choices([*COMMANDS, *options], k=2) + rng.choices([*options, *given], k=3) for _ in range(15)]
     for words in [*fixed, *(words for words in made if words[0] != "sandbox")]:
         ended = batchcart(*words, folder=tmp_path)
         assert ended.code in {0, 1, 2, 3}, words
@@ -460,3 +460,11 @@ def test_settling_while_a_run_is_at_work_is_refused(shop: Desk) -> None:
         until(lambda: shop.front("loja").saw.carts)
         assert f"pid {process.pid}" in settle(shop, code=2).err
         assert f"pid {process.pid}" in settle(shop, "--line", "1", "--not-done", code=2).err
+
+
+def test_settling_without_the_job_is_told_and_can_be_done_by_hand(shop: Desk) -> None:
+    doubtful(shop, "loja", "reset-after")
+    (shop.folder / "job.jsonl").unlink()
+    assert "--not-done" in settle(shop, code=2).err
+    settle(shop, "--line", "2", "--done", "item_id=5", code=0)
+    assert shop.statuses() == {1: "ok", 2: "ok", 3: "ok"}

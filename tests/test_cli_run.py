@@ -336,6 +336,20 @@ def test_a_second_signal_ends_at_once(shop: Desk) -> None:
     assert shop.front("loja").saw.effects["create"] == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_anything_is_sent_ends_at_once(shop: Desk, number: signal.Signals) -> None:
+    os.mkfifo(shop.folder / "job.jsonl")
+    with shop.started("run", "job.jsonl") as process, (shop.folder / "job.jsonl").open("wb"):
+        until((shop.folder / "job.results.jsonl.lock").exists)
+        time.sleep(0.1)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=5)
+    assert process.returncode == 3
+    assert b"stopped before anything was sent" in err
+    assert b"Traceback" not in err
+    assert {path.name for path in shop.folder.iterdir()} == {"job.jsonl", "batchcart.toml"}
+
+
 def test_accounts_that_are_refused_stay_open_while_others_finish(shop: Desk) -> None:
     refused = {"on": True}
     shop.hook("sklep", lambda _call: "401" if refused["on"] else None)

@@ -157,7 +157,7 @@ def folder(tmp_path: Path, parrot: str, monkeypatch: pytest.MonkeyPatch) -> Path
             monkeypatch.setenv(variable, secret)
             text.append(f'{key} = {{ env = "{variable}" }}')
     (tmp_path / "batchcart.toml").write_text("\n".join(text) + "\n")
-    lines = [one for number in range(5) for name in SECRETS for one in chain(name, f"c{number}")]
+    lines = [one for number in range(3) for name in SECRETS for one in chain(name, f"c{number}")]
     (tmp_path / "job.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
     return tmp_path
 
@@ -184,14 +184,14 @@ def test_no_canary_is_seen_anywhere_after_a_run_with_faults_and_a_kill(folder: P
     with subprocess.Popen(
         argv("run", "job.jsonl"), cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
-        until(lambda: results.exists() and len(results.read_bytes().splitlines()) > 15)
+        until(lambda: results.exists() and len(results.read_bytes().splitlines()) > 10)
         process.kill()
         out, _ = process.communicate()
     assert (folder / "job.results.jsonl.journal-wal").stat().st_size
     assert leaks(folder) == []
     assert CANARY not in out
     assert not seen(batchcart("status", "job.results.jsonl", folder=folder))
-    ended = batchcart("run", "job.jsonl", "--progress", "plain", "--retry-failed", "--patience", "1", folder=folder)
+    ended = batchcart("run", "job.jsonl", "--progress", "plain", "--retry-failed", "--patience", "0.1", folder=folder)
     assert ended.code in {1, 3}
     assert not seen(ended)
     for command in (["settle", "job.results.jsonl"], ["check", "job.jsonl", "--show-requests"]):
@@ -200,6 +200,11 @@ def test_no_canary_is_seen_anywhere_after_a_run_with_faults_and_a_kill(folder: P
     found = [json.loads(text) for text in results.read_text().splitlines()]
     assert {result["account"] for result in found} == set(SECRETS)
     assert any("***" in json.dumps(result) for result in found)
+    (kept,) = (folder / "state").rglob("tokens.json")
+    assert json.loads(kept.read_text())["tokens"] == RENEWED
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    for place in (kept.parent, kept.parent.parent):
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("manner", ["long", "page"])
@@ -210,15 +215,6 @@ def test_no_beginning_of_a_canary_is_seen_where_an_answer_is_cut_to_size(
     monkeypatch.setattr(Parrot, "manners", (manner,))
     assert not seen(batchcart("run", "job.jsonl", "--patience", "0.01", folder=folder))
     assert leaks(folder, CANARY) == []
-
-
-def test_renewed_tokens_are_kept_for_their_owner_alone(folder: Path) -> None:
-    batchcart("run", "job.jsonl", folder=folder)
-    (kept,) = (folder / "state").rglob("tokens.json")
-    assert json.loads(kept.read_text())["tokens"] == RENEWED
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    for place in (kept.parent, kept.parent.parent):
-        assert stat.S_IMODE(place.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("text", ['"CANARY"x', "CANARY\\nCANARY", ""])

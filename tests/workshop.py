@@ -128,9 +128,7 @@ class Shops:
     """The shops of all accounts, and what they saw. ``troubles`` lists broken promises that show on arrival."""
 
     script: Script = lambda _account, _request: ""
-    sandbox: Sandbox = field(
-        default_factory=lambda: _unlimited()
-    )
+    sandbox: Sandbox = field(default_factory=lambda: _unlimited())
     latency: Callable[[], float] = lambda: 0.05
     timeout: float = 30.0
     said: list[Said] = field(default_factory=list)
@@ -266,25 +264,26 @@ class Workshop:
         told: list[str] = []
         watch = Watch(tell=told.append)
         began = loop.time()
-        with ExitStack() as stack:
-            connection, resumed, entries = self._opened()
-            stack.callback(connection.close)
-            source = stack.enter_context(open_job(str(self.folder / "job.jsonl")))
-            plan = stack.enter_context(closing(open_reading(journal_path(self.results))))
-            stack.enter_context(during)
-            journal = _CountingJournal(connection, self.results, ended=watch.on_line, failed=watch.fail)
-            journals.append(journal)
-            stack.callback(journal.close)
-            for name, number in plan.execute("SELECT name, id FROM account ORDER BY id").fetchall():
-                watch.lanes.append(self._lane(entries[name], number, plan, journal, watch, rng))
-            job = Job(get_meta(plan, "run") or "", source, plan, None, resumed)
-            if stop_after is not None:
-                loop.call_later(stop_after, watch.stop)
-            try:
-                await work(job, watch.lanes, ended=lambda _lane, _status: None)
-                await journal.flush()
-            except* JournalFailed as group:
-                watch.failure = watch.failure or next(e for e in group.exceptions if isinstance(e, JournalFailed))
+        connection, resumed, entries = self._opened()
+        with closing(connection):
+            with ExitStack() as stack:
+                source = stack.enter_context(open_job(str(self.folder / "job.jsonl")))
+                plan = stack.enter_context(closing(open_reading(journal_path(self.results))))
+                stack.enter_context(during)
+                journal = _CountingJournal(connection, self.results, ended=watch.on_line, failed=watch.fail)
+                journals.append(journal)
+                stack.callback(journal.close)
+                for name, number in plan.execute("SELECT name, id FROM account ORDER BY id").fetchall():
+                    watch.lanes.append(self._lane(entries[name], number, plan, journal, watch, rng))
+                job = Job(get_meta(plan, "run") or "", source, plan, None, resumed)
+                if stop_after is not None:
+                    loop.call_later(stop_after, watch.stop)
+                try:
+                    await work(job, watch.lanes, ended=lambda _lane, _status: None)
+                    await journal.flush()
+                except JournalFailed as failure:
+                    watch.failure = watch.failure or failure
+            # The writer's connection is nobody else's before its thread has ended.
             summary = Summary(fold(counts(connection), states(connection)), str(self.results))
         found = [json.loads(line) for line in self.results.read_text().splitlines()]
         return Ended(summary, found, told, watch.failure, watch.lanes, loop.time() - began)

@@ -86,7 +86,7 @@ async def _run(options: RunOptions, watch: Watch, progress: str) -> Summary:
 
 @contextmanager
 def _signals(watch: Watch) -> Iterator[None]:
-    """A first signal stops the run politely, a second one at once, also while a long job is still being checked.
+    """A first signal stops the run politely, a second one at once; while the job is still being checked any does.
 
     The loop's own signal handlers would be called only between two awaits.
     """
@@ -99,6 +99,9 @@ def _signals(watch: Watch) -> Iterator[None]:
         if seen > 1:
             _tell_now(f"{name} again: stopped at once; the same command goes on")
             os._exit(3)
+        if not watch.lanes:
+            _tell_now(f"{name}: stopped before anything was sent")
+            raise KeyboardInterrupt
         _tell_now(f"{name}: ending with the requests in flight; once more stops at once")
         loop.call_soon_threadsafe(watch.stop)
 

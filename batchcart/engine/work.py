@@ -14,6 +14,7 @@ from batchcart.engine.conversation import Talk, converse
 from batchcart.engine.lane import Lane
 from batchcart.jobfile import JobSource, RawLine, read_operation
 from batchcart.journal.reading import PlannedLine, ended_lines, open_chains, open_lines, past_of
+from batchcart.journal.writer import JournalFailed
 from batchcart.operation import Operation
 from batchcart.outcome import Skipped, Status
 from batchcart.redaction import redacted
@@ -31,8 +32,13 @@ class Job:
     resumed: bool
 
     def operation(self, planned: PlannedLine, lane: Lane) -> Operation:
-        """The planned line, read again."""
+        """The planned line, read again; raises JournalFailed where the job's text is not what was planned."""
         raw = RawLine(planned.line, planned.offset, self.source.read(planned.offset, planned.length))
+        if planned.digest not in {None, raw.digest}:
+            raise JournalFailed(
+                f"{self.source.name}: line {planned.line} is not what it was when the run was planned. Sending has "
+                "stopped; put the old text back, then run the same command again"
+            )
         operation = read_operation(raw, self.default_account)
         key, _ = chosen_key(operation, lane.account.adapter)
         return operation if key == operation.cart_id else replace(operation, cart_id=key)
@@ -95,5 +101,5 @@ def remembered(job: Job, lane: Lane, number: int, before: float = math.inf) -> C
         for line in ended_lines(job.plan, lane.number, number):
             if line.planned.line < before:
                 operation = job.operation(line.planned, lane)
-                chain.learn(operation, Status(line.status), line.learnt, operation.line)
+                chain.learn(operation, line.status, line.learnt, operation.line)
     return chain

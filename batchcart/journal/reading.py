@@ -2,12 +2,15 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
 
 from batchcart.exchange import Past
 from batchcart.journal.rows import step_of
+from batchcart.journal.writer import JournalFailed
+from batchcart.outcome import Status
 
 _PAGE = 256
 
@@ -20,6 +23,7 @@ class PlannedLine:
     chain: int
     offset: int
     length: int
+    digest: int | None = None
 
 
 class Learnt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -35,8 +39,20 @@ class EndedLine:
     """An ended line of a chain, with what it brought."""
 
     planned: PlannedLine
-    status: str
+    status: Status
     learnt: Learnt
+
+
+@contextmanager
+def _legible() -> Iterator[None]:
+    """Raises JournalFailed in place of what a damaged journal makes its readers raise."""
+    try:
+        yield
+    except (sqlite3.Error, msgspec.DecodeError, ValueError) as error:
+        raise JournalFailed(
+            f"the journal is damaged: {error}. Sending has stopped; put back a copy of the journal, or start over "
+            "with --fresh, which keeps the old files under another name"
+        ) from None
 
 
 _OPEN = "NOT EXISTS (SELECT 1 FROM result r WHERE r.line = plan.line)"
@@ -46,11 +62,12 @@ def open_chains(connection: sqlite3.Connection, account: int) -> Iterator[int]:
     """The account's chains that have open lines, in order of first appearance; read page by page."""
     last = 0
     while True:
-        page = connection.execute(
-            f"SELECT DISTINCT chain FROM plan WHERE account = ? AND chain > ? AND {_OPEN} "  # noqa: S608
-            "ORDER BY chain LIMIT ?",
-            (account, last, _PAGE),
-        ).fetchall()
+        with _legible():
+            page = connection.execute(
+                f"SELECT DISTINCT chain FROM plan WHERE account = ? AND chain > ? AND {_OPEN} "  # noqa: S608
+                "ORDER BY chain LIMIT ?",
+                (account, last, _PAGE),
+            ).fetchall()
         yield from (chain for (chain,) in page)
         if len(page) < _PAGE:
             return
@@ -61,11 +78,12 @@ def open_lines(connection: sqlite3.Connection, account: int, chain: int) -> Iter
     """The chain's open lines in file order; read page by page."""
     last = 0
     while True:
-        page = connection.execute(
-            f"SELECT line, chain, offset, length FROM plan WHERE account = ? AND chain = ? AND line > ? AND {_OPEN} "  # noqa: S608
-            "ORDER BY line LIMIT ?",
-            (account, chain, last, _PAGE),
-        ).fetchall()
+        with _legible():
+            page = connection.execute(
+                "SELECT line, chain, offset, length, digest FROM plan "  # noqa: S608
+                f"WHERE account = ? AND chain = ? AND line > ? AND {_OPEN} ORDER BY line LIMIT ?",
+                (account, chain, last, _PAGE),
+            ).fetchall()
         yield from (PlannedLine(*row) for row in page)
         if len(page) < _PAGE:
             return
@@ -74,21 +92,23 @@ def open_lines(connection: sqlite3.Connection, account: int, chain: int) -> Iter
 
 def ended_lines(connection: sqlite3.Connection, account: int, chain: int) -> Iterator[EndedLine]:
     """The chain's ended lines in file order, with what they brought."""
-    rows = connection.execute(
-        "SELECT p.line, p.chain, p.offset, p.length, r.status, r.learnt FROM plan p JOIN result r ON r.line = p.line "
-        "WHERE p.account = ? AND p.chain = ? ORDER BY p.line",
-        (account, chain),
-    )
-    for *place, status, learnt in rows:
-        yield EndedLine(PlannedLine(*place), status, msgspec.json.decode(learnt, type=Learnt))
+    with _legible():
+        rows = connection.execute(
+            "SELECT p.line, p.chain, p.offset, p.length, p.digest, r.status, r.learnt "
+            "FROM plan p JOIN result r ON r.line = p.line WHERE p.account = ? AND p.chain = ? ORDER BY p.line",
+            (account, chain),
+        )
+        for *place, status, learnt in rows:
+            yield EndedLine(PlannedLine(*place), Status(status), msgspec.json.decode(learnt, type=Learnt))
 
 
 def past_of(connection: sqlite3.Connection, line: int) -> tuple[Past, int, int, float | None]:
     """An open operation's past, with the number of its sends, how many led nowhere, and the time of the first."""
-    rows = connection.execute(
-        "SELECT at, state, request, status, headers, body, why FROM send WHERE line = ? ORDER BY n", (line,)
-    ).fetchall()
-    past = tuple(step for row in rows if (step := step_of(row)) is not None)
+    with _legible():
+        rows = connection.execute(
+            "SELECT at, state, request, status, headers, body, why FROM send WHERE line = ? ORDER BY n", (line,)
+        ).fetchall()
+        past = tuple(step for row in rows if (step := step_of(row)) is not None)
     astray = sum(1 for row in rows if row[1] != "answered")
     return past, len(rows), astray, rows[0][0] if rows else None
 

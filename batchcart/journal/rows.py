@@ -41,6 +41,8 @@ def step_of(
         return Exchange(request, Response(status or 0, body or b"", kept), at)
     if state == "lost":
         return Lost(request, why or "no answer", at)
-    if state == "sent" and request.writes:
-        return Lost(request, "batchcart was stopped before the answer came", at)
+    if state == "sent":
+        return Lost(request, "batchcart was stopped before the answer came", at) if request.writes else None
+    if state != "void":
+        raise ValueError(f"{state!r} is no state of a request")
     return None

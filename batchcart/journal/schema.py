@@ -1,6 +1,7 @@
 """Owns the journal's tables, and opening a file that may be absent, foreign, newer or damaged."""
 
 import sqlite3
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from batchcart.errors import UsageError
@@ -48,6 +49,7 @@ def create(path: Path) -> sqlite3.Connection:
     """A fresh journal, open for writing; raises UsageError where the folder does not take it."""
     try:
         connection = _connect(path)
+        _configure(connection)
         connection.executescript(TABLES)
     except sqlite3.OperationalError as error:
         if "full" in str(error):
@@ -59,20 +61,26 @@ def create(path: Path) -> sqlite3.Connection:
 
 def open_existing(path: Path) -> sqlite3.Connection:
     """A journal that is there, open for writing; raises UsageError where it is damaged, foreign or newer."""
-    try:
-        connection = _connect(path)
-        found = get_meta(connection, "version")
-        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("its pages do not fit together")
-    except sqlite3.Error as error:
-        raise UsageError(
-            f"the journal {path} cannot be read: {error}. Nothing was sent and nothing was changed. Put back a copy "
-            "of it, or start over with --fresh, which keeps the old files under another name"
-        ) from None
-    if found is None or int(found) > VERSION:
-        connection.close()
-        raise UsageError(f"the journal {path} was written by a newer batchcart (format {found}); use that version")
-    return connection
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(closing(_connect(path)))
+            _configure(connection)
+            found = get_meta(connection, "version")
+            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("its pages do not fit together")
+            if found is None or not found.isdecimal():
+                raise sqlite3.DatabaseError("it does not say its version")
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            # SQLite's own words may quote what is damaged, and so not be text.
+            said = error if isinstance(error, sqlite3.Error) else "it is damaged"
+            raise UsageError(
+                f"the journal {path} cannot be read: {said}. Nothing was sent and nothing was changed. Put back a "
+                "copy of it, or start over with --fresh, which keeps the old files under another name"
+            ) from None
+        if int(found[:9]) > VERSION:
+            raise UsageError(f"the journal {path} was written by a newer batchcart (format {found}); use that version")
+        stack.pop_all()
+        return connection
 
 
 def open_reading(path: Path) -> sqlite3.Connection:
@@ -97,7 +105,9 @@ def forget_states(connection: sqlite3.Connection) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+
+def _configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    return connection

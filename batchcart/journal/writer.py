@@ -29,6 +29,10 @@ _STATE = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _FORGET = "DELETE FROM send WHERE line = ?"
 
 
+_RESERVE = 1 << 18
+"""Bytes of disk kept back for the answers to what is on its way when the disk turns out to be full."""
+
+
 class JournalFailed(Stopped):
     """The journal or the result file takes no more; nothing may be sent any longer."""
 
@@ -58,6 +62,9 @@ class Journal:
         self._results_path = results
         self._results = os.open(results, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._until: int = os.fstat(self._results).st_size
+        self._reserve = Path(f"{results}.journal.reserve")
+        with contextlib.suppress(OSError):
+            self._reserve.write_bytes(bytes(_RESERVE))
         self._ended = ended
         self._failed = failed
         self._loop = asyncio.get_running_loop()
@@ -97,18 +104,20 @@ class Journal:
         self._put((_STATE, (f"state:{account}", msgspec.json.encode((state, reason)).decode())))
 
     async def flush(self) -> None:
-        """Wait until everything noted so far is on the disk."""
-        self._check()
+        """Wait until everything noted so far is on the disk; raises JournalFailed where any of it is not."""
         waiter = self._loop.create_future()
         self._open.waiters.append(waiter)
         self._hand_over()
         await waiter
+        self._check()
 
     def close(self) -> None:
         """Write what is left, and end the thread; the result file is synced."""
         self._hand_over()
         self._inbox.put(None)
         self._thread.join()
+        with contextlib.suppress(OSError):
+            self._reserve.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             os.fsync(self._results)
         os.close(self._results)
@@ -142,10 +151,10 @@ class Journal:
             self._commit(_Batch())
 
     def _commit(self, batch: _Batch) -> None:
-        """Write the batch; what the disk does not take is tried again with the next one.
+        """Write the batch; what the disk does not take is tried again with the next one, in the room kept back.
 
-        Intents are not: nothing is sent any more. But requests that are on their way end, and if the disk takes their
-        answers after all, nobody need ask the shop what became of them.
+        Intents are not: nothing is sent any more. But requests that are on their way end, and where the disk takes
+        their answers after all, nobody need ask the shop what became of them.
         """
         batch = _Batch(self._owed.statements + batch.statements, batch.waiters, self._owed.lines + batch.lines)
         self._owed = _Batch()
@@ -158,9 +167,9 @@ class Journal:
             refusal = self._fail(error)
             kept = [statement for statement in batch.statements if statement[0] is not _INTENT]
             self._owed = _Batch(kept, [], batch.lines)
-        self._loop.call_soon_threadsafe(_release, batch.waiters, refusal)
         if refusal is None:
             self._append(batch.lines)
+        self._loop.call_soon_threadsafe(_release, batch.waiters, refusal)
 
     def _fail(self, error: Exception) -> JournalFailed:
         if self._failure is None:
@@ -169,6 +178,8 @@ class Journal:
                 "that was done is forgotten; make room, then run the same command again"
             )
             self._loop.call_soon_threadsafe(self._failed, self._failure)
+            with contextlib.suppress(OSError):
+                self._reserve.unlink(missing_ok=True)
         return self._failure
 
     def _write(self, statements: Sequence[Statement]) -> None:

@@ -57,7 +57,7 @@ class DiscountFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_f
 
     discount_type: (
         Annotated[int, msgspec.Meta(ge=1, le=2)]
-        | Annotated[str, msgspec.Meta(pattern="^[12]$", description='"1" or "2"')]
+        | Annotated[str, msgspec.Meta(pattern=r"^[12]$(?!\n)", description='"1" or "2"')]
     )
     discount_value: Money
     discount_code: Text | msgspec.UnsetType = _UNSET

@@ -1,0 +1,102 @@
+"""Killed again and again against misbehaving shops, every line ends once and every effect happens once.
+
+The long form, of more than a hundred kills: pytest -m storm tests/test_storm.py
+"""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import storming
+from storming import Kills, Line, Shops
+
+LIMITS = {"3dcart": "bucket 10 leak 20/s", "tray": "30/s", "shoplo": "25/s"}
+
+
+def assert_survived(lines: Sequence[Line], out: Path, shops: Shops, code: int) -> None:
+    found, counters = storming.results(out), shops.counters()
+    assert storming.wrong(lines, found, shops.state()) == []
+    doubtful = {(result["platform"], result["op"]) for result in found if result["status"] == "in_doubt"}
+    assert doubtful <= {("3dcart", "cart.create")}
+    assert code == (1 if doubtful else 0)
+    assert [name for name, saw in counters.items() if saw[""]["overlaps"]] == []
+
+
+def storm(folder: Path, *, seed: int, carts: int, kills: int, limits: Mapping[str, str] | None = None) -> Kills:
+    lines = storming.job(seed, carts)
+    job, out = storming.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
+    faults = () if limits else storming.FAULTS
+    with storming.shops(folder, faults=faults, limits=limits, seed=seed) as shops:
+        argv = storming.command(job, shops.config, out)
+        done = storming.run_under_kills(argv, out, kills=kills, seed=seed, folder=folder)
+        assert_survived(lines, out, shops, done.code)
+        if limits:
+            assert_kept(shops)
+    return done
+
+
+def assert_kept(shops: Shops) -> None:
+    for platform, saw in shops.counters().items():
+        assert saw[""]["throttled"] == 0, platform
+        for limit, most in saw[""]["worst"].items():
+            size = int(limit.removeprefix("bucket ").split()[0].partition("/")[0])
+            assert size * 0.6 <= most <= size, (platform, limit)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_storm_of_kills_loses_nothing_and_does_nothing_twice(tmp_path: Path, seed: int) -> None:
+    done = storm(tmp_path, seed=seed, carts=60, kills=6)
+    assert done.killed == 6
+    assert done.landed >= 2
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(10, 18))
+def test_a_long_storm_of_kills_loses_nothing_and_does_nothing_twice(tmp_path: Path, seed: int) -> None:
+    done = storm(tmp_path, seed=seed, carts=200, kills=16)
+    assert done.killed == 16
+    assert done.landed >= 6
+
+
+def test_limits_hold_across_kills_and_restarts_without_a_single_429(tmp_path: Path) -> None:
+    done = storm(tmp_path, seed=3, carts=45, kills=5, limits=LIMITS)
+    assert done.killed == 5
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(20, 24))
+def test_limits_hold_across_many_kills_without_a_single_429(tmp_path: Path, seed: int) -> None:
+    done = storm(tmp_path, seed=seed, carts=200, kills=15, limits=LIMITS)
+    assert done.killed == 15
+
+
+def killed_at_commits(folder: Path, commits: Sequence[int]) -> None:
+    """A run that is killed before the first of these commits, goes on, is killed before the next, and so on."""
+    lines = storming.job(4, 9)
+    job, out = storming.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
+    with storming.shops(folder, faults=("reset-after=0.1", "500-after=0.1"), seed=4) as shops:
+        argv = storming.command(job, shops.config, out)
+        dying = [sys.executable, str(Path(__file__).with_name("dying.py"))]
+        environment = storming.environment_of(folder)
+        for commit in commits:
+            start = [*dying, str(commit), *argv[argv.index("run") :]]
+            ended = subprocess.run(start, env=environment, capture_output=True, text=True, timeout=60, check=False)
+            assert ended.returncode == -signal.SIGKILL, ended.stderr
+        last = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert_survived(lines, out, shops, last.returncode)
+
+
+def test_a_run_killed_before_one_commit_after_the_other_loses_nothing(tmp_path: Path) -> None:
+    killed_at_commits(tmp_path, [1, 2, 3, 4, 5, 6, 3])
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("commit", range(2, 40, 2))
+def test_a_run_killed_before_any_commit_loses_nothing(tmp_path: Path, commit: int) -> None:
+    killed_at_commits(tmp_path, [commit])
