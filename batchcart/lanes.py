@@ -12,8 +12,9 @@ from pathlib import Path
 from msgspec import structs
 
 from batchcart.accounts import Account, Entry
-from batchcart.engine.lane import Lane, origin
+from batchcart.engine.lane import Lane
 from batchcart.engine.limiter import Limiter, capacity
+from batchcart.engine.renewal import origin
 from batchcart.journal.reading import next_number
 from batchcart.journal.schema import open_reading
 from batchcart.journal.writer import Journal, JournalFailed

@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterable
 
 SHOWN = b"***"
-_SURELY_SECRET = 8
+SURELY_SECRET = 8
+"""Characters from which on a secret is surely none of a shop's own words."""
+
 _SHORTEST = 4
 
 
@@ -32,7 +34,7 @@ def _shown(found: re.Match[bytes]) -> bytes:
 
 def _pattern(secret: str) -> bytes:
     spelled = b"".join(_spellings(char) for char in secret)
-    return spelled if len(secret) >= _SURELY_SECRET else rb"(?<![\w-])" + spelled + rb"(?![\w-])"
+    return spelled if len(secret) >= SURELY_SECRET else rb"(?<![\w-])" + spelled + rb"(?![\w-])"
 
 
 def _spellings(char: str) -> bytes:

@@ -114,6 +114,8 @@ def mend_results(connection: sqlite3.Connection, path: Path) -> None:
                 "or remove it to have it rebuilt from the journal"
             )
         if not _has_holes(file, size):
+            if size == whole and not first:
+                return  # it is whole: not even its time changes
             file.truncate(whole)
             file.seek(whole)
             while first:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_TURN = 1e-9  # seconds that a turn of the loop takes
 _PATIENCE = 20.0  # real seconds after which a loop that waits for nothing that could come is called stuck
 
 
@@ -19,6 +20,7 @@ class _Jumping(selectors.DefaultSelector):
         self._busy = busy
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += _TURN
         if timeout is None or (timeout > 0 and self._busy()):
             ready = super().select(_PATIENCE)
             assert ready, "everything waits for ever"

@@ -5,6 +5,8 @@ from typing import assert_never
 
 from batchcart.adapter import Cell, Credentials, Known
 from batchcart.engine.lane import Heard, Lane
+from batchcart.engine.outage import until_up
+from batchcart.engine.renewal import renew
 from batchcart.engine.retry import MOST_TRIES
 from batchcart.exchange import Exchange, Lost, NotSent, Past, Request, Response, Unanswered
 from batchcart.operation import Operation
@@ -90,7 +92,7 @@ def _settling(past: Past, now: float) -> float:
 async def _ask(talk: Talk, request: Request) -> Step | None:
     """Send one request and say what follows from what came back; None where the lane was halted."""
     lane = talk.lane
-    if not await lane.up():
+    if not await until_up(lane):
         return None
     used = lane.credentials
     heard = await lane.say(talk.operation.line, talk.sends + 1, request)
@@ -153,7 +155,7 @@ async def _answered(talk: Talk, heard: Heard, exchange: Exchange, step: Step, us
             lane.note(talk.operation.line, heard, "void")
             talk.astray += 1
             again, talk.denied = talk.denied, True
-            return request if await lane.renew(denied, used, again=again) else None
+            return request if await renew(lane, denied, used, again=again) else None
         case Failing(message, then, slow, pause):
             lane.note(talk.operation.line, heard, "failing" if request.writes else "void")
             lane.unwell(message, pause=pause)

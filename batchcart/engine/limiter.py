@@ -16,15 +16,11 @@ from batchcart.ledger import Sends
 from batchcart.limits import Bucket, Limit, Window
 
 _LEAST_MARGIN = 0.003
+_SUREST_MARGIN = 0.0005  # for the clock's own steps
 _FIRST_JITTER = 0.002  # until round trips have been measured
 _LONG = 60.0  # seconds from which on a wait is worth a word
 _REMEMBERED = 1024  # sends, where no limit asks for more
 _PACED = 60.0  # longer windows are quotas: spent as they come, not stretched over the day
-
-
-def window_opens(sends: Sends, window: Window, margin: float) -> float:
-    """From when on one more send keeps the window: the count-th last send is a window and a margin old."""
-    return sends.back(window.count) + window.seconds + margin
 
 
 def margin(window: Window, jitter: float) -> float:
@@ -74,8 +70,11 @@ class Limiter:
         self._filled = False
         self._held_until = -math.inf
         self._round_trip, self._jitter = 0.0, _FIRST_JITTER
+        self._delay = 0.0  # usual seconds between permit and send
+        self._inside: set[int] = set()  # let through, and their bytes have not left yet
         self._unanswered: set[int] = set()
-        self._answer = asyncio.Event()
+        self._news = asyncio.Event()
+        self._since = {window: sends.back(window.count) for window in self._windows}
         self._refused: deque[float] = deque()
         self._last_refusal = -math.inf
         self._learnt = _learning(self._windows, self._buckets)
@@ -97,25 +96,31 @@ class Limiter:
                 self._learnt_slot = max(self._learnt_slot + self._learnt.seconds / self._learnt.allowed, now - 0.02)
             for window, last in self._slots.items():
                 self._slots[window] = next_slot(last, window, now)
-            for index, bucket in enumerate(self._buckets):
-                self._sends.set_level(index, max(now, self._sends.level(index)) + 1 / bucket.leak)
             number = self._sends.append(now)
+            self._inside.add(number)
             self._unanswered.add(number)
             return number
 
     def left(self, number: int) -> None:
-        """The send's bytes leave only now, so its window begins now."""
-        self._sends.restamp(number, self._clock())
+        """The send's bytes leave only now, so its window begins now, and the bucket's level rises now."""
+        now = self._clock()
+        self._inside.discard(number)
+        self._delay += 0.1 * (now - self._sends.back(self._sends.count - number) - self._delay)
+        self._sends.restamp(number, now)
+        for index, bucket in enumerate(self._buckets):
+            self._sends.set_level(index, max(now, self._sends.level(index)) + 1 / bucket.leak)
+        self._news.set()
 
     def answered(self, number: int, round_trip: float) -> None:
         """The send has its answer, or will never have one; ``round_trip`` in seconds."""
+        self._inside.discard(number)
         self._unanswered.discard(number)
         if self._strict:
             self._sends.restamp(number, self._clock())
         if self._round_trip:
             self._jitter += 0.1 * (min(abs(round_trip - self._round_trip), 0.1) - self._jitter)
         self._round_trip += 0.1 * (round_trip - self._round_trip) if self._round_trip else round_trip
-        self._answer.set()
+        self._news.set()
 
     def hold(self, seconds: float) -> None:
         """Send nothing for so long: the shop asked for it."""
@@ -139,16 +144,35 @@ class Limiter:
         return max(0.0, self._held_until - self._clock())
 
     def _opens(self, now: float) -> float:
+        """From when on one more send keeps all limits; infinity where that depends on one that is on its way."""
         moments = [self._held_until]
-        for window in self._windows:
-            moments.append(window_opens(self._sends, window, margin(window, self._jitter)))
-            if self._strict and self._sends.count - window.count in self._unanswered:
-                moments.append(math.inf)
+        moments += [self._window_opens(window) for window in self._windows]
+        moments += [self._bucket_opens(index, bucket) for index, bucket in enumerate(self._buckets)]
         moments += [next_slot(last, window, now) for window, last in self._slots.items()]
         if self._learnt.allowed is not None:
             learnt = Window(self._learnt.allowed, self._learnt.seconds)
-            moments += [window_opens(self._sends, learnt, margin(learnt, self._jitter)), self._learnt_slot]
+            opens = self._sends.back(learnt.count) + learnt.seconds + self._margin(learnt)
+            moments += [opens, self._learnt_slot]
         return max(moments)
+
+    def _window_opens(self, window: Window) -> float:
+        """The count-th last send, and all before it, must be a window and a margin old.
+
+        A send may leave long after it was let through (a slow disk, a slow handshake), and later than its followers.
+        """
+        if self._sends.count - window.count in (self._unanswered if self._strict else self._inside):
+            return math.inf
+        self._since[window] = max(self._since[window], self._sends.back(window.count))
+        return self._since[window] + window.seconds + self._margin(window)
+
+    def _margin(self, window: Window) -> float:
+        """The margin at the permit, so that it is kept at the send, which follows a little later."""
+        return max(_SUREST_MARGIN, margin(window, self._jitter) - self._delay)
+
+    def _bucket_opens(self, index: int, bucket: Bucket) -> float:
+        """What has left, less what has leaked, must leave room for what was let through and for one more."""
+        room = bucket.size - bucket_slack(bucket) - len(self._inside) - 1
+        return self._sends.level(index) - room / bucket.leak if room >= 0 else math.inf
 
     def _told(self, now: float) -> float:
         """How many sends in the learnt limit's window this 429 says are allowed.
@@ -174,14 +198,14 @@ class Limiter:
     def _used_up(self, seconds: float) -> Window | None:
         """The window that is the reason for so long a wait; None where it is something else."""
         opens = self._clock() + seconds - 1.0
-        return next((window for window in self._windows if window_opens(self._sends, window, 1.0) >= opens), None)
+        return next((window for window in self._windows if self._window_opens(window) >= opens), None)
 
     async def _wait(self, seconds: float) -> None:
         if math.isfinite(seconds):
             await asyncio.sleep(seconds)
         else:
-            self._answer.clear()
-            await self._answer.wait()
+            self._news.clear()
+            await self._news.wait()
 
     async def _fill(self) -> None:
         """Bring the buckets to the level that earlier runs left."""

@@ -1,0 +1,55 @@
+"""Owns waiting for a shop that is down, and giving it up after the account's patience; it does not know why it is."""
+
+from batchcart.engine.lane import Lane, Reply
+from batchcart.engine.retry import probe_wait
+from batchcart.exchange import Exchange, NotSent, Response, Unanswered
+from batchcart.outcome import Busy, Failing
+
+
+async def until_up(lane: Lane) -> bool:
+    """Wait out an outage, asking a harmless question at growing intervals; whether to go on."""
+    if lane.down_since is None or lane.halted:
+        return not lane.halted
+    with lane.may_break_off():
+        await lane.probing.acquire()
+    try:
+        await _probe(lane)
+    finally:
+        lane.probing.release()
+    return not lane.halted
+
+
+async def _probe(lane: Lane) -> None:
+    probes = 0
+    while lane.down_since is not None and not lane.halted:
+        away = lane.monotonic() - lane.down_since
+        if away > lane.patience:
+            minutes = f"{lane.patience / 60:g} min"
+            lane.close(
+                "unreachable",
+                f"unreachable for {minutes} ({lane.down_why}). Its lines stay open; run again later",
+            )
+            return
+        if probes == 1:
+            lane.tell(f"account {lane.account.name!r}: the shop is down ({lane.down_why}); asking again until it is up")
+        if not await lane.wait(min(probe_wait(probes, lane.rng), max(0.05, lane.patience - away))):
+            return
+        probes += 1
+        heard = await lane.ask(lane.account.adapter.ping)
+        if heard is not None and _is_up(lane, heard.reply):
+            lane.down_since = None
+            lane.bad_in_a_row = 0
+            if probes > 1:
+                lane.tell(f"account {lane.account.name!r}: the shop is up again")
+
+
+def _is_up(lane: Lane, reply: Reply) -> bool:
+    match reply:
+        case Response() as response:
+            trouble = lane.account.adapter.trouble(Exchange(lane.account.adapter.ping, response))
+            if isinstance(trouble, Busy):
+                lane.throttle(trouble)
+            return not isinstance(trouble, Failing)
+        case NotSent(why) | Unanswered(why):
+            lane.down_why = why
+            return False
