@@ -203,7 +203,7 @@ def test_the_schema_accepts_every_line_of_the_example_jobs(schema: dict[str, Any
     for path in JOBS:
         for number, text in enumerate(path.read_text().splitlines(), 1):
             if "broken" not in path.name:
-                assert wrong(json.loads(text), schema, schema) == [], (path.name, number)
+                assert not list(Draft202012Validator(schema).iter_errors(json.loads(text))), (path.name, number)
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ class Limiter:
 
         A send may leave long after it was let through (a slow disk, a slow handshake), and later than its followers.
         """
-        if self._sends.count - window.count in (self._unanswered if self._strict else self._inside):
+        if self._sends.count - window.count in (self._unanswered if self._strict else set()):
             return math.inf
         self._since[window] = max(self._since[window], self._sends.back(window.count))
         return self._since[window] + window.seconds + self._margin(window)
