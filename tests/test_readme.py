@@ -1,0 +1,89 @@
+"""Owns holding the README against the program: its commands, tables and script must be true."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from batchcart.sandbox.faults import parse_fault
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def _batchcart(*argv: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "batchcart", *argv]
+    environment = {"XDG_STATE_HOME": str(folder / "state"), "PYTHONPATH": str(ROOT), "PATH": ""}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def _without_figures(text: str) -> str:
+    return re.sub(r"[\d.]+", "#", text)
+
+
+def test_the_quickstart_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    done = _batchcart("run", str(ROOT / "jobs" / "quickstart.jsonl"), folder=tmp_path)
+
+    assert done.returncode == 0
+    shown = _blocks("text")[0]
+    assert [line for line in shown.splitlines() if "requests in" not in line] == [
+        line for line in done.stdout.splitlines() if "requests in" not in line
+    ]
+    assert _without_figures(shown) == _without_figures(done.stdout)
+
+
+def test_the_operations_table_is_the_programs_own(tmp_path: Path) -> None:
+    assert _batchcart("platforms", "--markdown", folder=tmp_path).stdout in README
+
+
+def test_the_broken_job_gets_the_sentence_the_readme_shows(tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "broken.jsonl").write_text((ROOT / "jobs" / "broken.jsonl").read_text())
+
+    done = _batchcart("run", "jobs/broken.jsonl", folder=tmp_path)
+
+    assert done.returncode == 2
+    assert _blocks("text")[1] in done.stderr
+
+
+def test_the_python_script_runs_and_makes_its_cart(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(_blocks("python")[0])
+    environment = {"XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONPATH": str(ROOT), "PATH": ""}
+
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert re.search(r"^1 old-cart-17 ok \w+$", done.stdout, flags=re.MULTILINE)
+    assert "'ok': 2" in done.stdout
+
+
+def test_the_sandbox_options_in_the_readme_are_understood() -> None:
+    faults = re.findall(r"--fault (\S+)", README)
+
+    assert [parse_fault(text).rate for text in faults] == [0.05, 0.1]
+
+
+def test_the_config_in_the_readme_is_understood(tmp_path: Path) -> None:
+    (tmp_path / "batchcart.toml").write_text(_blocks("toml")[0])
+    (tmp_path / "job.jsonl").write_text(
+        "".join(f'{{"op":"cart.get","account":"{name}","cart_id":"k"}}\n' for name in ("acme", "loja", "sklep"))
+    )
+
+    done = _batchcart("check", "job.jsonl", folder=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "environment variable ACME_PRIVATE_KEY is not set" in done.stdout
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    commands = [line for line in README.splitlines() if re.fullmatch(r"python3 -m venv \.venv && .*pytest", line)]
+
+    assert len(commands) == 1
+    assert "README.md" in (ROOT / ".ci" / "run").read_text()
