@@ -93,7 +93,8 @@ class Limiter:
                 await self._wait(wait)
             now = self._clock()
             if self._learnt.allowed is not None:
-                self._learnt_slot = max(self._learnt_slot + self._learnt.seconds / self._learnt.allowed, now - 0.02)
+                spacing = self._learnt.seconds / self._learnt.allowed
+                self._learnt_slot = max(self._learnt_slot, now - min(0.02, 0.1 * spacing)) + spacing
             for window, last in self._slots.items():
                 self._slots[window] = next_slot(last, window, now)
             number = self._sends.append(now)
@@ -130,6 +131,9 @@ class Limiter:
         """The shop said 429: send nothing for so long, and learn from it what the shop allows."""
         now = self._clock()
         self._refused.append(now)
+        for index, bucket in enumerate(self._buckets):  # the shop's is full, whatever we thought
+            full = now + (bucket.size - bucket_slack(bucket)) / bucket.leak
+            self._sends.set_level(index, max(full, self._sends.level(index)))
         if now >= self._held_until:  # what was on its way already tells the same once more
             self._learnt = self._learnt.throttled(self._told(now))
         self.hold(seconds)
@@ -150,9 +154,7 @@ class Limiter:
         moments += [self._bucket_opens(index, bucket) for index, bucket in enumerate(self._buckets)]
         moments += [next_slot(last, window, now) for window, last in self._slots.items()]
         if self._learnt.allowed is not None:
-            learnt = Window(self._learnt.allowed, self._learnt.seconds)
-            opens = self._sends.back(learnt.count) + learnt.seconds + self._margin(learnt)
-            moments += [opens, self._learnt_slot]
+            moments.append(self._learnt_slot)
         return max(moments)
 
     def _window_opens(self, window: Window) -> float:
@@ -160,7 +162,7 @@ class Limiter:
 
         A send may leave long after it was let through (a slow disk, a slow handshake), and later than its followers.
         """
-        if self._sends.count - window.count in (self._unanswered if self._strict else set()):
+        if self._sends.count - window.count in (self._unanswered if self._strict else self._inside):
             return math.inf
         self._since[window] = max(self._since[window], self._sends.back(window.count))
         return self._since[window] + window.seconds + self._margin(window)
@@ -181,19 +183,19 @@ class Limiter:
         429 too: as many as were let through since then, scaled to the window.
         """
         if self._windows or not self._buckets:
-            return self._accepted(now - self._learnt.seconds)
+            return self._accepted(now - self._learnt.seconds) - len(self._unanswered)
         last, self._last_refusal = self._last_refusal, now
         return self._accepted(last) * self._learnt.seconds / (now - last) if math.isfinite(last) else 0.0
 
     def _accepted(self, since: float) -> int:
-        """How many sends the shop let through since then."""
+        """How many sends the shop let through since then, or has not answered yet."""
         while self._refused and self._refused[0] <= since:
             self._refused.popleft()
         low, high = 0, min(self._sends.count, self._sends.capacity)
         while low < high:  # the sends lie in order: halve until the oldest one in the window is found
             middle = (low + high + 1) // 2
             low, high = (middle, high) if self._sends.back(middle) > since else (low, middle - 1)
-        return low - len(self._refused) - len(self._unanswered)
+        return low - len(self._refused)
 
     def _used_up(self, seconds: float) -> Window | None:
         """The window that is the reason for so long a wait; None where it is something else."""

@@ -1,17 +1,38 @@
 """Owns learning a shop's true limit from its 429s; arithmetic only, it does not wait.
 
-One 429 may be chance, so it takes two that tell the same, and clearly less than the config says. A learnt limit climbs
-again after a long quiet stretch, and each time that proves too early the next stretch is twice as long. If going
-slower does not bring fewer 429s, they have nothing to do with speed, and nothing more is learnt from them.
+One 429 may be chance, so it takes two that tell the same, and clearly less than the config says. What was learnt climbs
+again in small steps: a step that brings a 429 is taken back, and the next one waits twice as long. If going slower does
+not make 429s rarer, they have nothing to do with speed; then it is forgotten, and harder to convince the next time.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 _ALIKE = 0.15
 _CLEARLY_LESS = 0.9
+_STEP = 0.05
 _SOON = 100
-_MOST_FUTILE = 5
-_FIRST_QUIET, _LONGEST_QUIET = 300, 5000
+_LEAST_QUIET, _FIRST_QUIET, _LONGEST_QUIET = 100, 300, 5000
+_MOST_NEEDED = 16
+_ENOUGH = 4  # 429s at the slower rate from which on it is compared
+_RARER = 2.0
+_RARE = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How often sends are answered 429, of late."""
+
+    sends: float = 0.0
+    refusals: float = 0.0
+
+    def __add__(self, refusals: float) -> "Share":
+        halved = 0.5 if self.sends >= 1000 else 1.0
+        return Share(self.sends * halved + 1, self.refusals * halved + refusals)
+
+    @property
+    def gap(self) -> float:
+        """Sends from one 429 to the next."""
+        return self.sends / max(self.refusals, 1e-9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,40 +41,66 @@ class Throttle:
 
     most: int
     seconds: float
-    allowed: int | None = None
+    allowed: float | None = None
     suspected: float = 0.0
+    alike: int = 0
+    needed: int = 1
     quiet: int = 0
     patience: int = _FIRST_QUIET
-    futile: int = 0
+    raised_from: float = 0.0
+    full_speed: Share = field(default_factory=Share)
+    slowed: Share = field(default_factory=Share)
 
     def throttled(self, told: float) -> "Throttle":
         """After a 429, which tells that the shop allows ``told`` sends in the limit's window."""
-        if self.futile >= _MOST_FUTILE:
-            return self
         if self.allowed is not None:
             return self._lowered(self.allowed)
-        if told >= _CLEARLY_LESS * self.most or told < 1:
-            return self
-        if self.suspected and abs(told - self.suspected) <= max(1.0, _ALIKE * self.suspected):
-            return replace(self, allowed=max(1, int(min(told, self.suspected))), suspected=0.0, quiet=0)
-        return replace(self, suspected=told)
+        seen = replace(self, full_speed=self.full_speed + 1)
+        if told >= _CLEARLY_LESS * self.most or told <= 0:
+            return replace(seen, alike=0, suspected=0.0)
+        if not self.suspected or abs(told - self.suspected) > max(1.0, _ALIKE * self.suspected):
+            return replace(seen, alike=0, suspected=told)
+        if self.alike + 1 < self.needed:
+            return replace(seen, alike=self.alike + 1)
+        return replace(
+            seen,
+            allowed=(told + self.suspected) / 2,
+            alike=0,
+            suspected=0.0,
+            quiet=0,
+            patience=_FIRST_QUIET,
+            raised_from=0.0,
+            slowed=Share(),
+        )
 
     def passed(self) -> "Throttle":
         """After a send that was not throttled."""
         if self.allowed is None:
-            return self
-        if self.quiet + 1 < self.patience:
-            return replace(self, quiet=self.quiet + 1)
-        raised = self.allowed + _step(self.allowed)
-        return replace(self, allowed=None if raised >= self.most else raised, quiet=0)
+            return replace(self, full_speed=self.full_speed + 0)
+        quiet, slowed = self.quiet + 1, self.slowed + 0
+        if quiet < self.patience:
+            return replace(self, quiet=quiet, slowed=slowed)
+        raised = self.allowed * (1 + _STEP)
+        return replace(
+            self,
+            allowed=None if raised >= self.most else raised,
+            quiet=0,
+            patience=max(_LEAST_QUIET, self.patience // 2),
+            raised_from=self.allowed,
+            slowed=slowed,
+        )
 
-    def _lowered(self, allowed: int) -> "Throttle":
-        futile = self.futile + 1 if self.quiet < _SOON else 1
-        if futile >= _MOST_FUTILE:
-            return replace(self, allowed=None, futile=futile)
-        patience = min(_LONGEST_QUIET, 2 * self.patience)
-        return replace(self, allowed=max(1, allowed - _step(allowed)), quiet=0, patience=patience, futile=futile)
+    def _lowered(self, allowed: float) -> "Throttle":
+        slowed = self.slowed + 1
+        if _in_vain(self.full_speed, slowed):
+            return replace(self, allowed=None, needed=min(_MOST_NEEDED, 2 * self.needed), slowed=Share())
+        taken_back = self.raised_from if self.raised_from and self.quiet < _SOON else allowed * (1 - _STEP)
+        patience = min(_LONGEST_QUIET, 4 * self.patience)
+        return replace(self, allowed=taken_back, quiet=0, patience=patience, raised_from=0.0, slowed=slowed)
 
 
-def _step(allowed: int) -> int:
-    return max(1, allowed // 20)
+def _in_vain(full_speed: Share, slowed: Share) -> bool:
+    """Whether going slower has not made 429s rarer than they were, or not rare after many of them."""
+    return (slowed.refusals >= _ENOUGH and slowed.gap < _RARER * full_speed.gap) or (
+        slowed.refusals >= 2 * _ENOUGH and slowed.gap < _RARE
+    )

@@ -1,0 +1,135 @@
+"""A shop that allows less than the config says is learnt from its 429s; one that says 429 by chance is not believed."""
+
+import asyncio
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+import virtualtime
+
+from batchcart.engine.limiter import Limiter, capacity
+from batchcart.ledger import Sends
+from batchcart.limits import Limit, parse_limit
+from batchcart.sandbox.metering import Meter, meter
+
+
+@dataclass
+class Shop:
+    """A shop at its true limits; ``chance`` is how often it says 429 for no reason."""
+
+    true: Sequence[Limit]
+    configured: Sequence[Limit]
+    chance: float = 0.0
+    seed: int = 1
+    workers: int = 8
+    asks: Callable[[float], float] = math.ceil
+    answers: list[tuple[float, bool]] = field(default_factory=list)
+    door: Meter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.door = meter(self.true)
+
+    async def serve(self, count: int, limiter: Limiter | None = None) -> Limiter:
+        clock = asyncio.get_running_loop().time
+        rng = random.Random(self.seed)
+        if limiter is None:
+            sends = Sends(None, capacity(self.configured), monotonic=clock, wall=clock)
+            limiter = Limiter(self.configured, sends, strict=False, clock=clock)
+        left = count
+
+        async def work() -> None:
+            nonlocal left
+            while left > 0:
+                left -= 1
+                number = await limiter.acquire()
+                await asyncio.sleep(rng.uniform(0.0005, 0.002))
+                limiter.left(number)
+                began = clock()
+                await asyncio.sleep(rng.uniform(0.01, 0.03))
+                wait = self.door.arrive(clock()) or (1.0 if rng.random() < self.chance else 0.0)
+                self.answers.append((clock(), wait == 0))
+                await asyncio.sleep(rng.uniform(0.01, 0.03))
+                limiter.answered(number, clock() - began)
+                if wait:
+                    limiter.throttled(self.asks(wait))
+                else:
+                    limiter.passed()
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self.workers):
+                group.create_task(work())
+        return limiter
+
+    def refused(self, since: int = 0) -> float:
+        """The share of 429s among the answers from that one on."""
+        later = self.answers[since:]
+        return sum(not good for _, good in later) / len(later)
+
+    def rate(self, since: int = 0) -> float:
+        """Good answers a second from that one on."""
+        later = self.answers[since:]
+        return sum(good for _, good in later) / (later[-1][0] - later[0][0])
+
+
+HALVES = [
+    ("180/min", "90/min"),
+    ("50/s", "25/s"),
+    ("2/s", "1/s"),
+    ("10/s", "5/s"),
+    ("500/s", "250/s"),
+    ("bucket 50 leak 2/s", "bucket 25 leak 1/s"),
+    ("bucket 50 leak 2/s", "bucket 50 leak 1/s"),
+    ("bucket 50 leak 2/s", "bucket 25 leak 2/s"),
+    ("bucket 40 leak 20/s", "bucket 20 leak 10/s"),
+]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("configured", "true"), HALVES)
+def test_a_shop_with_half_the_configured_limit_refuses_less_than_one_in_a_hundred(
+    configured: str, true: str, seed: int
+) -> None:
+    shop = Shop([parse_limit(true)], [parse_limit(configured)], seed=seed)
+    virtualtime.run(shop.serve(2500))
+    print(shop.refused(), shop.rate(500), shop.refused(500))
+    assert shop.refused() < 0.01
+
+
+@pytest.mark.parametrize(("configured", "true"), HALVES)
+def test_what_was_learnt_is_used_up(configured: str, true: str) -> None:
+    real = parse_limit(true)
+    shop = Shop([real], [parse_limit(configured)], workers=64)
+    virtualtime.run(shop.serve(3000))
+    most = getattr(real, "leak", 0) or real.count / real.seconds
+    print(shop.rate(500), most)
+    assert shop.rate(500) >= 0.8 * most
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("chance", [0.01, 0.03, 0.1])
+@pytest.mark.parametrize("limit", ["50/s", "2/s", "180/min", "bucket 50 leak 2/s"])
+def test_429s_by_chance_slow_by_no_more_than_half_in_the_long_run(limit: str, chance: float, seed: int) -> None:
+    limits = [parse_limit(limit)]
+    plain, unlucky = (Shop(limits, limits, rate, seed, asks=lambda _: 0.05) for rate in (0.0, chance))
+    for shop in (plain, unlucky):
+        virtualtime.run(shop.serve(4000))
+    print("plain", plain.rate(2000), plain.refused(2000), "unlucky", unlucky.rate(2000))
+    assert unlucky.rate(2000) > 0.5 * plain.rate(2000)
+
+
+@pytest.mark.parametrize(("configured", "true"), [("180/min", "90/min"), ("50/s", "25/s"), ("bucket 50 leak 2/s", "bucket 50 leak 1/s")])
+def test_it_climbs_back_when_the_shop_allows_more_again(configured: str, true: str) -> None:
+    limit = parse_limit(configured)
+    shop = Shop([parse_limit(true)], [limit], workers=64)
+
+    async def script() -> None:
+        limiter = await shop.serve(1500)
+        shop.door = meter([limit])
+        await shop.serve(12000, limiter)
+
+    virtualtime.run(script())
+    most = getattr(limit, "leak", 0) or limit.count / limit.seconds
+    print(shop.rate(12500), most)
+    assert shop.rate(12500) >= 0.95 * most
