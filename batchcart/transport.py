@@ -99,10 +99,15 @@ async def _send(
             trace_request_ctx=progress,
         ) as answer:
             body = await _read(answer)
-            headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
+            headers = {name: _plain(answer.headers[name]) for name in _KEPT_HEADERS if name in answer.headers}
             return Response(answer.status, body, headers)
-    except (TimeoutError, aiohttp.ClientError, OSError, _SentTwice, _TooLarge) as error:
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError, _SentTwice, _TooLarge) as error:
         return _what_became(error, account, left=progress.left)
+
+
+def _plain(header: str) -> str:
+    """A header's text; bytes that are none of UTF-8 become question marks."""
+    return header.encode("utf-8", "replace").decode()
 
 
 class _TooLarge(Exception):
@@ -148,6 +153,8 @@ def _why_not(error: BaseException) -> str:
             return "its TLS certificate was not accepted, or TLS failed"
         case aiohttp.ClientConnectorDNSError():
             return "its name is not known"
+        case UnicodeError():
+            return "its name cannot be one"
         case asyncio.TimeoutError():
             return "no connection in time"
         case OSError() as failed if failed.strerror:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import virtualtime
@@ -154,10 +155,8 @@ def test_a_bucket_is_filled_and_then_its_leak_is_used_up(text: str) -> None:
 @settings(max_examples=40, deadline=None)
 @given(_mixes, st.lists(st.floats(0.0, 8.0), min_size=1, max_size=5), st.integers(0, 99))
 def test_restarts_keep_the_limits(limits: list[Limit], stops: list[float], seed: int) -> None:
-    import tempfile
-
     rng = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
         traffic = Traffic(limits, 6, before=lambda: rng.choice([0.0, 0.002, 0.3]), path=Path(folder, "sends"))
 
         async def starts() -> None:

@@ -128,7 +128,7 @@ class Shops:
     """The shops of all accounts, and what they saw. ``troubles`` lists broken promises that show on arrival."""
 
     script: Script = lambda _account, _request: ""
-    sandbox: Sandbox = field(default_factory=lambda: _unlimited())
+    sandbox: Sandbox = field(default_factory=_unlimited)
     latency: Callable[[], float] = lambda: 0.05
     timeout: float = 30.0
     said: list[Said] = field(default_factory=list)
@@ -241,6 +241,10 @@ class Workshop:
     def results(self) -> Path:
         return self.folder / "results.jsonl"
 
+    def plan(self) -> None:
+        """Check the job and lay down its plan, as a run does that is killed right after it."""
+        self._opened()[0].close()
+
     def run(
         self,
         *,
@@ -281,8 +285,8 @@ class Workshop:
                 try:
                     await work(job, watch.lanes, ended=lambda _lane, _status: None)
                     await journal.flush()
-                except JournalFailed as failure:
-                    watch.failure = watch.failure or failure
+                except* JournalFailed as group:
+                    watch.failure = watch.failure or next(e for e in group.exceptions if isinstance(e, JournalFailed))
             # The writer's connection is nobody else's before its thread has ended.
             summary = Summary(fold(counts(connection), states(connection)), str(self.results))
         found = [json.loads(line) for line in self.results.read_text().splitlines()]

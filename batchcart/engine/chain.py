@@ -21,6 +21,7 @@ class Chain:
     facts: dict[str, str] = field(default_factory=dict)
     missing_cart: int | None = None
     missing_items: dict[str, int] = field(default_factory=dict)
+    doubts: set[int] = field(default_factory=set)
 
     def known(self, operation: Operation) -> Known:
         """What the adapter may know before the operation."""
@@ -30,12 +31,12 @@ class Chain:
         """Why the operation cannot be tried, if an earlier line did not bring what it needs."""
         if self.missing_cart is not None:
             line = self.missing_cart
-            return Skipped(line, f"line {line} did not make the cart; mend it, then run with --retry-failed")
+            return Skipped(line, f"line {line} did not make the cart; {self._advice(line)}")
         if operation.item in self.missing_items and not operation.kind.makes_item:
             line = self.missing_items[operation.item]
             return Skipped(
                 line,
-                f"line {line} brought no id for the item {operation.item!r}; mend it, then run with --retry-failed",
+                f"line {line} brought no id for the item {operation.item!r}; {self._advice(line)}",
             )
         return None
 
@@ -48,6 +49,8 @@ class Chain:
                 self.facts[name] = value
         if operation.cart_id and self.cart_id is None:
             self.cart_id = operation.cart_id
+        if status is Status.IN_DOUBT:
+            self.doubts.add(operation.line)
         if status is Status.OK:
             self.cart_id = learnt.cart_id or self.cart_id
             if operation.kind.makes_item and operation.item and learnt.item_id:
@@ -58,6 +61,11 @@ class Chain:
             self.missing_cart = cause
         elif operation.kind.makes_item and operation.item:
             self.missing_items[operation.item] = cause
+
+    def _advice(self, line: int) -> str:
+        if line in self.doubts:
+            return "it is in doubt: settle it with `batchcart settle`, then run with --retry-failed"
+        return "mend it, then run with --retry-failed"
 
     def _new_key(self, operation: Operation) -> str:
         """A cart's key where the client chooses it: the same in every try of this run, and in no other run."""

@@ -195,4 +195,4 @@ def _ending(talk: Talk, outcome: Done | Refused | Unknown) -> Ending:
     elapsed = 0.0 if talk.first_at is None else max(0.0, talk.lane.wall() - talk.first_at)
     if isinstance(outcome, Unknown) and talk.first_at is not None:
         outcome = replace(outcome, evidence=f"{outcome.evidence} (first sent {moment(talk.first_at)})")
-    return Ending(outcome, talk.astray + 1 if talk.sends else 0, talk.status, talk.first_at, elapsed)
+    return Ending(outcome, min(talk.astray + 1, talk.sends), talk.status, talk.first_at, elapsed)

@@ -17,6 +17,8 @@ from batchcart.limits import Bucket, Limit, Window
 
 _LEAST_MARGIN = 0.003
 _SUREST_MARGIN = 0.0005  # for the clock's own steps
+_LEAST_CAUTION, _MOST_CAUTION = 0.002, 0.05  # after a 429
+_CALMING = 0.999  # what a good answer leaves of it
 _FIRST_JITTER = 0.002  # until round trips have been measured
 _LONG = 60.0  # seconds from which on a wait is worth a word
 _REMEMBERED = 1024  # sends, where no limit asks for more
@@ -70,6 +72,7 @@ class Limiter:
         self._filled = False
         self._held_until = -math.inf
         self._round_trip, self._jitter = 0.0, _FIRST_JITTER
+        self._caution = 0.0  # share of a window that is added to its margin
         self._delay = 0.0  # usual seconds between permit and send
         self._inside: set[int] = set()  # let through, and their bytes have not left yet
         self._unanswered: set[int] = set()
@@ -131,16 +134,18 @@ class Limiter:
         """The shop said 429: send nothing for so long, and learn from it what the shop allows."""
         now = self._clock()
         self._refused.append(now)
-        for index, bucket in enumerate(self._buckets):  # the shop's is full, whatever we thought
-            full = now + (bucket.size - bucket_slack(bucket)) / bucket.leak
+        for index, bucket in enumerate(self._buckets):  # the shop's is full: no more bursts from here on
+            full = now + seconds + (bucket.size - bucket_slack(bucket)) / bucket.leak
             self._sends.set_level(index, max(full, self._sends.level(index)))
         if now >= self._held_until:  # what was on its way already tells the same once more
             self._learnt = self._learnt.throttled(self._told(now))
+            self._caution = min(_MOST_CAUTION, max(_LEAST_CAUTION, 2 * self._caution))
         self.hold(seconds)
 
     def passed(self) -> None:
         """A send was answered with something else than 429."""
         self._learnt = self._learnt.passed()
+        self._caution *= _CALMING
 
     @property
     def held_for(self) -> float:
@@ -169,7 +174,7 @@ class Limiter:
 
     def _margin(self, window: Window) -> float:
         """The margin at the permit, so that it is kept at the send, which follows a little later."""
-        return max(_SUREST_MARGIN, margin(window, self._jitter) - self._delay)
+        return max(_SUREST_MARGIN, margin(window, self._jitter) - self._delay) + self._caution * window.seconds
 
     def _bucket_opens(self, index: int, bucket: Bucket) -> float:
         """What has left, less what has leaked, must leave room for what was let through and for one more."""
@@ -177,15 +182,20 @@ class Limiter:
         return self._sends.level(index) - room / bucket.leak if room >= 0 else math.inf
 
     def _told(self, now: float) -> float:
-        """How many sends in the learnt limit's window this 429 says are allowed.
+        """How many sends in the learnt limit's window this 429 says are allowed; 0 where it does not say.
 
         Of a window limit: as many as were let through in the window before it. Of a bucket, which was full at the last
-        429 too: as many as were let through since then, scaled to the window.
+        429 too, as many as were let through since then, scaled to the window; a window allows no less than that.
         """
-        if self._windows or not self._buckets:
-            return self._accepted(now - self._learnt.seconds) - len(self._unanswered)
         last, self._last_refusal = self._last_refusal, now
-        return self._accepted(last) * self._learnt.seconds / (now - last) if math.isfinite(last) else 0.0
+        span, told = now - last, 0.0
+        if self._buckets and not self._windows and math.isfinite(span):
+            return self._accepted(last) * self._learnt.seconds / span
+        if self._windows and self._learnt.seconds <= span < math.inf:
+            told = self._accepted(last) * self._learnt.seconds / span
+        if self._windows:
+            told = max(told, self._accepted(now - self._learnt.seconds) - len(self._unanswered))
+        return told
 
     def _accepted(self, since: float) -> int:
         """How many sends the shop let through since then, or has not answered yet."""

@@ -22,25 +22,23 @@ async def until_up(lane: Lane) -> bool:
 async def _probe(lane: Lane) -> None:
     probes = 0
     while lane.down_since is not None and not lane.halted:
-        away = lane.monotonic() - lane.down_since
-        if away > lane.patience:
-            minutes = f"{lane.patience / 60:g} min"
-            lane.close(
-                "unreachable",
-                f"unreachable for {minutes} ({lane.down_why}). Its lines stay open; run again later",
-            )
-            return
-        if probes == 1:
-            lane.tell(f"account {lane.account.name!r}: the shop is down ({lane.down_why}); asking again until it is up")
-        if not await lane.wait(min(probe_wait(probes, lane.rng), max(0.05, lane.patience - away))):
+        left = lane.down_since + lane.patience - lane.monotonic()
+        if not await lane.wait(min(probe_wait(probes, lane.rng), max(0.05, left))):
             return
         probes += 1
         heard = await lane.ask(lane.account.adapter.ping)
-        if heard is not None and _is_up(lane, heard.reply):
+        if heard is None:
+            return
+        if _is_up(lane, heard.reply):
             lane.down_since = None
             lane.bad_in_a_row = 0
             if probes > 1:
                 lane.tell(f"account {lane.account.name!r}: the shop is up again")
+        elif lane.monotonic() - lane.down_since >= lane.patience:
+            why = f"unreachable for {lane.patience / 60:g} min ({lane.down_why})"
+            lane.close("unreachable", f"{why}. Its lines stay open; run again later")
+        elif probes == 1:
+            lane.tell(f"account {lane.account.name!r}: the shop is down ({lane.down_why}); asking again until it is up")
 
 
 def _is_up(lane: Lane, reply: Reply) -> bool:
@@ -49,6 +47,8 @@ def _is_up(lane: Lane, reply: Reply) -> bool:
             trouble = lane.account.adapter.trouble(Exchange(lane.account.adapter.ping, response))
             if isinstance(trouble, Busy):
                 lane.throttle(trouble)
+            if isinstance(trouble, Failing):
+                lane.down_why = trouble.message
             return not isinstance(trouble, Failing)
         case NotSent(why) | Unanswered(why):
             lane.down_why = why

@@ -2,6 +2,7 @@
 
 import email.utils
 import random
+import re
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -9,6 +10,8 @@ MOST_TRIES = 10
 """How often one operation may fail at a shop that is up before it is given up."""
 
 _FIRST, _LONGEST = 0.25, 30.0
+_A_DAY = 86_400.0
+_SECONDS = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?")
 
 
 def backoff(tries: int, rng: random.Random) -> float:
@@ -22,15 +25,16 @@ def probe_wait(probes: int, rng: random.Random) -> float:
 
 
 def retry_after(header: str, now: float) -> float | None:
-    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None where it says nothing."""
+    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None where it says nothing.
+
+    A day is the most: no shop's limit is longer, and a slip of its clock should not hold an account for years.
+    """
     text = header.strip()
+    if _SECONDS.fullmatch(text):
+        return min(_A_DAY, float(text))
     try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
-    except (ValueError, TypeError):
+        return min(_A_DAY, max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now))
+    except (ValueError, TypeError, OverflowError, OSError):
         return None
 
 

@@ -10,7 +10,7 @@ from batchcart.adapter import Known
 from batchcart.exchange import Exchange, Past, Request, Response
 from batchcart.operation import Operation
 from batchcart.outcome import Busy, Denied, Failing, Refused, Step, Unknown
-from batchcart.platforms.verdicts import evidence, last, rejected, sent_before
+from batchcart.platforms.verdicts import evidence, last, ok, rejected, sent_before
 
 Trouble = Callable[[Exchange], Busy | Failing | Denied | None]
 Interpret = Callable[[Operation, Known, Past], Step]
@@ -25,9 +25,30 @@ def after_trouble(trouble: Trouble, read: Interpret) -> Interpret:
     """An interpretation that ``read`` makes of answers in which neither shop nor credentials fail."""
 
     def interpret(operation: Operation, known: Known, past: Past) -> Step:
-        return trouble(last(past)) or read(operation, known, past)
+        step = trouble(last(past))
+        if isinstance(step, Failing) and _said_without_words(past):
+            step = None
+        return step or read(operation, known, past)
 
     return interpret
+
+
+def _said_without_words(past: Past) -> bool:
+    """Whether the shop said yes to an absolute write with nothing in the body: 204, or any 2xx twice.
+
+    Once may be a server on the way that did not ask the shop.
+    """
+    exchange = last(past)
+    if not (exchange.request.writes and _empty_yes(exchange)):
+        return False
+    before = any(
+        isinstance(step, Exchange) and step.request == exchange.request and _empty_yes(step) for step in past[:-1]
+    )
+    return before or exchange.response.status == 204
+
+
+def _empty_yes(exchange: Exchange) -> bool:
+    return ok(exchange.response) and not exchange.response.body.strip()
 
 
 @dataclass(frozen=True, slots=True)

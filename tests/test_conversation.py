@@ -1,0 +1,126 @@
+"""One operation from its past to its ending: what a new process makes of what an old one left in the journal."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from workshop import EPOCH, Line, Shops, Workshop
+
+from batchcart.engine.chain import Chain
+from batchcart.exchange import Request, Response
+from batchcart.journal.rows import lost_row, request_text, response_row
+from batchcart.journal.schema import open_existing
+from batchcart.journal.writer import JournalFailed
+from batchcart.lanes import journal_path
+from batchcart.operation import Kind, Operation
+
+KEY = (
+    Chain("0123456789abcdef", 1).known(Operation(1, Kind.CART_CREATE, "local-tray", "c")).new_key
+)  # the workshop's run
+BODY = b'{"Cart":{"session_id":"%s","product_id":"7","quantity":2}}' % KEY.encode()
+CREATE = Request("POST", "/carts", body=BODY)
+ADD: Line = {
+    "op": "cart.create",
+    "account": "local-tray",
+    "cart": "c",
+    "data": {"product_id": "7", "quantity": 2},
+}
+CREATED = Response(201, b'{"message":"Created","code":201,"id":"5","session_id":"%s"}' % KEY.encode())
+
+
+def begun(folder: Path, shops: Shops, *sends: tuple[Request, str, tuple[object, ...]], line: Line = ADD) -> Workshop:
+    """A run whose first process died after these sends: request, state, answer."""
+    shop = Workshop(folder, [line], shops)
+    shop.plan()
+    with closing(open_existing(journal_path(shop.results))) as journal:
+        for number, (request, state, row) in enumerate(sends, 1):
+            journal.execute(
+                "INSERT INTO send VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (number, EPOCH + 990 + number, state, request_text(request), *row),
+            )
+    return shop
+
+
+def test_an_answer_that_stands_in_the_journal_is_not_asked_for_again(tmp_path: Path) -> None:
+    shops = Shops()
+    ended = begun(tmp_path, shops, (CREATE, "answered", response_row(CREATED))).run()
+    assert ended.results[0]["status"] == "ok"
+    assert ended.results[0]["cart_id"] == KEY
+    assert shops.said == []
+
+
+def test_an_add_without_an_answer_is_looked_for_before_it_is_sent_again(tmp_path: Path) -> None:
+    shops = Shops()
+    ended = begun(tmp_path, shops, (CREATE, "sent", lost_row(""))).run()
+    assert [said.request.method for said in shops.said][:2] == ["GET", "POST"]
+    assert ended.results[0]["status"] == "ok"
+    assert ended.results[0]["attempts"] == 2
+
+
+def test_a_shop_is_given_time_to_act_on_what_was_under_way_before_it_is_asked(tmp_path: Path) -> None:
+    shops = Shops()
+    shop = begun(tmp_path, shops)
+    with closing(open_existing(journal_path(shop.results))) as journal:
+        journal.execute(
+            "INSERT INTO send VALUES (1, 1, ?, 'sent', ?, NULL, NULL, NULL, NULL)",
+            (EPOCH + 1000, request_text(CREATE)),
+        )
+    shop.run()
+    assert shops.said[0].at >= 1001
+
+
+def test_a_repeatable_write_without_an_answer_is_simply_sent_again(tmp_path: Path) -> None:
+    update: Line = {"op": "cart.update", "account": "local-tray", "cart_id": KEY, "data": {"email": "a@example.com"}}
+    request = Request("PUT", f"/carts/{KEY}", body=b'{"Cart":{"email":"a@example.com"}}')
+    shops = Shops()
+    begun(tmp_path, shops, (request, "sent", lost_row("")), line={**update, "cart": "c"}).run()
+    assert [said.request.method for said in shops.said] == ["PUT"]
+
+
+def test_a_read_without_an_answer_leaves_nothing_behind(tmp_path: Path) -> None:
+    read: Line = {"op": "cart.get", "account": "local-tray", "cart": "c", "cart_id": KEY}
+    shops = Shops()
+    ended = begun(tmp_path, shops, (Request("GET", f"/carts/{KEY}"), "sent", lost_row("")), line=read).run()
+    assert len(shops.said) == 1
+    assert ended.results[0]["attempts"] == 2
+
+
+def test_a_write_that_was_never_sent_leaves_nothing_in_doubt(tmp_path: Path) -> None:
+    shops = Shops()
+    begun(tmp_path, shops, (CREATE, "void", lost_row("refused"))).run()
+    assert [said.request.method for said in shops.said] == ["POST"]
+
+
+@pytest.mark.parametrize("harm", ["state = 'senf'", "request = '[1'", "request = 'x'"])
+def test_a_past_that_cannot_be_read_stops_the_run_before_anything_is_sent(tmp_path: Path, harm: str) -> None:
+    shops = Shops()
+    shop = begun(tmp_path, shops, (CREATE, "sent", lost_row("")))
+    with closing(open_existing(journal_path(shop.results))) as journal:
+        journal.execute(f"UPDATE send SET {harm}")
+    ended = shop.run()
+    assert isinstance(ended.failure, JournalFailed)
+    assert "damaged" in str(ended.failure)
+    assert shops.said == []
+
+
+def test_a_job_line_that_changed_under_way_is_not_sent(tmp_path: Path) -> None:
+    shops = Shops()
+    shop = begun(tmp_path, shops)
+    job = tmp_path / "job.jsonl"
+    job.write_text(job.read_text().replace('"quantity": 2', '"quantity": 3'))
+    ended = shop.run()
+    assert "line 1 is not what it was" in str(ended.failure)
+    assert shops.said == []
+
+
+def test_a_result_says_when_it_was_sent_how_often_and_what_came_back(tmp_path: Path) -> None:
+    faults = iter(["500-before", "429", "html-502"])
+    read: Line = {"op": "cart.get", "account": "local-tray", "cart": "c", "cart_id": KEY, "id": "mine"}
+    ended = Workshop(tmp_path, [read], Shops(lambda _account, _request: next(faults, ""))).run()
+    result = ended.results[0]
+    assert result["attempts"] == 4
+    assert result["id"] == "mine"
+    assert result["sent_at"] == "2027-01-15T08:16:40.000Z"
+    assert result["elapsed_ms"] > 100
+    assert json.loads((tmp_path / "results.jsonl").read_text()) == result

@@ -1,0 +1,91 @@
+"""When to ask again is arithmetic: back-off, probes, Retry-After, and a budget that refills."""
+
+import random
+from email.utils import formatdate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchcart.engine.retry import Budget, backoff, probe_wait, retry_after
+
+NOW = 1_800_000_000.0
+
+
+@given(st.integers(0, 10_000), st.integers())
+def test_back_off_is_random_below_a_bound_that_doubles_to_half_a_minute(tries: int, seed: int) -> None:
+    assert 0 <= backoff(tries, random.Random(seed)) <= min(30.0, 0.25 * 2 ** min(tries, 7))
+
+
+def test_back_off_grows_on_average() -> None:
+    rng = random.Random(1)
+    means = [sum(backoff(tries, rng) for _ in range(500)) / 500 for tries in range(1, 8)]
+    assert means == sorted(means)
+
+
+@given(st.integers(0, 10_000), st.integers())
+def test_probes_grow_to_a_minute_and_are_never_immediate(probes: int, seed: int) -> None:
+    assert 0.3 <= probe_wait(probes, random.Random(seed)) <= 60.0
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("1.5", 1.5),
+        ("0", 0.0),
+        (formatdate(NOW + 90, usegmt=True), 90.0),
+        (formatdate(NOW - 90, usegmt=True), 0.0),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date(header: str, seconds: float) -> None:
+    assert retry_after(header, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    "header", ["", "soon", "7 seconds", "Mon, 99 Foo 2026", "nan", "inf", "1e300", "-3", "١٢", "2026-11-21"]
+)
+def test_a_retry_after_that_says_nothing_is_none(header: str) -> None:
+    assert retry_after(header, NOW) is None
+
+
+@pytest.mark.parametrize("header", ["9999999", "9" * 200, formatdate(NOW + 1e9, usegmt=True)])
+def test_a_retry_after_of_more_than_a_day_is_kept_for_a_day(header: str) -> None:
+    assert retry_after(header, NOW) == 86_400.0
+
+
+@given(st.text(max_size=40))
+def test_no_header_makes_retry_after_raise(header: str) -> None:
+    found = retry_after(header, NOW)
+    assert found is None or found >= 0
+
+
+@given(st.lists(st.floats(0, 100), max_size=60))
+def test_the_budget_never_holds_more_than_fifty_and_always_refills(waits: list[float]) -> None:
+    budget, now = Budget(), 0.0
+    for wait in waits:
+        now += wait
+        budget, owed = budget.spent(now)
+        assert owed >= 0
+        assert budget.left <= Budget.MOST
+        now += owed
+    _, owed = budget.spent(now + 60 + len(waits))
+    assert owed == 0
+
+
+def test_a_used_up_budget_lets_one_retry_through_a_second() -> None:
+    budget = Budget()
+    for _ in range(50):
+        budget, owed = budget.spent(100.0)
+        assert owed == 0
+    for number in range(1, 6):
+        budget, owed = budget.spent(100.0)
+        assert owed == pytest.approx(number)
+
+
+def test_five_answers_earn_one_retry() -> None:
+    budget = Budget(left=-1.0, at=100.0)
+    for _ in range(10):
+        budget = budget.earned()
+    assert budget.spent(100.0)[1] == pytest.approx(0.0, abs=1e-9)

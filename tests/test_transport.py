@@ -1,0 +1,359 @@
+"""What became of a request, told over real sockets: what was never sent, what may have arrived, what was answered."""
+
+import asyncio
+import gzip
+import itertools
+import random
+import socket
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from batchcart.accounts import Account, read_config
+from batchcart.errors import UsageError
+from batchcart.exchange import NotSent, Request, Response, Unanswered
+from batchcart.platforms import platforms
+from batchcart.transport import connected
+
+CANARY = "canary-3a5b7c9d-token"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
+Reply = Response | NotSent | Unanswered
+Act = Callable[[asyncio.StreamWriter, int], Awaitable[None]]
+
+
+class Server:
+    """A server that reads whole requests and then does as it is told; ``seen`` are the request lines."""
+
+    def __init__(self, act: Act) -> None:
+        self.act = act
+        self.seen: list[str] = []
+        self.connections = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                lines = head.decode().splitlines()
+                length = next((int(line[15:]) for line in lines if line.lower().startswith("content-length:")), 0)
+                await reader.readexactly(length)
+                self.seen.append(lines[0])
+                await self.act(writer, len(self.seen))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(act: Act) -> AsyncIterator[tuple[Server, str]]:
+    server = Server(act)
+    listener = await asyncio.start_server(server, "127.0.0.1", 0)
+    try:
+        yield server, f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    finally:
+        listener.close()
+
+
+def account(tmp_path: Path, address: str, *, timeout: float = 5.0) -> Account:
+    config = tmp_path / "batchcart.toml"
+    config.write_text(
+        f'[accounts.loja]\nplatform = "tray"\napi_address = "http://127.0.0.1:1"\naccess_token = "{CANARY}"\n'
+    )
+    read = read_config(config, platforms())["loja"].read()
+    return replace(read, address=address, options=structs.replace(read.options, timeout=timeout))
+
+
+def request(method: str = "POST", path: str = "/carts") -> Request:
+    body = b'{"Cart":{}}' if method in {"POST", "PUT"} else b""
+    return Request(method, path, (("access_token", CANARY),), body)
+
+
+async def told(tmp_path: Path, address: str, *requests: Request, within: float = 5.0) -> tuple[list[Reply], list[int]]:
+    """The replies to the requests, one after the other on one client, and how often each was said to leave."""
+    replies, left = [], []
+    async with connected(account(tmp_path, address, timeout=within)) as send:
+        for one in requests:
+            times = itertools.count()
+            replies.append(await send(one, partial(next, times)))
+            left.append(next(times))
+    assert CANARY not in repr(replies)
+    return replies, left
+
+
+async def say(writer: asyncio.StreamWriter, text: bytes) -> None:
+    writer.write(text)
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+async def test_a_kept_connection_that_drops_after_the_request_brings_no_second_send(
+    tmp_path: Path, method: str
+) -> None:
+    async def act(writer: asyncio.StreamWriter, number: int) -> None:
+        await (say(writer, OK) if number == 1 else hang_up(writer))
+
+    async with serving(act) as (server, address):
+        replies, left = await told(tmp_path, address, request("GET"), request(method))
+        await asyncio.sleep(0.05)
+
+    assert isinstance(replies[0], Response)
+    assert replies[1] == Unanswered("the connection was cut before the answer came")
+    assert len(server.seen) == 2
+    assert server.connections == 1
+    assert left == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"this is not HTTP at all\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: nope\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 7\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nBad Header: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\nnot gzip!",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: 9\r\n\r\nnot defl!",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+        b"HTTP/1.1 200",
+        b"",
+    ],
+    ids=range(15),
+)
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_what_is_no_whole_http_answer_is_unanswered_and_never_a_400(
+    tmp_path: Path, garbage: bytes, method: str
+) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        writer.write(garbage)
+        await writer.drain()
+        writer.close()
+
+    async with serving(act) as (server, address):
+        replies, left = await told(tmp_path, address, request(method))
+    assert isinstance(replies[0], Unanswered)
+    assert not replies[0].slow
+    assert len(server.seen) == 1
+    assert left == [1]
+
+
+async def test_random_bytes_never_raise(tmp_path: Path) -> None:
+    rng = random.Random(5)
+
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        head = rng.choice([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 204 No\r\nContent-Type:", b"HTTP/1.0 "])
+        writer.write(head + rng.randbytes(rng.randrange(200)))
+        await writer.drain()
+        writer.close()
+
+    async with serving(act) as (server, address):
+        await told(tmp_path, address, *[request(rng.choice(["GET", "POST", "PUT", "DELETE"])) for _ in range(200)])
+    assert len(server.seen) == 200
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET"])
+async def test_a_redirect_is_an_answer_and_not_followed(tmp_path: Path, status: int, method: str) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, b"HTTP/1.1 %d Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n" % status)
+
+    async with serving(act) as (server, address):
+        replies, _ = await told(tmp_path, address, request(method))
+    assert replies == [Response(status, b"", {"location": "/elsewhere"})]
+    assert len(server.seen) == 1
+
+
+async def test_a_refused_connection_is_not_sent(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    replies, left = await told(tmp_path, f"http://127.0.0.1:{port}", request())
+    assert isinstance(replies[0], NotSent)
+    assert "cannot be reached" in replies[0].why
+    assert left == [0]
+
+
+async def test_an_unknown_host_is_not_sent(tmp_path: Path) -> None:
+    replies, left = await told(tmp_path, "http://no-such-host.invalid", request())
+    assert isinstance(replies[0], NotSent)
+    assert "no-such-host.invalid" in replies[0].why
+    assert left == [0]
+
+
+async def test_a_host_that_cannot_be_a_name_is_not_sent(tmp_path: Path) -> None:
+    for host in ("a" * 70 + ".example", "x..example", "-.example", "xn--a.example"):
+        replies, _ = await told(tmp_path, f"http://{host}", request())
+        assert isinstance(replies[0], NotSent)
+
+
+async def test_a_server_that_does_not_speak_tls_is_not_sent(tmp_path: Path) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, OK)
+
+    async with serving(act) as (server, address):
+        replies, left = await told(tmp_path, address.replace("http:", "https:"), request(), within=1.0)
+    assert isinstance(replies[0], NotSent)
+    assert server.seen == []
+    assert left == [0]
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1, and its key."""
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    try:
+        subprocess.run([*command, *files], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("openssl is not there to make a certificate with")
+    return cert, key
+
+
+async def test_a_certificate_that_is_not_trusted_is_not_sent_and_with_its_ca_file_it_is(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, OK)
+
+    server = Server(act)
+    listener = await asyncio.start_server(server, "127.0.0.1", 0, ssl=context)
+    address = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    replies, left = await told(tmp_path, address, request())
+    assert isinstance(replies[0], NotSent)
+    assert "certificate" in replies[0].why
+    assert (server.seen, left) == ([], [0])
+
+    trusting = replace(account(tmp_path, address), ca_file=cert)
+    async with connected(trusting) as send:
+        assert isinstance(await send(request(), lambda: None), Response)
+    listener.close()
+
+
+async def test_a_ca_file_without_certificates_is_refused(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("nothing")
+    with pytest.raises(UsageError):
+        async with connected(replace(account(tmp_path, "https://127.0.0.1:1"), ca_file=empty)):
+            pass
+
+
+async def test_no_answer_in_time_is_unanswered_and_slow(tmp_path: Path) -> None:
+    async def act(_writer: asyncio.StreamWriter, _number: int) -> None:
+        await asyncio.sleep(2)
+
+    async with serving(act) as (server, address):
+        replies, left = await told(tmp_path, address, request(), within=0.3)
+    assert replies == [Unanswered("no answer within 0.3 s", slow=True)]
+    assert (len(server.seen), left) == (1, [1])
+
+
+async def test_an_answer_that_drips_is_cut_off_by_the_same_time_out(tmp_path: Path) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(20):
+            writer.write(b"x")
+            await asyncio.sleep(0.05)
+
+    async with serving(act) as (_, address):
+        replies, _ = await told(tmp_path, address, request(), within=0.3)
+    assert isinstance(replies[0], Unanswered)
+    assert replies[0].slow
+
+
+async def test_a_connection_that_is_never_made_in_time_is_not_sent(tmp_path: Path) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = f"http://127.0.0.1:{full.getsockname()[1]}"
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)  # noqa: FBT003  # the socket's own way of saying it
+            filler.connect_ex(full.getsockname())
+        replies, left = await told(tmp_path, address, request(), within=0.4)
+        for filler in fillers:
+            filler.close()
+    assert isinstance(replies[0], NotSent)
+    assert "in time" in replies[0].why
+    assert left == [0]
+
+
+async def test_a_body_beyond_all_measure_is_unanswered(tmp_path: Path) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 40000000\r\n\r\n")
+        for _ in range(40):
+            writer.write(bytes(1_000_000))
+            await writer.drain()
+
+    async with serving(act) as (_, address):
+        replies, _ = await told(tmp_path, address, request("GET"))
+    assert isinstance(replies[0], Unanswered)
+    assert "longer than 32 MiB" in replies[0].why
+
+
+async def test_a_small_answer_that_unpacks_beyond_all_measure_is_unanswered(tmp_path: Path) -> None:
+    packed = gzip.compress(bytes(100_000_000))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, head + packed)
+
+    async with serving(act) as (_, address):
+        replies, _ = await told(tmp_path, address, request("GET"))
+    assert isinstance(replies[0], Unanswered)
+
+
+async def test_status_body_and_the_headers_that_matter_are_handed_over(tmp_path: Path) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(
+            writer,
+            b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nSet-Cookie: a=b\r\nContent-Type: text/plain\r\n"
+            b"Content-Length: 4\r\n\r\nwait",
+        )
+
+    async with serving(act) as (server, address):
+        replies, _ = await told(tmp_path, address, request(), request())
+    assert replies[0] == Response(429, b"wait", {"retry-after": "7", "content-type": "text/plain"})
+    assert server.connections == 1
+
+
+async def test_path_and_query_reach_the_shop_as_they_were_built(tmp_path: Path) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, OK)
+
+    async with serving(act) as (server, address):
+        odd = Request("GET", "/carts/a%2Fb%20c%3F", (("q", "å&=+ /"),))
+        await told(tmp_path, f"{address}/web_api", odd)
+    assert server.seen == ["GET /web_api/carts/a%2Fb%20c%3F?q=%C3%A5%26%3D%2B%20%2F HTTP/1.1"]
+
+
+async def test_many_requests_at_once_each_are_counted_once(tmp_path: Path) -> None:
+    async def act(writer: asyncio.StreamWriter, number: int) -> None:
+        await (hang_up(writer) if number % 3 == 0 else say(writer, OK))
+
+    async with serving(act) as (server, address), connected(account(tmp_path, address)) as send:
+        methods = ["GET", "PUT", "DELETE", "POST"] * 25
+        replies = await asyncio.gather(*(send(request(method), lambda: None) for method in methods))
+        replies += await asyncio.gather(*(send(request(method), lambda: None) for method in methods))
+        await asyncio.sleep(0.05)
+    arrived = [reply for reply in replies if not isinstance(reply, NotSent)]
+    assert len(server.seen) <= len(arrived)
+    assert sum(isinstance(reply, Response) for reply in replies) == sum(
+        n % 3 != 0 for n in range(1, len(server.seen) + 1)
+    )
