@@ -58,7 +58,7 @@ def dry_request(operation: Operation, adapter: Adapter) -> Request:
 
 
 def _placeholders(cart_id: str | None, item: str | None) -> Known:
-    return Known(cart_id, "{new key}", {item: "{item_id}"} if item else {}, NEW_CART)
+    return Known(cart_id, "{new_key}", {item: "{item_id}"} if item else {}, NEW_CART)
 
 
 def _data_problems(operation: Operation, cell: Cell, adapter: Adapter, *, allow_unknown: bool) -> list[str]:

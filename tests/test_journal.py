@@ -2,6 +2,8 @@
 
 import errno
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -206,3 +208,22 @@ def image_of(folder: Path) -> dict[str, bytes]:
 def test_the_journal_is_beside_the_results(tmp_path: Path) -> None:
     Workshop(tmp_path, small_job(), Shops()).run()
     assert journal_path(tmp_path / "results.jsonl").exists()
+
+
+@pytest.mark.parametrize(("most", "code"), [(20_000, 3), (60_000, 3), (120_000, 3)])
+def test_a_process_that_may_write_no_more_says_so_and_the_same_command_completes_the_job(
+    tmp_path: Path, most: int, code: int
+) -> None:
+    lines = storming.job(9, 12)
+    job, out = storming.write(lines, tmp_path / "job.jsonl"), tmp_path / "results.jsonl"
+    with storming.shops(tmp_path) as shops:
+        argv, environment = storming.command(job, shops.config, out), storming.environment_of(tmp_path)
+        limited = [sys.executable, str(Path(__file__).with_name("limited.py")), str(most), *argv[argv.index("run") :]]
+        first = subprocess.run(limited, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        again = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        found, state = storming.results(out), shops.state()
+
+    assert first.returncode == code, first.stderr
+    assert "Traceback" not in first.stderr
+    assert again.returncode in {0, 1}, again.stderr
+    assert storming.wrong(lines, found, state) == []

@@ -1,6 +1,7 @@
 """Owns `batchcart check`: the checks of a run and its plan in words; the checking itself is planning.py's."""
 
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import click
 
@@ -51,12 +52,13 @@ def _show_requests(source: JobSource, entries: dict[str, Entry], account: str | 
         operation = read_operation(raw, account)
         entry = entries[operation.account]
         request = dry_request(operation, entry.adapter)
-        show(f"{raw.number}: {operation.account}: {_request_text(request, entry.options.encoding)}")
+        show(f"{raw.number}: {operation.account}: {_request_text(request, entry)}")
 
 
-def _request_text(request: Request, encoding: str) -> str:
-    said = str(request).replace("%7B", "{").replace("%7D", "}")
-    return f"{said} {encoded(request, encoding).body.decode()}".rstrip()
+def _request_text(request: Request, entry: Entry) -> str:
+    query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
+    address = f"{entry.address}{request.path}{query}".replace("%7B", "{").replace("%7D", "}")
+    return f"{request.method} {address} {encoded(request, entry.options.encoding).body.decode()}".rstrip()
 
 
 def _plan_text(name: str, planned: Planned, entries: dict[str, Entry]) -> str:

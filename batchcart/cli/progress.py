@@ -15,7 +15,8 @@ _TICK, _PLAIN_TICK = 0.25, 10.0
 @asynccontextmanager
 async def shown(watch: Watch, how: str) -> AsyncIterator[None]:
     """Show progress as long as the block runs: "auto" draws on a terminal, "plain" writes a line now and then."""
-    if how == "none" or (how == "auto" and not sys.stderr.isatty()):
+    terminal = sys.stderr is not None and sys.stderr.isatty()  # None: the caller closed it
+    if how == "none" or (how == "auto" and not terminal):
         yield
         return
     task = asyncio.create_task(_draw(watch) if how == "auto" else _write(watch))

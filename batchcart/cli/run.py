@@ -105,7 +105,7 @@ def _signals(watch: Watch) -> Iterator[None]:
         _tell_now(f"{name}: ending with the requests in flight; once more stops at once")
         loop.call_soon_threadsafe(watch.stop)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

@@ -97,7 +97,7 @@ async def _ask(talk: Talk, request: Request) -> Step | None:
     used = lane.credentials
     heard = await lane.say(talk.operation.line, talk.sends + 1, request)
     if heard is None:
-        return None
+        return None if lane.halted else request
     talk.sends += 1
     if talk.first_at is None:
         talk.first_at = heard.at
@@ -106,7 +106,7 @@ async def _ask(talk: Talk, request: Request) -> Step | None:
             lane.note(talk.operation.line, heard, "void")
             talk.astray += 1
             talk.why = why
-            lane.unwell(why, unreachable=True)
+            lane.unwell(why, alarming=True)
             return request
         case Unanswered() as unanswered:
             return await _unanswered(talk, heard, request, unanswered)
@@ -129,15 +129,16 @@ async def _unanswered(talk: Talk, heard: Heard, request: Request, unanswered: Un
     talk.past = (*talk.past, Lost(request, unanswered.why, heard.at))
     step = talk.cell.recover(talk.operation, talk.known, talk.past)
     if not isinstance(step, Request):
+        lane.unwell(unanswered.why, alarming=True)  # each line that goes on now may end in doubt as well
         return step
     return step if await lane.wait_to_retry(talk.tries, _before_looking(talk, slow=unanswered.slow)) else None
 
 
 def _before_looking(talk: Talk, *, slow: bool) -> float:
     """Seconds to wait after a lost write: a slow shop may still be at it, and a look too early proves nothing."""
-    if talk.cell.repeatable:
-        return 0.0
-    return talk.lane.account.options.timeout if slow else _CUT_SETTLED_AFTER
+    if slow:
+        return talk.lane.account.options.timeout
+    return 0.0 if talk.cell.repeatable else _CUT_SETTLED_AFTER
 
 
 async def _answered(talk: Talk, heard: Heard, exchange: Exchange, step: Step, used: Credentials) -> Step | None:
@@ -169,7 +170,7 @@ async def _answered(talk: Talk, heard: Heard, exchange: Exchange, step: Step, us
         case _:
             lane.note(talk.operation.line, heard, "answered")
             if isinstance(trouble := lane.account.adapter.trouble(exchange), Failing):
-                lane.unwell(trouble.message)  # in doubt for this line, and a bad sign for the others
+                lane.unwell(trouble.message, alarming=True)  # each line that goes on now may end in doubt as well
             else:
                 lane.well(used)
             talk.denied = False

@@ -111,10 +111,10 @@ class Lane:
         self.halt()
 
     async def say(self, line: int, number: int, request: Request) -> Heard | None:
-        """Send the request under the limits, journalled; None if the lane was halted before it left."""
+        """Send the request under the limits, journalled; None if the lane was halted or the shop fell before it left."""
         with self.may_break_off():
             send_number = await self.limiter.acquire()
-        if self.halted:
+        if self.halted or self.down_since is not None:
             self.limiter.answered(send_number, 0.0)
             return None
         self.counters.in_flight += 1
@@ -165,12 +165,12 @@ class Lane:
         self._budget = self._budget.earned()
         self.limiter.passed()
 
-    def unwell(self, why: str, *, unreachable: bool = False, pause: str = "") -> None:
-        """A request failed; several in a row, or a shop that cannot be reached, make an outage."""
+    def unwell(self, why: str, *, alarming: bool = False, pause: str = "") -> None:
+        """A request failed; several in a row, or an alarming one, make an outage, and the shop is asked if it is up."""
         if asked := retry_after(pause, self.wall()):
             self._keep_pause(asked)
         self.bad_in_a_row += 1
-        if (unreachable or self.bad_in_a_row >= _IN_A_ROW) and self.down_since is None:
+        if (alarming or self.bad_in_a_row >= _IN_A_ROW) and self.down_since is None:
             self.down_since, self.down_why = self.monotonic(), why
 
     def throttle(self, busy: Busy) -> None:

@@ -62,7 +62,7 @@ def _settled(lane: Lane, renewal: Renewal, request: Request, reply: Reply) -> bo
     """Whether the reply brought tokens; None where the shop said neither yes nor no."""
     match reply:
         case NotSent(why):
-            lane.unwell(why, unreachable=True)
+            lane.unwell(why, alarming=True)
             return None
         case Unanswered(why):
             lane.unwell(why)

@@ -49,10 +49,12 @@ def create(path: Path) -> sqlite3.Connection:
     """A fresh journal, open for writing; raises UsageError where the folder does not take it."""
     try:
         connection = _connect(path)
-        _configure(connection)
+        # Without a log beside it: the file is whole when it is closed, and takes its place only then.
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = FULL")
         connection.executescript(TABLES)
     except sqlite3.OperationalError as error:
-        if "full" in str(error):
+        if _disk(error):
             raise
         raise UsageError(f"the journal {path} cannot be written: {error}; nothing was sent") from None
     set_meta(connection, "version", str(VERSION))
@@ -71,6 +73,8 @@ def open_existing(path: Path) -> sqlite3.Connection:
             if found is None or not found.isdecimal():
                 raise sqlite3.DatabaseError("it does not say its version")
         except (sqlite3.Error, UnicodeDecodeError) as error:
+            if isinstance(error, sqlite3.OperationalError) and _disk(error):
+                raise
             # SQLite's own words may quote what is damaged, and so not be text.
             said = error if isinstance(error, sqlite3.Error) else "it is damaged"
             raise UsageError(
@@ -102,6 +106,11 @@ def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
 def forget_states(connection: sqlite3.Connection) -> None:
     """Begin anew with every account."""
     connection.execute("DELETE FROM meta WHERE key LIKE 'state:%'")
+
+
+def _disk(error: sqlite3.OperationalError) -> bool:
+    """Whether the disk is full or failing, and the file itself may be well."""
+    return "full" in str(error) or "I/O" in str(error)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -151,18 +151,24 @@ def _compared(
                 return ways.detail(operation, known)
             return _done(ways, operation, known, past, ways.found(operation, known, key, last(past).response))
         case lines.NotAdded():
-            return _refusal(ways, operation, known, past) or ways.post(operation, known)
+            return _last_word(ways, operation, known, past) or ways.post(operation, known)
         case lines.Unclear(why):
             return Unknown(evidence(past, why), lines.distrust())
 
 
-def _refusal(ways: Adding, operation: Operation, known: Known, past: Past) -> Refused | None:
-    """The shop's refusal of the last try, if that is how it ended."""
+def _last_word(ways: Adding, operation: Operation, known: Known, past: Past) -> Refused | Unknown | None:
+    """What the shop said to the last try, if it said anything: a refusal stands, and so does a yes.
+
+    A yes that a read does not confirm is not said again: the read may lag behind what was written.
+    """
     write = next(step for step in reversed(past) if step.request.writes)
-    if isinstance(write, Exchange) and ways.trouble(write) is None:
-        said = ways.said(operation, known, write.response)
-        return said if isinstance(said, Refused) else None
-    return None
+    if not isinstance(write, Exchange) or ways.trouble(write) is not None:
+        return None
+    said = ways.said(operation, known, write.response)
+    if isinstance(said, Refused):
+        return said
+    yes = f"the shop answered {described(write.response)} without an id, and a read of the cart does not show it"
+    return Unknown(evidence(past, yes), lines.distrust())
 
 
 def _done(ways: Adding, operation: Operation, known: Known, past: Past, made: Made) -> Done:
