@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -79,9 +80,17 @@ def command(
 
 
 async def _run(options: RunOptions, watch: Watch, progress: str) -> Summary:
+    _allow_many_files()
     with _signals(watch):
         async with shown(watch, progress):
             return await run_job(options, watch)
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: each account holds a few, and each connection one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextmanager

@@ -111,7 +111,7 @@ class Lane:
         self.halt()
 
     async def say(self, line: int, number: int, request: Request) -> Heard | None:
-        """Send the request under the limits, journalled; None if the lane was halted or the shop fell before it left."""
+        """Send the request under the limits, journalled; None if it was not: the lane was halted, or the shop fell."""
         with self.may_break_off():
             send_number = await self.limiter.acquire()
         if self.halted or self.down_since is not None:
