@@ -34,7 +34,7 @@ _Echoed = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]  # what every JS
 
 
 class JobLine(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """The keys of a job line (CONTRACT §2). None of them may be null: a key that says nothing is left out."""
+    """The keys of a job line. None of them may be null: a key that says nothing is left out."""
 
     op: str
     account: _Name = UNSET

@@ -26,7 +26,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One result line (CONTRACT §3). ``names`` holds the platform's own, such as OrderKey, session_id or user_key."""
+    """One result line. ``names`` holds the platform's own, such as OrderKey, session_id or user_key."""
 
     line: int
     account: str

@@ -133,7 +133,8 @@ class Lane:
             self.counters.sent += 1
             reply = await self.send(signed, partial(self.limiter.left, send_number))
             self.limiter.answered(send_number, self.monotonic() - began)
-            return Heard(self._without_secrets(reply), number, at)
+            seen = self.without_secrets(reply) if isinstance(reply, Response) else reply
+            return Heard(seen, number, at)
         finally:
             self.counters.in_flight -= 1
 
@@ -224,11 +225,9 @@ class Lane:
         self.journal.answer(-self.number, number, "void", lost_row("a question of the engine's own"))
         return heard
 
-    def _without_secrets(self, reply: Reply) -> Reply:
-        """The reply as adapters may see it: what they quote of it, cut short, could hold a part of a secret."""
-        if not isinstance(reply, Response):
-            return reply
-        return replace(reply, body=redacted(reply.body, self._sure_secret))
+    def without_secrets(self, response: Response) -> Response:
+        """The answer as adapters may see it: what they quote of it, cut short, could hold a part of a secret."""
+        return replace(response, body=redacted(response.body, self._sure_secret))
 
     def _clean(self, response: Response) -> dict[str, str]:
         return {name: redacted(value.encode(), self.secret).decode() for name, value in response.headers.items()}

@@ -44,7 +44,7 @@ async def _probe(lane: Lane) -> None:
 def _is_up(lane: Lane, reply: Reply) -> bool:
     match reply:
         case Response() as response:
-            trouble = lane.account.adapter.trouble(Exchange(lane.account.adapter.ping, response))
+            trouble = lane.account.adapter.trouble(Exchange(lane.account.adapter.ping, lane.without_secrets(response)))
             if isinstance(trouble, Busy):
                 lane.throttle(trouble)
             if isinstance(trouble, Failing):

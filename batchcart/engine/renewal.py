@@ -71,7 +71,7 @@ def _settled(lane: Lane, renewal: Renewal, request: Request, reply: Reply) -> bo
             if (fresh := renewal.read(response)) is not None:
                 _take_tokens(lane, fresh)
                 return True
-            return _refused(lane, Exchange(request, response))
+            return _refused(lane, Exchange(request, lane.without_secrets(response)))
 
 
 def _refused(lane: Lane, exchange: Exchange) -> bool | None:
