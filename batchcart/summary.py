@@ -45,7 +45,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """exit codes: 0 all ok, 1 all ended, 3 stopped before the end."""
+        """Exit codes: 0 all ok, 1 all ended, 3 stopped before the end."""
         if self.totals["not_attempted"] or self.stopped:
             return 3
         return 0 if self.totals["ok"] == self.lines else 1

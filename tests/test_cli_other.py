@@ -36,7 +36,7 @@ HAS = {
     "discount.set": ("–", "–", "PUT"),
     "discount.delete": ("–", "–", "DELETE"),
 }
-"""CONTRACT §2's table: the method of each cell on 3dcart, Tray and Shoplo."""
+"""The operations table: the method of each cell on 3dcart, Tray and Shoplo."""
 
 
 @pytest.fixture(scope="module")
