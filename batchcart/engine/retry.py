@@ -9,13 +9,13 @@ from typing import ClassVar
 MOST_TRIES = 10
 """How often one operation may fail at a shop that is up before it is given up."""
 
-_FIRST, _LONGEST = 0.25, 30.0
+_FIRST, _LONGEST = 0.25, 8.0
 _A_DAY = 86_400.0
 _SECONDS = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?")
 
 
 def backoff(tries: int, rng: random.Random) -> float:
-    """Seconds to wait after the ``tries``-th failure: exponential with full jitter, 30 s at the most."""
+    """Seconds to wait after the ``tries``-th failure: exponential with full jitter, 8 s at the most."""
     return rng.uniform(0, min(_LONGEST, _FIRST * 2.0 ** min(tries, 20)))
 
 
