@@ -13,13 +13,13 @@ NOW = 1_800_000_000.0
 
 
 @given(st.integers(0, 10_000), st.integers())
-def test_back_off_is_random_below_a_bound_that_doubles_to_half_a_minute(tries: int, seed: int) -> None:
+def test_back_off_is_random_below_a_bound_that_doubles_to_eight_seconds(tries: int, seed: int) -> None:
     assert 0 <= backoff(tries, random.Random(seed)) <= min(8.0, 0.25 * 2 ** min(tries, 7))
 
 
 def test_back_off_grows_on_average() -> None:
     rng = random.Random(1)
-    means = [sum(backoff(tries, rng) for _ in range(500)) / 500 for tries in range(1, 8)]
+    means = [sum(backoff(tries, rng) for _ in range(500)) / 500 for tries in range(1, 6)]
     assert means == sorted(means)
 
 
