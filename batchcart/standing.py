@@ -17,7 +17,7 @@ from batchcart.lanes import journal_path
 from batchcart.ledger import Lock
 from batchcart.summary import Summary, fold
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 _MAKE_ROOM = "Nothing that was done is forgotten; make room, then run the same command again"
 
 
