@@ -120,6 +120,7 @@ def _journal(
         for leftover in _files(results)[1:]:
             leftover.unlink(missing_ok=True)
         fresh.rename(path)
+        _sync_folder(path.absolute().parent)  # a plan that a power cut takes back must not have been begun
     finally:
         for leftover in (fresh, Path(f"{fresh}-wal"), Path(f"{fresh}-shm")):
             leftover.unlink(missing_ok=True)
@@ -144,6 +145,14 @@ def _plan(options: RunOptions, source: JobSource, entries: Mapping[str, Entry], 
             # A file name may hold bytes that are no text.
             set_meta(connection, key, value.encode("utf-8", "backslashreplace").decode())
         connection.execute("COMMIT")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _set_aside(results: Path) -> None:

@@ -15,6 +15,7 @@ from workshop import FAULTS, Line, Said, Script, Shops, Workshop
 
 from batchcart.exchange import Request
 from batchcart.ledger import Ledger
+from batchcart.limits import Window
 
 _NOT_DONE = {"429", "429-date", "429-none", "401", "1001", "not-sent"}
 _OUTAGE = {"refuse", "not-sent", "html-502", "500-before"}
@@ -163,6 +164,17 @@ def test_an_outage_burns_no_line_and_ends_when_the_shop_is_back(tmp_path: Path, 
     assert ended.seconds < 700
     assert any("is down" in text for text in ended.told)
     assert any("up again" in text for text in ended.told)
+
+
+def test_creates_that_wait_for_the_limit_stay_when_the_shop_falls(tmp_path: Path) -> None:
+    lines = [line("cart.create", "3dcart", f"c{number}") for number in range(60)]
+    held: list[Shops] = []
+    shops = Shops(down_between(2.0, 20.0, held, "html-502", "local-3dcart"))
+    held.append(shops)
+    ended = Workshop(tmp_path, lines, shops, limits={"local-3dcart": [Window(5, 1.0)]}).run()
+
+    assert 1 <= statuses(ended.results).count("in_doubt") <= 2
+    assert statuses(ended.results).count("ok") >= 58
 
 
 def test_probes_of_a_shop_that_is_down_come_at_growing_intervals(tmp_path: Path) -> None:

@@ -49,8 +49,6 @@ class Counters:
 
     sent: int = 0
     retries: int = 0
-    in_flight: int = 0
-    throttled: int = 0
 
 
 @dataclass(slots=True)
@@ -111,32 +109,39 @@ class Lane:
         self.halt()
 
     async def say(self, line: int, number: int, request: Request) -> Heard | None:
-        """Send the request under the limits, journalled; None if it was not: the lane was halted, or the shop fell."""
+        """Say the request of an operation; None if it was not said: the lane was halted, or the shop fell."""
+        heard = await self._put(line, number, request, request)
+        if heard is None or not isinstance(heard.reply, Response):
+            return heard
+        return replace(heard, reply=self.without_secrets(heard.reply))
+
+    async def ask(self, request: Request) -> Heard | None:
+        """Ask a question of the engine's own, also of a shop that is down; None if the lane was halted.
+
+        The journal keeps it under the account's number below zero, without its query, which may be a token.
+        """
+        number, self.question = self.question, self.question + 1
+        heard = await self._put(-self.number, number, request, replace(request, query=()))
+        if heard is not None:
+            self.journal.answer(-self.number, number, "void", lost_row("a question of the engine's own"))
+        return heard
+
+    async def _put(self, line: int, number: int, request: Request, noted: Request) -> Heard | None:
+        """Send the request under the limits, signed, once ``noted`` is on the disk as the intent."""
         with self.may_break_off():
             send_number = await self.limiter.acquire()
-        if self.halted or self.down_since is not None:
+        fell = self.down_since is not None and line > 0
+        at = self.wall()
+        if self.halted or fell or not await self._intend(line, number, at, noted):
             self.limiter.answered(send_number, 0.0)
             return None
-        self.counters.in_flight += 1
-        try:
-            at = self.wall()
-            if not await self._intend(line, number, at, request):
-                self.limiter.answered(send_number, 0.0)
-                return None
-            signed = self.account.adapter.sign(
-                encoded(request, self.account.options.encoding),
-                self.credentials,
-                self.wall(),
-                secrets.token_hex(16),
-            )
-            began = self.monotonic()
-            self.counters.sent += 1
-            reply = await self.send(signed, partial(self.limiter.left, send_number))
-            self.limiter.answered(send_number, self.monotonic() - began)
-            seen = self.without_secrets(reply) if isinstance(reply, Response) else reply
-            return Heard(seen, number, at)
-        finally:
-            self.counters.in_flight -= 1
+        said = encoded(request, self.account.options.encoding)
+        signed = self.account.adapter.sign(said, self.credentials, self.wall(), secrets.token_hex(16))
+        began = self.monotonic()
+        self.counters.sent += 1
+        reply = await self.send(signed, partial(self.limiter.left, send_number))
+        self.limiter.answered(send_number, self.monotonic() - began)
+        return Heard(reply, number, at)
 
     async def _intend(self, line: int, number: int, at: float, request: Request) -> bool:
         """Put the intent on the disk; False where the disk takes no more, and nothing may be sent."""
@@ -176,7 +181,6 @@ class Lane:
 
     def throttle(self, busy: Busy) -> None:
         """The shop asked for a pause: the whole account keeps it."""
-        self.counters.throttled += 1
         asked = retry_after(busy.retry_after, self.wall())
         self.limiter.throttled(asked if asked is not None else backoff(3, self.rng) + 1.0)
         if self._throttled_since is None:
@@ -206,24 +210,6 @@ class Lane:
         self.counters.retries += 1
         self._budget, owed = self._budget.spent(self.monotonic())
         return await self.wait(max(backoff(tries, self.rng), owed, least))
-
-    async def ask(self, request: Request) -> Heard | None:
-        """A question of the engine's own; the journal keeps it under line 0 without its tokens."""
-        number, self.question = self.question, self.question + 1
-        bare = replace(request, query=())
-        with self.may_break_off():
-            send_number = await self.limiter.acquire()
-        if self.halted:
-            return None
-        if not await self._intend(-self.number, number, self.wall(), bare):
-            return None
-        signed = self.account.adapter.sign(request, self.credentials, self.wall(), secrets.token_hex(16))
-        began = self.monotonic()
-        self.counters.sent += 1
-        heard = Heard(await self.send(signed, partial(self.limiter.left, send_number)), number, self.wall())
-        self.limiter.answered(send_number, self.monotonic() - began)
-        self.journal.answer(-self.number, number, "void", lost_row("a question of the engine's own"))
-        return heard
 
     def without_secrets(self, response: Response) -> Response:
         """The answer as adapters may see it: what they quote of it, cut short, could hold a part of a secret."""

@@ -21,7 +21,7 @@ CREATE TABLE plan (
     digest INTEGER NOT NULL     -- its checksum, to tell the first line that changed
 );
 CREATE TABLE send (             -- the past of operations that have not ended, or ended in doubt
-    line INTEGER NOT NULL,      -- 0: a question of the engine's own
+    line INTEGER NOT NULL,      -- below 0: a question of the engine's own, of that account
     n INTEGER NOT NULL,
     at REAL NOT NULL,           -- wall clock, seconds
     state TEXT NOT NULL,        -- sent, answered, failing, lost, void (nothing to remember)
