@@ -15,7 +15,7 @@ def summary_text(summary: Summary, job: str) -> str:
             f"{summary.sent:,} requests in {duration_text(summary.seconds)} ({summary.sent / summary.seconds:.1f}/s), "
             f"{summary.retries:,} retries"
         )
-    parts += [f"{name}: {one.state}: {one.reason}" for name, one in summary.accounts.items() if one.reason]
+    parts += [f"{name}: {one.reason}" for name, one in summary.accounts.items() if one.reason]
     if summary.stopped:
         parts.append(f"Stopped before the end: {summary.stopped}")
     parts.append(f"Results: {summary.results}")
