@@ -16,6 +16,7 @@ from batchcart.adapter import Adapter, Credentials, SecretReference
 from batchcart.errors import UsageError, quoted, suggestion
 from batchcart.fieldcheck import described
 from batchcart.limits import Limit, parse_limit
+from batchcart.neutral import Currency
 
 DEFAULT_FILE = "batchcart.toml"
 ENVIRONMENT = "BATCHCART_CONFIG"
@@ -35,8 +36,10 @@ class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     timeout: float = 30.0
     pacing: Literal["smooth", "strict"] = "smooth"
     encoding: Literal["json", "form"] = "json"
+    currency: Currency | None = None
     ca_file: str | None = None
     insecure: bool = False
+    allow_bench: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.concurrency <= 10_000:
@@ -93,6 +96,11 @@ class Entry:
         return " ".join(word for word in (self.address, *own) if word)
 
     @property
+    def currency(self) -> str | None:
+        """What the shop counts its money in; None where nobody said and the platform does not tell."""
+        return self.options.currency or self.adapter.currency
+
+    @property
     def _public(self) -> dict[str, str]:
         plain = {name: value for name, value in self.settings.items() if isinstance(value, str)}
         return {name: value for name, value in plain.items() if name not in self.secret_names}
@@ -100,7 +108,7 @@ class Entry:
     def read(self) -> Account:
         """The account with its secrets read; raises UsageError where one cannot be."""
         where = f"account {self.name!r}"
-        values = {name: _secret(value, f"{where}: {name}", self.folder) for name, value in self.settings.items()}
+        values = {name: read_secret(value, f"{where}: {name}", self.folder) for name, value in self.settings.items()}
         ca_file = self.folder / self.options.ca_file if self.options.ca_file else None
         if ca_file is not None and not ca_file.is_file():
             raise UsageError(f"{where}: ca_file {ca_file} is not a file")
@@ -125,13 +133,9 @@ def read_config(path: Path | None, adapters: Mapping[str, Adapter]) -> dict[str,
         return entries
     for name, keys in _accounts(path).items():
         where = f"{path}: account {quoted(name)}"
-        if name in entries:
-            raise UsageError(f"{where}: this name is the built-in sandbox's; choose another")
-        if not name or not name.isprintable():
-            raise UsageError(f"{where}: a name has at least one character, and only ones that can be printed")
         if not isinstance(keys, dict):
             raise UsageError(f"{where}: expected a table: [accounts.{name}]")
-        entries[name] = _entry(name, keys, adapters, path.resolve().parent, where)
+        entries[name] = read_entry(name, keys, adapters, path.resolve().parent, where)
     return entries
 
 
@@ -143,7 +147,7 @@ def _accounts(path: Path) -> dict[str, Any]:
     except IsADirectoryError:
         raise UsageError(f"config file {path} is a folder; give a file") from None
     except OSError as error:
-        raise UsageError(f"config file {path} cannot be read: {error.strerror}") from None
+        raise UsageError(f"config file {path} cannot be read: {error.strerror}; choose another with --config") from None
     except RecursionError:
         raise UsageError(f"{path}: not TOML: nested too deeply") from None
     except ValueError as error:  # not TOML, not UTF-8, a number of 5,000 digits
@@ -157,7 +161,15 @@ def _accounts(path: Path) -> dict[str, Any]:
     return accounts
 
 
-def _entry(name: str, keys: dict[str, Any], adapters: Mapping[str, Adapter], folder: Path, where: str) -> Entry:
+def read_entry(name: str, keys: dict[str, Any], adapters: Mapping[str, Adapter], folder: Path, where: str) -> Entry:
+    """The account with these keys, checked; ``folder`` is the config's.
+
+    Raises UsageError, which begins with ``where``.
+    """
+    if name in {f"{SANDBOX}{adapter}" for adapter in adapters}:
+        raise UsageError(f"{where}: this name is the built-in sandbox's; choose another")
+    if not name or not name.isprintable():
+        raise UsageError(f"{where}: a name has at least one character, and only ones that can be printed")
     platform = keys.get("platform")
     if platform is None:
         raise UsageError(f"{where}: platform is missing; it is one of {', '.join(adapters)}")
@@ -201,7 +213,7 @@ def _convert(given: dict[str, Any], to: type[msgspec.Struct], where: str) -> Any
             msgspec.convert(given.get(field.name, field.default), field.type)
         except msgspec.ValidationError:
             if field.name in given:
-                expected = _BY_REFERENCE if _is_secret(field) else described(msgspec.inspect.type_info(field.type))
+                expected = _BY_REFERENCE if is_secret(field) else described(msgspec.inspect.type_info(field.type))
                 raise UsageError(f"{where}: {field.name}: expected {expected}") from None
     try:
         return msgspec.convert(given, to)
@@ -211,34 +223,47 @@ def _convert(given: dict[str, Any], to: type[msgspec.Struct], where: str) -> Any
         raise UsageError(f"{where}: {f'{missing[1]} is missing' if missing else said}") from None
 
 
-def _is_secret(field: msgspec.structs.FieldInfo) -> bool:
+def is_secret(field: msgspec.structs.FieldInfo) -> bool:
     """The settings that may be given by reference are the secret ones."""
     return "SecretReference" in str(field.type)
 
 
 def _secret_names(adapter: Adapter) -> frozenset[str]:
-    return frozenset(field.name for field in msgspec.structs.fields(adapter.settings) if _is_secret(field))
+    return frozenset(field.name for field in msgspec.structs.fields(adapter.settings) if is_secret(field))
 
 
-def _secret(value: str | SecretReference, where: str, folder: Path) -> str:
+def read_secret(value: str | SecretReference, where: str, folder: Path) -> str:
+    """The secret itself; raises UsageError, which begins with ``where``, if it cannot be read or sent."""
     if isinstance(value, str):
         text = value
     elif value.env is not None:
         if value.env not in os.environ:
-            raise UsageError(f"{where}: environment variable {value.env} is not set")
+            raise UsageError(
+                f"{where}: environment variable {value.env} is not set; set it in the shell that starts batchcart: "
+                f"export {value.env}=…"
+            )
         text = os.environ[value.env]
     else:
-        file = folder / Path(value.file or "").expanduser()
+        file = secret_file(value, folder)
         try:
             text = file.read_text(encoding="utf-8-sig").strip().partition("\n")[0]
-        except (OSError, ValueError, RuntimeError):  # not there, not UTF-8, a NUL in its name, no home for its ~
-            raise UsageError(f"{where}: file {file} cannot be read") from None
+        except (OSError, ValueError):  # not there, not UTF-8, a NUL in its name
+            raise UsageError(f"{where}: file {file} cannot be read; put the secret into its first line") from None
     text = text.strip()
     if not text:
-        raise UsageError(f"{where}: it is empty")
+        raise UsageError(f"{where}: it is empty; put the secret there")
     if not text.isprintable():
         raise UsageError(f"{where}: it holds characters that cannot be sent (a line end?)")
     return text
+
+
+def secret_file(reference: SecretReference, folder: Path) -> Path:
+    """The file that the reference names; ``folder`` is the config's."""
+    named = Path(reference.file or "")
+    try:
+        return folder / named.expanduser()
+    except RuntimeError:  # no home for its ~
+        return folder / named
 
 
 def _check_address(entry: Entry, where: str) -> None:

@@ -35,10 +35,13 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
     account: str | None = None,
     concurrency: int | None = None,
     patience: float = 30.0,
+    processes: int = 1,
     retry_failed: bool = False,
     fresh: bool = False,
     in_order: bool = False,
     allow_unknown_fields: bool = False,
+    log: str | Path | None = None,
+    metrics: str | Path | None = None,
 ) -> "Run":
     """A run of ``job``: the path of a job file, or operations as mappings with the keys of a job line.
 
@@ -53,10 +56,13 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
         account=account,
         concurrency=concurrency,
         patience=patience,
+        processes=processes,
         retry_failed=retry_failed,
         fresh=fresh,
         in_order=in_order,
         allow_unknown_fields=allow_unknown_fields,
+        log=None if log is None else Path(log),
+        metrics=None if metrics is None else Path(metrics),
     )
     if isinstance(job, str | Path):
         return Run(options, None)

@@ -1,11 +1,11 @@
 """Owns HTTP as plain data, and what became of each request; it does not know sockets or platforms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What is said to a shop. ``path`` is percent-encoded and begins with "/"; it names no host and no secret.
 
     ``body`` is JSON text, b"" where the request has none; signing adds ``headers``.
@@ -27,32 +27,28 @@ class Request:
         return f"{self.method} {self.path}" + (f"?{query}" if query else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """What the shop answered; header names are lower case."""
 
     status: int
     body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class NotSent:
+class NotSent(msgspec.Struct, frozen=True):
     """No byte left this process, so the shop cannot have acted; ``why`` is a sentence without secrets."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
+class Unanswered(msgspec.Struct, frozen=True):
     """The request may have reached the shop and no whole answer came; ``slow`` means that time ran out."""
 
     why: str
     slow: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(msgspec.Struct, frozen=True):
     """A request with its answer; ``at`` is the wall-clock time it was sent."""
 
     request: Request
@@ -60,8 +56,7 @@ class Exchange:
     at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """A write that may have reached the shop and has no answer; ``at`` is its wall-clock time."""
 
     request: Request

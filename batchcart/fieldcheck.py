@@ -86,7 +86,7 @@ def described(kind: inspect.Type) -> str:
             return _described_text(kind)
         case inspect.BoolType():
             return "true or false"
-        case inspect.ListType(item_type=inner):
+        case inspect.ListType(item_type=inner) | inspect.VarTupleType(item_type=inner):
             return f"an array, each entry {described(inner)}"
         case inspect.LiteralType(values=values):
             return " or ".join(f'"{value}"' for value in values)
@@ -147,7 +147,7 @@ def _in_value(value: object, kind: inspect.Type, where: str, *, allow_unknown: b
             case inspect.StructType() if isinstance(value, dict):
                 yield from _in_object(value, option, where, allow_unknown=allow_unknown)
                 return
-            case inspect.ListType(item_type=item) if isinstance(value, list):
+            case inspect.ListType(item_type=item) | inspect.VarTupleType(item_type=item) if isinstance(value, list):
                 for index, entry in enumerate(value):
                     yield from _in_value(entry, item, f"{where}[{index}]", allow_unknown=allow_unknown)
                 return

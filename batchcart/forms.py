@@ -1,11 +1,11 @@
 """Owns writing a request's JSON body as a PHP-style form (`cart[variant_id]=54`); it does not know platforms."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote_plus
 
 import msgspec
+from msgspec.structs import replace
 
 from batchcart.exchange import Request
 

@@ -3,12 +3,14 @@
 import gzip
 import hashlib
 import importlib
+import os
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Annotated, cast
 
@@ -27,6 +29,7 @@ _BOM = b"\xef\xbb\xbf"
 _ENOUGH = len(_BOM) + LONGEST_LINE + len(b"\r\n")
 _PACKED = {b"\x1f\x8b": ("gzip", ".gz"), b"\x28\xb5": ("zstd", ".zst")}  # the first two bytes tell
 _CHUNK = 1 << 20
+_BLOCK, _BLOCKS = 1 << 14, 32
 
 _Name = Annotated[str, Meta(min_length=1)] | UnsetType
 _Key = Annotated[str, Meta(min_length=1)] | Annotated[int, Meta(ge=0)] | UnsetType
@@ -76,6 +79,12 @@ class JobSource:
 
     name: str
     file: IO[bytes]
+    _block: Callable[[int], bytes] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Lines are asked for one by one, and mostly stand near those that were asked for lately.
+        block = lru_cache(maxsize=_BLOCKS)(lambda number: os.pread(self.file.fileno(), _BLOCK, number * _BLOCK))
+        object.__setattr__(self, "_block", block)
 
     def lines(self) -> Iterator[RawLine]:
         """All lines that are not blank, in file order; a line that is too long comes cut short."""
@@ -101,8 +110,11 @@ class JobSource:
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes at one place."""
-        self.file.seek(offset)
-        return self.file.read(length)
+        first = offset // _BLOCK
+        if first == (offset + length - 1) // _BLOCK:
+            start = offset - first * _BLOCK
+            return self._block(first)[start : start + length]
+        return os.pread(self.file.fileno(), length, offset)
 
     def _skip_line(self) -> int:
         skipped = 0
@@ -132,7 +144,7 @@ def _opened(path: str, name: str, spool_folder: Path | None, stack: ExitStack) -
             stream = stack.enter_context(_spooled(stream, name, spool_folder))
         first = stream.read(2)
     except FileNotFoundError:
-        raise UsageError(f"job file {path} does not exist") from None
+        raise UsageError(f"job file {path} does not exist; give the path of a job, or - for standard input") from None
     except IsADirectoryError:
         raise UsageError(f"job file {path} is a folder; give a file") from None
     except damage as error:
@@ -143,6 +155,24 @@ def _opened(path: str, name: str, spool_folder: Path | None, stack: ExitStack) -
         kind, ending = _PACKED[first]
         raise UsageError(f"job file {name} holds {kind} data; give it a name that ends in {ending}, or unpack it")
     return stream
+
+
+def text_path(source: JobSource, path: str) -> str:
+    """Where another process of this machine reads the plain text of the job that was opened from ``path``.
+
+    Raises UsageError where that cannot be: a spooled file has no name, and not every system shows open files by number.
+    """
+    opened = os.fstat(source.file.fileno())
+    with suppress(OSError):
+        if os.path.samestat(opened, Path(path).stat()):
+            return str(Path(path).absolute())
+    own = f"/proc/{os.getpid()}/fd/{source.file.fileno()}"
+    if not Path(own).exists():
+        raise UsageError(
+            f"job file {source.name}: on this system several processes read only a plain file that has a name; unpack "
+            "it, or leave out --processes. Nothing was sent"
+        )
+    return own
 
 
 def _stream(path: str) -> tuple[IO[bytes], tuple[type[Exception], ...]]:
@@ -198,9 +228,15 @@ def read_operation(raw: RawLine, default_account: str | None) -> Operation:
         raise BadLine(f"longer than {LONGEST_LINE:,} bytes")
     try:
         check_strictly(raw.text)
-        line = _line_of(raw.text)
     except NotStrict as error:
         raise BadLine(str(error)) from None
+    return strict_operation(raw, default_account)
+
+
+def strict_operation(raw: RawLine, default_account: str | None) -> Operation:
+    """As ``read_operation``, of a line that is known to be strict JSON."""
+    try:
+        line = _line_of(raw.text)
     except msgspec.ValidationError:
         raise BadLine(*problems(raw.text, JobLine, "")) from None
     kind = _KINDS.get(line.op)

@@ -1,25 +1,32 @@
 """Owns making accounts ready for work: addresses, ledgers, limiters, sockets; it does not know operations."""
 
+import os
 import random
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 
 from msgspec import structs
 
 from batchcart.accounts import Account, Entry
-from batchcart.engine.lane import Lane
+from batchcart.engine.crowd import Crowd
+from batchcart.engine.lane import Lane, Send
 from batchcart.engine.limiter import Limiter, capacity
 from batchcart.engine.renewal import origin
+from batchcart.events import DiskTrouble, Event, OfAccount, QuotaUsedUp, Tell, cleaned
+from batchcart.glance import Glance, glance_of
+from batchcart.journal.notes import Notes
 from batchcart.journal.reading import next_number
 from batchcart.journal.schema import open_reading
 from batchcart.journal.writer import Journal, JournalFailed
 from batchcart.ledger import Ledger
 from batchcart.limits import Window
+from batchcart.redaction import redacted
+
+_RNG = random.Random()  # noqa: S311  # jitter and nonces, no secret
 
 
 @dataclass(slots=True)
@@ -27,27 +34,87 @@ class Watch:
     """A run as seen from outside while it is alive: lanes to read counters from, and the way to stop it.
 
     ``on_line`` is told of each result line once it is safe; with ``replay`` of those of earlier starts too.
+    ``sinks`` are told the events; ``checking`` the number of a line of the job, now and then while it is checked.
+    ``around`` may put something around an account's sending. ``elsewhere`` are the accounts that other processes work
+    on, ``halts`` tells those to stop, ``lost`` says which of them died.
     """
 
     on_line: Callable[[bytes], None] = lambda _text: None
-    tell: Callable[[str], None] = lambda _text: None
+    around: Callable[[Account, Send], Send] = lambda _account, send: send
+    sinks: list[Tell] = field(default_factory=list)
+    checking: Callable[[int], None] | None = None
     lanes: list[Lane] = field(default_factory=list)
+    elsewhere: dict[str, Glance] = field(default_factory=dict)
+    halts: list[Callable[[], None]] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     planned: dict[str, int] = field(default_factory=dict)
     ended: dict[str, dict[str, int]] = field(default_factory=dict)
     stopping: bool = False
     replay: bool = False
     failure: JournalFailed | None = None
 
+    def tell(self, event: Event) -> None:
+        """Tell all who are to see it."""
+        for sink in self.sinks:
+            sink(event)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether accounts are ready for work, or at it."""
+        return bool(self.lanes or self.elsewhere)
+
+    def glances(self) -> list[Glance]:
+        """Every account as it is now: those at work here, and those that other processes told of last."""
+        here = [
+            glance_of(lane, self.planned.get(lane.account.name, 0), self.ended.get(lane.account.name, {}))
+            for lane in self.lanes
+        ]
+        return [*here, *self.elsewhere.values()]
+
+    def totals(self) -> dict[str, int]:
+        """Ended lines of all accounts by status."""
+        totals: dict[str, int] = {}
+        for ended in self.ended.values():
+            for status, count in ended.items():
+                totals[status] = totals.get(status, 0) + count
+        return totals
+
     def stop(self) -> None:
         """Begin nothing more and end within the requests in flight. To be called in the run's loop."""
         self.stopping = True
         for lane in self.lanes:
             lane.halt()
+        for halt in self.halts:
+            halt()
 
     def fail(self, error: JournalFailed) -> None:
         """The disk takes no more: stop sending."""
-        self.failure = self.failure or error
+        if self.failure is None:
+            self.failure = error
+            self.tell(DiskTrouble(str(error)))
         self.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for all accounts of a run.
+
+    ``patience`` is in seconds, ``concurrency`` overrides the accounts' own; ``embedded`` has the addresses, by account,
+    of the embedded sandbox; ``pid`` is the run's, for others that want the same accounts.
+    """
+
+    patience: float
+    concurrency: int | None
+    embedded: Mapping[str, str] = field(default_factory=dict)
+    pid: int = field(default_factory=os.getpid)
+
+    def applied(self, account: Account) -> Account:
+        """The account under these terms."""
+        if account.embedded:
+            account = replace(account, address=self.embedded[account.name])
+        if self.concurrency is not None:
+            account = replace(account, options=structs.replace(account.options, concurrency=self.concurrency))
+        return account
 
 
 def journal_path(results: Path) -> Path:
@@ -86,65 +153,73 @@ async def laid(
     async with AsyncExitStack() as stack:
         plan = stack.enter_context(closing(open_reading(journal_path(results))))
         numbers = dict(plan.execute("SELECT name, id FROM account ORDER BY id").fetchall())
-        read = await stack.enter_async_context(_addresses([entries[name] for name in numbers], results))
+        embedded = await stack.enter_async_context(served([entries[name] for name in numbers], results))
+        terms = Terms(patience, concurrency, embedded)
         journal = Journal(connection, results, ended=watch.on_line, failed=watch.fail)
         stack.callback(journal.close)
         lanes = {}
         for name, number in numbers.items():
-            account = read(entries[name])
-            if concurrency is not None:
-                account = replace(account, options=structs.replace(account.options, concurrency=concurrency))
-            question = next_number(plan, -number)
-            lane = await _lane(stack, account, entries[name].place, watch, journal, (number, question))
-            lane.patience = patience
-            lanes[name] = lane
+            numbered = number, next_number(plan, -number)
+            lanes[name] = lane = await manned(stack, entries[name], numbered, watch, journal, terms)
             watch.lanes.append(lane)
         yield Floor(journal, plan, lanes)
 
 
-async def _lane(
-    stack: AsyncExitStack, account: Account, place: str, watch: Watch, journal: Journal, numbers: tuple[int, int]
+async def manned(
+    stack: AsyncExitStack, entry: Entry, numbers: tuple[int, int], watch: Watch, journal: Notes, terms: Terms
 ) -> Lane:
+    """The account's lane, ready to work; its ``numbers`` are its own in the plan, and that of its next question.
+
+    Raises UsageError where the account cannot be read or is in use by another run.
+    """
     from batchcart.transport import connected  # noqa: PLC0415  # importing aiohttp takes longer than most commands
 
-    ledger = Ledger(None) if account.embedded else Ledger.of(account.name, place)
+    account = terms.applied(entry.read())
+    ledger = Ledger(None) if account.embedded else Ledger.of(account.name, entry.place, terms.pid)
     stack.callback(ledger.close)
     sends = ledger.sends(capacity(account.limits))
     stack.callback(sends.close)
 
+    crowd = Crowd()
+
+    def tell(event: Event) -> None:
+        now = time.time()
+        if not isinstance(event, OfAccount) or crowd.lets(event, now):
+            clean = cleaned(event, lambda text: redacted(text.encode(), lane.secret).decode())
+            journal.note_event(now, clean)
+            watch.tell(clean)
+
     def long_wait(window: Window, seconds: float) -> None:
-        until = datetime.fromtimestamp(time.time() + seconds).astimezone().strftime("%Y-%m-%d %H:%M")
-        watch.tell(f"account {account.name!r}: {window} is used up; it goes on at {until}, other accounts do not wait")
+        lane.quota = QuotaUsedUp(account.name, str(window), time.time() + seconds)
+        tell(lane.quota)
 
     strict = account.options.pacing == "strict"
-    return Lane(
+    lane = Lane(
         account=account,
         number=numbers[0],
         question=numbers[1],
         journal=journal,
         limiter=Limiter(account.limits, sends, strict=strict, clock=time.monotonic, long_wait=long_wait),
         ledger=ledger,
-        send=await stack.enter_async_context(connected(account)),
+        send=watch.around(account, await stack.enter_async_context(connected(account))),
         credentials=account.credentials.renewed(ledger.tokens(origin(account.credentials))),
         monotonic=time.monotonic,
         wall=time.time,
-        rng=random.Random(),  # noqa: S311  # jitter, no secret
-        tell=watch.tell,
+        rng=_RNG,
+        tell=tell,
+        patience=terms.patience,
     )
+    return lane
 
 
 @asynccontextmanager
-async def _addresses(entries: list[Entry], results: Path) -> AsyncIterator[Callable[[Entry], Account]]:
-    """A function that reads an account, with the embedded sandbox running if one of them is of it."""
+async def served(entries: list[Entry], results: Path) -> AsyncIterator[Mapping[str, str]]:
+    """The addresses of the accounts that are the embedded sandbox's, which runs if there is one of them."""
     if not any(entry.embedded for entry in entries):
-        yield Entry.read
+        yield {}
         return
     from batchcart.sandbox.server import Sandbox  # noqa: PLC0415  # a run against real shops needs no server
 
     sandbox = Sandbox(state_file=sandbox_path(results))
     async with sandbox.serving():
-        yield (
-            lambda entry: (
-                replace(entry.read(), address=sandbox.address(entry.adapter.name)) if entry.embedded else entry.read()
-            )
-        )
+        yield {entry.name: sandbox.address(entry.adapter.name) for entry in entries if entry.embedded}

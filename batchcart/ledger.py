@@ -26,12 +26,18 @@ _MAGIC = b"bcsends1"
 _LEVELS = struct.Struct("<dd")  # of each bucket: when it will be empty, monotonic and wall clock
 _BUCKETS = 8
 _RECORD = struct.Struct("<dd")  # of each send: monotonic and wall clock
+_TRIES = 6  # at a lock whose owner's pid is gone; half a second each
 _START = _HEADER.size + _BUCKETS * _LEVELS.size
+
+
+def state_place() -> Path:
+    """Where the folder that outlives runs lies, or will lie."""
+    return Path(platformdirs.user_state_dir("batchcart"))
 
 
 def state_folder() -> Path:
     """The folder that outlives runs, made with mode 0700; raises UsageError where it cannot be made."""
-    return _private(Path(platformdirs.user_state_dir("batchcart")))
+    return _private(state_place())
 
 
 def boot_id() -> bytes:
@@ -48,20 +54,24 @@ class Locked(UsageError):
 
 @dataclass(slots=True)
 class Lock:
-    """A lock file that the system frees when its owner dies, with the owner's pid inside."""
+    """A lock file that the system frees when its owner dies, with the pid of the owner's run inside."""
 
     path: Path
+    pid: int = field(default_factory=os.getpid)
     _file: IO[bytes] | None = None
 
     def acquire(self, what: str) -> None:
         """Take the lock; raises Locked, which names ``what`` is held and by which pid."""
+        tries = 0
         while self._file is None:
             file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                pid = _owner(file)
+                pid, tries = _owner(file), tries + 1
                 file.close()
+                if tries < _TRIES and not Path("/proc", pid).exists():
+                    continue  # a run that was killed, whose other processes are just ending
                 raise Locked(
                     f"{what} is in use by another run (pid {pid}); wait for it to end, or stop it with: kill {pid}"
                 ) from None
@@ -70,7 +80,7 @@ class Lock:
                 raise
             if _is_at(file, self.path):
                 file.truncate(0)
-                file.write(str(os.getpid()).encode())
+                file.write(str(self.pid).encode())
                 self._file = file
             else:
                 file.close()  # its owner removed it just now: take the new one
@@ -250,12 +260,12 @@ class Ledger:
     lock: Lock | None = None
 
     @classmethod
-    def of(cls, name: str, identity: str) -> "Ledger":
-        """The memory of the account ``name`` at the address that ``identity`` tells."""
+    def of(cls, name: str, identity: str, pid: int | None = None) -> "Ledger":
+        """The memory of the account ``name`` at the address that ``identity`` tells, locked for the run ``pid``."""
         slug = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
         digest = hashlib.blake2b(f"{name}\n{identity}".encode(), digest_size=6).hexdigest()
         folder = _private(state_folder() / f"{slug}-{digest}")
-        lock = Lock(folder / "lock")
+        lock = Lock(folder / "lock", os.getpid() if pid is None else pid)
         try:
             lock.acquire(f"account {name!r}")
         except OSError as error:

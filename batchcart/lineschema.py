@@ -1,10 +1,11 @@
-"""Owns the JSON Schema of a job line, made from the same types that check it."""
+"""Owns the JSON Schemas of a job line and of a neutral cart, made from the same types that check them."""
 
 from typing import Any
 
 import msgspec
 
 from batchcart.jobfile import JobLine
+from batchcart.neutral import VERSION, Cart
 from batchcart.operation import Kind
 from batchcart.platforms import platforms
 
@@ -43,6 +44,15 @@ def job_line_schema() -> dict[str, Any]:
         "allOf": rules,
         "$defs": components,
     }
+
+
+def cart_schema() -> dict[str, Any]:
+    """The schema of a line of a carts file."""
+    (line,), components = msgspec.json.schema_components([Cart], ref_template="#/$defs/{name}")
+    keys = components.pop(line["$ref"].rpartition("/")[2])
+    keys["properties"]["version"] = {"const": VERSION}
+    title = {"$schema": _DIALECT, "title": "A line of a batchcart carts file"}
+    return {**title, **{name: value for name, value in keys.items() if name != "title"}, "$defs": components}
 
 
 def _tables() -> list[tuple[str, Kind, str, type[msgspec.Struct]]]:

@@ -1,8 +1,9 @@
 """Owns how an operation can end, and the answers that are not endings; it does not know how they come about."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from batchcart.exchange import Request
 
@@ -31,19 +32,17 @@ Facts = Mapping[str, str | None]
 """What an adapter wants to remember about a cart for its later operations; None forgets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """It happened. ``names`` are the platform's own words (OrderKey …); ``body`` is the JSON text of a read."""
 
     cart_id: str | None = None
     item_id: str | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = {}
     body: bytes = b""
-    facts: Facts = field(default_factory=dict)
+    facts: Facts = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """It did not happen, and asking again would not help."""
 
     reason: Reason
@@ -51,16 +50,14 @@ class Refused:
     body: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(msgspec.Struct, frozen=True):
     """Nobody can say whether it happened; ``evidence`` says what was sent, when, and what came back."""
 
     evidence: str
-    facts: Facts = field(default_factory=dict)
+    facts: Facts = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(msgspec.Struct, frozen=True):
     """It was not tried, because the operation on ``line`` did not bring what it needs."""
 
     line: int
@@ -70,16 +67,14 @@ class Skipped:
 Outcome = Done | Refused | Unknown | Skipped
 
 
-@dataclass(frozen=True, slots=True)
-class Busy:
+class Busy(msgspec.Struct, frozen=True):
     """The platform did nothing and asks to come back later; ``retry_after`` is its header as written."""
 
     message: str
     retry_after: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Failing:
+class Failing(msgspec.Struct, frozen=True):
     """The platform is in trouble; ``then`` is what to say once it may be better.
 
     ``slow`` means that something behind it may still be working on the request; ``retry_after`` is its header as
@@ -92,8 +87,7 @@ class Failing:
     retry_after: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(msgspec.Struct, frozen=True):
     """The credentials were refused and nothing was done; ``final`` means that renewing them cannot help."""
 
     message: str

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -17,6 +17,8 @@ from batchcart.operation import Operation
 
 MOST_LISTED = 1000
 """How many bad lines are listed; the rest is counted."""
+
+_TOLD_EVERY = 4096
 
 _INSERT = "INSERT INTO plan (line, account, chain, kind, offset, length, digest) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _JOIN = "UPDATE plan SET chain = ? WHERE account = (SELECT account FROM plan WHERE line = ?) AND chain = ?"
@@ -39,13 +41,14 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Checks a job line by line against the accounts of a config."""
+    """Checks a job line by line against the accounts of a config; ``checking`` is told of a line now and then."""
 
     source: JobSource
     entries: Mapping[str, Entry]
     config_name: str
     default_account: str | None
     allow_unknown: bool
+    checking: Callable[[int], None] | None = None
 
     def plan(self, connection: sqlite3.Connection | None = None) -> Planned:
         """Check every line, and with a ``connection`` lay the plan down in the journal.
@@ -75,6 +78,8 @@ class Planner:
 
     def _rows(self, chains: Chains, planned: Planned, bad: "_Bad") -> Iterator[tuple[int | str, ...]]:
         for raw in self.source.lines():
+            if self.checking is not None and not raw.number % _TOLD_EVERY:
+                self.checking(raw.number)
             try:
                 operation, chain = self._place(raw, chains)
             except BadLine as error:

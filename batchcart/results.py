@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 import orjson
 
 from batchcart.operation import Operation
@@ -13,8 +15,7 @@ from batchcart.outcome import Done, Outcome, Reason, Refused, Skipped, Status, U
 _BODY_SHOWN = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True):
     """An operation's outcome with its figures: sends that were needed, times in wall-clock seconds."""
 
     outcome: Outcome
@@ -62,34 +63,47 @@ def status_of(outcome: Outcome) -> Status:
 
 def result_text(operation: Operation, platform: str, ending: Ending) -> bytes:
     """The result line, without its line end; a read's body goes in as the shop wrote it, numbers untouched."""
-    line: dict[str, Any] = {
-        "line": operation.line,
-        "id": operation.id,
-        "account": operation.account,
-        "platform": platform,
-        "op": operation.kind.value,
-        "cart": operation.cart,
-        "item": operation.item,
-        "status": status_of(ending.outcome).value,
-        "cart_id": operation.cart_id,
-        "item_id": operation.item_id,
-    }
-    if isinstance(ending.outcome, Done):
-        line |= _brought(ending.outcome)
-    line |= {"http_status": ending.http_status, "attempts": ending.attempts}
+    outcome = ending.outcome
+    line = _asked(operation, platform)
+    line["status"] = status_of(outcome)
+    if operation.cart_id is not None:
+        line["cart_id"] = operation.cart_id
+    if operation.item_id is not None:
+        line["item_id"] = operation.item_id
+    if isinstance(outcome, Done):
+        line |= _brought(outcome)
+    if ending.http_status is not None:
+        line["http_status"] = ending.http_status
+    line["attempts"] = ending.attempts
     if ending.sent_at is not None:
-        line |= {"sent_at": moment(ending.sent_at), "elapsed_ms": round(ending.elapsed * 1000, 1)}
-    if not isinstance(ending.outcome, Done):
-        line["error"] = _error(ending.outcome, ending.http_status)
-    elif ending.outcome.body:
-        line["body"] = orjson.Fragment(ending.outcome.body)
-    return orjson.dumps({name: value for name, value in line.items() if value is not None})
+        line["sent_at"] = moment(ending.sent_at)
+        line["elapsed_ms"] = round(ending.elapsed * 1000, 1)
+    if not isinstance(outcome, Done):
+        line["error"] = _error(outcome, ending.http_status)
+    elif outcome.body:
+        line["body"] = orjson.Fragment(outcome.body)
+    return orjson.dumps(line)
+
+
+def _asked(operation: Operation, platform: str) -> dict[str, Any]:
+    """What the job line says of itself; keys that it does not have are left out."""
+    line: dict[str, Any] = {"line": operation.line}
+    if operation.id is not None:
+        line["id"] = operation.id
+    line["account"] = operation.account
+    line["platform"] = platform
+    line["op"] = operation.kind
+    if operation.cart is not None:
+        line["cart"] = operation.cart
+    if operation.item is not None:
+        line["item"] = operation.item
+    return line
 
 
 def _brought(outcome: Done) -> dict[str, str]:
     """The ids that an operation brought, in our words and in the platform's."""
-    ids = {"cart_id": outcome.cart_id, "item_id": outcome.item_id, **outcome.names}
-    return {name: value for name, value in ids.items() if value}
+    brought = {"cart_id": outcome.cart_id, "item_id": outcome.item_id, **outcome.names}
+    return {name: value for name, value in brought.items() if value}
 
 
 def read_result(text: bytes) -> Result:
@@ -102,7 +116,13 @@ def read_result(text: bytes) -> Result:
 
 def moment(seconds: float) -> str:
     """A wall-clock time as results write it: UTC, milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole, milliseconds = divmod(round(seconds * 1e6) // 1000, 1000)
+    return f"{_second(whole)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _error(outcome: Refused | Unknown | Skipped, http_status: int | None) -> dict[str, Any]:

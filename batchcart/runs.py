@@ -6,24 +6,34 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from batchcart.accounts import Entry, config_path, read_config
 from batchcart.engine.lane import Lane
 from batchcart.engine.work import Job, work
 from batchcart.errors import UsageError
-from batchcart.jobfile import JobSource, open_job
-from batchcart.journal.reading import counts
+from batchcart.events import Event
+from batchcart.jobfile import JobSource, open_job, text_path
+from batchcart.journal.reading import counts, open_counts
 from batchcart.journal.schema import create, forget_states, get_meta, open_existing, set_meta
 from batchcart.journal.writer import JournalFailed
-from batchcart.lanes import Watch, journal_path, laid, sandbox_path
+from batchcart.lanes import Floor, Terms, Watch, journal_path, laid, sandbox_path
 from batchcart.outcome import Status
 from batchcart.planning import Planner
 from batchcart.platforms import platforms
 from batchcart.resuming import begun, check_same_accounts, check_same_job, mend_results, reopen, sort_results
+from batchcart.shards.dealing import dealt
+from batchcart.shards.owner import Fleet, spread
+from batchcart.shards.processes import Processes
+from batchcart.shards.shard import Shard
 from batchcart.standing import disk_trouble, held, summed_up
 from batchcart.summary import Summary
+from batchcart.watching import first_word, last_word, told, why_stopped
+
+MOST_PROCESSES = 256
 
 _RETRIED = (Status.FAILED, Status.SKIPPED)
 
@@ -43,6 +53,9 @@ class RunOptions:
     fresh: bool = False
     in_order: bool = False
     allow_unknown_fields: bool = False
+    processes: int = 1
+    log: Path | None = None
+    metrics: Path | None = None
 
     @property
     def results_path(self) -> Path:
@@ -57,20 +70,24 @@ class RunOptions:
     def __post_init__(self) -> None:
         if self.concurrency is not None and not 1 <= self.concurrency <= 10_000:
             raise UsageError(f"concurrency is a whole number from 1 to 10000, not {self.concurrency}")
+        if not 1 <= self.processes <= MOST_PROCESSES:
+            raise UsageError(f"processes is a whole number from 1 to {MOST_PROCESSES}, not {self.processes}")
         if not self.patience >= 0:  # nan is not either
             raise UsageError(f"patience is a number of minutes from 0 on, not {self.patience}")
 
 
-async def run_job(options: RunOptions, watch: Watch) -> Summary:
+async def run_job(options: RunOptions, watch: Watch, executor: Callable[[], Executor] = Processes) -> Summary:
     """Check the job, run it or go on with it, and give its figures; a run that ended early says so in them.
 
+    Where the accounts are spread over processes, those run on the ``executor``.
     Raises UsageError where nothing was sent, and Stopped where the disk took no more before anything could begin.
     """
-    config = config_path(options.config)
-    entries = read_config(config, platforms())
-    config_name = str(config) if config else "the config (there is no batchcart.toml; `batchcart init` writes one)"
     results = options.results_path
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(told(watch, options.log, options.metrics, Path(options.job), results))
+        config = config_path(options.config)
+        entries = read_config(config, platforms())
+        config_name = str(config) if config else "the config (there is no batchcart.toml; `batchcart init` writes one)"
         stack.enter_context(disk_trouble(results))
         stack.enter_context(held(results))
         source = stack.enter_context(open_job(options.job, spool_folder=results.absolute().parent))
@@ -78,14 +95,14 @@ async def run_job(options: RunOptions, watch: Watch) -> Summary:
             raise UsageError(f"{results} is the job itself; choose other results with -o")
         if options.job_name:
             source = replace(source, name=options.job_name)
-        connection, resumed = _journal(options, source, entries, config_name)
+        connection, resumed = _journal(options, source, entries, config_name, watch)
         stack.callback(connection.close)
         if resumed and watch.replay:
             for (text,) in connection.execute("SELECT text FROM result ORDER BY seq"):
                 watch.on_line(text)
         if resumed and _finished(connection):
             return replace(summed_up(connection, results), nothing_to_do=True)
-        return await _run(options, watch, source, connection, entries, resumed=resumed)
+        return await _run(options, watch, source, connection, entries, executor, resumed=resumed)
 
 
 def _same_file(source: JobSource, results: Path) -> bool:
@@ -93,7 +110,7 @@ def _same_file(source: JobSource, results: Path) -> bool:
 
 
 def _journal(
-    options: RunOptions, source: JobSource, entries: Mapping[str, Entry], config_name: str
+    options: RunOptions, source: JobSource, entries: Mapping[str, Entry], config_name: str, watch: Watch
 ) -> tuple[sqlite3.Connection, bool]:
     """The journal of this run: the one that is there, if it is this job's, or a fresh one with the plan in it."""
     results, path = options.results_path, journal_path(options.results_path)
@@ -114,7 +131,8 @@ def _journal(
         )
     fresh = path.with_name(f"{path.name}.new")
     try:
-        _plan(options, source, entries, config_name, fresh)
+        planner = Planner(source, entries, config_name, options.account, options.allow_unknown_fields, watch.checking)
+        _plan(options, planner, fresh)
         if options.fresh:
             _set_aside(results)
         for leftover in _files(results)[1:]:
@@ -127,17 +145,16 @@ def _journal(
     return open_existing(path), False
 
 
-def _plan(options: RunOptions, source: JobSource, entries: Mapping[str, Entry], config_name: str, path: Path) -> None:
+def _plan(options: RunOptions, planner: Planner, path: Path) -> None:
     path.unlink(missing_ok=True)
     with contextlib.closing(create(path)) as connection:
-        planner = Planner(source, entries, config_name, options.account, options.allow_unknown_fields)
         planned = planner.plan(connection)
         for name in planned.accounts:
-            entries[name].read()  # secrets that cannot be read are told before anything is sent
+            planner.entries[name].read()  # secrets that cannot be read are told before anything is sent
         facts = {
             "run": secrets.token_hex(16),
-            "job": source.name if options.job == "-" else str(Path(options.job).absolute()),
-            "sha256": source.digest(),
+            "job": planner.source.name if options.job == "-" else str(Path(options.job).absolute()),
+            "sha256": planner.source.digest(),
             "account": options.account or "",
             "planned": str(planned.lines),
         }
@@ -185,25 +202,36 @@ async def _run(
     source: JobSource,
     connection: sqlite3.Connection,
     entries: Mapping[str, Entry],
+    executor: Callable[[], Executor],
     *,
     resumed: bool,
 ) -> Summary:
     results = options.results_path
     began = time.monotonic()
     forget_states(connection)
-    floor_for = laid(
-        connection, results, entries, watch, patience=options.patience * 60, concurrency=options.concurrency
-    )
-    async with floor_for as floor:
+    patience, concurrency = options.patience * 60, options.concurrency
+    groups = dealt(open_counts(connection), options.processes)
+    floor: Floor | Fleet
+    async with contextlib.AsyncExitStack() as stack:
+        if len(groups) > 1:
+            shard = _shard(options, source, Terms(patience, concurrency), resumed=resumed)
+            floor = await stack.enter_async_context(spread(connection, entries, watch, groups, shard, executor))
+            working = floor.work
+        else:
+            at_work = laid(connection, results, entries, watch, patience=patience, concurrency=concurrency)
+            floor = await stack.enter_async_context(at_work)
+            job = Job(get_meta(floor.plan, "run") or "", source, floor.plan, options.account, resumed)
+            working = partial(work, job, watch.lanes, ended=_counting(watch))
         _count_planned(floor.plan, watch)
-        job = Job(get_meta(floor.plan, "run") or "", source, floor.plan, options.account, resumed)
+        _tell(floor, watch, first_word(watch, source.name, resumed=resumed))
         if watch.stopping:
             watch.stop()
         try:
-            await work(job, watch.lanes, ended=_counting(watch))
+            await working()
             await floor.journal.flush()
         except* JournalFailed as group:
             watch.failure = watch.failure or next(e for e in group.exceptions if isinstance(e, JournalFailed))
+        _tell(floor, watch, last_word(watch))
     summary = summed_up(connection, results)
     if options.in_order and not summary.totals["not_attempted"]:
         sort_results(connection, results)
@@ -212,16 +240,29 @@ async def _run(
     return replace(
         summary,
         seconds=time.monotonic() - began,
-        sent=sum(lane.counters.sent for lane in watch.lanes),
-        retries=sum(lane.counters.retries for lane in watch.lanes),
-        stopped=_why_stopped(watch, summary),
+        sent=sum(glance.sent for glance in watch.glances()),
+        retries=sum(glance.retries for glance in watch.glances()),
+        stopped=why_stopped(watch, summary.totals["not_attempted"]),
     )
 
 
-def _why_stopped(watch: Watch, summary: Summary) -> str:
-    if watch.failure is not None:
-        return str(watch.failure)
-    return "by a signal" if watch.stopping and summary.totals["not_attempted"] else ""
+def _shard(options: RunOptions, source: JobSource, terms: Terms, *, resumed: bool) -> Shard:
+    """What all shards of the run have in common."""
+    config = config_path(options.config)
+    return Shard(
+        results=options.results_path.absolute(),
+        config=config.absolute() if config else None,
+        text=text_path(source, options.job),
+        job=source.name,
+        default_account=options.account,
+        resumed=resumed,
+        terms=terms,
+    )
+
+
+def _tell(floor: Floor | Fleet, watch: Watch, event: Event) -> None:
+    floor.journal.note_event(time.time(), event)
+    watch.tell(event)
 
 
 def _count_planned(plan: sqlite3.Connection, watch: Watch) -> None:

@@ -3,12 +3,13 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import orjson
+from msgspec import structs
 
 from batchcart.accounts import config_path, read_config
 from batchcart.engine.chain import learnt_from
@@ -104,7 +105,9 @@ async def _read_again(job: Job, lane: Lane, planned: PlannedLine) -> Settled | N
     if ending is None or status_of(ending.outcome) is Status.IN_DOUBT:
         return None
     if isinstance(ending.outcome, Refused):
-        ending = replace(ending, outcome=replace(ending.outcome, message=f"settled: {ending.outcome.message}"))
+        ending = structs.replace(
+            ending, outcome=structs.replace(ending.outcome, message=f"settled: {ending.outcome.message}")
+        )
     text = redacted(result_text(operation, lane.account.adapter.name, ending), lane.secret)
     return Settled(planned.line, status_of(ending.outcome), learnt_from(operation, ending), text)
 

@@ -37,7 +37,11 @@ def held(results: Path) -> Iterator[None]:
 
 def worked_on_by(results: Path) -> int | None:
     """The pid of the run that holds the result file now, found without touching its lock."""
-    path = _lock_path(results)
+    return lock_owner(_lock_path(results))
+
+
+def lock_owner(path: Path) -> int | None:
+    """The pid of the run that holds this lock file now, found without touching it."""
     try:
         pid, lock = int(path.read_text()), path.stat()
         with contextlib.suppress(PermissionError):  # it lives, and belongs to somebody else
@@ -80,9 +84,16 @@ def summed_up(connection: sqlite3.Connection, results: Path) -> Summary:
 
 
 def figures(results: Path) -> Summary:
-    """The figures of a run that may be alive, killed or over, read without leaving a trace.
+    """The figures of a run that may be alive, killed or over; raises UsageError as ``journal_of`` does."""
+    with journal_of(results) as connection:
+        return summed_up(connection, results)
 
-    Raises UsageError where there is no journal, or none that can be read.
+
+@contextlib.contextmanager
+def journal_of(results: Path) -> Iterator[sqlite3.Connection]:
+    """The journal of a run that may be alive, killed or over, read without leaving a trace.
+
+    Raises UsageError where there is none, or none that can be read.
     """
     path = journal_path(results)
     if not path.exists():
@@ -93,7 +104,7 @@ def figures(results: Path) -> Summary:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)) as connection:
             if int(get_meta(connection, "version") or 0) > VERSION:
                 raise UsageError(f"the journal {path} was written by a newer batchcart; use that version")
-            return summed_up(connection, results)
+            yield connection
     except sqlite3.Error as error:
         raise UsageError(f"the journal {path} cannot be read: {error}") from None
 

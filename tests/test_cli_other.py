@@ -136,7 +136,19 @@ def test_a_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["check", "job.jsonl"], ["platforms"], ["schema"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["check", "job.jsonl"],
+        ["platforms"],
+        ["schema"],
+        ["doctor", "--offline"],
+        ["init", "--help"],
+        ["completion", "bash"],
+    ],
+)
 def test_commands_that_send_nothing_import_no_aiohttp(tmp_path: Path, words: list[str]) -> None:
     (tmp_path / "job.jsonl").write_text('{"op":"cart.count","account":"sandbox-shoplo"}\n')
     told = "print('aiohttp' in sys.modules, file=sys.stderr)"
@@ -158,6 +170,27 @@ def test_check_shows_the_plan_and_sends_nothing(shop: Desk) -> None:
     assert "loja: at least 25 requests, at best 2 days 0 h, because of 10/day" in ended.out
     assert shop.requests() == 0
     assert {path.name for path in shop.folder.iterdir()} == {"job.jsonl", "batchcart.toml"}
+
+
+def test_check_tells_its_plan_as_json(shop: Desk) -> None:
+    shop.configure(acme={"limits": ["1/min"], "token": None, "private_key": None, "access_token": "x"})
+    config = shop.folder / "batchcart.toml"
+    config.write_text(config.read_text().replace('access_token = "x"', 'access_token = { env = "NOT_SET_ANYWHERE" }'))
+    shop.job([create("acme"), add("acme"), create("loja")])
+    plan = batchcart("check", "job.jsonl", "--json", folder=shop.folder, code=0).figures
+
+    assert plan["lines"] == 3
+    assert "environment variable NOT_SET_ANYWHERE is not set" in plan["accounts"]["acme"].pop("trouble")
+    assert plan["accounts"]["acme"] == {
+        "lines": 2,
+        "operations": {"cart.create": 1, "item.add": 1},
+        "seconds_at_best": 60,
+        "limit": "1/min",
+    }
+    assert plan["accounts"]["loja"]["limit"] is plan["accounts"]["loja"]["trouble"] is None
+    shop.job([{"op": "cart.make"}])
+    assert batchcart("check", "job.jsonl", "--json", folder=shop.folder, code=2).out == ""
+    assert "go together" in batchcart("check", "j", "--json", "--show-requests", folder=shop.folder, code=2).err
 
 
 def test_check_lists_bad_lines_and_missing_secrets(shop: Desk) -> None:

@@ -4,11 +4,11 @@ import base64
 import hashlib
 import hmac
 import re
-from dataclasses import replace
 from decimal import Decimal
 from urllib.parse import parse_qsl, quote, unquote
 
 import pytest
+from msgspec.structs import replace
 
 from batchcart.adapter import Credentials
 from batchcart.exchange import Exchange, Request, Response

@@ -2,12 +2,12 @@
 
 import itertools
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from batchcart.adapter import Adapter, Known
 from batchcart.checking import check_operation, chosen_key

@@ -26,6 +26,7 @@ from batchcart.accounts import Account, Entry, read_config
 from batchcart.engine.lane import Lane, Reply
 from batchcart.engine.limiter import Limiter, capacity
 from batchcart.engine.work import Job, work
+from batchcart.events import Event
 from batchcart.exchange import NotSent, Request, Response, Unanswered
 from batchcart.jobfile import open_job
 from batchcart.journal.reading import counts, next_number, states
@@ -217,7 +218,7 @@ class Ended:
 
     summary: Summary
     results: list[Line]
-    told: list[str]
+    told: list[Event]
     failure: JournalFailed | None
     lanes: list[Lane]
     seconds: float
@@ -265,8 +266,8 @@ class Workshop:
         during: AbstractContextManager[object],
     ) -> Ended:
         loop = asyncio.get_running_loop()
-        told: list[str] = []
-        watch = Watch(tell=told.append)
+        told: list[Event] = []
+        watch = Watch(sinks=[told.append])
         began = loop.time()
         connection, resumed, entries = self._opened()
         with closing(connection):
@@ -319,6 +320,10 @@ class Workshop:
         async def send(request: Request, leaving: Callable[[], None]) -> Reply:
             return await self.shops.answer(account, journal_path(self.results), request, leaving)
 
+        def tell(event: Event) -> None:
+            journal.note_event(EPOCH + clock(), event)
+            watch.tell(event)
+
         sends = Sends(None, capacity(account.limits), monotonic=clock, wall=lambda: EPOCH + clock())
         return Lane(
             account=replace(account, options=_options(account, self.concurrency)),
@@ -332,7 +337,7 @@ class Workshop:
             monotonic=clock,
             wall=lambda: EPOCH + clock(),
             rng=rng,
-            tell=watch.tell,
+            tell=tell,
             patience=self.patience,
         )
 

@@ -5,22 +5,35 @@ A command's module is imported only when it is called, so that `--help` stays qu
 
 import importlib
 import sys
-from contextlib import suppress
 
 import click
+from click.shell_completion import CompletionItem
 
 from batchcart import __version__
 from batchcart.cli.output import say
+from batchcart.cli.usage import usage_text
 from batchcart.errors import BatchcartError, Stopped, quoted, suggestion
+
+COMPLETE_VAR = "_BATCHCART_COMPLETE"
+"""The environment variable by which a shell asks for completion, however the program was called."""
 
 COMMANDS = {
     "run": "Check the whole job file, then run it, or go on with it.",
     "check": "Check the job file and show the plan; nothing is sent.",
     "status": "Show where a run stands, also while it runs.",
     "settle": "Settle what is in doubt, by reading the shops again or by your word.",
+    "undo": "Write the job that takes back what a run did, and list what cannot be.",
+    "report": "Sum up one or several runs, as text, JSON or a web page.",
+    "export": "Write a shop's carts to a file of neutral carts.",
+    "convert": "Turn a carts file into a job for another account, and list what is lost.",
+    "verify": "Read the new carts back and compare them with their sources.",
+    "migrate": "Move carts from one account to another: export, convert, run and verify.",
     "platforms": "Show which operations each platform has.",
-    "schema": "Print the JSON Schema of a job line.",
-    "init": "Write a first config and a first job into the current folder.",
+    "schema": "Print the JSON Schema of a job line, or of a cart.",
+    "init": "Put an account into the config, write a first job, and try the credentials.",
+    "doctor": "Check config, secrets, shops, clock and disk, and say what to mend.",
+    "completion": "Print the script that completes words in bash, zsh or fish.",
+    "bench": "Measure how fast a synthetic job runs, against a sandbox or a shop that allows it.",
     "sandbox": "Run a simulator of all three platforms on this machine.",
 }
 
@@ -37,9 +50,16 @@ class Commands(click.Group):
         if cmd_name.startswith("-"):
             return None
         if cmd_name not in COMMANDS:
+            if ctx.resilient_parsing:  # a shell asks for completion
+                return None
             ctx.fail(f"{quoted(cmd_name)} is not a command; {suggestion(cmd_name, COMMANDS)}")
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
-        return command
+        return importlib.import_module(f"{__name__}.completing").taught(command) if ctx.resilient_parsing else command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin so, from COMMANDS, and the group's own options."""
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, from COMMANDS, so that none of them is imported for it."""
@@ -59,12 +79,14 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every error a person can cause becomes a sentence and an exit code."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False, complete_var=COMPLETE_VAR)
     except click.exceptions.Abort:
         code = 3
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        code = 2
     except click.ClickException as error:
-        with suppress(OSError):
-            error.show()
+        say(usage_text(error))
         code = 2
     except BatchcartError as error:
         say(f"batchcart: {error}" if "\n" not in str(error) else str(error))

@@ -7,7 +7,9 @@ import click
 
 from batchcart.accounts import Entry, config_path, read_config
 from batchcart.checking import dry_request
-from batchcart.cli.output import show
+from batchcart.cli.linecount import checking_shown
+from batchcart.cli.output import show, show_json
+from batchcart.cli.screen import Screen
 from batchcart.cli.table_text import duration_text, table_text
 from batchcart.errors import UsageError
 from batchcart.exchange import Request
@@ -29,22 +31,52 @@ _UNCHECKED = (
 @click.option("--account", metavar="NAME", help="Account of the lines that name none.")
 @click.option("--allow-unknown-fields", is_flag=True, help="Let data fields through that the documents lack.")
 @click.option("--show-requests", is_flag=True, help="Print each line's request, with placeholders for ids.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def command(
-    job: str, config: Path | None, account: str | None, *, allow_unknown_fields: bool, show_requests: bool
+    job: str,
+    config: Path | None,
+    account: str | None,
+    *,
+    allow_unknown_fields: bool,
+    show_requests: bool,
+    as_json: bool,
 ) -> int:
     """Check the job file and show the plan; nothing is sent.
 
     The same checks as a run makes before its first request. Exit codes: 0 in order, 2 something is wrong.
     """
+    if show_requests and as_json:
+        raise UsageError("--show-requests and --json do not go together; give one of them")
     path = config_path(config)
     entries = read_config(path, platforms())
     config_name = str(path) if path else "the config (there is no batchcart.toml; `batchcart init` writes one)"
     with open_job(job) as source:
-        planned = Planner(source, entries, config_name, account, allow_unknown_fields).plan()
+        with checking_shown("auto", Screen()) as checking:
+            planned = Planner(source, entries, config_name, account, allow_unknown_fields, checking).plan()
         if show_requests:
             _show_requests(source, entries, account)
-    show(_plan_text(source.name, planned, entries))
+    if as_json:
+        show_json(_plan(planned, entries))
+    else:
+        show(_plan_text(source.name, planned, entries))
     return 0
+
+
+def _plan(planned: Planned, entries: dict[str, Entry]) -> dict[str, object]:
+    """What `check --json` prints; an account's `trouble` is why a run would stop there, or null."""
+    accounts = {}
+    for name in planned.accounts:
+        operations = {kind: count for (owner, kind), count in planned.kinds.items() if owner == name}
+        lines = sum(operations.values())
+        seconds, limit = _slowest(entries[name], lines)
+        accounts[name] = {
+            "lines": lines,
+            "operations": operations,
+            "seconds_at_best": seconds,
+            "limit": limit,
+            "trouble": _trouble(entries[name]),
+        }
+    return {"lines": planned.lines, "accounts": accounts}
 
 
 def _show_requests(source: JobSource, entries: dict[str, Entry], account: str | None) -> None:
@@ -74,18 +106,27 @@ def _plan_text(name: str, planned: Planned, entries: dict[str, Entry]) -> str:
 
 def _forecast(entry: Entry, planned: Planned) -> str:
     sends = sum(count for (owner, _), count in planned.kinds.items() if owner == entry.name)
-    if not entry.limits:
+    seconds, limit = _slowest(entry, sends)
+    if limit is None:
         return f"{entry.name}: at least {sends:,} requests, no limit"
-    seconds, limit = max(((best_time(limit, sends), limit) for limit in entry.limits), key=lambda found: found[0])
     because = f", because of {limit}" if seconds else ""
     return f"{entry.name}: at least {sends:,} requests, at best {duration_text(seconds)}{because}"
 
 
+def _slowest(entry: Entry, sends: int) -> tuple[float, str | None]:
+    """The seconds that so many sends take at best, and the limit that makes it so."""
+    found = [(best_time(limit, sends), str(limit)) for limit in entry.limits]
+    return max(found, key=lambda one: one[0]) if found else (0.0, None)
+
+
+def _trouble(entry: Entry) -> str | None:
+    try:
+        entry.read()
+    except UsageError as error:
+        return str(error)
+    return None
+
+
 def _secrets_missing(planned: Planned, entries: dict[str, Entry]) -> list[str]:
-    found = []
-    for account in planned.accounts:
-        try:
-            entries[account].read()
-        except UsageError as error:
-            found.append(f"A run would stop here: {error}")
-    return found
+    troubles = (_trouble(entries[account]) for account in planned.accounts)
+    return [f"A run would stop here: {trouble}" for trouble in troubles if trouble]

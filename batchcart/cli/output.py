@@ -8,6 +8,13 @@ import click
 import orjson
 
 from batchcart.errors import Stopped
+from batchcart.events import Event, is_aloud
+
+
+def coloured(word: str, colour: str) -> str:
+    """The word in a colour, where stdout is a terminal that shows colours and NO_COLOR does not forbid them."""
+    fits = sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return click.style(word, fg=colour) if fits and not os.environ.get("NO_COLOR") else word
 
 
 def show(text: str) -> None:
@@ -27,6 +34,12 @@ def show(text: str) -> None:
 def show_json(document: object) -> None:
     """Write a document to stdout as JSON."""
     show(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+
+
+def say_aloud(event: Event) -> None:
+    """Write an event to stderr, if it is one that is said at once."""
+    if is_aloud(event):
+        say(str(event))
 
 
 def say(text: str) -> None:

@@ -1,21 +1,14 @@
-"""Owns `batchcart run`: its options, signals and output; the run itself is runs.py's."""
+"""Owns `batchcart run`: its options and output; the run itself is runs.py's."""
 
-import asyncio
-import os
-import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 
 import click
 
-from batchcart.cli.output import say, show, show_json
-from batchcart.cli.progress import shown
+from batchcart.cli.alive import watched
+from batchcart.cli.output import show, show_json
 from batchcart.cli.summary_text import summary_text
-from batchcart.lanes import Watch
-from batchcart.runs import RunOptions, run_job
+from batchcart.loops import in_loop
+from batchcart.runs import MOST_PROCESSES, RunOptions, run_job
 from batchcart.summary import Summary
 
 
@@ -32,11 +25,22 @@ from batchcart.summary import Summary
     show_default=True,
     help="Minutes to wait for a shop that is down.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, MOST_PROCESSES),
+    default=1,
+    show_default=True,
+    help="Processes that the accounts are spread over.",
+)
 @click.option("--retry-failed", is_flag=True, help="Open lines that failed or were skipped again.")
 @click.option("--fresh", is_flag=True, help="Start over; the old files are kept under a number.")
 @click.option("--in-order", is_flag=True, help="Sort the result file by line at the end.")
 @click.option("--allow-unknown-fields", is_flag=True, help="Let data fields through that the documents lack.")
 @click.option("--progress", type=click.Choice(["auto", "plain", "none"]), default="auto", show_default=True)
+@click.option(
+    "--log", type=click.Path(dir_okay=False, path_type=Path), help="Append what a person must see, as JSON lines."
+)
+@click.option("--metrics", type=click.Path(dir_okay=False, path_type=Path), help="Keep a Prometheus text file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(
     job: str,
@@ -45,7 +49,10 @@ def command(
     account: str | None,
     concurrency: int | None,
     patience: float,
+    processes: int,
     progress: str,
+    log: Path | None,
+    metrics: Path | None,
     *,
     retry_failed: bool,
     fresh: bool,
@@ -65,13 +72,15 @@ def command(
         account=account,
         concurrency=concurrency,
         patience=patience,
+        processes=processes,
         retry_failed=retry_failed,
         fresh=fresh,
         in_order=in_order,
         allow_unknown_fields=allow_unknown_fields,
+        log=log,
+        metrics=metrics,
     )
-    watch = Watch(tell=say)
-    summary = asyncio.run(_run(options, watch, progress))
+    summary = in_loop(_run(options, progress))
     if as_json:
         show_json(summary.as_dict())
     else:
@@ -79,50 +88,6 @@ def command(
     return summary.exit_code
 
 
-async def _run(options: RunOptions, watch: Watch, progress: str) -> Summary:
-    _allow_many_files()
-    with _signals(watch):
-        async with shown(watch, progress):
-            return await run_job(options, watch)
-
-
-def _allow_many_files() -> None:
-    """Raise the soft limit of open files to the hard one: each account holds a few, and each connection one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-@contextmanager
-def _signals(watch: Watch) -> Iterator[None]:
-    """A first signal stops the run politely, a second one at once; while the job is still being checked any does.
-
-    The loop's own signal handlers would be called only between two awaits.
-    """
-    loop, seen = asyncio.get_running_loop(), 0
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        nonlocal seen
-        seen += 1
-        name = signal.Signals(number).name
-        if seen > 1:
-            _tell_now(f"{name} again: stopped at once; the same command goes on")
-            os._exit(3)
-        if not watch.lanes:
-            _tell_now(f"{name}: stopped before anything was sent")
-            raise KeyboardInterrupt
-        _tell_now(f"{name}: ending with the requests in flight; once more stops at once")
-        loop.call_soon_threadsafe(watch.stop)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _tell_now(text: str) -> None:
-    # A signal may come in the middle of a write to stderr, whose buffer must not be entered twice.
-    with suppress(OSError):
-        os.write(2, f"\n{text}\n".encode())
+async def _run(options: RunOptions, progress: str) -> Summary:
+    async with watched(progress) as watch:
+        return await run_job(options, watch)

@@ -3,14 +3,17 @@
 import click
 
 from batchcart.cli.output import show_json
-from batchcart.lineschema import job_line_schema
+from batchcart.lineschema import cart_schema, job_line_schema
+
+_SCHEMAS = {"job": job_line_schema, "cart": cart_schema}
 
 
 @click.command("schema")
-def command() -> int:
-    """Print the JSON Schema of a job line.
+@click.argument("what", type=click.Choice(list(_SCHEMAS)), default="job")
+def command(what: str) -> int:
+    """Print the JSON Schema of a job line, or of a cart.
 
     Editors and validators that know JSON Schema can then complete and check a job file.
     """
-    show_json(job_line_schema())
+    show_json(_SCHEMAS[what]())
     return 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from batchcart.cli.output import say, show
+from batchcart.cli.output import say_aloud, show
 from batchcart.cli.summary_text import summary_text
 from batchcart.errors import UsageError
 from batchcart.lanes import Watch
@@ -25,11 +25,12 @@ def command(results: Path, config: Path | None, line: int | None, done: tuple[st
 
     Without --line every shop with lines in doubt is read again, and lines that this decides end ok or failed; nothing
     is written to a shop. A failed line can be sent again with: batchcart run JOB --retry-failed
+    Exit codes are those the run would end with now.
     """
     if line is None:
         if done or not_done:
             raise UsageError("--done and --not-done go with --line N")
-        watch = Watch(tell=say)
+        watch = Watch(sinks=[say_aloud])
         summary = asyncio.run(settle_by_reading(results, config, watch))
     else:
         if bool(done) == not_done:

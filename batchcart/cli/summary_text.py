@@ -1,7 +1,10 @@
 """Owns the summary that a person reads at the end of a run; the figures are summary.py's."""
 
+from batchcart.cli.output import coloured
 from batchcart.cli.table_text import duration_text, table_text
 from batchcart.summary import STATUSES, Summary
+
+_COLOURS = {"ok": "green", "failed": "red", "in doubt": "yellow"}
 
 
 def summary_text(summary: Summary, job: str) -> str:
@@ -32,7 +35,10 @@ def _table(summary: Summary) -> str:
             cells = [str(one.kinds.get((kind, status), 0) or "") for status in used]
             rows.append((name if index == 0 else "", kind, *cells))
     rows.append(("all", "", *(f"{summary.totals[status]:,}" for status in used)))
-    return table_text(rows, names=2)
+    head, line_end, rest = table_text(rows, names=2).partition("\n")
+    for status, colour in _COLOURS.items():
+        head = head.replace(status, coloured(status, colour))
+    return head + line_end + rest
 
 
 def _advice(summary: Summary) -> list[str]:

@@ -25,7 +25,8 @@ class Chain:
 
     def known(self, operation: Operation) -> Known:
         """What the adapter may know before the operation."""
-        return Known(operation.cart_id or self.cart_id, self._new_key(operation), self.items, self.facts)
+        cart_id = operation.cart_id or self.cart_id
+        return Known(cart_id, "" if cart_id else self._new_key(operation), self.items, self.facts)
 
     def lacks(self, operation: Operation) -> Skipped | None:
         """Why the operation cannot be tried, if an earlier line did not bring what it needs."""

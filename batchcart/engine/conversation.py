@@ -1,7 +1,9 @@
 """Owns one operation from its past to its ending: the only loop that talks to a shop; it does not know platforms."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from batchcart.adapter import Cell, Credentials, Known
 from batchcart.engine.lane import Heard, Lane
@@ -168,7 +170,8 @@ async def _answered(talk: Talk, heard: Heard, exchange: Exchange, step: Step, us
             least = _before_looking(talk, slow=slow) if request.writes else 0.0
             return then if await lane.wait_to_retry(talk.tries, least) else None
         case _:
-            lane.note(talk.operation.line, heard, "answered")
+            if not isinstance(step, Done | Refused):  # an ending follows at once, and takes the past away
+                lane.note(talk.operation.line, heard, "answered")
             if isinstance(trouble := lane.account.adapter.trouble(exchange), Failing):
                 lane.unwell(trouble.message, alarming=True)  # each line that goes on now may end in doubt as well
             else:

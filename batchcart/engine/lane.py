@@ -6,36 +6,36 @@ came back. Waiting can be broken off at any time; from the intent to the note no
 
 import asyncio
 import random
-import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 from functools import partial
-from re import Pattern
+
+import msgspec
+from msgspec.structs import replace
 
 from batchcart.accounts import Account
 from batchcart.adapter import Credentials
 from batchcart.engine.limiter import Limiter
-from batchcart.engine.retry import Budget, backoff, retry_after
+from batchcart.engine.retry import Budget, backoff, retry_after, throttle_pause
+from batchcart.events import AccountClosed, QuotaUsedUp, Tell
 from batchcart.exchange import NotSent, Request, Response, Unanswered
 from batchcart.forms import encoded
+from batchcart.journal.notes import Notes
 from batchcart.journal.rows import lost_row, response_row
-from batchcart.journal.writer import Journal, JournalFailed
+from batchcart.journal.writer import JournalFailed
 from batchcart.ledger import Ledger
 from batchcart.outcome import Busy
-from batchcart.redaction import SURELY_SECRET, redacted, redactor
+from batchcart.redaction import SURELY_SECRET, Redactor, redacted, redactor
 
 Reply = Response | NotSent | Unanswered
 Send = Callable[[Request, Callable[[], None]], Awaitable[Reply]]
 """Sends a signed request; the callable it is given is called when its bytes begin to leave."""
 
-_LONG_PAUSE = 60.0  # seconds from which on a pause is worth a word
 _IN_A_ROW = 4  # failures without a good answer between them that make an outage
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """A reply, with the number it has in the journal and the wall-clock time its request left."""
 
     reply: Reply
@@ -49,6 +49,7 @@ class Counters:
 
     sent: int = 0
     retries: int = 0
+    refusals: int = 0
 
 
 @dataclass(slots=True)
@@ -57,7 +58,7 @@ class Lane:
 
     account: Account
     number: int
-    journal: Journal
+    journal: Notes
     limiter: Limiter
     ledger: Ledger
     send: Send
@@ -65,20 +66,24 @@ class Lane:
     monotonic: Callable[[], float]
     wall: Callable[[], float]
     rng: random.Random
-    tell: Callable[[str], None]
+    tell: Tell
     question: int = 1
     patience: float = 1800.0
     closed: str = ""
     state: str = "running"
     halted: bool = False
     counters: Counters = field(default_factory=Counters)
-    secret: Pattern[bytes] | None = None
-    _sure_secret: Pattern[bytes] | None = None
+    secret: Redactor | None = None
+    _sure_secret: Redactor | None = None
     _waiting: "set[asyncio.Task[object]]" = field(default_factory=set)
     bad_in_a_row: int = 0
     _throttled_since: float | None = None
+    _throttled_in_a_row: int = 0
     down_since: float | None = None
     down_why: str = ""
+    probe_at: float = 0.0  # when a shop that is down is asked next
+    pause_why: str = ""
+    quota: QuotaUsedUp | None = None  # what was waited for last
     probing: asyncio.Lock = field(default_factory=asyncio.Lock)
     renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
     unproven: Credentials | None = None  # renewed ones that the shop has not taken yet
@@ -105,7 +110,7 @@ class Lane:
         if not self.closed:
             self.state, self.closed = state, reason
             self.journal.note_state(self.account.name, state, reason)
-            self.tell(f"account {self.account.name!r}: {reason}")
+            self.tell(AccountClosed(self.account.name, state, reason))
         self.halt()
 
     async def say(self, line: int, number: int, request: Request) -> Heard | None:
@@ -113,7 +118,8 @@ class Lane:
         heard = await self._put(line, number, request, request)
         if heard is None or not isinstance(heard.reply, Response):
             return heard
-        return replace(heard, reply=self.without_secrets(heard.reply))
+        clean = self.without_secrets(heard.reply)
+        return heard if clean is heard.reply else replace(heard, reply=clean)
 
     async def ask(self, request: Request) -> Heard | None:
         """Ask a question of the engine's own, also of a shop that is down; None if the lane was halted.
@@ -128,15 +134,17 @@ class Lane:
 
     async def _put(self, line: int, number: int, request: Request, noted: Request) -> Heard | None:
         """Send the request under the limits, signed, once ``noted`` is on the disk as the intent."""
-        with self.may_break_off():
-            send_number = await self.limiter.acquire()
+        send_number = self.limiter.acquire_now()
+        if send_number is None:
+            with self.may_break_off():
+                send_number = await self.limiter.acquire()
         fell = self.down_since is not None and line > 0
         at = self.wall()
         if self.halted or fell or not await self._intend(line, number, at, noted):
             self.limiter.answered(send_number, 0.0)
             return None
         said = encoded(request, self.account.options.encoding)
-        signed = self.account.adapter.sign(said, self.credentials, self.wall(), secrets.token_hex(16))
+        signed = self.account.adapter.sign(said, self.credentials, at, f"{self.rng.getrandbits(128):032x}")
         began = self.monotonic()
         self.counters.sent += 1
         reply = await self.send(signed, partial(self.limiter.left, send_number))
@@ -166,6 +174,7 @@ class Lane:
         """The shop took ``used`` and answered as a shop that is up answers."""
         self.bad_in_a_row = 0
         self._throttled_since = None
+        self._throttled_in_a_row = 0
         if used is self.unproven:
             self.unproven = None
         self._budget = self._budget.earned()
@@ -174,7 +183,8 @@ class Lane:
     def unwell(self, why: str, *, alarming: bool = False, pause: str = "") -> None:
         """A request failed; several in a row, or an alarming one, make an outage, and the shop is asked if it is up."""
         if asked := retry_after(pause, self.wall()):
-            self._keep_pause(asked)
+            self.limiter.hold(asked)
+            self.pause_why = why
         self.bad_in_a_row += 1
         if (alarming or self.bad_in_a_row >= _IN_A_ROW) and self.down_since is None:
             self.down_since, self.down_why = self.monotonic(), why
@@ -182,7 +192,12 @@ class Lane:
     def throttle(self, busy: Busy) -> None:
         """The shop asked for a pause: the whole account keeps it."""
         asked = retry_after(busy.retry_after, self.wall())
-        self.limiter.throttled(asked if asked is not None else backoff(3, self.rng) + 1.0)
+        self.counters.refusals += 1
+        self.pause_why = busy.message
+        if not self.limiter.held_for:  # what was on its way already tells the same once more
+            self._throttled_in_a_row += 1
+        pause = throttle_pause(self._throttled_in_a_row, self.limiter.shortest, self.rng)
+        self.limiter.throttled(pause if asked is None else asked)
         if self._throttled_since is None:
             self._throttled_since = self.monotonic()
         elif self.monotonic() - self._throttled_since > self.patience:
@@ -190,13 +205,7 @@ class Lane:
             self.close(
                 "throttled", f"{busy.message}, to everything for {minutes}. Its lines stay open; run again later"
             )
-        self._keep_pause(asked or 0.0)
-
-    def _keep_pause(self, seconds: float) -> None:
-        self.limiter.hold(seconds)
-        if seconds > _LONG_PAUSE:
-            until = datetime.fromtimestamp(self.wall() + seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-            self.tell(f"account {self.account.name!r}: the shop asks to wait until {until}")
+        self.limiter.hold(asked or 0.0)
 
     async def wait(self, seconds: float) -> bool:
         """Wait, unless the lane is halted; whether to go on."""
@@ -213,7 +222,8 @@ class Lane:
 
     def without_secrets(self, response: Response) -> Response:
         """The answer as adapters may see it: what they quote of it, cut short, could hold a part of a secret."""
-        return replace(response, body=redacted(response.body, self._sure_secret))
+        clean = redacted(response.body, self._sure_secret)
+        return response if clean is response.body else replace(response, body=clean)
 
     def _clean(self, response: Response) -> dict[str, str]:
         return {name: redacted(value.encode(), self.secret).decode() for name, value in response.headers.items()}

@@ -8,6 +8,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from aiolimiter import AsyncLimiter
 
@@ -49,6 +50,15 @@ def capacity(limits: Sequence[Limit]) -> int:
     return max([_REMEMBERED, *counts])
 
 
+@dataclass(slots=True)
+class _Held:
+    """A window that is held: the latest of the sends that must have left it, and the slot of the last send."""
+
+    window: Window
+    since: float
+    slot: float = -math.inf
+
+
 class Limiter:
     """One account's limits. ``acquire`` waits until one more send keeps all of them."""
 
@@ -61,13 +71,12 @@ class Limiter:
         clock: Callable[[], float],
         long_wait: Callable[[Window, float], None] = lambda _window, _seconds: None,
     ) -> None:
-        self._windows = [limit for limit in limits if isinstance(limit, Window)]
+        self._windows = [_Held(limit, sends.back(limit.count)) for limit in limits if isinstance(limit, Window)]
         self._buckets = [limit for limit in limits if isinstance(limit, Bucket)]
         self._sends = sends
         self._strict = strict
         self._clock = clock
         self._turn = asyncio.Lock()
-        self._slots = dict.fromkeys((window for window in self._windows if window.seconds <= _PACED), -math.inf)
         self._leaks = [_leaking(bucket) for bucket in self._buckets]
         self._filled = False
         self._held_until = -math.inf
@@ -77,12 +86,18 @@ class Limiter:
         self._inside: set[int] = set()  # let through, and their bytes have not left yet
         self._unanswered: set[int] = set()
         self._news = asyncio.Event()
-        self._since = {window: sends.back(window.count) for window in self._windows}
         self._refused: deque[float] = deque()
         self._last_refusal = -math.inf
-        self._learnt = _learning(self._windows, self._buckets)
+        self._learnt = _learning([held.window for held in self._windows], self._buckets)
         self._learnt_slot = -math.inf
         self._long_wait = long_wait
+
+    def acquire_now(self) -> int | None:
+        """A place under every limit, if one is free this moment; None where it has to be waited for."""
+        if self._leaks or self._turn.locked():
+            return None
+        now = self._clock()
+        return self._take(now) if self._opens(now) <= now else None
 
     async def acquire(self) -> int:
         """Wait for a place under every limit; the number names the send. Cancelling takes no place."""
@@ -91,19 +106,21 @@ class Limiter:
             for leak in self._leaks:
                 await leak.acquire()
             while (wait := self._opens(self._clock()) - self._clock()) > 0:
-                if wait > _LONG and (window := self._used_up(wait)):
+                if _LONG < wait < math.inf and (window := self._used_up(wait)):
                     self._long_wait(window, wait)
                 await self._wait(wait)
-            now = self._clock()
-            if self._learnt.allowed is not None:
-                spacing = self._learnt.seconds / self._learnt.allowed
-                self._learnt_slot = max(self._learnt_slot, now - min(0.02, 0.1 * spacing)) + spacing
-            for window, last in self._slots.items():
-                self._slots[window] = next_slot(last, window, now)
-            number = self._sends.append(now)
-            self._inside.add(number)
-            self._unanswered.add(number)
-            return number
+            return self._take(self._clock())
+
+    def _take(self, now: float) -> int:
+        if self._learnt.allowed is not None:
+            spacing = self._learnt.seconds / self._learnt.allowed
+            self._learnt_slot = max(self._learnt_slot, now - min(0.02, 0.1 * spacing)) + spacing
+        for held in self._windows:
+            held.slot = next_slot(held.slot, held.window, now)
+        number = self._sends.append(now)
+        self._inside.add(number)
+        self._unanswered.add(number)
+        return number
 
     def left(self, number: int) -> None:
         """The send's bytes leave only now, so its window begins now, and the bucket's level rises now."""
@@ -148,29 +165,46 @@ class Limiter:
         self._caution *= _CALMING
 
     @property
+    def shortest(self) -> float:
+        """Seconds of the shortest limit: a window's length, or the time a bucket takes to empty."""
+        return self._learnt.seconds
+
+    @property
+    def in_flight(self) -> int:
+        """Sends that were let through and are not answered yet."""
+        return len(self._unanswered)
+
+    @property
+    def learnt(self) -> float | None:
+        """The sends a second that the shop's 429s say it allows; None where the config's limits hold."""
+        return None if self._learnt.allowed is None else self._learnt.allowed / self._learnt.seconds
+
+    @property
     def held_for(self) -> float:
         """Seconds that the shop's own request to wait still lasts."""
         return max(0.0, self._held_until - self._clock())
 
     def _opens(self, now: float) -> float:
         """From when on one more send keeps all limits; infinity where that depends on one that is on its way."""
-        moments = [self._held_until]
-        moments += [self._window_opens(window) for window in self._windows]
-        moments += [self._bucket_opens(index, bucket) for index, bucket in enumerate(self._buckets)]
-        moments += [next_slot(last, window, now) for window, last in self._slots.items()]
-        if self._learnt.allowed is not None:
-            moments.append(self._learnt_slot)
-        return max(moments)
+        opens = self._held_until if self._learnt.allowed is None else max(self._held_until, self._learnt_slot)
+        for held in self._windows:
+            opens = max(opens, self._window_opens(held))
+            if held.window.seconds <= _PACED:
+                opens = max(opens, next_slot(held.slot, held.window, now))
+        for index, bucket in enumerate(self._buckets):
+            opens = max(opens, self._bucket_opens(index, bucket))
+        return opens
 
-    def _window_opens(self, window: Window) -> float:
+    def _window_opens(self, held: _Held) -> float:
         """The count-th last send, and all before it, must be a window and a margin old.
 
         A send may leave long after it was let through (a slow disk, a slow handshake), and later than its followers.
         """
+        window = held.window
         if self._sends.count - window.count in (self._unanswered if self._strict else self._inside):
             return math.inf
-        self._since[window] = max(self._since[window], self._sends.back(window.count))
-        return self._since[window] + window.seconds + self._margin(window)
+        held.since = max(held.since, self._sends.back(window.count))
+        return held.since + window.seconds + self._margin(window)
 
     def _margin(self, window: Window) -> float:
         """The margin at the permit, so that it is kept at the send, which follows a little later."""
@@ -210,7 +244,7 @@ class Limiter:
     def _used_up(self, seconds: float) -> Window | None:
         """The window that is the reason for so long a wait; None where it is something else."""
         opens = self._clock() + seconds - 1.0
-        return next((window for window in self._windows if self._window_opens(window) >= opens), None)
+        return next((held.window for held in self._windows if self._window_opens(held) >= opens), None)
 
     async def _wait(self, seconds: float) -> None:
         if math.isfinite(seconds):
@@ -238,7 +272,7 @@ def _learning(windows: Sequence[Window], buckets: Sequence[Bucket]) -> Throttle:
         return Throttle(shortest.count, shortest.seconds)
     if buckets:
         return Throttle(buckets[0].size, buckets[0].size / buckets[0].leak)
-    return Throttle(1 << 30, 1.0)
+    return Throttle(1 << 30, 4.0)
 
 
 def _leaking(bucket: Bucket) -> AsyncLimiter:

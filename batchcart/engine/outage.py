@@ -2,6 +2,7 @@
 
 from batchcart.engine.lane import Lane, Reply
 from batchcart.engine.retry import probe_wait
+from batchcart.events import ShopDown, ShopUp
 from batchcart.exchange import Exchange, NotSent, Response, Unanswered
 from batchcart.outcome import Busy, Failing
 
@@ -23,22 +24,37 @@ async def _probe(lane: Lane) -> None:
     probes = 0
     while lane.down_since is not None and not lane.halted:
         left = lane.down_since + lane.patience - lane.monotonic()
-        if not await lane.wait(min(probe_wait(probes, lane.rng), max(0.05, left))):
+        pause = min(probe_wait(probes, lane.rng), max(0.05, left))
+        lane.probe_at = lane.monotonic() + pause
+        if probes == 1:
+            lane.tell(_down(lane))
+        if not await lane.wait(pause):
             return
         probes += 1
         heard = await lane.ask(lane.account.adapter.ping)
         if heard is None:
             return
         if _is_up(lane, heard.reply):
+            if probes > 1:
+                lane.tell(ShopUp(lane.account.name, _wall(lane, lane.down_since), probes))
             lane.down_since = None
             lane.bad_in_a_row = 0
-            if probes > 1:
-                lane.tell(f"account {lane.account.name!r}: the shop is up again")
         elif lane.monotonic() - lane.down_since >= lane.patience:
             why = f"unreachable for {lane.patience / 60:g} min ({lane.down_why})"
             lane.close("unreachable", f"{why}. Its lines stay open; run again later")
-        elif probes == 1:
-            lane.tell(f"account {lane.account.name!r}: the shop is down ({lane.down_why}); asking again until it is up")
+
+
+def _down(lane: Lane) -> ShopDown:
+    since = lane.down_since or 0.0
+    given_up = since + lane.patience
+    return ShopDown(
+        lane.account.name, lane.down_why, _wall(lane, since), _wall(lane, lane.probe_at), _wall(lane, given_up)
+    )
+
+
+def _wall(lane: Lane, at: float) -> float:
+    """A moment of the lane's own clock as wall-clock time."""
+    return lane.wall() + at - lane.monotonic()
 
 
 def _is_up(lane: Lane, reply: Reply) -> bool:

@@ -7,6 +7,7 @@ from batchcart.adapter import Credentials, Renewal
 from batchcart.engine.lane import Lane, Reply
 from batchcart.engine.outage import until_up
 from batchcart.engine.retry import MOST_TRIES, backoff
+from batchcart.events import TokenRenewed
 from batchcart.exchange import Exchange, NotSent, Request, Response, Unanswered
 from batchcart.outcome import Busy, Denied, Failing
 
@@ -96,6 +97,7 @@ def _take_tokens(lane: Lane, fresh: Mapping[str, str]) -> None:
         return
     lane.credentials = lane.unproven = lane.credentials.renewed(fresh)
     lane.know_secrets()
+    lane.tell(TokenRenewed(lane.account.name))
 
 
 def origin(credentials: Credentials) -> str:

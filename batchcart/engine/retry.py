@@ -3,13 +3,14 @@
 import email.utils
 import random
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 MOST_TRIES = 10
 """How often one operation may fail at a shop that is up before it is given up."""
 
 _FIRST, _LONGEST = 0.25, 8.0
+_FIRST_PAUSE = 0.25  # of a window
 _A_DAY = 86_400.0
 _SECONDS = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?")
 
@@ -17,6 +18,15 @@ _SECONDS = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?")
 def backoff(tries: int, rng: random.Random) -> float:
     """Seconds to wait after the ``tries``-th failure: exponential with full jitter, 8 s at the most."""
     return rng.uniform(0, min(_LONGEST, _FIRST * 2.0 ** min(tries, 20)))
+
+
+def throttle_pause(in_a_row: int, window: float, rng: random.Random) -> float:
+    """Seconds to leave a shop that said 429 and not for how long; ``window`` is its shortest limit's, in seconds.
+
+    The first may be chance, and has room again after a part of the window; each further one doubles it, up to 8 s.
+    """
+    first = min(_FIRST_PAUSE * window, 4 * _FIRST)
+    return min(_LONGEST, first * 2.0 ** min(in_a_row - 1, 20)) * rng.uniform(1.0, 1.3)
 
 
 def probe_wait(probes: int, rng: random.Random) -> float:
@@ -51,7 +61,7 @@ class Budget:
 
     def earned(self) -> "Budget":
         """After a request that was answered."""
-        return replace(self, left=min(self.MOST, self.left + self.PER_REQUEST))
+        return self if self.left >= self.MOST else Budget(min(self.MOST, self.left + self.PER_REQUEST), self.at)
 
     def spent(self, now: float) -> tuple["Budget", float]:
         """After taking one retry, with the seconds to wait until there is one to take."""

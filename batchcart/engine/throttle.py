@@ -5,7 +5,8 @@ again in small steps: a step that brings a 429 is taken back, and the next one w
 not make 429s rarer, they have nothing to do with speed; then it is forgotten, and harder to convince the next time.
 """
 
-from dataclasses import dataclass, field, replace
+import msgspec
+from msgspec.structs import replace
 
 _ALIKE = 0.15
 _CLEARLY_LESS = 0.9
@@ -18,8 +19,7 @@ _RARER = 2.0
 _RARE = 100.0
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(msgspec.Struct, frozen=True):
     """How often sends are answered 429, of late."""
 
     sends: float = 0.0
@@ -35,8 +35,7 @@ class Share:
         return self.sends / max(self.refusals, 1e-9)
 
 
-@dataclass(frozen=True, slots=True)
-class Throttle:
+class Throttle(msgspec.Struct, frozen=True):
     """What has been learnt about one limit of ``most`` sends in ``seconds``; ``allowed`` is None while it holds."""
 
     most: int
@@ -48,8 +47,8 @@ class Throttle:
     quiet: int = 0
     patience: int = _FIRST_QUIET
     raised_from: float = 0.0
-    full_speed: Share = field(default_factory=Share)
-    slowed: Share = field(default_factory=Share)
+    full_speed: Share = Share()
+    slowed: Share = Share()
 
     def throttled(self, told: float) -> "Throttle":
         """After a 429, which tells that the shop allows ``told`` sends in the limit's window."""

@@ -4,21 +4,29 @@ import asyncio
 import math
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from batchcart.checking import chosen_key
 from batchcart.engine.chain import Chain, learnt_from
 from batchcart.engine.conversation import Talk, converse
 from batchcart.engine.lane import Lane
-from batchcart.jobfile import JobSource, RawLine, read_operation
-from batchcart.journal.reading import PlannedLine, ended_lines, open_chains, open_lines, past_of
+from batchcart.engine.pulse import seen
+from batchcart.jobfile import JobSource, RawLine, strict_operation
+from batchcart.journal.reading import OpenChain, PlannedLine, ended_lines, open_chains, open_lines, past_of
 from batchcart.journal.writer import JournalFailed
 from batchcart.operation import Operation
 from batchcart.outcome import Skipped, Status
 from batchcart.redaction import redacted
 from batchcart.results import Ending, result_text, status_of
+
+_BUSY_TURN, _LONGEST_OPENING = 0.01, 0.1
+"""Seconds: a turn of a loop that is busy all the time, and how long the next account waits for it at the most."""
+
+_LEAST_PAGE, _PAGES = 16, 4096
+"""Lines of the plan that are read at a time: of one account, and of all of them together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +47,47 @@ class Job:
                 f"{self.source.name}: line {planned.line} is not what it was when the run was planned. Sending has "
                 "stopped; put the old text back, then run the same command again"
             )
-        operation = read_operation(raw, self.default_account)
+        operation = strict_operation(raw, self.default_account)  # it was checked when it was planned
         key, _ = chosen_key(operation, lane.account.adapter)
         return operation if key == operation.cart_id else replace(operation, cart_id=key)
 
 
 async def work(job: Job, lanes: Sequence[Lane], *, ended: Callable[[Lane, Status], None]) -> None:
     """Work off all lanes until each has ended or was halted; raises JournalFailed where the disk takes no more."""
-    async with asyncio.TaskGroup() as group:
+    async with seen(lanes), asyncio.TaskGroup() as group:
+        page = max(_LEAST_PAGE, _PAGES // max(1, len(lanes)))
         for lane in lanes:
-            chains = open_chains(job.plan, lane.number)
+            await _spare_time()
+            chains = open_chains(job.plan, lane.number, fresh=not job.resumed, page=page)
             for _ in range(lane.account.options.concurrency):
                 group.create_task(_take_chains(job, lane, chains, ended))
 
 
-async def _take_chains(job: Job, lane: Lane, chains: Iterator[int], ended: Callable[[Lane, Status], None]) -> None:
-    for number in chains:
-        if lane.halted or not await _work_chain(job, lane, number, ended):
+async def _spare_time() -> None:
+    """Wait until the loop is not busy all the time, but not long: what is opened then would only lie in memory."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _LONGEST_OPENING
+    while True:
+        before = loop.time()
+        await asyncio.sleep(0)
+        now = loop.time()
+        if now - before < _BUSY_TURN or now >= until:
+            return
+        await asyncio.sleep(_BUSY_TURN)
+
+
+async def _take_chains(
+    job: Job, lane: Lane, chains: Iterator[OpenChain], ended: Callable[[Lane, Status], None]
+) -> None:
+    for taken in chains:
+        if lane.halted or not await _work_chain(job, lane, taken, ended):
             return
 
 
-async def _work_chain(job: Job, lane: Lane, number: int, ended: Callable[[Lane, Status], None]) -> bool:
+async def _work_chain(job: Job, lane: Lane, taken: OpenChain, ended: Callable[[Lane, Status], None]) -> bool:
     """Work off one cart's open lines in file order; False where the lane was halted before the last."""
-    chain = remembered(job, lane, number)
-    for planned in open_lines(job.plan, lane.number, number):
+    chain = remembered(job, lane, taken.number)
+    for planned in open_lines(job.plan, lane.number, taken, fresh=not job.resumed):
         operation = job.operation(planned, lane)
         ending = await _end_of(job, lane, chain, operation)
         if ending is None:

@@ -8,14 +8,14 @@ from typing import Any
 Key = tuple[str, ...]
 Value = tuple[int, str]
 
-_IN_MEMORY = 1 << 14
-_SLOTS = 1 << 23
+_IN_MEMORY = 1 << 13
+_SLOTS = 1 << 24
 
 
 class Names(MutableMapping[Key, Value]):
     """The latest names in memory, the others in a nameless SQLite file that is gone when it is closed.
 
-    Most lookups are for names that were never given, so a byte per hash remembers which may be on the disk.
+    Most lookups are for names that were never given, so a bit per hash remembers which may be on the disk.
     """
 
     def __init__(self, in_memory: int = _IN_MEMORY) -> None:
@@ -24,15 +24,17 @@ class Names(MutableMapping[Key, Value]):
         self._on_disk = bytearray()
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16000;"
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4000;"
             "CREATE TABLE name (key TEXT PRIMARY KEY, number INTEGER, text TEXT) WITHOUT ROWID; BEGIN"
         )
 
     def get(self, key: Key, default: Any = None) -> Any:
         """The value, or ``default``; quicker than the inherited one, which raises and catches."""
         found = self._latest.get(key)
-        if found is None and self._on_disk and self._on_disk[hash(key) % _SLOTS]:
-            found = self._db.execute("SELECT number, text FROM name WHERE key = ?", (_text(key),)).fetchone()
+        if found is None and self._on_disk:
+            slot = hash(key) % _SLOTS
+            if self._on_disk[slot >> 3] >> (slot & 7) & 1:
+                found = self._db.execute("SELECT number, text FROM name WHERE key = ?", (_text(key),)).fetchone()
         return default if found is None else found
 
     def __getitem__(self, key: Key) -> Value:
@@ -67,12 +69,13 @@ class Names(MutableMapping[Key, Value]):
 
     def _spill(self, count: int) -> None:
         """Put the ``count`` oldest of those in memory on the disk."""
-        self._on_disk = self._on_disk or bytearray(_SLOTS)
+        self._on_disk = self._on_disk or bytearray(_SLOTS >> 3)
         oldest = list(islice(self._latest.items(), count))
         rows = sorted((_text(key), *value) for key, value in oldest)  # neighbours share pages
         self._db.executemany("INSERT OR REPLACE INTO name VALUES (?, ?, ?)", rows)
         for key, _ in oldest:
-            self._on_disk[hash(key) % _SLOTS] = 1
+            slot = hash(key) % _SLOTS
+            self._on_disk[slot >> 3] |= 1 << (slot & 7)
             del self._latest[key]
 
 

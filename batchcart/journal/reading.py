@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 
@@ -15,8 +17,7 @@ from batchcart.outcome import Status
 _PAGE = 256
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedLine:
+class PlannedLine(msgspec.Struct, frozen=True):
     """Where a line of the plan stands in the job file."""
 
     line: int
@@ -58,36 +59,51 @@ def _legible() -> Iterator[None]:
 _OPEN = "NOT EXISTS (SELECT 1 FROM result r WHERE r.line = plan.line)"
 
 
-def open_chains(connection: sqlite3.Connection, account: int) -> Iterator[int]:
-    """The account's chains that have open lines, in order of first appearance; read page by page."""
-    last = 0
-    while True:
-        with _legible():
-            page = connection.execute(
-                f"SELECT DISTINCT chain FROM plan WHERE account = ? AND chain > ? AND {_OPEN} "  # noqa: S608
-                "ORDER BY chain LIMIT ?",
-                (account, last, _PAGE),
-            ).fetchall()
-        yield from (chain for (chain,) in page)
-        if len(page) < _PAGE:
-            return
-        last = page[-1][0]
+class OpenChain(msgspec.Struct, frozen=True):
+    """A chain that has open lines, and the first of these; ``whole`` where there are surely no more."""
+
+    number: int
+    lines: list[PlannedLine]
+    whole: bool
 
 
-def open_lines(connection: sqlite3.Connection, account: int, chain: int) -> Iterator[PlannedLine]:
-    """The chain's open lines in file order; read page by page."""
+def open_chains(connection: sqlite3.Connection, account: int, *, fresh: bool, page: int = _PAGE) -> Iterator[OpenChain]:
+    """The account's chains that have open lines, in order of first appearance; read ``page`` lines at a time.
+
+    With ``fresh`` no line has ended before.
+    """
     last = 0
     while True:
-        with _legible():
-            page = connection.execute(
-                "SELECT line, chain, offset, length, digest FROM plan "  # noqa: S608
-                f"WHERE account = ? AND chain = ? AND line > ? AND {_OPEN} ORDER BY line LIMIT ?",
-                (account, chain, last, _PAGE),
-            ).fetchall()
-        yield from (PlannedLine(*row) for row in page)
-        if len(page) < _PAGE:
+        rows = _rows(connection, "chain > ?", (account, last), fresh=fresh, page=page)
+        cut = rows[-1][1] if len(rows) == page else None
+        for number, lines in groupby((PlannedLine(*row) for row in rows), key=attrgetter("chain")):
+            yield OpenChain(number, list(lines), whole=number != cut)
+        if cut is None:
             return
-        last = page[-1][0]
+        last = cut
+
+
+def open_lines(connection: sqlite3.Connection, account: int, chain: OpenChain, *, fresh: bool) -> Iterator[PlannedLine]:
+    """All open lines of a chain, in file order; read page by page."""
+    yield from chain.lines
+    last, more = chain.lines[-1].line, not chain.whole
+    while more:
+        rows = _rows(connection, "chain = ? AND line > ?", (account, chain.number, last), fresh=fresh, page=_PAGE)
+        yield from (PlannedLine(*row) for row in rows)
+        more = len(rows) == _PAGE
+        last = rows[-1][0] if rows else last
+
+
+def _rows(
+    connection: sqlite3.Connection, where: str, values: tuple[int, ...], *, fresh: bool, page: int
+) -> list[tuple[int, int, int, int, int]]:
+    still_open = "" if fresh else f"AND {_OPEN} "
+    with _legible():
+        return connection.execute(
+            f"SELECT line, chain, offset, length, digest FROM plan WHERE account = ? AND {where} {still_open}"  # noqa: S608
+            "ORDER BY chain, line LIMIT ?",
+            (*values, page),
+        ).fetchall()
 
 
 def ended_lines(connection: sqlite3.Connection, account: int, chain: int) -> Iterator[EndedLine]:
@@ -125,6 +141,15 @@ def counts(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str | Non
         "SELECT a.name, p.kind, r.status, count(*) FROM plan p JOIN account a ON a.id = p.account "
         "LEFT JOIN result r ON r.line = p.line GROUP BY a.name, p.kind, r.status"
     )
+
+
+def open_counts(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many open lines each account has, in order of first appearance; accounts without one are left out."""
+    rows = connection.execute(
+        "SELECT a.name, count(*) FROM plan JOIN account a ON a.id = plan.account "
+        "WHERE NOT EXISTS (SELECT 1 FROM result r WHERE r.line = plan.line) GROUP BY a.id ORDER BY a.id"
+    )
+    return dict(rows.fetchall())
 
 
 def states(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:

@@ -42,6 +42,18 @@ CREATE TABLE result (
 );
 """
 
+EVENT_TABLE = """
+CREATE TABLE IF NOT EXISTS event (  -- what a person must see; journals of older versions have none
+    seq INTEGER PRIMARY KEY,
+    at REAL NOT NULL,           -- wall clock, seconds
+    account TEXT NOT NULL,      -- empty: about the whole run
+    kind TEXT NOT NULL,
+    until REAL,                 -- when it ends, where that is known
+    message TEXT NOT NULL,
+    fields TEXT NOT NULL        -- all of it, as JSON
+);
+"""
+
 PLAN_INDEX = "CREATE INDEX plan_order ON plan (account, chain, line)"
 
 
@@ -52,7 +64,7 @@ def create(path: Path) -> sqlite3.Connection:
         # Without a log beside it: the file is whole when it is closed, and takes its place only then.
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.executescript(TABLES)
+        connection.executescript(TABLES + EVENT_TABLE)
     except sqlite3.OperationalError as error:
         if _disk(error):
             raise
@@ -83,6 +95,7 @@ def open_existing(path: Path) -> sqlite3.Connection:
             ) from None
         if int(found[:9]) > VERSION:
             raise UsageError(f"the journal {path} was written by a newer batchcart (format {found}); use that version")
+        connection.execute(EVENT_TABLE)
         stack.pop_all()
         return connection
 

@@ -11,23 +11,15 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from batchcart.errors import Stopped
+from batchcart.events import Event, account_of, cleaned, kind_of, speakable, until_of
 from batchcart.exchange import Request
+from batchcart.journal.batch import Batch
 from batchcart.journal.rows import request_text
-
-Statement = tuple[str, Sequence[object]]
-
-_INTENT = "INSERT INTO send (line, n, at, state, request) VALUES (?, ?, ?, 'sent', ?)"
-_ANSWER = "UPDATE send SET state = ?, status = ?, headers = ?, body = ?, why = ? WHERE line = ? AND n = ?"
-_RESULT = "INSERT INTO result (line, status, learnt, text, until) VALUES (?, ?, ?, ?, ?)"
-_STATE = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
-_FORGET = "DELETE FROM send WHERE line = ?"
-
 
 _RESERVE = 1 << 18
 """Bytes of disk kept back for the answers to what is on its way when the disk turns out to be full."""
@@ -35,13 +27,6 @@ _RESERVE = 1 << 18
 
 class JournalFailed(Stopped):
     """The journal or the result file takes no more; nothing may be sent any longer."""
-
-
-@dataclass(slots=True)
-class _Batch:
-    statements: list[Statement] = field(default_factory=list)
-    waiters: list["asyncio.Future[None]"] = field(default_factory=list)
-    lines: list[bytes] = field(default_factory=list)
 
 
 class Journal:
@@ -68,9 +53,9 @@ class Journal:
         self._ended = ended
         self._failed = failed
         self._loop = asyncio.get_running_loop()
-        self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
-        self._open = _Batch()
-        self._owed = _Batch()
+        self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._open = Batch()
+        self._owed = Batch()
         self._gap = False
         self._failure: JournalFailed | None = None
         self._thread = threading.Thread(target=self._work, name="batchcart-journal", daemon=True)
@@ -83,25 +68,35 @@ class Journal:
         """
         self._check()
         waiter = self._loop.create_future()
-        self._open.waiters.append(waiter)
-        self._put((_INTENT, (line, number, at, request_text(request))))
+        self._gathering().waiters.append(waiter)
+        self.note_intent(line, number, at, request_text(request))
         await waiter
+
+    def note_intent(self, line: int, number: int, at: float, request: str) -> None:
+        """Note that the request, in the journal's own words, is about to leave; ``flush`` says when it may."""
+        self._gathering().intents.append((line, number, at, request))
 
     def answer(self, line: int, number: int, state: str, row: Sequence[object]) -> None:
         """Note what became of a request: state, and status, headers, body, why."""
-        self._put((_ANSWER, (state, *row, line, number)))
+        self._gathering().answers.append((line, number, (state, *row)))
 
     def end(self, line: int, status: str, learnt: str, text: bytes, *, keep_past: bool) -> None:
         """Note how an operation ended; its line follows in the result file."""
         self._until += len(text) + 1
+        batch = self._gathering()
         if not keep_past:
-            self._put((_FORGET, (line,)))
-        self._open.lines.append(text)
-        self._put((_RESULT, (line, status, learnt, text, self._until)))
+            batch.forgotten.add(line)
+        batch.results.append((line, status, learnt, text, self._until))
 
     def note_state(self, account: str, state: str, reason: str) -> None:
         """Note that an account was given up, for `status`."""
-        self._put((_STATE, (f"state:{account}", msgspec.json.encode((state, reason)).decode())))
+        self._gathering().states.append((f"state:{account}", msgspec.json.encode((state, reason)).decode()))
+
+    def note_event(self, at: float, event: Event) -> None:
+        """Note what a person must see, for the report's timeline."""
+        event = cleaned(event, speakable)
+        fields = msgspec.json.encode(event).decode()
+        self._gathering().events.append((at, account_of(event), kind_of(event), until_of(event), str(event), fields))
 
     async def flush(self) -> None:
         """Wait until everything noted so far is on the disk; raises JournalFailed where any of it is not."""
@@ -126,49 +121,46 @@ class Journal:
         if self._failure is not None:
             raise self._failure
 
-    def _put(self, statement: Statement) -> None:
-        if not self._open.statements:
-            # Everything the loop does in this turn goes into one batch.
+    def _gathering(self) -> Batch:
+        """What is written next: everything that the loop does in this turn goes into one batch."""
+        if self._open.empty:
             self._loop.call_soon(self._hand_over)
-        self._open.statements.append(statement)
+        return self._open
 
     def _hand_over(self) -> None:
-        if self._open.statements or self._open.waiters:
+        if not self._open.empty:
             self._inbox.put(self._open)
-            self._open = _Batch()
+            self._open = Batch()
 
     def _work(self) -> None:
         last = False
         while not last and (batch := self._inbox.get()) is not None:
             with contextlib.suppress(queue.Empty):
                 while (more := self._inbox.get_nowait()) is not None:
-                    batch.statements += more.statements
-                    batch.waiters += more.waiters
-                    batch.lines += more.lines
+                    batch.add(more)
                 last = True
             self._commit(batch)
-        if self._owed.statements:
-            self._commit(_Batch())
+        if not self._owed.empty:
+            self._commit(Batch())
 
-    def _commit(self, batch: _Batch) -> None:
+    def _commit(self, batch: Batch) -> None:
         """Write the batch; what the disk does not take is tried again with the next one, in the room kept back.
 
         Intents are not: nothing is sent any more. But requests that are on their way end, and where the disk takes
         their answers after all, nobody need ask the shop what became of them.
         """
-        batch = _Batch(self._owed.statements + batch.statements, batch.waiters, self._owed.lines + batch.lines)
-        self._owed = _Batch()
+        self._owed.add(batch)
+        batch, self._owed = self._owed, Batch()
         refusal: JournalFailed | None = None
         try:
-            self._write(batch.statements)
+            batch.write(self._connection)
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.rollback()
             refusal = self._fail(error)
-            kept = [statement for statement in batch.statements if statement[0] is not _INTENT]
-            self._owed = _Batch(kept, [], batch.lines)
+            self._owed = batch.without_intents()
         if refusal is None:
-            self._append(batch.lines)
+            self._append([text for _, _, _, text, _ in batch.results])
         self._loop.call_soon_threadsafe(_release, batch.waiters, refusal)
 
     def _fail(self, error: Exception) -> JournalFailed:
@@ -181,13 +173,6 @@ class Journal:
             with contextlib.suppress(OSError):
                 self._reserve.unlink(missing_ok=True)
         return self._failure
-
-    def _write(self, statements: Sequence[Statement]) -> None:
-        if statements:
-            self._connection.execute("BEGIN")
-            for sql, values in statements:
-                self._connection.execute(sql, values)
-            self._connection.execute("COMMIT")
 
     def _append(self, lines: Sequence[bytes]) -> None:
         """Put lines that the journal has into the result file; a file with a gap in it gets no more."""

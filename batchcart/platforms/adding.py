@@ -6,11 +6,12 @@ lets the add be said again. A refusal after a lost add is not believed before on
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 
 import msgspec
+from msgspec.structs import replace
 
 from batchcart.adapter import Cell, Known
 from batchcart.exchange import Exchange, Past, Request, Response
@@ -20,24 +21,21 @@ from batchcart.platforms import lines
 from batchcart.platforms.verdicts import described, evidence, last, not_there
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(msgspec.Struct, frozen=True):
     """What the shop calls the line that was added, and the cart that it is in."""
 
     cart_id: str
     item_id: str | None
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """The lines that a read of the cart shows, all of them."""
 
     lines: lines.Lines
 
 
-@dataclass(frozen=True, slots=True)
-class Untold:
+class Untold(msgspec.Struct, frozen=True):
     """A read of the cart does not tell its lines."""
 
     why: str

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 
+import msgspec
+
 from batchcart.outcome import Facts
 from batchcart.platforms.reading import text_of
 
@@ -20,8 +22,7 @@ _exact = Context(prec=4000)
 _NONE = Decimal("NaN")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One line of a cart: what is bought, and how many."""
 
     product: str
@@ -79,17 +80,20 @@ def raised(line: Line | None, wanted: Line) -> Line:
 
 def known_lines(facts: Mapping[str, str]) -> Lines | None:
     """The lines as remembered; None where some may be missing."""
-    if not all_known(facts):
-        return None
+    return {key: line for key, line in told(facts).items() if line is not None} if all_known(facts) else None
+
+
+def told(facts: Facts) -> Mapping[str, Line | None]:
+    """The lines that facts tell of; None: the line is gone."""
     lines = {}
     for key, text in facts.items():
         if key.startswith(_PREFIX):
-            product, _, quantity = text.rpartition(" ")
-            lines[key.removeprefix(_PREFIX)] = Line(product, Decimal(quantity))
+            product, _, quantity = (text or "").rpartition(" ")
+            lines[key.removeprefix(_PREFIX)] = None if text is None else Line(product, Decimal(quantity))
     return lines
 
 
-def all_known(facts: Mapping[str, str]) -> bool:
+def all_known(facts: Facts) -> bool:
     """Whether every line of the cart is remembered."""
     return facts.get(_LINES) == "known"
 

@@ -26,7 +26,8 @@ class Unreadable(ValueError):
 
 def json_text(body: bytes) -> bytes:
     """The body as one line of well-formed JSON; raises Unreadable."""
-    return _read(body)[0]
+    # JSON strings hold no raw line ends, so these are all between tokens.
+    return _read(body)[0].strip().replace(b"\r", b"").replace(b"\n", b"").replace(b"\t", b"")
 
 
 def decoded(body: bytes) -> Any:
@@ -85,12 +86,12 @@ def _parsed(body: bytes) -> tuple[bytes, Any]:
     if not body.strip():
         raise Unreadable("the body is empty")
     try:
-        return _one_line(body), _decoder.decode(body)
+        return body, _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
         mended = _mended(body.decode("utf-8-sig"))
-        return _one_line(mended), _decoder.decode(mended)
+        return mended, _decoder.decode(mended)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Unreadable("the body is not JSON") from None
 
@@ -113,8 +114,3 @@ def _is_whole(text: bytes) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     return True
-
-
-def _one_line(text: bytes) -> bytes:
-    # JSON strings hold no raw line ends, so these are all between tokens.
-    return text.strip().replace(b"\r", b"").replace(b"\n", b"").replace(b"\t", b"")

@@ -42,7 +42,7 @@ def as_complete(shop: str, key: str, cart: Document) -> Document:
     shipping = cart["shipping"]
     lines = cart["items"]
     total = sum((_sub_total(line) for line in lines.values()), Decimal(0)).quantize(_CENT)
-    tax_name = shipping.get("tax_name", "")
+    tax_name, tax_value = shipping.get("tax_name", ""), shipping.get("tax_value", "")
     store = shop or "loja"
     complete = {
         "session_id": key,
@@ -59,7 +59,7 @@ def as_complete(shop: str, key: str, cart: Document) -> Document:
         "partner_id": "",
         "partner_name": "",
         "tax_name": tax_name,
-        "Tax": {"name": tax_name, "value": shipping.get("tax_value", "0")} if tax_name else [],
+        "Tax": {"name": tax_name, "value": tax_value or "0"} if tax_name or tax_value else [],
         "total": str(total),
         "sub_total": str(total),
     }

@@ -5,18 +5,20 @@ under the number that PLATFORMS §4 gives the contradiction. Those that need no 
 they concern.
 """
 
-from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import quote, urlencode
+
+from msgspec.structs import replace
 
 from batchcart.adapter import Adapter, Cell, Credentials
 from batchcart.exchange import Request
 from batchcart.operation import Kind
 from batchcart.platforms import adding
 from batchcart.platforms.repeating import Interpret, after_trouble, said_again
-from batchcart.platforms.shoplo import carts, items, requests
+from batchcart.platforms.shoplo import carts, items, making, meaning, requests
 from batchcart.platforms.shoplo.answers import trouble
 from batchcart.platforms.shoplo.fields import (
+    WAYS,
     AddFields,
     CartQuery,
     CountQuery,
@@ -26,6 +28,8 @@ from batchcart.platforms.shoplo.fields import (
     QuantityFields,
     Settings,
 )
+from batchcart.platforms.shoplo.listing import LISTING
+from batchcart.platforms.shoplo.looking import LOOKING
 
 
 def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> Request:
@@ -88,12 +92,20 @@ ADAPTER = Adapter(
     sign=sign,
     trouble=trouble,
     ping=Request("GET", f"{requests.CARTS}/count"),
+    means=meaning.means,
+    makes=making.makes,
+    looking=LOOKING,
+    currency=meaning.CURRENCY,
+    fills=meaning.FILLS,
+    unshown=meaning.UNSHOWN,
+    listing=LISTING,
     sample={
         "auth": "bearer",
         "access_token": "sandbox-access-token",
         "app_id": "sandbox-app",
         "base_url": "http://127.0.0.1",
     },
+    ways=WAYS,
     chosen_key="user_key",
     item_needs_cart=False,
     create_adds_item=True,

@@ -9,6 +9,12 @@ from batchcart.platforms.fields import Count, Id, Key, Moment, Money, Text
 
 _UNSET = msgspec.UNSET
 
+WAYS = {
+    "bearer": ("access_token", "app_id"),
+    "oauth1": ("consumer_key", "consumer_secret", "token", "token_secret"),
+}
+"""What ``auth`` may be, and the keys that each needs (PLATFORMS §3.1)."""
+
 
 class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """An account's own keys: a Bearer token with ``app_id``, or the four keys of OAuth 1.0a (PLATFORMS §3.1)."""
@@ -23,13 +29,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     base_url: str = "https://api.shoplo.com"
 
     def __post_init__(self) -> None:
-        needed = {
-            "bearer": ("access_token", "app_id"),
-            "oauth1": ("consumer_key", "consumer_secret", "token", "token_secret"),
-        }
-        if self.auth not in needed:
+        if self.auth not in WAYS:
             raise ValueError(f'auth is "bearer" or "oauth1", not {self.auth!r}')
-        missing = [name for name in needed[self.auth] if getattr(self, name) is None]
+        missing = [name for name in WAYS[self.auth] if getattr(self, name) is None]
         if missing:
             raise ValueError(f'auth = "{self.auth}" needs {", ".join(missing)}')
 

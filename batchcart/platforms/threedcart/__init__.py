@@ -4,16 +4,18 @@ S000 is 3dcart's "Carts" document. Where it contradicts itself the reading taken
 number that PLATFORMS §4 gives the contradiction. Those that need no code stand at the head of the module they concern.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from batchcart.adapter import Adapter, Cell, Credentials
 from batchcart.exchange import Request
 from batchcart.operation import Kind
 from batchcart.platforms import adding
 from batchcart.platforms.repeating import after_trouble, said_again
-from batchcart.platforms.threedcart import carts, items, requests
+from batchcart.platforms.threedcart import carts, items, making, meaning, requests
 from batchcart.platforms.threedcart.answers import trouble
 from batchcart.platforms.threedcart.fields import CartFields, ItemFields, QuantityFields, Settings
+from batchcart.platforms.threedcart.joining import with_items
+from batchcart.platforms.threedcart.looking import LOOKING
 
 
 def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> Request:
@@ -47,10 +49,17 @@ ADAPTER = Adapter(
     sign=sign,
     trouble=trouble,
     ping=Request("GET", f"{requests.BASE}/batchcart-ping"),
+    means=meaning.means,
+    makes=making.makes,
+    looking=LOOKING,
+    fills=meaning.FILLS,
+    unshown=meaning.UNSHOWN,
+    with_items=with_items,
     sample={
         "secure_url": "https://sandbox.3dcartstores.example",
         "private_key": "sandbox-private-key",
         "token": "sandbox-token",
         "base_url": "http://127.0.0.1",
     },
+    ways={"keys": ("secure_url", "private_key", "token"), "bearer": ("access_token",)},
 )

@@ -4,6 +4,7 @@ a14 (S000, titles): "retrieve a Cart" above delete item, "carts (i.e. orders)" a
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from batchcart.exchange import Exchange, Response
@@ -94,18 +95,29 @@ def items_of(response: Response) -> lines.Lines | None:
     return items
 
 
-def _rows(response: Response) -> list[Row]:
+def _rows(response: Response) -> tuple[Row, ...]:
+    return _rows_of(response.body)
+
+
+@lru_cache(maxsize=2)  # one answer is asked about several times in a row
+def _rows_of(body: bytes) -> tuple[Row, ...]:
     """An array of one in S000, an object now and then (PLATFORMS §1.3). a10 (S000): ids and statuses are strings."""
-    answer = value_of(response.body)
-    rows: list[Row] = []
-    for found in answer if isinstance(answer, list) else [answer]:
-        if isinstance(found, dict):
-            named = {name.lower(): text_of(value) for name, value in found.items()}
-            kept = {name: named.get(name, "") for name in ("value", "status", "message")}
-            rows.append({"key": named.get("key", "").lower(), **kept})
-    return rows
+    answer = value_of(body)
+    return tuple(_row(found) for found in (answer if isinstance(answer, list) else [answer]) if isinstance(found, dict))
+
+
+def _row(found: Mapping[str, object]) -> Row:
+    named = {name.lower(): value for name, value in found.items()}
+    kept = {name: text_of(named.get(name)) for name in ("key", "value", "status", "message")}
+    kept["key"] = kept["key"].lower()
+    return kept
 
 
 def _worst(response: Response) -> int:
     """The worst status that a row names; 0 where none names one from 400 on."""
-    return max((code for found in _rows(response) if (code := whole_of(found["status"])) >= 400), default=0)
+    return _worst_of(response.body)
+
+
+@lru_cache(maxsize=2)
+def _worst_of(body: bytes) -> int:
+    return max((code for found in _rows_of(body) if (code := whole_of(found["status"])) >= 400), default=0)

@@ -17,6 +17,26 @@ BASE = "/3dCartWebAPI/v1/Cart"
 
 _NUMBERS = {"CustomerId", "CatalogID", "ItemQuantity", "OptionSetID", "OptionID"}
 _LEADING_ZEROS = re.compile(r"^(-?)0+(?=[0-9])")
+
+
+class _Numbers(msgspec.Struct, rename={"options": "ItemOptions"}):
+    """The fields of a body that may hold numbers in quotes, and only their first bytes matter."""
+
+    CustomerId: msgspec.Raw = msgspec.Raw()
+    CatalogID: msgspec.Raw = msgspec.Raw()
+    ItemQuantity: msgspec.Raw = msgspec.Raw()
+    OptionSetID: msgspec.Raw = msgspec.Raw()
+    OptionID: msgspec.Raw = msgspec.Raw()
+    options: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def quoted(self) -> bool:
+        """Whether one of them stands in quotes."""
+        given = (self.CustomerId, self.CatalogID, self.ItemQuantity, self.OptionSetID, self.OptionID)
+        return any(bytes(raw)[:1] == b'"' for raw in given)
+
+
+_numbers_of = msgspec.json.Decoder(_Numbers).decode
 _raw_numbers = msgspec.json.Decoder(float_hook=lambda text: msgspec.Raw(text.encode()))
 
 
@@ -72,9 +92,8 @@ def _body(operation: Operation) -> bytes:
     """The author's own JSON text, with numbers taken out of quotes (S000 shows plain numbers everywhere)."""
     if not operation.data:
         return b"{}"
-    fields = msgspec.json.decode(operation.data, type=dict[str, msgspec.Raw])
-    quoted = any(name in _NUMBERS and bytes(raw).startswith(b'"') for name, raw in fields.items())
-    if not quoted and "ItemOptions" not in fields:
+    numbers = _numbers_of(operation.data)
+    if not (numbers.options or numbers.quoted):
         return operation.data
     return msgspec.json.encode(_unquoted(_raw_numbers.decode(operation.data)))
 

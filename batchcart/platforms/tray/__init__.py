@@ -5,7 +5,7 @@ code, under the number that PLATFORMS §4 gives the contradiction. Those that ne
 module they concern.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from batchcart.adapter import Adapter, Cell, Credentials, Renewal
 from batchcart.exchange import Request, Response
@@ -13,9 +13,10 @@ from batchcart.operation import Kind
 from batchcart.platforms import adding
 from batchcart.platforms.reading import object_of, text_of
 from batchcart.platforms.repeating import after_trouble, said_again
-from batchcart.platforms.tray import carts, requests
+from batchcart.platforms.tray import carts, making, meaning, requests
 from batchcart.platforms.tray.answers import trouble
 from batchcart.platforms.tray.fields import KEY_LENGTH, AddFields, Settings, UpdateFields
+from batchcart.platforms.tray.looking import LOOKING
 from batchcart.platforms.verdicts import ok
 
 
@@ -49,11 +50,18 @@ ADAPTER = Adapter(
     sign=sign,
     trouble=trouble,
     ping=Request("GET", "/carts/batchcart-ping"),
+    means=meaning.means,
+    makes=making.makes,
+    looking=LOOKING,
+    currency=meaning.CURRENCY,
+    fills=meaning.FILLS,
+    unshown=meaning.UNSHOWN,
     sample={
         "api_address": "http://127.0.0.1/web_api",
         "access_token": "sandbox-access-token",
         "refresh_token": "sandbox-refresh-token",
     },
+    ways={"tokens": ("api_address", "access_token", "refresh_token")},
     renewal=Renewal(requests.renew, _read_renewal, needs="refresh_token"),
     chosen_key="session_id",
     key_length=KEY_LENGTH,

@@ -88,6 +88,12 @@ def lines_of(response: Response) -> lines.Lines | None:
     return found
 
 
+def first_row(response: Response) -> dict[str, Any]:
+    """The first line that the plain view shows, with the cart's own fields; an empty one where it shows none."""
+    rows = _carts(value_of(response.body)) if ok(response) else None
+    return rows[0] if rows else {}
+
+
 def line_id(product: str, response: Response) -> str | None:
     """The line's id in the complete view. b16 (S003): the product is `id` there, `product_id` in the plain view."""
     cart = object_of(response.body).get("Cart")

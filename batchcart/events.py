@@ -1,0 +1,312 @@
+"""Owns the words for what a person must see of a run while it is alive; it does not know who is told, or where.
+
+An event is about an account or about the whole run, never about one operation. Its text is a sentence for people, its
+fields are for machines: times in wall-clock seconds, rates in requests a second.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from msgspec import structs
+
+Level = Literal["info", "warning", "error"]
+
+
+def _snake(name: str) -> str:
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+class _Told(msgspec.Struct, frozen=True, tag_field="kind", tag=_snake):
+    """Every event; as JSON it says its kind."""
+
+
+class RunRefused(_Told, frozen=True):
+    """Nothing was sent, because the config or the job is wrong: the first problem, and the number of others."""
+
+    why: str
+    more: int = 0
+
+    def __str__(self) -> str:
+        return f"nothing was sent: {self.why}{f', and {self.more:,} more' if self.more else ''}"
+
+
+class RunBegan(_Told, frozen=True):
+    """A job is sent for the first time."""
+
+    job: str
+    lines: int
+    accounts: int
+
+    def __str__(self) -> str:
+        return f"{self.job}: the run begins, {_lines(self.lines)} for {_accounts(self.accounts)}"
+
+
+class RunResumed(_Told, frozen=True):
+    """A job that was begun earlier goes on."""
+
+    job: str
+    lines: int
+    ended: int
+
+    def __str__(self) -> str:
+        return f"{self.job}: the run goes on, {self.ended:,} of {_lines(self.lines)} have ended before"
+
+
+class RunFinished(_Told, frozen=True):
+    """Every line has ended."""
+
+    lines: int
+    ok: int = 0
+    failed: int = 0
+    skipped: int = 0
+    in_doubt: int = 0
+
+    def __str__(self) -> str:
+        return f"the run is finished: {_lines(self.lines)}, {_endings(self)}"
+
+
+class RunStopped(_Told, frozen=True):
+    """The run ended before its end; the same command goes on."""
+
+    lines: int
+    not_attempted: int
+    why: str = ""
+    ok: int = 0
+    failed: int = 0
+    skipped: int = 0
+    in_doubt: int = 0
+
+    def __str__(self) -> str:
+        because = f" {self.why}" if self.why else ""
+        left = f"{self.not_attempted:,} of {_lines(self.lines)} are left, {_endings(self)}"
+        return f"the run is stopped before the end{because}: {left}; the same command goes on"
+
+
+class Paused(_Told, frozen=True):
+    """A shop asked for a pause, by a 429 or a Retry-After; what it asks for shortly after is the same pause.
+
+    Told once more where it has become a ``long`` one, a minute or more.
+    """
+
+    account: str
+    until: float
+    why: str
+    long: bool = False
+
+    def __str__(self) -> str:
+        return f"account {self.account!r}: the shop asks to wait until {clock(self.until)} ({self.why})"
+
+
+class PauseOver(_Told, frozen=True):
+    """A time of pauses is over: it began at ``since``; ``refusals`` counts the 429s, ``paused`` the seconds kept."""
+
+    account: str
+    since: float
+    until: float
+    refusals: int
+    paused: float
+
+    def __str__(self) -> str:
+        counted = f"{self.refusals:,} times 429, " if self.refusals else ""
+        return (
+            f"account {self.account!r}: the pauses that the shop asked for are over: since {clock(self.since)} "
+            f"{counted}{self.paused:,.0f} s to wait"
+        )
+
+
+class QuotaUsedUp(_Told, frozen=True):
+    """A limit is used up for a minute or more, as a day's quota is."""
+
+    account: str
+    limit: str
+    until: float
+
+    def __str__(self) -> str:
+        return (
+            f"account {self.account!r}: {self.limit} is used up; it goes on at {clock(self.until)}, "
+            "other accounts do not wait"
+        )
+
+
+class ShopDown(_Told, frozen=True):
+    """A shop cannot be reached, or keeps failing; it is asked again and again until ``given_up_at``."""
+
+    account: str
+    why: str
+    since: float
+    asked_at: float
+    given_up_at: float
+
+    def __str__(self) -> str:
+        return (
+            f"account {self.account!r}: the shop is down ({self.why}); asking again until it is up, "
+            f"until {clock(self.given_up_at)} at the latest"
+        )
+
+
+class ShopUp(_Told, frozen=True):
+    """A shop that was down since ``since`` answers again, to question number ``probes``."""
+
+    account: str
+    since: float
+    probes: int
+
+    def __str__(self) -> str:
+        return f"account {self.account!r}: the shop is up again; it was down since {clock(self.since)}"
+
+
+class LimitLearnt(_Told, frozen=True):
+    """A shop's 429s say that it allows less than the config's limit."""
+
+    account: str
+    limit: str
+    per_second: float
+
+    def __str__(self) -> str:
+        less = f"less than {self.limit}" if self.limit else "and the config sets no limit"
+        return (
+            f"account {self.account!r}: the shop allows about {rate(self.per_second)}, {less}; going by that. "
+            "If it stays so, put it under limits in the config"
+        )
+
+
+class LimitForgotten(_Told, frozen=True):
+    """A limit that was learnt from 429s no longer holds."""
+
+    account: str
+    limit: str
+
+    def __str__(self) -> str:
+        again = f"going by {self.limit} again" if self.limit else "going without a limit again"
+        return f"account {self.account!r}: {again}"
+
+
+class TokenRenewed(_Told, frozen=True):
+    """An account's token had expired, and the shop gave a new one."""
+
+    account: str
+
+    def __str__(self) -> str:
+        return f"account {self.account!r}: its token was renewed"
+
+
+class AccountClosed(_Told, frozen=True):
+    """An account was given up for this run; ``state`` is closed, unreachable or throttled."""
+
+    account: str
+    state: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"account {self.account!r}: {self.reason}"
+
+
+class DiskTrouble(_Told, frozen=True):
+    """The disk takes no more; nothing is sent any longer."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return self.why
+
+
+class ProcessLost(_Told, frozen=True):
+    """One of the processes of a run died; the lines of its accounts stay open."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return self.why
+
+
+OfAccount = (
+    Paused | PauseOver | QuotaUsedUp | ShopDown | ShopUp | LimitLearnt | LimitForgotten | TokenRenewed | AccountClosed
+)
+OfRun = RunRefused | RunBegan | RunResumed | RunFinished | RunStopped | DiskTrouble | ProcessLost
+Event = OfRun | OfAccount
+
+Tell = Callable[[Event], None]
+
+
+def kind_of(event: Event) -> str:
+    """The event's kind, as the log, the journal and the documentation name it."""
+    return str(event.__struct_config__.tag)
+
+
+def account_of(event: Event) -> str:
+    """The account the event is about; empty where it is about the whole run."""
+    return event.account if isinstance(event, OfAccount) else ""
+
+
+def level_of(event: Event) -> Level:
+    """How bad it is."""
+    match event:
+        case RunRefused() | AccountClosed() | DiskTrouble() | ProcessLost():
+            return "error"
+        case RunStopped() | QuotaUsedUp() | ShopDown() | LimitLearnt():
+            return "warning"
+        case Paused(long=True):
+            return "warning"
+        case _:
+            return "info"
+
+
+def is_aloud(event: Event) -> bool:
+    """Whether it is said at once, on stderr; what the summary says at the end, and what passes soon, is not."""
+    match event:
+        case Paused():
+            return event.long
+        case QuotaUsedUp() | ShopDown() | ShopUp() | LimitLearnt() | LimitForgotten() | AccountClosed() | ProcessLost():
+            return True
+        case _:
+            return False
+
+
+def until_of(event: Event) -> float | None:
+    """When what the event tells of ends, where that is known."""
+    match event:
+        case Paused() | PauseOver() | QuotaUsedUp():
+            return event.until
+        case ShopDown():
+            return event.given_up_at
+        case _:
+            return None
+
+
+def cleaned(event: Event, clean: Callable[[str], str]) -> Event:
+    """The event with every text in it cleaned, as from a secret that a shop said back."""
+    texts = {name: clean(value) for name, value in structs.asdict(event).items() if isinstance(value, str)}
+    return structs.replace(event, **texts)
+
+
+def speakable(text: str) -> str:
+    """The text with a backslash for what is no text: a file's name may hold any bytes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def clock(at: float) -> str:
+    """A moment in local time, to the second."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def rate(per_second: float) -> str:
+    """A rate in the unit in which it is a number that one can imagine."""
+    units = (("s", 1), ("min", 60), ("h", 3600), ("day", 86400))
+    unit, seconds = next((found for found in units if per_second * found[1] >= 1), units[-1])
+    return f"{per_second * seconds:.3g}/{unit}"
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} line{'' if count == 1 else 's'}"
+
+
+def _accounts(count: int) -> str:
+    return f"{count:,} account{'' if count == 1 else 's'}"
+
+
+def _endings(event: RunFinished | RunStopped) -> str:
+    counts = {"ok": event.ok, "failed": event.failed, "skipped": event.skipped, "in doubt": event.in_doubt}
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "ok")

@@ -1,0 +1,91 @@
+"""Owns what one commit of a running journal holds, and writing it with few statements; it does not know when.
+
+SQLite's module lets other threads run in each step and then waits for its turn again. So a commit of hundreds of rows
+must be a handful of steps: rows of one kind go in many at a time.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+Row = Sequence[object]
+
+_INTENTS = "INSERT INTO send (line, n, at, request, state) VALUES "
+_ANSWER = "UPDATE send SET state = ?, status = ?, headers = ?, body = ?, why = ? WHERE line = ? AND n = ?"
+_RESULTS = "INSERT INTO result (line, status, learnt, text, until) VALUES "
+_FORGET = "DELETE FROM send WHERE line IN "
+_STATE = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+_EVENT = "INSERT INTO event (at, account, kind, until, message, fields) VALUES (?, ?, ?, ?, ?, ?)"
+
+_AT_ONCE = (128, 32, 8, 1)
+"""How many rows one statement takes: a few sizes, so that SQLite has to understand only a few statements."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows that wait for the disk, by kind, with those who wait for them and the result lines that follow them."""
+
+    intents: list[tuple[int, int, float, str]] = field(default_factory=list)
+    answers: list[tuple[int, int, Row]] = field(default_factory=list)
+    results: list[tuple[int, str, str, bytes, int]] = field(default_factory=list)
+    forgotten: set[int] = field(default_factory=set)
+    states: list[tuple[str, str]] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
+    waiters: "list[asyncio.Future[None]]" = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in it."""
+        return not (
+            self.intents or self.answers or self.results or self.forgotten or self.states or self.events or self.waiters
+        )
+
+    def add(self, later: "Batch") -> None:
+        """Take in what came after this."""
+        self.intents += later.intents
+        self.answers += later.answers
+        self.results += later.results
+        self.forgotten |= later.forgotten
+        self.states += later.states
+        self.events += later.events
+        self.waiters += later.waiters
+
+    def without_intents(self) -> "Batch":
+        """What is still worth writing once nothing may be sent any more."""
+        return Batch([], self.answers, self.results, self.forgotten, self.states, self.events)
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write all of it in one commit; raises sqlite3.Error where it is not on the disk."""
+        connection.execute("BEGIN")
+        # A line that has ended leaves no past, so what began and ended within one batch is not written at all.
+        intents = [row for row in self.intents if row[0] not in self.forgotten]
+        _insert(connection, _INTENTS, "(?, ?, ?, ?, 'sent')", intents)
+        for line, number, row in self.answers:
+            if line not in self.forgotten:
+                connection.execute(_ANSWER, (*row, line, number))
+        _forget(connection, list(self.forgotten))
+        _insert(connection, _RESULTS, "(?, ?, ?, ?, ?)", self.results)
+        connection.executemany(_STATE, self.states)
+        connection.executemany(_EVENT, self.events)
+        connection.execute("COMMIT")
+
+
+def _insert(connection: sqlite3.Connection, head: str, place: str, rows: Sequence[Row]) -> None:
+    done = 0
+    for size in _AT_ONCE:
+        while len(rows) - done >= size:
+            values = [value for row in rows[done : done + size] for value in row]
+            connection.execute(head + ", ".join([place] * size), values)
+            done += size
+
+
+def _forget(connection: sqlite3.Connection, lines: Sequence[int]) -> None:
+    done = 0
+    for size in _AT_ONCE:
+        while len(lines) - done >= size:
+            connection.execute(f"{_FORGET}({', '.join('?' * size)})", lines[done : done + size])
+            done += size

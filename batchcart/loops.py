@@ -1,0 +1,44 @@
+"""Owns what a process at work runs on: its event loop, allocator and collector; it does not know what the work is."""
+
+import asyncio
+import ctypes
+import gc
+import importlib
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import TypeVar
+
+_Told = TypeVar("_Told")
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of the GNU C library
+_KEPT, _LARGE = 4 << 20, 1 << 20  # bytes
+
+
+def in_loop(work: Coroutine[object, object, _Told]) -> _Told:
+    """Do the work on the fastest event loop that is installed (the extra `speed` brings uvloop); what it tells.
+
+    It changes settings of the whole process, so a program that uses batchcart as a library brings its own loop.
+    """
+    _keep_memory()
+    gc.freeze()  # what was imported stays; the collector need not look at it again
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(work)
+
+
+def _keep_memory() -> None:
+    """Keep asyncio's receive buffers, 256 KiB for each read, from being given back to the system and asked for again.
+
+    That costs two page faults a request, and is a quarter of the time of a request. Other C libraries do without.
+    """
+    with suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        library.mallopt(_M_TRIM_THRESHOLD, _KEPT)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+    except ImportError:
+        return asyncio.new_event_loop
+    return factory

@@ -1,0 +1,31 @@
+"""Owns a Python environment for each peer, made once in a cache folder; it does not know what a peer does."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def cache() -> Path:
+    """Where environments are kept between runs."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "batchcart-benchmarks"
+
+
+def environment(name: str, packages: Sequence[str]) -> Path:
+    """The environment's Python, with the packages installed; made where it is not there yet."""
+    folder = cache() / f"{name}-{sys.version_info.major}.{sys.version_info.minor}"
+    python, made = folder / "bin" / "python", folder / "packages.json"
+    if not made.exists() or json.loads(made.read_text()) != list(packages):
+        print(f"making an environment for {name} in {folder}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages], check=True)
+        made.write_text(json.dumps(list(packages)))
+    return python
+
+
+def version(python: Path, package: str) -> str:
+    """The version of a package in an environment."""
+    code = f"from importlib.metadata import version; print(version({package!r}))"
+    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()

@@ -1,0 +1,258 @@
+"""`batchcart init`: accounts put into a config, by options and at a terminal, and the trial of their credentials."""
+
+import os
+import pty
+import stat
+import subprocess
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shopping import Desk, Mall, argv, batchcart, desk, environment, in_turn, open_mall
+
+SECRET = "an-access-token"
+
+
+@pytest.fixture(scope="module")
+def mall() -> Iterator[Mall]:
+    with open_mall() as mall:
+        yield mall
+
+
+@pytest.fixture
+def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A desk without a config yet; the tokens stand in the environment."""
+    for name in ("ACCESS", "REFRESH", "LOJA_ACCESS_TOKEN", "LOJA_REFRESH_TOKEN"):
+        monkeypatch.setenv(name, SECRET)
+    made = desk(mall, tmp_path)
+    (tmp_path / "batchcart.toml").unlink()
+    return made
+
+
+def config(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((folder / "batchcart.toml").read_text())["accounts"]
+    return found
+
+
+def address(shop: Desk, platform: str) -> str:
+    return shop.mall.sandbox.address(platform, shop.shop)
+
+
+def tray(shop: Desk, *more: str) -> list[str]:
+    return ["init", "--platform", "tray", "--address", address(shop, "tray"), "--access-token", "env:ACCESS", *more]
+
+
+def at_a_terminal(folder: Path, answers: list[tuple[str, str]], *words: str) -> tuple[int, str]:
+    """Run the command at a terminal and give each answer when its question stands there; exit code and screen."""
+    ours, theirs = pty.openpty()
+    screen = ""
+    with subprocess.Popen(
+        argv("init", *words), cwd=folder, env=environment(folder), stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        seen = 0
+        for question, answer in answers:
+            while question not in screen[seen:]:
+                screen += os.read(ours, 4096).decode()
+            seen = len(screen)
+            time.sleep(0.05)  # a hidden prompt drops what was typed before it
+            os.write(ours, f"{answer}\n".encode())
+        try:
+            while found := os.read(ours, 4096):
+                screen += found.decode()
+        except OSError:  # the other end has gone
+            pass
+    os.close(ours)
+    return process.returncode, screen
+
+
+def test_options_make_an_account_whose_credentials_are_tried(shop: Desk) -> None:
+    ended = batchcart(*tray(shop, "--account", "loja", "--refresh-token", "file:r.key"), folder=shop.folder, code=1)
+    assert "r.key cannot be read" in ended.err
+    (shop.folder / "r.key").write_text(SECRET)
+    (shop.folder / "batchcart.toml").unlink()
+    ended = batchcart(*tray(shop, "--account", "loja", "--refresh-token", "file:r.key"), folder=shop.folder, code=0)
+
+    assert "the shop took the credentials" in ended.err
+    assert stat.S_IMODE((shop.folder / "batchcart.toml").stat().st_mode) == 0o600
+    assert config(shop.folder)["loja"] == {
+        "platform": "tray",
+        "api_address": address(shop, "tray"),
+        "access_token": {"env": "ACCESS"},
+        "refresh_token": {"file": "r.key"},
+    }
+    saw = shop.front("loja").saw
+    assert sum(saw.requests.values()) == 1
+    assert not saw.effects
+    assert "operations are in order" in batchcart("check", "first-loja.jsonl", folder=shop.folder, code=0).out
+
+
+def test_every_platform_gets_an_account_and_a_job_that_passes_the_checks(shop: Desk) -> None:
+    for name, words in {
+        "acme": [
+            *("--platform", "3dcart", "--address", "https://acme.example.com", "--base-url", address(shop, "3dcart")),
+            *("--private-key", "env:ACCESS", "--token", "env:ACCESS"),
+        ],
+        "loja": [*tray(shop)[1:], "--refresh-token", "env:REFRESH"],
+        "sklep": [
+            *("--platform", "shoplo", "--address", address(shop, "shoplo")),
+            *("--access-token", "env:ACCESS", "--app-id", "17"),
+        ],
+        "stary": [
+            *("--platform", "shoplo", "--address", address(shop, "shoplo"), "--auth", "oauth1"),
+            *("--consumer-key", "env:ACCESS", "--consumer-secret", "env:ACCESS"),
+            *("--token", "env:ACCESS", "--token-secret", "env:ACCESS"),
+        ],
+    }.items():
+        ended = batchcart("init", *words, "--account", name, folder=shop.folder, code=0)
+        assert "the shop took the credentials" in ended.err, name
+        batchcart("check", f"first-{name}.jsonl", folder=shop.folder, code=0)
+    assert list(config(shop.folder)) == ["acme", "loja", "sklep", "stary"]
+    batchcart("run", "first-sklep.jsonl", folder=shop.folder, code=0)
+    for path in shop.folder.glob("*.*"):
+        assert SECRET.encode() not in path.read_bytes(), path
+
+
+def test_an_account_is_added_below_what_stood_in_the_config(shop: Desk) -> None:
+    path = shop.folder / "batchcart.toml"
+    path.write_text(
+        '# mine\n[accounts.old]  # kept\nplatform = "tray"\napi_address = "a.example"\naccess_token = "x"\n'
+    )
+    path.chmod(0o640)
+    before = path.read_text()
+    batchcart(*tray(shop, "--account", "new one", "--no-try"), folder=shop.folder, code=0)
+
+    assert path.read_text().startswith(before)
+    assert list(config(shop.folder)) == ["old", "new one"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert shop.requests() == 0
+    again = batchcart(*tray(shop, "--account", "old", "--no-try"), folder=shop.folder, code=2)
+    assert "there is an account 'old' already" in again.err
+
+
+WRONG = [
+    (["--platform", "tary"], "did you mean 'tray'?"),
+    (["--account", "x"], "--platform is missing"),
+    (["--platform", "tray"], "is missing"),
+    (["--platform", "tray", "--app-id", "1"], "--app-id is nothing that tray has"),
+    (["--platform", "tray", "--access-token", SECRET], "--access-token: expected env:NAME or file:PATH"),
+    (["--platform", "tray", "--access-token", f"env:{SECRET}"], "expected env:NAME or file:PATH"),
+    (["--platform", "tray", "--access-token", "env:A", "--address", "http://shop.example"], "in the clear"),
+    (["--platform", "shoplo", "--access-token", "env:A"], "app_id"),
+    (["--platform", "tray", "--access-token", "env:A", "--address", "a", "--account", "sandbox-tray"], "built-in"),
+]
+INIT = [["init", *words] for words, _ in WRONG]
+
+
+def test_what_is_wrong_with_the_options_is_told_without_the_secret(tmp_path: Path) -> None:
+    places = [tmp_path / str(number) for number in range(len(WRONG))]
+    for place in places:
+        place.mkdir()
+    for (words, told), ended in zip(WRONG, in_turn([*zip(places, INIT, strict=True)], tmp_path), strict=True):
+        assert ended.code == 2, words
+        assert told in ended.err
+        assert SECRET not in ended.err
+    for place in places:
+        assert {path.name for path in place.iterdir()} == {"code", "out", "err"}
+
+
+def test_a_config_that_cannot_take_the_account_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "batchcart.toml"
+    words = ["init", "--platform", "tray", "--access-token", "env:A", "--address", "a.example", "--no-try"]
+    for text in ("accounts = {}\n", "accounts = [", "[other]\n"):
+        path.write_text(text)
+        assert "batchcart.toml: " in batchcart(*words, folder=tmp_path, code=2).err
+        assert path.read_text() == text
+    assert [found.name for found in tmp_path.iterdir()] == ["batchcart.toml"]
+
+
+KINDS = {
+    "401": "refused the access token",
+    "500": "HTTP 500",
+    "429": "HTTP 429",
+    "reset-before": "the connection was cut",
+    "html-502": "a web page",
+}
+
+
+def test_what_the_shop_did_is_said_in_a_sentence(shop: Desk) -> None:
+    kinds = iter(KINDS)
+    shop.hook("loja", lambda _call: next(kinds))
+    places = [shop.folder / kind for kind in KINDS]
+    for place in places:
+        place.mkdir()
+    ended = in_turn([(place, tray(shop, "--account", "loja")) for place in places], shop.folder)
+
+    for one, told in zip(ended, KINDS.values(), strict=True):
+        assert one.code == 1
+        assert told in one.err
+        assert "batchcart doctor loja" in one.err
+    assert all(config(place)["loja"] for place in places)
+
+
+def test_a_shop_that_is_not_there_is_said_to_be_unreachable(shop: Desk) -> None:
+    words = ["--platform", "tray", "--address", "http://127.0.0.1:9/web_api", "--access-token", "env:ACCESS"]
+    assert "cannot be reached" in batchcart("init", *words, folder=shop.folder, code=1).err
+
+
+def test_at_a_terminal_it_asks_for_the_rest_and_adds_the_account(shop: Desk) -> None:
+    answers = [
+        ("Platform", "tray"),
+        ("api_address", address(shop, "tray")),
+        ("Name of the account", "loja"),
+        ("access_token [env:", SECRET),
+        ("kept nowhere", ""),
+        ("refresh_token (- leaves it out) [env:", "-"),
+    ]
+    code, screen = at_a_terminal(shop.folder, answers)
+
+    assert code == 0, screen
+    assert "the shop took the credentials" in screen
+    assert config(shop.folder)["loja"]["access_token"] == {"env": "LOJA_ACCESS_TOKEN"}
+    assert "refresh_token" not in config(shop.folder)["loja"]
+
+
+def test_a_secret_is_written_only_if_it_was_typed_hidden_and_agreed_to(shop: Desk) -> None:
+    given = ["--platform", "tray", "--address", address(shop, "tray"), "--account", "loja", "--refresh-token", "env:R"]
+    typed = "typed-and-never-shown"
+    asked = [("access_token [env:", "type"), ("access_token, hidden:", typed)]
+    code, screen = at_a_terminal(
+        shop.folder, [*asked, ("as it is?", "n"), ("access_token [env:", "env:ACCESS")], *given, "--no-try"
+    )
+    assert code == 0, screen
+    assert config(shop.folder)["loja"]["access_token"] == {"env": "ACCESS"}
+    (shop.folder / "batchcart.toml").write_text("")
+    (shop.folder / "batchcart.toml").chmod(0o644)
+    code, more = at_a_terminal(shop.folder, [*asked, ("as it is?", "y")], *given, "--no-try")
+
+    assert code == 0, more
+    assert config(shop.folder)["loja"]["access_token"] == typed
+    assert stat.S_IMODE((shop.folder / "batchcart.toml").stat().st_mode) == 0o600
+    assert typed not in screen + more
+
+
+def test_the_kind_of_credentials_decides_what_is_asked(shop: Desk) -> None:
+    answers = [("Kind of credentials", "oauth1"), ("Name of the account", "")]
+    answers += [(f"{key} [env:", "") for key in ("consumer_key", "consumer_secret", "token", "token_secret")]
+    code, screen = at_a_terminal(shop.folder, answers, "--platform", "shoplo", "--no-try")
+
+    assert code == 0, screen
+    assert config(shop.folder)["shoplo"]["auth"] == "oauth1"
+    assert config(shop.folder)["shoplo"]["token_secret"] == {"env": "SHOPLO_TOKEN_SECRET"}
+
+
+def test_the_trial_keeps_the_accounts_limits_and_its_lock(shop: Desk) -> None:
+    shop.configure(loja={"limits": ["1/h"]})
+    (shop.folder / "batchcart.toml").chmod(0o600)
+    batchcart("doctor", "loja", folder=shop.folder, code=0)
+    shop.job([{"op": "cart.get", "account": "loja", "cart_id": "k"}])
+    with shop.started("run", "job.jsonl") as process:
+        assert process.stderr is not None
+        assert b"1/h is used up" in process.stderr.readline()
+        told = batchcart("doctor", "loja", folder=shop.folder, code=1).out
+        assert f"not asked: account 'loja' is in use by another run (pid {process.pid})" in told
+        assert f"a run is at work on loja (pid {process.pid})" in told
+    assert sum(shop.front("loja").saw.requests.values()) == 1

@@ -1,0 +1,314 @@
+"""Owns the promises of a migration: what arrives, that it is proven, and that it goes on after a kill in any step."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from caravan import Cart, brought, command, unlike, write_map
+from shopping import PLATFORMS, Desk, Ended, Mall, desk, open_mall
+
+from batchcart.sandbox.calls import Call
+
+MANY, FEW = 500, 25
+
+
+@pytest.fixture(scope="module")
+def mall() -> Iterator[Mall]:
+    with open_mall() as mall:
+        yield mall
+
+
+@pytest.fixture
+def shop(mall: Mall, tmp_path: Path) -> Desk:
+    return desk(mall, tmp_path)
+
+
+def rows(path: Path) -> list[Any]:
+    return [json.loads(text) for text in path.read_text().splitlines()]
+
+
+def words(source: str, target: str, *more: str) -> list[str]:
+    named = ["migrate", "--from", source, "--to", target, "--map", "map.csv", "--folder", "moved"]
+    return [*named, "--allow-unused", "--progress", "none", *more]
+
+
+def migrate(shop: Desk, source: str, target: str, *more: str, code: int = 0) -> Ended:
+    return command(*words(source, target, *more), folder=shop.folder, code=code)
+
+
+def wrong_after(shop: Desk, folder: Path, target: str) -> list[str]:
+    """What the target's carts, exported again, do not have of the carts in a migration's folder."""
+    out = folder / "new.jsonl"
+    command("export", target, "-o", out, "--from", folder / "results.jsonl", folder=shop.folder, code=0)
+    new = {cart["id"]: cart for cart in rows(out)}
+    made = {one["cart"]: one["cart_id"] for one in rows(folder / "results.jsonl") if one["op"] == "cart.create"}
+    lost = {row["cart"]: [loss["field"] for loss in row["losses"]] for row in rows(folder / "job.losses.jsonl")}
+    carts: list[Cart] = rows(folder / "carts.jsonl")
+    assert len(new) == len(carts) == len(made)
+    return [
+        f"{cart['id']}: {field}"
+        for cart in carts
+        for field in unlike(cart, new[made[cart["id"]]], lost.get(cart["id"], []))
+    ]
+
+
+# What arrives
+
+
+def test_500_carts_go_from_shoplo_to_tray_and_back(shop: Desk) -> None:
+    elsewhere = shop.entry("drugi", platform="shoplo", shop=f"{shop.shop}-2")
+    shop.configure(elsewhere, loja={"currency": "PLN"})
+    brought(shop, "sklep", MANY)
+    rng = random.Random(3)
+    for cart in shop.front("sklep").shop.carts.values():
+        for row in cart["items"].values():
+            row["price"] = rng.randint(1, 999_999)
+
+    write_map(shop.folder / "map.csv", "shoplo", "tray")
+    there = migrate(shop, "sklep", "loja")
+    (shop.folder / "moved").rename(shop.folder / "there")
+    write_map(shop.folder / "map.csv", "tray", "shoplo")
+    back = migrate(shop, "loja", "drugi", "--ids", "there/results.jsonl")
+
+    assert f"{MANY} carts: {MANY} equal" in there.out
+    assert f"{MANY} carts: {MANY} equal" in back.out
+    assert wrong_after(shop, shop.folder / "there", "loja") == []
+    assert wrong_after(shop, shop.folder / "moved", "drugi") == []
+    lost = {loss["field"].partition("].")[2] or loss["field"] for row in losses(shop) for loss in row["losses"]}
+    assert lost == {"unit_price", "created"}
+
+
+def losses(shop: Desk) -> list[Any]:
+    return rows(shop.folder / "moved" / "job.losses.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("sklep", "acme"), ("loja", "acme"), ("acme", "loja"), ("acme", "sklep")]
+)
+def test_carts_arrive_but_for_what_the_loss_report_names(shop: Desk, source: str, target: str) -> None:
+    brought(shop, source, FEW)
+    write_map(shop.folder / "map.csv", PLATFORMS[source], PLATFORMS[target])
+    migrate(shop, source, target, "--ids", "in.results.jsonl")
+    assert wrong_after(shop, shop.folder / "moved", target) == []
+    assert {row["status"] for row in rows(shop.folder / "moved" / "parity.jsonl")} == {"equal"}
+
+
+def test_a_product_that_is_not_mapped_stops_its_cart_and_no_other(shop: Desk) -> None:
+    brought(shop, "loja", FEW)
+    write_map(shop.folder / "map.csv", "tray", "3dcart")
+    text = (shop.folder / "map.csv").read_text().splitlines()
+    (shop.folder / "map.csv").write_text("\n".join(text[:-1]))
+    ended = migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", code=1)
+    found = [row["status"] for row in rows(shop.folder / "moved" / "parity.jsonl")]
+    assert set(found) == {"equal", "missing"}
+    assert f"{found.count('missing')} cannot be converted" in ended.out
+    assert len(shop.front("acme").shop.carts) == found.count("equal")
+
+
+# Going on
+
+
+def killing(shop: Desk, account: str, route: str, nth: int, victim: list[int]) -> None:
+    """Kill the migration when the account's shop gets its n-th call of this kind."""
+    seen: list[str] = []
+
+    def decide(call: Call) -> str:
+        seen.append(call.route)
+        if seen.count(route) == nth:
+            os.kill(victim[0], signal.SIGKILL)
+        return ""
+
+    shop.hook(account, decide)
+
+
+def kill_in_export(shop: Desk, victim: list[int]) -> None:
+    killing(shop, "sklep", "GET carts", 2, victim)
+
+
+def kill_in_run(shop: Desk, victim: list[int]) -> None:
+    killing(shop, "loja", "POST carts", 20, victim)
+
+
+def kill_in_verify(shop: Desk, victim: list[int]) -> None:
+    killing(shop, "loja", "GET carts/{session_id}/complete", 10, victim)
+
+
+def start_and_kill(shop: Desk, step: int, hook: Callable[[Desk, list[int]], None] | None) -> None:
+    victim: list[int] = []
+    if hook is not None:
+        hook(shop, victim)
+    with shop.started(*words("sklep", "loja")) as process:
+        victim.append(process.pid)
+        assert process.stderr is not None
+        if hook is None:
+            while f"step {step} of 4" not in process.stderr.readline().decode():
+                pass
+            process.kill()
+        assert process.wait(30) == -signal.SIGKILL
+    shop.hook("sklep", "")
+    shop.hook("loja", "")
+
+
+def test_killed_in_each_step_it_goes_on_and_ends_the_same(shop: Desk) -> None:
+    shop.configure(loja={"currency": "PLN"})
+    brought(shop, "sklep", 2 * FEW)
+    write_map(shop.folder / "map.csv", "shoplo", "tray")
+    for step, hook in enumerate((kill_in_export, None, kill_in_run, kill_in_verify), 1):
+        start_and_kill(shop, step, hook)
+    listed = shop.front("sklep").saw.requests["GET carts"]
+    ended = migrate(shop, "sklep", "loja")
+    assert f"{2 * FEW} carts: {2 * FEW} equal" in ended.out
+    assert "export\n" not in ended.err, "a finished step is not done again"
+    assert shop.front("sklep").saw.requests["GET carts"] == listed
+    assert len(shop.front("loja").shop.carts) == 2 * FEW
+    assert wrong_after(shop, shop.folder / "moved", "loja") == []
+    texts = b"".join(path.read_bytes() for path in (shop.folder / "moved").iterdir())
+    assert not [
+        secret for secret in ("an-access-token", "a-bearer-token", "a-refresh-token") if secret.encode() in texts
+    ]
+    left = {path.name for path in (shop.folder / "moved").iterdir()} - {"new.jsonl"}
+    assert left == {
+        *("carts.jsonl", "job.jsonl", "job.losses.jsonl", "migration.json", "parity.jsonl"),
+        *("results.jsonl", "results.jsonl.journal"),
+    }
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("source", "target"), [("sklep", "loja"), ("loja", "sklep"), ("acme", "loja")])
+def test_a_storm_of_kills_loses_no_cart_and_makes_none_twice(shop: Desk, source: str, target: str, seed: int) -> None:
+    shop.configure(loja={"currency": "PLN"})
+    brought(shop, source, 150, seed)
+    write_map(shop.folder / "map.csv", PLATFORMS[source], PLATFORMS[target])
+    more = () if source == "sklep" else ("--ids", "in.results.jsonl")
+    rng, kills, code, out, err = random.Random(seed), 0, -signal.SIGKILL, b"", b""
+    shop.hook(source, lambda _call: rng.choice(("", "", "", "", "", "", "reset-after", "429", "500-before")))
+    while code == -signal.SIGKILL:
+        with shop.started(*words(source, target, *more)) as process:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(0.3, 1.5 + kills / 8))
+            process.kill()
+            out, err = process.communicate()
+            code = process.returncode
+            kills += 1
+    assert code == 0, (out, err)
+    assert b"150 equal" in out
+    shop.hook(source, "")
+    assert kills > 3
+    assert wrong_after(shop, shop.folder / "moved", target) == []
+    assert len(shop.front(target).shop.carts) == 150
+
+
+def test_a_finished_migration_says_so_and_asks_no_shop(shop: Desk) -> None:
+    brought(shop, "acme", 3)
+    write_map(shop.folder / "map.csv", "3dcart", "tray")
+    first = migrate(shop, "acme", "loja", "--ids", "in.results.jsonl")
+    before = shop.requests()
+    assert migrate(shop, "acme", "loja", "--ids", "in.results.jsonl").out == first.out
+    assert shop.requests() == before
+
+
+def test_a_target_that_is_down_stops_it_and_the_same_command_goes_on(shop: Desk) -> None:
+    brought(shop, "acme", 3)
+    write_map(shop.folder / "map.csv", "3dcart", "tray")
+    shop.hook("loja", "refuse")
+    assert "unreachable" in migrate(shop, "acme", "loja", "--ids", "in.results.jsonl", "--patience", "0.01", code=3).out
+    shop.hook("loja", "")
+    assert "3 equal" in migrate(shop, "acme", "loja", "--ids", "in.results.jsonl").out
+
+
+def test_lines_that_failed_are_run_again_and_the_migration_takes_them_in(shop: Desk) -> None:
+    brought(shop, "loja", 3)
+    write_map(shop.folder / "map.csv", "tray", "3dcart")
+    store, hidden = shop.front("acme").shop, dict[str, Any]()
+
+    def decide(call: Call) -> str:
+        if call.route == "POST Cart/{OrderKey}/Item" and not hidden:
+            hidden[call.keys[0]] = store.carts.pop(call.keys[0])
+        return ""
+
+    shop.hook("acme", decide)
+    first = migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", code=1)
+    assert "--retry-failed" in first.out
+    assert "1 missing" in first.out
+
+    shop.hook("acme", "")
+    store.carts.update(hidden)
+    again = ("moved/job.jsonl", "-o", "moved/results.jsonl", "--retry-failed", "--progress", "none")
+    command("run", *again, folder=shop.folder, code=0)
+    assert "3 equal" in migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", code=0).out
+
+
+# What is refused
+
+
+@pytest.fixture
+def stopped(shop: Desk) -> Desk:
+    """A migration from 3dcart to Tray that was begun and waits for its target."""
+    brought(shop, "acme", 3)
+    write_map(shop.folder / "map.csv", "3dcart", "tray")
+    shop.hook("loja", "refuse")
+    migrate(shop, "acme", "loja", "--ids", "in.results.jsonl", "--patience", "0.001", code=3)
+    return shop
+
+
+def test_another_map_than_the_one_it_was_begun_with_is_refused(stopped: Desk) -> None:
+    write_map(stopped.folder / "map.csv", "3dcart", "elsewhere")
+    assert "letters" not in migrate(stopped, "acme", "loja", "--ids", "in.results.jsonl", code=2).err
+    (stopped.folder / "map.csv").write_text("source_product,target_product\n501,1\n")
+    ended = migrate(stopped, "acme", "loja", "--ids", "in.results.jsonl", code=2)
+    assert "was begun with another --map" in ended.err
+
+
+def test_other_options_than_it_was_begun_with_are_refused(stopped: Desk) -> None:
+    (stopped.folder / "ids.txt").write_text("6F027F81ggx48to\n")
+    assert "another --ids" in migrate(stopped, "acme", "loja", "--ids", "ids.txt", code=2).err
+    write_map(stopped.folder / "map.csv", "3dcart", "shoplo")
+    assert "another --to" in migrate(stopped, "acme", "sklep", "--ids", "in.results.jsonl", code=2).err
+
+
+def test_carts_that_changed_since_their_export_are_refused(stopped: Desk) -> None:
+    with (stopped.folder / "moved" / "carts.jsonl").open("a") as file:
+        file.write("\n")
+    ended = migrate(stopped, "acme", "loja", "--ids", "in.results.jsonl", code=2)
+    assert "carts.jsonl changed since export was done" in ended.err
+
+
+def test_strict_makes_no_cart_where_something_would_be_lost(shop: Desk) -> None:
+    brought(shop, "loja", 3)
+    write_map(shop.folder / "map.csv", "tray", "3dcart")
+    ended = migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", "--strict", code=2)
+    assert "--strict" in ended.out
+    assert shop.front("acme").shop.carts == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "more", "said"),
+    [
+        ("loja", "acme", (), "tray has no list of all carts"),
+        ("sklep", "sklep", (), "are one shop"),
+        ("sandbox-shoplo", "loja", (), "lives only within one run"),
+        ("sklep", "nowhere", (), "'nowhere' is not in batchcart.toml"),
+        ("sklep", "loja", ("--map", "broken.csv"), "broken.csv:3: source_variant: '10' is mapped on line 2 already"),
+        ("sklep", "loja", ("--map", "none.csv"), "none.csv does not exist"),
+        ("sklep", "loja", ("--folder", "taken"), "holds other work"),
+        ("sklep", "loja", ("--folder", "map.csv"), "map.csv"),
+    ],
+)
+def test_bad_input_is_refused_in_words_and_nothing_is_sent(
+    shop: Desk, source: str, target: str, more: tuple[str, ...], said: str
+) -> None:
+    write_map(shop.folder / "map.csv", "shoplo", "tray")
+    (shop.folder / "broken.csv").write_text("source_variant,target_product\n10,1\n10,2\n")
+    (shop.folder / "taken").mkdir()
+    (shop.folder / "taken" / "carts.jsonl").write_text("")
+    assert said in migrate(shop, source, target, *more, code=2).err
+    assert shop.requests() == 0

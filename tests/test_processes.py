@@ -1,0 +1,446 @@
+"""A run spread over several processes: the same endings, limits, locks, signals and kills as in one process.
+
+The long storm: pytest -m storm tests/test_processes.py
+"""
+
+import asyncio
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+import storming
+from hypothesis import given
+from hypothesis import strategies as st
+from shopping import PLATFORMS, Desk, Line, Mall, add, argv, batchcart, create, desk, environment, get, open_mall, until
+
+import batchcart as package
+from batchcart.lanes import Watch
+from batchcart.runs import RunOptions, run_job
+from batchcart.shards.dealing import dealt
+from batchcart.shards.processes import Died, Processes
+
+LIMITS = {"3dcart": "bucket 10 leak 20/s", "tray": "30/s", "shoplo": "25/s"}
+
+
+@pytest.fixture(scope="module")
+def mall() -> Iterator[Mall]:
+    with open_mall() as mall:
+        yield mall
+
+
+@pytest.fixture
+def shop(mall: Mall, tmp_path: Path) -> Desk:
+    return desk(mall, tmp_path)
+
+
+def carts(account: str, count: int) -> list[Line]:
+    names = [f"c{number}" for number in range(count)]
+    return [one for name in names for one in (create(account, name), add(account, name), get(account, name))]
+
+
+def everywhere(count: int) -> list[Line]:
+    return [one for account in PLATFORMS for one in carts(account, count)]
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    try:
+        found = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except FileNotFoundError:
+        return []
+    return [int(word) for words in found for word in words]
+
+
+def told(results: list[Line]) -> list[Line]:
+    """What results say beside keys and times, in the order of the job."""
+    own = ("line", "account", "platform", "op", "cart", "status", "http_status", "attempts")
+    return sorted(({name: one.get(name) for name in own} for one in results), key=lambda one: int(one["line"]))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+# The same as in one process
+
+
+def test_results_are_those_of_one_process(shop: Desk) -> None:
+    shop.job([*everywhere(4), {"op": "cart.get", "account": "acme", "cart_id": "nosuchcart"}])
+    shop.run("-o", "one.jsonl", code=1)
+    sent = shop.requests()
+    ended = shop.run("-o", "three.jsonl", "--processes", "3", code=1)
+    assert told(shop.results("three.jsonl")) == told(shop.results("one.jsonl"))
+    assert f"{shop.requests() - sent} requests in" in ended.out
+    assert {path.name for path in shop.folder.glob("three.jsonl*")} == {"three.jsonl", "three.jsonl.journal"}
+
+
+def test_a_finished_run_says_so_and_failed_lines_are_opened_again(shop: Desk) -> None:
+    missing = [{"op": "cart.get", "account": account, "cart_id": "nosuchcart"} for account in ("acme", "loja")]
+    shop.job([*everywhere(1), *missing])
+    shop.run("--processes", "2", code=1)
+    before = shop.requests()
+    assert "nothing was sent" in shop.run("--processes", "2", code=1).out
+    assert shop.requests() == before
+    shop.run("--processes", "2", "--retry-failed", code=1)
+    assert shop.requests() == before + 2
+    assert len(shop.statuses()) == 11
+
+
+def test_a_job_from_stdin_or_packed_is_read_by_all_processes(shop: Desk) -> None:
+    text = shop.job(everywhere(2)).read_bytes()
+    shop.run("--processes", "2", job="-", given=text, code=0)
+    assert len(shop.statuses("stdin.results.jsonl")) == 18
+    (shop.folder / "packed.jsonl.gz").write_bytes(gzip.compress(text))
+    shop.run("--processes", "2", job="packed.jsonl.gz", code=0)
+    assert len(shop.statuses("packed.results.jsonl")) == 18
+
+
+def test_the_embedded_sandbox_serves_all_processes(tmp_path: Path) -> None:
+    lines = [{**create(name), "account": f"sandbox-{platform}"} for name, platform in PLATFORMS.items()]
+    (tmp_path / "job.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    batchcart("run", "job.jsonl", "--processes", "3", folder=tmp_path, code=0)
+    assert len((tmp_path / "job.results.jsonl").read_text().splitlines()) == 3
+
+
+def test_accounts_that_are_refused_stay_open_while_others_finish(shop: Desk) -> None:
+    shop.hook("sklep", "401")
+    shop.job(everywhere(2))
+    ended = shop.run("--processes", "3", "--json", code=3)
+    closed = ended.figures["accounts"]["sklep"]
+    assert (closed["not_attempted"], closed["state"]) == (6, "closed")
+    assert "account 'sklep'" in ended.err
+    assert len(shop.statuses()) == 12
+
+
+def test_status_is_there_while_the_processes_work(shop: Desk) -> None:
+    for account in PLATFORMS:
+        shop.hook(account, "delay")
+    shop.job(everywhere(6))
+    with shop.started("run", "job.jsonl", "--processes", "2", "--concurrency", "1") as process:
+        until(lambda: (shop.folder / "job.results.jsonl").exists() and shop.results())
+        ended = batchcart("status", "job.results.jsonl", folder=shop.folder, code=3)
+    assert f"pid {process.pid}" in ended.out
+    assert "not attempted" in ended.out
+
+
+def test_a_script_may_spread_its_run_too(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(shop.folder / "state"))
+    monkeypatch.chdir(shop.folder)
+    run = package.run(everywhere(1), results="r.jsonl", processes=2)
+    assert sorted(result.line for result in run) == list(range(1, 10))
+    assert run.summary.totals["ok"] == 9
+    with pytest.raises(package.UsageError, match="processes"):
+        package.run(everywhere(1), results="r.jsonl", processes=0)
+
+
+@pytest.mark.parametrize(
+    "seats",
+    [
+        partial(ThreadPoolExecutor, 3),
+        pytest.param(partial(ProcessPoolExecutor, 3, get_context("spawn")), marks=pytest.mark.storm),
+    ],
+)
+def test_shards_run_on_any_executor(shop: Desk, monkeypatch: pytest.MonkeyPatch, seats: Callable[[], Executor]) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(shop.folder / "state"))
+    monkeypatch.chdir(shop.folder)
+    shop.job(everywhere(2))
+    summary = asyncio.run(run_job(RunOptions("job.jsonl", processes=3), Watch(), seats))
+    assert summary.exit_code == 0
+    assert set(shop.statuses().values()) == {"ok"}
+
+
+# One at a time
+
+
+def test_an_account_in_use_is_told_with_the_runs_pid_and_nothing_is_sent(shop: Desk) -> None:
+    shop.hook("acme", "delay")
+    shop.job([*carts("acme", 20), *carts("loja", 1)], "spread.jsonl")
+    shop.job([*carts("loja", 3), *carts("acme", 3)], "other.jsonl")
+    with shop.started("run", "spread.jsonl", "--processes", "2", "--concurrency", "1") as first:
+        until(lambda: shop.front("acme").saw.requests)
+        sent = shop.front("loja").saw.requests.total()
+        ended = shop.run("--processes", "2", job="other.jsonl", code=2)
+        assert "account 'acme' is in use by another run" in ended.err
+        assert f"pid {first.pid}" in ended.err
+        held = shop.run("--processes", "2", job="spread.jsonl", code=2)
+        assert f"pid {first.pid}" in held.err
+        assert shop.front("loja").saw.requests.total() <= max(3, sent)
+
+
+@pytest.mark.storm
+def test_a_secret_that_cannot_be_read_any_more_is_told_and_nothing_is_sent(
+    shop: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = shop.folder / "batchcart.toml"
+    config.write_text(config.read_text().replace('"a-token-of-3dcart"', '{ env = "TOKEN_OF_ACME" }'))
+    monkeypatch.setenv("TOKEN_OF_ACME", "a-token-of-3dcart")
+    missing = [{"op": "cart.get", "account": account, "cart_id": "nosuchcart"} for account in ("acme", "loja")]
+    shop.job(missing)
+    shop.run("--processes", "2", code=1)
+    before = shop.requests()
+    monkeypatch.delenv("TOKEN_OF_ACME")
+    ended = shop.run("--processes", "2", "--retry-failed", code=2)
+    assert "environment variable TOKEN_OF_ACME is not set" in ended.err
+    assert shop.requests() == before
+
+
+# Signals
+
+
+@pytest.mark.parametrize("whom", [pytest.param("parent", marks=pytest.mark.storm), "group"])
+def test_a_first_signal_ends_within_the_requests_in_flight(shop: Desk, whom: str) -> None:
+    for account in PLATFORMS:
+        shop.hook(account, "delay")
+    shop.job(everywhere(10))
+    with spread(shop) as process:
+        until(lambda: all(shop.front(account).saw.effects["create"] >= 2 for account in PLATFORMS))
+        send(process, whom, signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert process.returncode == 3
+    assert b"Traceback" not in err
+    assert err.count(b"SIGINT") == 1
+    done = sum(shop.front(account).saw.requests.total() for account in PLATFORMS)
+    assert len(shop.results()) == done < 90
+    assert json.loads(out)["not_attempted"] == 90 - done
+    for account in PLATFORMS:
+        shop.hook(account, "")
+    shop.run("--processes", "2", code=0)
+    assert [shop.front(account).saw.effects["create"] for account in PLATFORMS] == [10, 10, 10]
+
+
+@pytest.mark.parametrize("whom", [pytest.param("parent", marks=pytest.mark.storm), "group"])
+def test_a_second_signal_ends_all_processes_at_once(shop: Desk, whom: str) -> None:
+    for account in PLATFORMS:
+        shop.hook(account, "hang")
+    shop.job(everywhere(1))
+    with spread(shop) as process:
+        until(lambda: all(shop.front(account).saw.requests for account in PLATFORMS))
+        others = children(process.pid)
+        assert len(others) == 3
+        send(process, whom, signal.SIGINT)
+        time.sleep(0.3)
+        assert process.poll() is None
+        began = time.monotonic()
+        send(process, whom, signal.SIGINT)
+        _, err = process.communicate(timeout=3)
+        until(lambda: not any(map(alive, others)))
+        assert time.monotonic() - began < 2
+    assert process.returncode == 3
+    assert b"Traceback" not in err
+
+
+def test_a_signal_before_the_processes_are_ready_ends_without_a_trace(shop: Desk) -> None:
+    shop.job(everywhere(1))
+    with spread(shop) as process:
+        until(lambda: children(process.pid))
+        send(process, "group", signal.SIGINT)
+        _, err = process.communicate(timeout=5)
+    assert b"Traceback" not in err
+    assert process.returncode == 3
+    assert shop.requests() == 0
+    shop.run("--processes", "3", code=0)
+
+
+@contextmanager
+def spread(shop: Desk) -> Iterator["subprocess.Popen[bytes]"]:
+    """The run in three processes under way, in a group of its own as a terminal's commands are."""
+    with subprocess.Popen(
+        argv("run", "job.jsonl", "--processes", "3", "--concurrency", "2", "--json"),
+        cwd=shop.folder,
+        env=environment(shop.folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def send(process: "subprocess.Popen[bytes]", whom: str, number: signal.Signals) -> None:
+    if whom == "group":
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+
+
+# Deaths
+
+
+def test_a_killed_process_leaves_its_lines_open_and_the_others_finish(shop: Desk) -> None:
+    for account in PLATFORMS:
+        shop.hook(account, "delay")
+    shop.job(everywhere(4))
+    with spread(shop) as process:
+        until(lambda: all(shop.front(account).saw.effects["create"] >= 2 for account in PLATFORMS))
+        victim = children(process.pid)[1]  # that of loja, whose carts can be looked up again
+        os.kill(victim, signal.SIGKILL)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 3
+    assert f"the process {victim} for 'loja' ended".encode() in err
+    assert b"SIGKILL" in err
+    assert b"Traceback" not in err
+    figures = json.loads(out)["accounts"]
+    assert [figures[name]["not_attempted"] > 0 for name in PLATFORMS] == [False, True, False]
+    assert [figures[name]["state"] for name in PLATFORMS] == ["done", "lost", "done"]
+    assert "SIGKILL" in figures["loja"]["reason"]
+    shop.run("--processes", "3", code=0)
+    assert [shop.front(account).saw.effects["create"] for account in PLATFORMS] == [4, 4, 4]
+
+
+def test_the_processes_end_with_the_one_that_began_them(shop: Desk) -> None:
+    for account in PLATFORMS:
+        shop.hook(account, "hang")
+    shop.job(everywhere(1))
+    with spread(shop) as process:
+        until(lambda: all(shop.front(account).saw.requests for account in PLATFORMS))
+        others = children(process.pid)
+        process.kill()
+        process.communicate(timeout=5)
+    until(lambda: not any(map(alive, others)), 5)
+
+
+def test_a_full_disk_ends_the_run_with_3_and_nothing_is_forgotten(shop: Desk) -> None:
+    shop.job(everywhere(30))
+    limited = [sys.executable, str(Path(__file__).with_name("limited.py")), "400000", "run", "job.jsonl"]
+    done = subprocess.run(
+        [*limited, "--processes", "3", "--progress", "none"],
+        cwd=shop.folder,
+        env=environment(shop.folder),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "make room, then run the same command again" in done.stderr + done.stdout
+    shop.run("--processes", "2")
+    assert len(shop.statuses()) == 270  # some in doubt: a create on 3dcart whose answer could not be written
+    assert {one["account"] for one in shop.results() if one["status"] != "ok"} <= {"acme"}
+    assert [shop.front(account).saw.effects["create"] for account in PLATFORMS] == [30, 30, 30]
+
+
+def test_a_process_that_ends_without_an_answer_is_told_from_an_error_of_the_call() -> None:
+    with Processes() as seats:
+        assert seats.submit(pow, 2, 10).result(20) == 1024
+        with pytest.raises(ZeroDivisionError):
+            seats.submit(divmod, 1, 0).result(20)
+        with pytest.raises(Died, match="exit code 7"):
+            seats.submit(os._exit, 7).result(20)
+        with pytest.raises(Died, match="SIGKILL"):
+            seats.submit(signal.raise_signal, signal.SIGKILL).result(20)
+        slow = seats.submit(time.sleep, 60)
+    with pytest.raises(Died, match="SIGKILL"):
+        slow.result(0)
+
+
+# Storms: the parent or one of the others is killed, and each start takes another number of processes
+
+
+def storm(folder: Path, *, seed: int, carts: int, kills: int, limits: dict[str, str] | None = None) -> int:
+    """How many starts were killed with a write on its way."""
+    rng = random.Random(seed)
+    lines = storming.job(seed, carts)
+    job, out = storming.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
+    faults = () if limits else storming.FAULTS
+    with storming.shops(folder, faults=faults, limits=limits, seed=seed) as shops:
+        landed = sum(_struck(rng, storming.command(job, shops.config, out), out, folder) for _ in range(kills))
+        last = subprocess.run(
+            storming.command(job, shops.config, out, "--processes", "3"),
+            env=storming.environment_of(folder),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        found, counters = storming.results(out), shops.counters()
+        assert "Traceback" not in last.stderr, last.stderr
+        assert storming.wrong(lines, found, shops.state()) == []
+        assert last.returncode == (1 if any(one["status"] == "in_doubt" for one in found) else 0), last.stderr
+        assert [name for name, saw in counters.items() if saw[""]["overlaps"]] == []
+        if limits:
+            assert_kept(counters)
+    return landed
+
+
+def _struck(rng: random.Random, command: list[str], out: Path, folder: Path) -> bool:
+    """One start, struck by SIGKILL in the middle of its work; whether a write was on its way."""
+    argv = [*command, "--processes", str(rng.choice([1, 2, 3, 3]))]
+    sent = _sent(out)
+    with subprocess.Popen(
+        argv, env=storming.environment_of(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        while process.poll() is None and sent == _sent(out):
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.3))
+        whom = rng.choice([process.pid, *children(process.pid)])
+        os.kill(whom, signal.SIGKILL)
+        if whom != process.pid:
+            time.sleep(rng.uniform(0, 0.3))
+        process.kill()
+        assert process.stderr
+        assert b"Traceback" not in process.stderr.read()
+    return storming.written(out, "SELECT count(*) FROM send WHERE state = 'sent' AND request NOT LIKE '[\"GET%'") > 0
+
+
+def _sent(out: Path) -> int:
+    return storming.written(out, "SELECT count(*) FROM send") + storming.written(out, "SELECT count(*) FROM result")
+
+
+def assert_kept(counters: dict[str, Any]) -> None:
+    """Two owners of one account would break its limit all the time; a machine that stalls does so now and then."""
+    for platform, saw in counters.items():
+        assert saw[""]["throttled"] <= 0.1 * sum(saw[""]["requests"].values()), platform
+
+
+def test_a_storm_of_kills_among_processes_loses_nothing_and_does_nothing_twice(tmp_path: Path) -> None:
+    assert storm(tmp_path, seed=31, carts=45, kills=3) >= 1
+
+
+def test_limits_hold_across_processes_kills_and_restarts(tmp_path: Path) -> None:
+    storm(tmp_path, seed=32, carts=30, kills=1, limits=LIMITS)
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(40, 46))
+def test_a_long_storm_among_processes_loses_nothing_and_does_nothing_twice(tmp_path: Path, seed: int) -> None:
+    assert storm(tmp_path, seed=seed, carts=240, kills=16) >= 6
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(50, 53))
+def test_limits_hold_across_many_kills_among_processes(tmp_path: Path, seed: int) -> None:
+    storm(tmp_path, seed=seed, carts=200, kills=12, limits=LIMITS)
+
+
+# Dealing out
+
+
+@given(st.dictionaries(st.text(min_size=1), st.integers(1, 10_000), min_size=1), st.integers(1, 12))
+def test_accounts_are_dealt_out_once_each_and_evenly(open_lines: dict[str, int], processes: int) -> None:
+    groups = dealt(open_lines, processes)
+    assert sorted(name for group in groups for name in group) == sorted(open_lines)
+    assert len(groups) == min(processes, len(open_lines))
+    weights = [sum(open_lines[name] for name in group) for group in groups]
+    assert max(weights) - min(weights) <= max(open_lines.values())
+    assert groups == dealt(dict(reversed(open_lines.items())), processes)

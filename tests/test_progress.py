@@ -1,0 +1,336 @@
+"""Progress shows a living run on a terminal, leaves nothing behind, and mixes with nothing."""
+
+import json
+import re
+import signal
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from shopping import Desk, Mall, batchcart, create, desk, open_mall, until
+from terminal import Terminal, ended, terminal
+
+from batchcart.cli.dashboard import Dashboard
+from batchcart.cli.pace import Pace
+from batchcart.cli.progress import plain_line
+from batchcart.cli.waits import brief, moment_text, wait_text
+from batchcart.glance import Glance
+from batchcart.lanes import Watch
+
+NOON = datetime(2026, 11, 21, 12, 0).astimezone().timestamp()
+HEAD = re.compile(r"[\d,]+ of [\d,]+ lines \(")
+COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|9[0-7]|38|48)(?:;\d+)*m")
+
+
+@pytest.fixture(scope="module")
+def mall() -> Iterator[Mall]:
+    with open_mall() as opened:
+        yield opened
+
+
+@pytest.fixture
+def shop(mall: Mall, tmp_path: Path) -> Desk:
+    """A desk with a job that takes a few seconds."""
+    made = desk(mall, tmp_path)
+    made.job([create(account, f"c{number}") for number in range(40) for account in ("acme", "loja")])
+    made.hook("acme", "delay")
+    return made
+
+
+RUN = ("run", "job.jsonl", "--concurrency", "4")
+
+
+def drawn(shown: Terminal) -> Callable[[], bool]:
+    return lambda: HEAD.search(shown.text) is not None and "acme" in shown.text
+
+
+def test_a_run_shows_a_row_for_each_account_and_leaves_none_of_it(shop: Desk) -> None:
+    with terminal(*RUN, "--json", folder=shop.folder) as shown:
+        until(drawn(shown))
+        head, names, acme, loja = shown.lines
+        done = ended(shown)
+
+    assert HEAD.match(head)
+    assert re.split("  +", names) == [
+        "account",
+        "lines",
+        "requests/s",
+        "in flight",
+        "retries",
+        "failed",
+        "in doubt",
+        "left",
+    ]
+    assert re.match(r"acme +\d+/40 ", acme)
+    assert re.match(r"loja +\d+/40 ", loja)
+    assert done.err == ""
+    assert done.code == 0
+    assert json.loads(done.out)["ok"] == 80
+    assert COLOUR.search(bytes(shown.written))
+
+
+def test_ctrl_c_leaves_the_message_and_the_cursor_below_it(shop: Desk) -> None:
+    with terminal(*RUN, folder=shop.folder) as shown:
+        until(drawn(shown))
+        shown.process.send_signal(signal.SIGINT)
+        done = ended(shown)
+        cursor = shown.screen.cursor
+
+    assert done.code == 3
+    assert done.err == "SIGINT: ending with the requests in flight; once more stops at once"
+    assert "Stopped before the end: by a signal" in done.out
+    assert (cursor.x, cursor.y, cursor.hidden) == (0, 1, False)
+
+
+def test_a_second_ctrl_c_leaves_the_terminal_clean_too(shop: Desk) -> None:
+    shop.hook("acme", "hang")
+    with terminal(*RUN, folder=shop.folder) as shown:
+        until(drawn(shown))
+        shown.process.send_signal(signal.SIGINT)
+        until(lambda: "SIGINT" in shown.text and drawn(shown)())
+        shown.process.send_signal(signal.SIGINT)
+        done = ended(shown, 5)
+
+    assert done.code == 3
+    assert done.err.splitlines() == [
+        "SIGINT: ending with the requests in flight; once more stops at once",
+        "SIGINT again: stopped at once; the same command goes on",
+    ]
+    assert not shown.screen.cursor.hidden
+
+
+def test_no_trick_of_the_terminal_outlives_a_kill(shop: Desk) -> None:
+    with terminal(*RUN, folder=shop.folder) as shown:
+        until(drawn(shown))
+        shown.process.kill()
+        ended(shown)
+
+    used = set(re.findall(rb"\x1b\[([^A-Za-z]*[A-Za-z])", shown.written))
+    assert b"J" in used
+    assert all(re.fullmatch(rb"[0-9;]*[AJKm]", one) for one in used)
+
+
+def test_a_resize_leaves_one_picture_that_fits(shop: Desk) -> None:
+    with terminal(*RUN, folder=shop.folder, columns=120) as shown:
+        until(drawn(shown))
+        for columns in (60, 200, 80):
+            shown.resize(columns, 24)
+            shown.written.clear()
+            until(lambda: shown.written.count(b"acme") >= 2)
+            lines = shown.lines
+
+            assert len([line for line in lines if HEAD.search(line)]) == 1
+            assert all(len(line) < columns for line in lines)
+        done = ended(shown)
+
+    assert not HEAD.search(done.err)
+
+
+def test_what_is_said_during_a_run_stands_above_the_rows_and_stays(shop: Desk) -> None:
+    shop.hook("loja", "refuse")
+    shop.configure(loja={"refresh_token": None})
+    with terminal(*RUN, "--patience", "0.03", folder=shop.folder) as shown:
+        until(lambda: "unreachable for" in shown.text)
+        until(drawn(shown))
+        lines = shown.lines
+        done = ended(shown)
+
+    said = next(index for index, line in enumerate(lines) if "account 'loja'" in line)
+    assert said < next(index for index, line in enumerate(lines) if HEAD.search(line))
+    assert "account 'loja'" in done.err
+    assert not HEAD.search(done.err)
+
+
+def test_no_color_takes_the_colours_away_and_nothing_else(shop: Desk) -> None:
+    with terminal(*RUN, folder=shop.folder, env={"NO_COLOR": "1"}) as shown:
+        until(drawn(shown))
+        ended(shown)
+
+    assert b"  done" in shown.written
+    assert not COLOUR.search(bytes(shown.written))
+
+
+@pytest.mark.parametrize(("words", "env"), [((), {"TERM": "dumb"}), (("--progress", "none"), {})])
+def test_a_terminal_that_cannot_draw_or_need_not_gets_no_control_codes(
+    shop: Desk, words: tuple[str, ...], env: dict[str, str]
+) -> None:
+    shop.hook("acme", "")
+    with terminal(*RUN, *words, folder=shop.folder, env=env) as shown:
+        assert ended(shown).code == 0
+
+    assert shown.written == b""
+
+
+def test_off_a_terminal_nothing_is_shown_unless_it_is_asked_for(shop: Desk) -> None:
+    shop.hook("acme", "")
+    assert batchcart(*RUN, folder=shop.folder, code=0).err == ""
+
+
+def test_checking_a_big_file_shows_the_line_it_has_come_to(shop: Desk) -> None:
+    shop.job([create("acme", f"c{number}") for number in range(60_000)])
+    with terminal("check", "job.jsonl", folder=shop.folder) as shown:
+        done = ended(shown)
+
+    assert re.search(rb"checking line [\d,]+ \xe2\x80\xa6", shown.written)
+    assert done.err == ""
+    assert "60,000 operations are in order" in done.out
+
+
+def glance(account: str = "acme", done: int = 0, **keys: object) -> Glance:
+    return Glance(account, "3dcart", 1000, {"ok": done}, **keys)  # type: ignore[arg-type]  # a test's shorthand
+
+
+@pytest.mark.parametrize(
+    ("waiting", "until_", "why", "text"),
+    [
+        ("", None, "", ""),
+        ("throttled", 200, "HTTP 429", "429 until 12:03:20"),
+        ("throttled", 200, "HTTP 503", "asked to wait until 12:03:20"),
+        ("quota", 43200, "10000/day", "10000/day used up until tomorrow 00:00"),
+        ("quota", 3 * 86400, "10000/day", "10000/day used up until 2026-11-24 12:00"),
+        ("unreachable", 40, "refused", "shop unreachable, probing in 40 s"),
+        ("unreachable", 0, "refused", "shop unreachable, probing now"),
+        ("closed", None, "closed", "closed"),
+        ("closed", None, "unreachable", "given up, unreachable"),
+    ],
+)
+def test_what_an_account_waits_for_is_said_in_a_few_words(
+    waiting: str, until_: float | None, why: str, text: str
+) -> None:
+    found = glance(waiting=waiting, until=None if until_ is None else NOON + until_, why=why)
+    assert wait_text(found, NOON) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (90, "90 s"), (480, "8 min"), (5999, "100 min"), (11_100, "3 h 5 min"), (187_200, "2 d 4 h")],
+)
+def test_a_duration_is_no_more_exact_than_it_is_known(seconds: float, text: str) -> None:
+    assert brief(seconds).replace("1 h 40 min", "100 min") == text
+
+
+def test_a_moment_of_today_has_no_date() -> None:
+    assert moment_text(NOON + 1, NOON) == "12:00:01"
+    assert moment_text(NOON + 1, NOON, seconds=False) == "12:00"
+
+
+def paced(*glances: Glance, seconds: float = 10.0) -> Pace:
+    """A pace after the glances, one every ``seconds`` up to noon."""
+    pace = Pace()
+    for index, one in enumerate(glances):
+        pace.take(NOON + (index + 1 - len(glances)) * seconds, [one])
+    return pace
+
+
+def test_the_time_left_is_the_slower_of_the_limits_and_the_pace() -> None:
+    now = glance(done=100, sent=100, best=450.0)
+
+    assert paced(glance(), now).left([now], NOON) == pytest.approx(90.0 + 360.0)
+    slow = glance(done=10, best=450.0)
+    assert paced(glance(), slow).left([slow], NOON) == pytest.approx(990.0)
+
+
+def test_a_wait_comes_on_top_of_the_time_left_and_an_outage_has_no_end() -> None:
+    quota = glance(done=100, best=450.0, waiting="quota", until=NOON + 3600, why="10000/day")
+    down = glance(done=100, best=450.0, waiting="unreachable", until=NOON + 5)
+
+    assert paced(quota).left([quota], NOON) == pytest.approx(4050.0)
+    assert paced(down).left([down], NOON) is None
+
+
+def test_a_wait_alone_is_the_time_left_where_nothing_else_is_known() -> None:
+    waiting = glance(waiting="quota", until=NOON + 3600, why="10000/day")
+
+    assert paced(waiting).left([waiting], NOON) == pytest.approx(3600.0)
+
+
+def test_a_job_that_takes_ages_is_shown_all_the_same() -> None:
+    assert "about 11574074 d" in frame([glance(best=1e12)], 200, 24)[0]
+
+
+def test_a_long_wait_does_not_count_as_slow_work() -> None:
+    waits = [glance(done=100, waiting="quota", until=NOON + 999, why="x")] * 20
+    now = glance(done=200)
+    pace = paced(glance(), glance(done=100), *waits, now)
+
+    assert pace.left([now], NOON) == pytest.approx(80.0)
+
+
+def test_the_rate_is_that_of_the_last_seconds() -> None:
+    steps = [glance(sent=sent) for sent in (0, 1000, 1020, 1040)]
+    pace = paced(*steps, seconds=5.0)
+
+    assert pace.rate(steps[-1]) == pytest.approx(4.0)
+
+
+def test_a_clock_that_was_set_back_breaks_nothing() -> None:
+    pace = Pace()
+    for at, done in ((NOON, 0), (NOON - 3600, 10), (NOON - 3590, 20)):
+        pace.take(at, [glance(done=done, sent=done)])
+
+    assert pace.rate(glance()) == pytest.approx(1.0)
+
+
+def frame(glances: list[Glance], columns: int, rows: int) -> list[str]:
+    pace = Pace()
+    pace.take(NOON - 10, [Glance(one.account, one.platform, one.lines, {}) for one in glances])
+    pace.take(NOON, glances)
+    return [
+        re.sub(r"\x1b\[[\d;]*m", "", line)
+        for line in Dashboard().lines(glances, pace, NOON, NOON - 10, (columns, rows))
+    ]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 109, 110, 200])
+@pytest.mark.parametrize("rows", [5, 10, 24])
+def test_a_picture_fits_its_terminal_whatever_its_size(columns: int, rows: int) -> None:
+    crowd = [
+        glance(f"a shop with a long name {n}", n, sent=n, limit=2.0, waiting="quota", until=NOON + 60, why="10000/day")
+        for n in range(50)
+    ]
+    lines = frame(crowd, columns, rows)
+
+    assert 2 <= len(lines) < rows
+    assert all(len(line) < columns for line in lines)
+
+
+def test_of_many_accounts_the_busiest_are_shown_in_the_jobs_order_and_the_rest_is_counted() -> None:
+    crowd = [glance(f"shop-{n:02}", n, sent=n) for n in range(50)]
+    lines = frame(crowd, 200, 14)
+
+    assert [line.split()[0] for line in lines[2:-1]] == [f"shop-{n:02}" for n in range(40, 50)]
+    assert lines[-1] == "… and 40 more accounts, 40 of them at work"
+    assert "of 50,000 lines" in lines[0]
+
+
+def test_an_account_that_is_shown_keeps_its_row_while_another_is_hardly_busier() -> None:
+    dashboard, pace = Dashboard(), Pace()
+    shown = []
+    for at, first, second in ((0, 0, 0), (5, 50, 49), (10, 98, 102)):
+        both = [glance("first", first, sent=first), glance("second", second, sent=second)]
+        pace.take(NOON + at, both)
+        shown.append(dashboard.lines(both, pace, NOON + at, NOON, (80, 5))[2].split()[0])
+
+    assert shown[1:] == ["first", "first"]
+
+
+def test_a_narrow_terminal_says_below_the_row_what_is_waited_for() -> None:
+    waiting = glance(waiting="quota", until=NOON + 60, why="10000/day")
+
+    assert frame([waiting], 80, 24)[3].strip() == "└ 10000/day used up until 12:01:00"
+    assert frame([waiting], 120, 24)[2].endswith("  10000/day used up until 12:01:00")
+
+
+def test_a_plain_line_says_what_went_wrong_how_long_and_who_waits() -> None:
+    watch = Watch(planned={"acme": 1000, "loja": 1000}, ended={"acme": {"ok": 90, "in_doubt": 10}})
+    acme = Glance("acme", "3dcart", 1000, {"ok": 90, "in_doubt": 10}, sent=100)
+    loja = glance("loja", waiting="unreachable", until=NOON + 40)
+    watch.elsewhere.update(acme=acme, loja=loja)
+    pace = Pace()
+    pace.take(NOON - 10, [glance("acme"), loja])
+    pace.take(NOON, watch.glances())
+
+    assert plain_line(watch, pace, NOON) == (
+        "100 of 2,000 lines, 10.0 requests/s, 10 in doubt, about 90 s left; loja: shop unreachable, probing in 40 s"
+    )

@@ -1,0 +1,234 @@
+"""Taking back runs of any shape: what is not listed as kept is afterwards as it was before."""
+
+import json
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from workshop import FAULTS, Line, Script, Shops, Workshop
+
+from batchcart.exchange import Request
+from batchcart.jobfile import open_job
+from batchcart.journal.schema import open_reading
+from batchcart.lanes import journal_path
+from batchcart.platforms import platforms
+from batchcart.undo.journalled import Ran
+from batchcart.undo.reading import Answers, question
+from batchcart.undo.story import left_by
+from batchcart.undo.taking import taken_back
+from batchcart.undo.undoing import job_line
+from batchcart.undo.words import Kept, Left, Why
+
+ACCOUNTS = ("local-3dcart", "local-tray", "local-shoplo")
+QUANTITY = {"local-3dcart": "ItemQuantity", "local-tray": "quantity", "local-shoplo": "quantity"}
+PRODUCT = {"local-3dcart": "CatalogID", "local-tray": "product_id", "local-shoplo": "variant_id"}
+HEADER = {"local-3dcart": ("BillingCity", "ShipmentCity"), "local-tray": ("email", "user_id"), "local-shoplo": ()}
+
+Step = tuple[str, str, int, int]
+"""An operation, on the old cart or on a new one, which item, how many."""
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "add", "update", "update", "delete", "head", "get", "one", "all", "free", "cart"]),
+        st.sampled_from(["old", "old", "new"]),
+        st.integers(0, 9),
+        st.integers(1, 5),
+    ),
+    min_size=1,
+    max_size=9,
+)
+
+
+@dataclass
+class Writing:
+    """The job of one account, as far as it is written; ``items`` are those that a line may be about."""
+
+    account: str
+    old: Line
+    lines: list[Line] = field(default_factory=list)
+    items: dict[str, list[Line]] = field(default_factory=dict)
+
+    def take(self, step: Step) -> None:
+        what, where, which, many = step
+        cart = {"account": self.account} | ({"cart_id": self.old["cart_id"]} if where == "old" else {"cart": "new"})
+        items = self.items.setdefault(where, [{"item_id": key} for key in self.old["items"]] if where == "old" else [])
+        data = {PRODUCT[self.account]: 5 + which % 3, QUANTITY[self.account]: many}
+        if where == "new" and not any(line["op"] == "cart.create" for line in self.lines):
+            self.lines.append({**cart, "op": "cart.create", "data": {} if self.account == ACCOUNTS[0] else data})
+        own = {"properties": {"a": which}} if what == "one" else {}
+        discount = {"discount_type": 2, "discount_value": 10 + many, **own}
+        item = items[which % len(items)] if items and self.account != ACCOUNTS[1] else None
+        match what:
+            case "add":
+                name = f"i{len(self.lines)}"
+                self.lines.append({**cart, "op": "item.add", "item": name, "data": data})
+                items.append({"item": name})
+            case "get":
+                self.lines.append({**cart, "op": "cart.get"})
+            case "head" if HEADER[self.account]:
+                name = HEADER[self.account][which % 2]
+                self.lines.append({**cart, "op": "cart.update", "data": {name: f"{which}{many}"}})
+            case "cart" if which == 0:
+                self.lines.append({**cart, "op": "cart.delete"})
+            case "update" if item:
+                self.lines.append({**cart, "op": "item.update", **item, "data": {QUANTITY[self.account]: 10 + many}})
+            case "delete" if item:
+                self.lines.append({**cart, "op": "item.delete", **item})
+            case "one" | "all" if item and self.account == ACCOUNTS[2]:
+                self.lines.append({**cart, "op": "discount.set", **item, "data": discount})
+            case "free" if item and self.account == ACCOUNTS[2]:
+                self.lines.append({**cart, "op": "discount.delete", **item})
+            case _:
+                pass
+
+
+def job_of(steps: Sequence[tuple[str, Step]], old: dict[str, Line]) -> list[Line]:
+    scripts = {account: Writing(account, old[account]) for account in ACCOUNTS}
+    for account, step in steps:
+        scripts[account].take(step)
+    return [line for script in scripts.values() for line in script.lines]
+
+
+def old_carts(folder: Path, shops: Shops) -> dict[str, Line]:
+    """A cart of two items in each shop that was there before."""
+    lines: list[Line] = []
+    for account in ACCOUNTS:
+        items = [{PRODUCT[account]: product, QUANTITY[account]: 2} for product in (5, 6)]
+        head = dict.fromkeys(HEADER[account], "7")
+        first = head if account == ACCOUNTS[0] else items.pop(0)
+        lines.append({"op": "cart.create", "account": account, "cart": "old", "data": first})
+        lines += [{"op": "item.add", "account": account, "cart": "old", "data": data} for data in items]
+        if account == ACCOUNTS[1]:
+            lines.append({"op": "cart.update", "account": account, "cart": "old", "data": head})
+    found = run(folder, shops, lines)
+    return {
+        account: {
+            "cart_id": next(one["cart_id"] for one in found if one["account"] == account),
+            "items": sorted(one["item_id"] for one in found if one["account"] == account and "item_id" in one),
+        }
+        for account in ACCOUNTS
+    }
+
+
+def run(folder: Path, shops: Shops, lines: Sequence[Line]) -> list[Line]:
+    folder.mkdir()
+    return Workshop(folder, lines, shops).run().results
+
+
+def held(shops: Shops) -> dict[str, Any]:
+    return {
+        f"local-{platform}": json.loads(json.dumps(shops.sandbox.shop(platform).shop.carts)) for platform in platforms()
+    }
+
+
+def lefts(folder: Path) -> Iterator[tuple[str, Left]]:
+    """What the run in this folder left, cart by cart."""
+    with (
+        closing(open_reading(journal_path(folder / "results.jsonl"))) as journal,
+        open_job(str(folder / "job.jsonl")) as source,
+    ):
+        names = dict(journal.execute("SELECT id, name FROM account"))
+        ran = Ran(journal, "0123456789abcdef", source, None)
+        for cart in ran.carts():
+            name = names[cart.account]
+            adapter = platforms()[name.removeprefix("local-")]
+            yield name, left_by(ran.ended(cart, name, adapter), adapter)
+
+
+def take_back(folder: Path, shops: Shops) -> list[tuple[str, str | None, Kept]]:
+    """Read the shops, take back the run of this folder, and tell what is kept of which cart."""
+    found = [(account, left) for account, left in lefts(folder / "run")]
+    asked = [(account, left) for account, left in found if left.made or left.effects]
+    lines: list[Line] = []
+    kept = [
+        (account, left.cart_id, one) for account, left in found if (account, left) not in asked for one in left.kept
+    ]
+    if asked:
+        run(folder / "reads", shops, [json.loads(question(account, left)) for account, left in asked])
+        with closing(open_reading(journal_path(folder / "reads" / "results.jsonl"))) as journal:
+            for number, (account, left) in enumerate(asked, 1):
+                adapter = platforms()[account.removeprefix("local-")]
+                now = Answers(journal).now(number, adapter.looking)
+                taken = taken_back(left, now, adapter, force=False)
+                lines += [json.loads(job_line(back, account, left.cart_id)) for back in taken.back]
+                kept += [(account, left.cart_id, one) for one in taken.kept]
+    if lines:
+        run(folder / "undo", shops, lines)
+    return kept
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Account, cart, and item or field ("" for the whole cart) of all that is not as it was."""
+    for account, carts in before.items():
+        for key in {*carts, *now[account]}:
+            if key not in carts or key not in now[account]:
+                yield account, key, ""
+                continue
+            was, held = carts[key], now[account][key]
+            for part in ("items", "fields", "head"):
+                one, other = was.get(part, {}), held.get(part, {})
+                for name in sorted({*one, *other}):
+                    if one.get(name) != other.get(name):
+                        yield account, key, name
+
+
+def explains(kept: Kept, thing: str) -> bool:
+    """Whether what is kept may be why this item, this field or the whole cart ("") is not as it was."""
+    return kept.item_id in {thing, None} or not thing or kept.op in {"item.add", "cart.delete"}
+
+
+_UNSURE = {"unknown", "network", "platform"}
+RUNS = st.lists(st.tuples(st.sampled_from(ACCOUNTS), STEPS), min_size=1, max_size=3)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(RUNS)
+@example([("local-shoplo", [("all", "old", 0, 1), ("add", "old", 0, 2), ("free", "old", 1, 1)])])
+@example([("local-shoplo", [("cart", "old", 0, 1), ("add", "old", 0, 2), ("add", "old", 0, 2)])])
+@example([("local-3dcart", [("head", "old", 0, 1), ("get", "old", 0, 1), ("head", "old", 0, 2)])])
+@example([("local-tray", [("get", "old", 0, 1), ("head", "old", 0, 1), ("add", "new", 0, 2), ("add", "old", 0, 2)])])
+def test_what_is_not_kept_is_as_it_was(runs: list[tuple[str, list[Step]]]) -> None:
+    taken_back_after(runs, lambda _account, _request: "", doubts=False)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(RUNS, st.randoms(use_true_random=False))
+def test_what_is_not_kept_is_as_it_was_although_answers_were_lost(
+    runs: list[tuple[str, list[Step]]], chance: random.Random
+) -> None:
+    def script(_account: str, _request: Request) -> str:
+        return chance.choice(FAULTS) if chance.random() < 0.3 else ""
+
+    taken_back_after(runs, script, doubts=True)
+
+
+def taken_back_after(runs: list[tuple[str, list[Step]]], script: Script, *, doubts: bool) -> None:
+    """Run the steps at shops that behave so, take them back, and look at what the shops hold."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, shops = Path(name), Shops()
+        old = old_carts(folder / "old", shops)
+        before = held(shops)
+        lines = job_of([(account, step) for account, steps in runs for step in steps], old)
+        if not lines:
+            return
+        shops.script = script
+        results = run(folder / "run", shops, lines)
+        shops.script = lambda _account, _request: ""
+
+        kept = take_back(folder, shops)
+
+        # Nobody else was there, so nothing has changed since.
+        assert doubts or not [one for one in kept if one[2].why is Why.IN_DOUBT]
+        unsure = {one["account"] for one in results if one.get("error", {}).get("kind") in _UNSURE}
+        assert not [one for one in kept if one[0] not in unsure and one[2].why in {Why.CHANGED, Why.UNREADABLE}]
+        for account, cart_id, thing in differences(before, held(shops)):
+            of_cart = [one for owner, key, one in kept if owner == account and key in {cart_id, None}]
+            assert any(explains(one, thing) for one in of_cart), (
+                f"{account} {cart_id} {thing!r} is not as it was, and of the cart are kept: {of_cart}"
+            )

@@ -1,0 +1,253 @@
+"""Owns the promises of `batchcart verify`: every kind of parity is told, and nothing foreign is compared."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from caravan import brought, command, write_carts
+from shopping import Desk, Ended, Mall, desk, open_mall
+from test_export import Silent, silent_shop
+
+from batchcart.migrate.comparing import compared
+from batchcart.neutral import Cart, Discount, Item
+from batchcart.sandbox.calls import Call
+
+WORDS = ("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", "--progress", "none")
+
+
+@pytest.fixture(scope="module")
+def mall() -> Iterator[Mall]:
+    with open_mall() as mall:
+        yield mall
+
+
+@pytest.fixture
+def shop(mall: Mall, tmp_path: Path) -> Desk:
+    return desk(mall, tmp_path)
+
+
+def verify(shop: Desk, *more: str | Path, code: int) -> Ended:
+    return command(*WORDS, *more, folder=shop.folder, code=code)
+
+
+def parity(shop: Desk) -> dict[str, dict[str, Any]]:
+    lines = (shop.folder / "in.parity.jsonl").read_text().splitlines()
+    return {row["cart"]: row for row in map(json.loads, lines)}
+
+
+def carts_of(shop: Desk, account: str) -> dict[str, Any]:
+    """The shop's own carts by the names that the job gave them."""
+    made = [one for one in shop.results("in.results.jsonl") if one["op"] == "cart.create"]
+    return {one["cart"]: shop.front(account).shop.carts[one["cart_id"]] for one in made}
+
+
+# What is told
+
+
+def test_nothing_differs_where_nothing_was_changed(shop: Desk) -> None:
+    brought(shop, "loja", 12)
+    ended = verify(shop, code=0)
+    assert "equal" in ended.out
+    assert {row["status"] for row in parity(shop).values()} == {"equal"}
+    assert list(parity(shop)) == [f"cart-{number}" for number in range(12)], "in the order of the carts file"
+    assert sum("not_carried" in row for row in parity(shop).values()) > 0
+    assert not list(shop.folder.glob("in.parity.jsonl.*"))
+
+
+def test_each_change_at_the_target_is_told_with_both_values(shop: Desk) -> None:
+    brought(shop, "loja", 4)
+    carts = carts_of(shop, "loja")
+    first = [next(iter(carts[f"cart-{number}"]["items"].values())) for number in range(3)]
+    held = first[0]["quantity"]
+    first[0]["quantity"] = "77"
+    first[1]["product_id"] = "999"
+    first[2]["additional_information"] = "não é isto"
+    ended = verify(shop, code=1)
+    found = parity(shop)
+    assert found["cart-0"]["different"] == [{"field": "items[0].quantity", "source": held, "target": "77"}]
+    assert found["cart-1"]["different"][0]["field"] == "items[0]"
+    assert any("product 999" in one["target"] for one in found["cart-1"]["different"])
+    assert found["cart-2"]["different"][0]["target"] == "não é isto"
+    assert found["cart-3"]["status"] == "equal"
+    assert "items.quantity" in ended.out
+
+
+def test_a_cart_that_is_gone_is_missing(shop: Desk) -> None:
+    brought(shop, "acme", 3)
+    key = next(one["cart_id"] for one in shop.results("in.results.jsonl") if one["cart"] == "cart-1")
+    del shop.front("acme").shop.carts[key]
+    verify(shop, code=1)
+    assert {name: row["status"] for name, row in parity(shop).items()} == {
+        "cart-0": "equal",
+        "cart-1": "missing",
+        "cart-2": "equal",
+    }
+    assert "no such cart" in parity(shop)["cart-1"]["why"]
+
+
+def test_a_cart_that_was_not_made_is_missing_with_the_reason(shop: Desk) -> None:
+    shop.hook("loja", lambda call: "html-502" if call.route == "POST carts" and b"cart-" in call.body else "")
+    brought(shop, "loja", 3)
+    results = shop.folder / "in.results.jsonl"
+    kept = [text for text in results.read_text().splitlines() if '"cart":"cart-2"' not in text]
+    results.write_text("\n".join(kept) + "\n")
+    verify(shop, code=1)
+    assert parity(shop)["cart-2"]["status"] == "missing"
+    assert "not sent" in parity(shop)["cart-2"]["why"]
+
+
+def test_what_the_target_does_not_show_is_told_apart(shop: Desk) -> None:
+    brought(shop, "sklep", 12)
+    ended = verify(shop, code=0)
+    hidden = [one for row in parity(shop).values() for one in row.get("not_shown", ())]
+    assert {one["field"] for one in hidden} == {"discounts"}
+    assert "no answer of Shoplo" in hidden[0]["why"]
+    assert "not shown by the target" in ended.out
+
+
+class Bare(Silent):
+    """A shop that shows nothing but the cart's key."""
+
+    fields: ClassVar[dict[str, Any]] = {}
+
+
+def test_carts_whose_items_the_shop_hides_cannot_be_read(shop: Desk) -> None:
+    brought(shop, "acme", 4)
+    with silent_shop(Bare) as address:
+        shop.configure(acme={"base_url": address})
+        verify(shop, code=1)
+    found = parity(shop).values()
+    assert {row["status"] for row in found} == {"cannot be read"}
+    assert all("shows no items" in row["why"] for row in found)
+
+
+# Comparing
+
+
+def cart(*items: Item, **fields: Any) -> Cart:
+    return Cart(version=1, account="a", platform="tray", id="1", items=items, **fields)
+
+
+def item(product: str, quantity: str = "1", **fields: Any) -> Item:
+    return Item(product=product, quantity=quantity, **fields)
+
+
+@pytest.mark.parametrize(
+    ("held", "read", "fields"),
+    [
+        (cart(item("1"), item("2")), cart(item("2"), item("1")), []),
+        (cart(item("1", "1"), item("1", "2")), cart(item("1", "2"), item("1", "1")), []),
+        (cart(item("1", "1.50")), cart(item("1", "1.5")), []),
+        (cart(item("", "1", variant="7")), cart(item("3", "1", variant="7")), []),
+        (cart(item("1")), cart(item("1", unit_price="100.00", tax_rate="23", sku="x", name="y")), []),
+        (cart(item("1", unit_price="9.90")), cart(item("1", unit_price="9.91")), ["items[0].unit_price"]),
+        (cart(item("1", unit_price="9.90")), cart(item("1")), ["items[0].unit_price"]),
+        (cart(item("1"), item("1")), cart(item("1")), ["items[1]"]),
+        (cart(item("1")), cart(item("1"), item("1")), ["items[2]"]),
+        (cart(item("1")), cart(item("1", note="x")), ["items[0].note"]),
+        (cart(discounts=(Discount(kind="percent", value="5.0"),)), cart(), ["discounts"]),
+        (
+            cart(discounts=(Discount(kind="percent", value="5.0"),)),
+            cart(discounts=(Discount(kind="percent", value="5"),)),
+            [],
+        ),
+        (cart(currency="PLN"), cart(currency="EUR"), ["currency"]),
+        (cart(), cart(currency="EUR"), []),
+    ],
+)
+def test_carts_are_compared_as_a_shop_holds_them(held: Cart, read: Cart, fields: list[str]) -> None:
+    assert [one.field for one in compared(held, read, {}).different] == fields
+
+
+# Going on
+
+
+def test_a_killed_verification_goes_on_and_reads_nothing_twice(shop: Desk) -> None:
+    brought(shop, "loja", 25)
+    seen: list[Call] = []
+    victim: list[int] = []
+
+    def decide(call: Call) -> str:
+        seen.append(call)
+        if len(seen) == 20:
+            os.kill(victim[0], signal.SIGKILL)
+        return ""
+
+    shop.hook("loja", decide)
+    with shop.started(*WORDS) as process:
+        victim.append(process.pid)
+        assert process.wait(30) == -signal.SIGKILL
+    before = shop.requests()
+    verify(shop, code=0)
+    assert shop.requests() - before <= 50 - 20 + 8, "what was read is not read again, but for what was in flight"
+    assert len(parity(shop)) == 25
+
+
+def test_a_target_that_is_down_stops_it(shop: Desk) -> None:
+    brought(shop, "loja", 2)
+    shop.hook("loja", "refuse")
+    assert "unreachable" in verify(shop, "--patience", "0.001", code=3).out
+    assert not (shop.folder / "in.parity.jsonl").exists()
+    shop.hook("loja", "")
+    verify(shop, code=0)
+
+
+# What is refused
+
+
+@pytest.fixture
+def two(shop: Desk) -> Desk:
+    brought(shop, "loja", 2)
+    return shop
+
+
+def refused(shop: Desk, said: str) -> None:
+    before = shop.requests()
+    assert said in verify(shop, code=2).err
+    assert shop.requests() == before
+    assert not list(shop.folder.glob("in.parity.jsonl*"))
+
+
+def test_the_results_of_other_carts_are_refused(two: Desk) -> None:
+    carts = [json.loads(text) for text in (two.folder / "origin.jsonl").read_text().splitlines()]
+    write_carts(two.folder / "origin.jsonl", carts[:1])
+    refused(two, "cart: 'cart-1' is no cart of origin.jsonl; is it the result file of another job?")
+
+
+def test_the_results_of_a_job_that_convert_did_not_write_are_refused(two: Desk) -> None:
+    results = two.folder / "in.results.jsonl"
+    results.write_text(results.read_text().replace('"cart":"cart-0",', "", 1))
+    refused(two, "in.results.jsonl:1: cart: missing")
+
+
+def test_results_of_two_accounts_are_refused(two: Desk) -> None:
+    results = two.folder / "in.results.jsonl"
+    first, rest = results.read_text().split("\n", 1)
+    results.write_text(first.replace('"loja"', '"acme"') + "\n" + rest)
+    refused(two, "in.results.jsonl:2: account: 'loja' after 'acme'")
+
+
+def test_a_torn_result_file_is_refused(two: Desk) -> None:
+    results = two.folder / "in.results.jsonl"
+    results.write_bytes(results.read_bytes()[:-20])
+    refused(two, "not a result line")
+
+
+def test_another_map_than_the_jobs_is_refused(two: Desk) -> None:
+    (two.folder / "in.csv").write_text("source_product,target_product\np77,177\n")
+    refused(two, "is in.csv the map that its job was made with?")
+
+
+def test_a_carts_file_of_an_unknown_version_is_refused(two: Desk) -> None:
+    origin = two.folder / "origin.jsonl"
+    origin.write_text(origin.read_text().replace('"version": 1', '"version": 9', 1))
+    refused(two, "origin.jsonl:1: version: 9 is not known")
+
+
+def test_files_that_are_not_there_are_told(two: Desk) -> None:
+    (two.folder / "in.results.jsonl").unlink()
+    refused(two, "result file in.results.jsonl does not exist")
