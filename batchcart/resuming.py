@@ -1,6 +1,5 @@
 """Owns taking up a run that was begun: is it the same job, do its files fit together; it sends nothing."""
 
-import mmap
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from batchcart.errors import UsageError
 from batchcart.jobfile import JobSource
 from batchcart.journal.schema import get_meta, set_meta
 
+_CHUNK = 1 << 20
 REWRITE = "rewrite"
 """Set in the journal while the result file must be written anew."""
 
@@ -106,14 +106,14 @@ def mend_results(connection: sqlite3.Connection, path: Path) -> None:
     following = connection.execute("SELECT text FROM result WHERE seq > ? ORDER BY seq", (seq,))
     with _opened(path) as file:
         file.seek(whole)
-        rest = file.read(min(size - whole, 1 << 20))
+        rest = file.read(min(size - whole, _CHUNK))
         first = following.fetchone()
         if not _begins(rest, first[0] if first else b"") or not _line_before(file, connection, seq, whole):
             raise UsageError(
                 f"{path} does not hold the results of this run: its journal has other lines. Put the file back, "
                 "or remove it to have it rebuilt from the journal"
             )
-        if not _has_holes(file, size):
+        if not _has_holes(file):
             if size == whole and not first:
                 return  # it is whole: not even its time changes
             file.truncate(whole)
@@ -147,12 +147,10 @@ def _line_before(file: BinaryIO, connection: sqlite3.Connection, seq: int, whole
     return _begins(file.read(len(text) + 1), text + b"\n")
 
 
-def _has_holes(file: BinaryIO, size: int) -> bool:
+def _has_holes(file: BinaryIO) -> bool:
     """Whether a power cut took pages away anywhere: no result line holds a zero."""
-    if not size:
-        return False
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        return text.find(b"\0") >= 0
+    file.seek(0)
+    return any(b"\0" in chunk for chunk in iter(lambda: file.read(_CHUNK), b""))
 
 
 def rewrite_results(connection: sqlite3.Connection, path: Path, *, by: Literal["seq", "line"]) -> None:

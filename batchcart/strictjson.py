@@ -48,9 +48,10 @@ def _has_odd_numbers(text: bytes) -> bool:
     """Whether a number may be too small or too large for a float; most text is told apart without a pattern."""
     if (text.find(b"e-") >= 0 or text.find(b"E-") >= 0) and _TINY.search(text):
         return True
-    # So many digits in a row stand on at least one of these places.
-    places = text[_LONGEST_NUMBER :: _LONGEST_NUMBER + 1]
-    return any(48 <= byte <= 57 for byte in places) and _MANY_DIGITS.search(text) is not None
+    for place in range(_LONGEST_NUMBER, len(text), _LONGEST_NUMBER + 1):
+        if b"0" <= text[place : place + 1] <= b"9":  # so many digits in a row stand on at least one of these places
+            return _MANY_DIGITS.search(text) is not None
+    return False
 
 
 def _look_closely(text: bytes) -> None:

@@ -256,3 +256,37 @@ def test_the_trial_keeps_the_accounts_limits_and_its_lock(shop: Desk) -> None:
         assert f"not asked: account 'loja' is in use by another run (pid {process.pid})" in told
         assert f"a run is at work on loja (pid {process.pid})" in told
     assert sum(shop.front("loja").saw.requests.values()) == 1
+
+
+def test_at_a_terminal_the_platform_is_asked_for_whatever_else_is_given(shop: Desk) -> None:
+    code, screen = at_a_terminal(
+        shop.folder,
+        [
+            ("Platform", "tray"),
+            ("Name of the account", "my shop"),
+            ("access_token [", "env:ACCESS"),
+            ("refresh_token", "-"),
+        ],
+        "--address",
+        "http://127.0.0.1:1/web_api",
+    )
+
+    assert code == 1
+    assert "Try again with: batchcart doctor 'my shop'" in screen
+    assert "--platform is missing" in batchcart("init", "--account", "loja", folder=shop.folder, code=2).err
+
+
+def test_an_interrupted_question_says_that_nothing_was_written(shop: Desk) -> None:
+    code, screen = at_a_terminal(shop.folder, [("Platform", "\x04")])
+
+    assert (code, "stopped; nothing was written" in screen) == (2, True)
+    assert not (shop.folder / "batchcart.toml").exists()
+
+
+def test_a_config_that_is_there_is_told_how_to_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCHCART_CONFIG", "shops.toml")
+    assert "batchcart run first.jsonl --config shops.toml" in batchcart("init", folder=tmp_path, code=0).out
+    assert not (tmp_path / "batchcart.toml").exists()
+    ended = batchcart("init", folder=tmp_path, code=2)
+
+    assert "shops.toml is there already and was not touched; to add an account to it: batchcart init" in ended.err

@@ -247,6 +247,29 @@ def test_lines_that_failed_are_run_again_and_the_migration_takes_them_in(shop: D
     assert "3 equal" in migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", code=0).out
 
 
+def test_a_cart_in_doubt_is_told_with_what_settles_it_and_then_goes_on(shop: Desk) -> None:
+    brought(shop, "loja", 3)
+    write_map(shop.folder / "map.csv", "tray", "3dcart")
+    lost: list[str] = []
+
+    def decide(call: Call) -> str:
+        if call.route == "POST Cart" and not lost:
+            lost.append("lost")
+            return "reset-before"
+        return ""
+
+    shop.hook("acme", decide)
+    first = migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", code=1)
+    assert "1 cannot be read" in first.out
+    assert "`batchcart settle` for those in doubt" in first.out
+
+    doubtful = next(one["line"] for one in rows(shop.folder / "moved" / "results.jsonl") if one["status"] == "in_doubt")
+    command("settle", "moved/results.jsonl", "--line", str(doubtful), "--not-done", folder=shop.folder)
+    again = ("moved/job.jsonl", "-o", "moved/results.jsonl", "--retry-failed", "--progress", "none")
+    command("run", *again, folder=shop.folder, code=0)
+    assert "3 equal" in migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", code=0).out
+
+
 # What is refused
 
 

@@ -100,6 +100,21 @@ def test_a_cart_that_was_not_made_is_missing_with_the_reason(shop: Desk) -> None
     assert "not sent" in parity(shop)["cart-2"]["why"]
 
 
+def test_a_cart_whose_making_is_in_doubt_is_not_called_missing(shop: Desk) -> None:
+    brought(shop, "acme", 3)
+    results = shop.folder / "in.results.jsonl"
+    found = shop.results("in.results.jsonl")
+    made = next(one for one in found if one["cart"] == "cart-1" and one["op"] == "cart.create")
+    made |= {"status": "in_doubt", "error": {"kind": "unknown", "message": "the POST was not answered"}}
+    del made["cart_id"]
+    write_carts(results, found)
+    ended = verify(shop, code=1)
+    row = parity(shop)["cart-1"]
+    assert row["status"] == "cannot be read"
+    assert row["why"].endswith("is in doubt, settle it with `batchcart settle`: the POST was not answered")
+    assert "missing" not in ended.out
+
+
 def test_what_the_target_does_not_show_is_told_apart(shop: Desk) -> None:
     brought(shop, "sklep", 12)
     ended = verify(shop, code=0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -90,36 +91,35 @@ def command(
     """
     given = {key: value for key, value in settings.items() if value is not None}
     asking = sys.stdin is not None and sys.stdin.isatty()
-    if platform is None and (given or account or address):
-        raise UsageError(f"--platform is missing; it is one of {', '.join(platforms())}")
-    if platform is None and asking:
-        platform = questions.ask_platform(list(platforms()))
-    if platform is None:
-        return _write_example(config)
-    if platform not in platforms():
-        raise UsageError(f"--platform: {quoted(platform)} is not known; {suggestion(platform, platforms())}")
     path = config_path(config) or Path(DEFAULT_FILE)
-    adapter = platforms()[platform]
-    found = _from_options(adapter, given, address)
-    name, clear = account or "", False
-    if asking:
-        try:
-            name, clear = _ask_for_the_rest(adapter, found, name)
-        except click.Abort:
-            raise UsageError("stopped; nothing was written") from None
+    try:
+        if platform is None and asking:
+            platform = questions.ask_platform(list(platforms()))
+        if platform is None and (given or account or address):
+            raise UsageError(f"--platform is missing; it is one of {', '.join(platforms())}")
+        if platform is None:
+            return _write_example(path)
+        if platform not in platforms():
+            raise UsageError(f"--platform: {quoted(platform)} is not known; {suggestion(platform, platforms())}")
+        adapter = platforms()[platform]
+        found = _from_options(adapter, given, address)
+        name, clear = _ask_for_the_rest(adapter, found, account or "") if asking else (account or "", False)
+    except click.Abort:
+        raise UsageError("stopped; nothing was written") from None
     entry = add_account(path, name or _suggested_name(adapter, found), adapter, found, private=clear)
     _write_first_job(path, entry)
-    return 0 if no_try else _try(entry)
+    return 0 if no_try else _try(path, entry)
 
 
-def _write_example(config: Path | None) -> int:
-    path, job = config or Path(DEFAULT_FILE), Path("first.jsonl")
+def _write_example(path: Path) -> int:
+    job = Path("first.jsonl")
     for file in (path, job):
         if file.exists():
-            raise UsageError(f"{file} is there already and was not touched; remove it, or work in another folder")
+            add = "; to add an account to it: batchcart init --platform NAME …" if file == path else ""
+            raise UsageError(f"{file} is there already and was not touched{add or '; remove it, or work elsewhere'}")
     write_new(path, HEAD + _EXAMPLES)
     write_new(job, _JOB)
-    show(f"Wrote {path} and {job}. Next: batchcart run {job}")
+    show(f"Wrote {path} and {job}. Next: batchcart run {job}{_config_option(path)}")
     return 0
 
 
@@ -178,17 +178,20 @@ def _write_first_job(path: Path, entry: Entry) -> None:
     write_new(job, text)
     show(f"Wrote account {entry.name!r} into {path}, and {job}: a read that changes nothing.")
     before = "" if complete else f"put the key of a cart of yours in the place of {PUT_A_KEY}, then "
-    config = "" if path == Path(DEFAULT_FILE) else f" --config {path}"
-    show(f"Next: {before}batchcart run {job}{config}")
+    show(f"Next: {before}batchcart run {job}{_config_option(path)}")
 
 
-def _try(entry: Entry) -> int:
+def _config_option(path: Path) -> str:
+    return "" if path == Path(DEFAULT_FILE) else f" --config {shlex.quote(str(path))}"
+
+
+def _try(path: Path, entry: Entry) -> int:
     try:
         trial = asyncio.run(tried(entry))
     except UsageError as error:
         trial = Trial(Verdict.NOT_ASKED, f"not tried yet: {error}")
     well = trial.verdict is Verdict.TAKEN
-    again = "" if well else f". Try again with: batchcart doctor {entry.name}"
+    again = "" if well else f". Try again with: batchcart doctor {shlex.quote(entry.name)}{_config_option(path)}"
     say(f"account {entry.name!r}: {trial.sentence}{again}")
     if trial.ahead is not None and abs(trial.ahead) > CLOCK_MAY_DIFFER:
         say(f"account {entry.name!r}: {clock_sentence(trial.ahead)}")

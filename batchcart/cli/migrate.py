@@ -103,7 +103,8 @@ def _where(migrated: Migrated) -> Iterator[str]:
     files = {
         "export": "carts.unread.jsonl (carts that could not be read)",
         "convert": "job.losses.jsonl (carts that could not be converted)",
-        "run": "results.jsonl (lines that are not ok; `batchcart run` with --retry-failed, then this command again)",
+        "run": "results.jsonl (lines that are not ok; `batchcart settle` for those in doubt, `batchcart run` with "
+        "--retry-failed, then this command again)",
         "verify": "parity.jsonl (each new cart beside its source)",
     }
     yield from (text for name, text in files.items() if name in migrated.done and migrated.done[name].code)

@@ -22,11 +22,13 @@ class Chain:
     missing_cart: int | None = None
     missing_items: dict[str, int] = field(default_factory=dict)
     doubts: set[int] = field(default_factory=set)
+    key_chosen: bool = True  # whether the client chooses a new cart's key
 
     def known(self, operation: Operation) -> Known:
         """What the adapter may know before the operation."""
         cart_id = operation.cart_id or self.cart_id
-        return Known(cart_id, "" if cart_id else self._new_key(operation), self.items, self.facts)
+        new_key = "" if cart_id or not self.key_chosen else self._new_key(operation)
+        return Known(cart_id, new_key, self.items, self.facts)
 
     def lacks(self, operation: Operation) -> Skipped | None:
         """Why the operation cannot be tried, if an earlier line did not bring what it needs."""

@@ -121,7 +121,7 @@ async def _end_of(job: Job, lane: Lane, chain: Chain, operation: Operation) -> E
 
 def remembered(job: Job, lane: Lane, number: int, before: float = math.inf) -> Chain:
     """The chain as its ended lines left it, or those before line ``before``."""
-    chain = Chain(job.run, number)
+    chain = Chain(job.run, number, key_chosen=lane.account.adapter.chosen_key is not None)
     if job.resumed:
         for line in ended_lines(job.plan, lane.number, number):
             if line.planned.line < before:

@@ -55,6 +55,8 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._open = Batch()
+        self._due = False
+        self._at_disk = False
         self._owed = Batch()
         self._gap = False
         self._failure: JournalFailed | None = None
@@ -101,8 +103,7 @@ class Journal:
     async def flush(self) -> None:
         """Wait until everything noted so far is on the disk; raises JournalFailed where any of it is not."""
         waiter = self._loop.create_future()
-        self._open.waiters.append(waiter)
-        self._hand_over()
+        self._gathering().waiters.append(waiter)
         await waiter
         self._check()
 
@@ -122,15 +123,31 @@ class Journal:
             raise self._failure
 
     def _gathering(self) -> Batch:
-        """What is written next: everything that the loop does in this turn goes into one batch."""
-        if self._open.empty:
+        """What is written next: all that the loop does in this turn, or while an earlier batch is at the disk."""
+        if not (self._due or self._at_disk):
+            self._due = True
             self._loop.call_soon(self._hand_over)
         return self._open
 
     def _hand_over(self) -> None:
+        self._due = False
         if not self._open.empty:
+            self._at_disk = True
             self._inbox.put(self._open)
             self._open = Batch()
+
+    def _written(self, batch: Batch, failure: JournalFailed | None) -> None:
+        """In the loop's thread: tell those who waited for the batch, and let the next one follow."""
+        self._at_disk = False
+        for waiter in batch.waiters:
+            if not waiter.done():
+                if failure is None:
+                    waiter.set_result(None)
+                else:
+                    waiter.set_exception(failure)
+        if not self._open.empty:
+            self._due = True
+            self._loop.call_soon(self._hand_over)
 
     def _work(self) -> None:
         last = False
@@ -161,7 +178,7 @@ class Journal:
             self._owed = batch.without_intents()
         if refusal is None:
             self._append([text for _, _, _, text, _ in batch.results])
-        self._loop.call_soon_threadsafe(_release, batch.waiters, refusal)
+        self._loop.call_soon_threadsafe(self._written, batch, refusal)
 
     def _fail(self, error: Exception) -> JournalFailed:
         if self._failure is None:
@@ -186,12 +203,3 @@ class Journal:
                 self._fail(error)
         for line in lines:
             self._ended(line)
-
-
-def _release(waiters: "list[asyncio.Future[None]]", failure: JournalFailed | None) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            if failure is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(failure)

@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -30,6 +31,15 @@ class _Result(msgspec.Struct):
 _result = msgspec.json.Decoder(_Result).decode
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A new cart's key; None with the reason, where there is none or, if ``doubtful``, nobody knows of one."""
+
+    key: str | None = None
+    why: str = ""
+    doubtful: bool = False
+
+
 class Targets:
     """The new carts by the names that `convert` gave them, which are the source carts' ids; kept on disk."""
 
@@ -38,16 +48,16 @@ class Targets:
         self._results = results
         connection.execute(
             "CREATE TABLE target (name TEXT PRIMARY KEY, line INTEGER NOT NULL, key TEXT, "
-            "why TEXT NOT NULL DEFAULT '', known INTEGER NOT NULL DEFAULT 0)"
+            "why TEXT NOT NULL DEFAULT '', doubtful INTEGER NOT NULL DEFAULT 0, known INTEGER NOT NULL DEFAULT 0)"
         )
         self.account = self._learn()
 
-    def of(self, name: str) -> tuple[str | None, str]:
-        """The key of the new cart, or None and why there is none."""
-        row = self._connection.execute("SELECT key, why FROM target WHERE name = ?", (name,)).fetchone()
-        if row is None or row == (None, ""):
-            return None, "the result file has no line that made it: it was not sent, or has not ended"
-        return row[0], row[1]
+    def of(self, name: str) -> Target:
+        """The new cart of that name."""
+        row = self._connection.execute("SELECT key, why, doubtful FROM target WHERE name = ?", (name,)).fetchone()
+        if row is None or row[:2] == (None, ""):
+            return Target(why="the result file has no line that made it: it was not sent, or has not ended")
+        return Target(row[0], row[1], bool(row[2]))
 
     def check(self, names: Iterable[str], carts: Path) -> None:
         """Raises UsageError where the result file is of other carts than these."""
@@ -88,8 +98,13 @@ class Targets:
         if result.op == _CREATED and result.status == "ok":
             self._connection.execute("UPDATE target SET key = ? WHERE name = ?", (result.cart_id, result.cart))
         elif result.op == _CREATED:
+            doubtful = result.status == "in_doubt"
             why = f"line {result.line} of the job did not make it ({result.status}): {said}"
-            self._connection.execute("UPDATE target SET why = ? WHERE name = ?", (why, result.cart))
+            if doubtful:
+                why = f"line {result.line} of the job is in doubt, settle it with `batchcart settle`: {said}"
+            self._connection.execute(
+                "UPDATE target SET why = ?, doubtful = ? WHERE name = ?", (why, doubtful, result.cart)
+            )
 
 
 @contextlib.contextmanager

@@ -95,7 +95,7 @@ async def verify(options: VerifyOptions, watch: Watch) -> Verified:
         entry = account_entry(options.reader.config, found.account)
         found.check(_names(options, products, entry, found), options.carts)
         with working_folder(options.parity, _task(options, entry), may_exist=True) as folder:
-            keys = (key for _, cart in read_carts(options.carts) if (key := found.of(cart.id)[0]))
+            keys = (key for _, cart in read_carts(options.carts) if (key := found.of(cart.id).key))
             if ask_for(folder, entry, keys) and (await read(folder, options.reader, watch)).exit_code == 3:
                 return Verified(options.parity, stopped=why_stopped(watch))
             verified = Verified(options.parity)
@@ -111,7 +111,7 @@ def _names(options: VerifyOptions, products: ProductMap, entry: Entry, found: Ta
     """The names of all carts; raises UsageError where one was made that this map would have stopped."""
     for number, cart in read_carts(options.carts):
         stopped = convert_cart(cart, products, entry.adapter, entry.currency).stopped
-        if stopped and found.of(cart.id)[0] is not None:
+        if stopped and found.of(cart.id).key is not None:
             raise UsageError(
                 f"{options.carts}:{number}: cart {quoted(cart.id)} was made, although {stopped}; is {products.path} "
                 "the map that its job was made with?"
@@ -127,10 +127,11 @@ def _task(options: VerifyOptions, entry: Entry) -> dict[str, str]:
 def _lines(folder: Path, entry: Entry, carts: Path, products: ProductMap, found: Targets) -> Iterator[Parity]:
     read_back = answers(folder, entry)
     for _, cart in read_carts(carts):
-        key, why = found.of(cart.id)
-        if key is None:
+        made = found.of(cart.id)
+        if made.key is None:
             conversion = convert_cart(cart, products, entry.adapter, entry.currency)
-            yield Parity(cart.id, entry.name, "missing", why=conversion.stopped or why)
+            status: Status = "cannot be read" if made.doubtful else "missing"
+            yield Parity(cart.id, entry.name, status, why=conversion.stopped or made.why)
         else:
             yield _parity(cart, next(read_back), entry, products)
 

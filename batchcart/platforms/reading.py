@@ -60,7 +60,9 @@ def object_of(body: bytes) -> dict[str, Any]:
 
 def text_of(value: object) -> str:
     """A shop's name, id or message, whether it wrote a text or a number; "" for anything else."""
-    return str(value) if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else ""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else ""
 
 
 def whole_of(value: object) -> int:

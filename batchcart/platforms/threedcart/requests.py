@@ -33,7 +33,7 @@ class _Numbers(msgspec.Struct, rename={"options": "ItemOptions"}):
     def quoted(self) -> bool:
         """Whether one of them stands in quotes."""
         given = (self.CustomerId, self.CatalogID, self.ItemQuantity, self.OptionSetID, self.OptionID)
-        return any(bytes(raw)[:1] == b'"' for raw in given)
+        return b'"' in b"".join(given)
 
 
 _numbers_of = msgspec.json.Decoder(_Numbers).decode
