@@ -110,7 +110,7 @@ class PauseOver(_Told, frozen=True):
     paused: float
 
     def __str__(self) -> str:
-        counted = f"{self.refusals:,} times 429, " if self.refusals else ""
+        counted = f"{self.refusals:,} × 429, " if self.refusals else ""
         return (
             f"account {self.account!r}: the pauses that the shop asked for are over: since {clock(self.since)} "
             f"{counted}{self.paused:,.0f} s to wait"
@@ -142,7 +142,7 @@ class ShopDown(_Told, frozen=True):
 
     def __str__(self) -> str:
         return (
-            f"account {self.account!r}: the shop is down ({self.why}); asking again until it is up, "
+            f"account {self.account!r}: the shop is down ({self.why}); it is asked again and again, "
             f"until {clock(self.given_up_at)} at the latest"
         )
 

@@ -22,6 +22,7 @@ import platformdirs
 from batchcart.errors import UsageError
 
 _HEADER = struct.Struct("<8s16sQQ")  # magic, boot, capacity, sends so far
+_COUNT = struct.Struct("<Q")
 _MAGIC = b"bcsends1"
 _LEVELS = struct.Struct("<dd")  # of each bucket: when it will be empty, monotonic and wall clock
 _BUCKETS = 8
@@ -149,7 +150,7 @@ class Sends:
         number = self.count
         self._write(number, moment)
         self.count += 1
-        struct.pack_into("<Q", self._map, _HEADER.size - 8, self.count)
+        _COUNT.pack_into(self._map, _HEADER.size - _COUNT.size, self.count)
         return number
 
     def restamp(self, number: int, moment: float) -> None:

@@ -22,13 +22,13 @@ _MAKE_ROOM = "Nothing that was done is forgotten; make room, then run the same c
 
 
 @contextlib.contextmanager
-def held(results: Path) -> Iterator[None]:
-    """The result file, held against other runs; raises UsageError naming the pid of the one that has it."""
-    lock = Lock(_lock_path(results))
+def held(output: Path, what: str = "result file") -> Iterator[None]:
+    """A file that is made, held against other runs; raises UsageError naming the pid of the one that has it."""
+    lock = Lock(_lock_path(output))
     try:
-        lock.acquire(f"the result file {results}")
+        lock.acquire(f"the {what} {output}")
     except OSError as error:
-        raise UsageError(f"{results}: cannot write there: {error.strerror}; choose other results with -o") from None
+        raise UsageError(f"{output}: cannot write there: {error.strerror}; choose another place") from None
     try:
         yield
     finally:

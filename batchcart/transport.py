@@ -22,7 +22,7 @@ import aiohttp
 from aiohttp import StreamReader
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from yarl import URL
 
@@ -42,6 +42,8 @@ _KEPT_ALIVE = 4.0
 connection that the shop is just dropping is a write without an answer."""
 
 _KEPT_HEADERS = ("retry-after", "content-type", "location")
+_HINTS = (100, 102, 103)
+_LOWEST_STATUS = 200
 _UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 
@@ -107,14 +109,14 @@ class _Connections:
                 raise ConnectionError
         except (*_FAILURES, TimeoutError) as error:
             return NotSent(f"{urlsplit(self.account.address).netloc} cannot be reached: {_why_not(error)}")
+        # A fresh parser: aiohttp's would add one answer's trailers to the headers of the next.
+        protocol.set_response_params(read_until_eof=True)
         leaving()
         transport.write(text)
         self._expect(protocol)
         reusable = False
         try:
-            message, payload = await protocol.read()
-            while 100 <= message.code < 200:  # hints before the answer
-                message, payload = await protocol.read()
+            message, payload = await _answer(protocol)
             body = payload.read_nowait() if payload.is_eof() else await _whole(payload)
             reusable = not protocol.should_close
         except (*_FAILURES, _TooLarge) as error:
@@ -160,10 +162,7 @@ class _Connections:
         if self._connector is None:
             self._connector = aiohttp.TCPConnector(limit=0, ssl=self.trust)
         async with asyncio.timeout(self.account.options.timeout):
-            connection = await self._connector.connect(place, [], aiohttp.ClientTimeout())
-        if connection.protocol is not None:
-            connection.protocol.set_response_params(read_until_eof=True)
-        return connection
+            return await self._connector.connect(place, [], aiohttp.ClientTimeout())
 
     def _expect(self, protocol: ResponseHandler) -> None:
         timeout = self.account.options.timeout
@@ -229,6 +228,16 @@ def _header_lines(headers: tuple[tuple[str, str], ...]) -> str:
     if any(_UNFIT.search(line) for line in lines):
         raise ValueError("a header holds a line break")
     return "".join(f"{line}\r\n" for line in lines)
+
+
+async def _answer(protocol: ResponseHandler) -> tuple[RawResponseMessage, StreamReader]:
+    """The answer behind the hints that may come before it."""
+    message, payload = await protocol.read()
+    while message.code in _HINTS:
+        message, payload = await protocol.read()
+    if message.code < _LOWEST_STATUS:
+        raise BadStatusLine(str(message.code))
+    return message, payload
 
 
 async def _whole(payload: StreamReader) -> bytes:

@@ -429,6 +429,19 @@ def test_a_job_that_is_there_is_kept_unless_it_is_the_same_or_force_is_given(tmp
     assert files(tmp_path) == {"job.jsonl", "job.losses.jsonl"}
 
 
+@pytest.mark.parametrize("precious", ["carts.losses.jsonl", "map.csv"])
+def test_what_is_read_is_never_written_over_not_even_by_force(precious: str, tmp_path: Path) -> None:
+    options = written(tmp_path, CART)
+    carts = options.carts.rename(tmp_path / "carts.losses.jsonl")
+    products = options.products.rename(tmp_path / "map.csv")
+    before = (tmp_path / precious).read_bytes()
+    output = tmp_path / precious.replace(".losses", "")
+
+    with pytest.raises(UsageError, match=f"{precious} is the (carts file|map) and was not touched"):
+        convert(ConvertOptions(carts, products, output, force=True, allow_unused=True), target("sandbox-tray"))
+    assert (tmp_path / precious).read_bytes() == before
+
+
 def test_two_at_once_do_not_write_into_one_another(tmp_path: Path) -> None:
     options = written(tmp_path, CART)
     lock = Lock(tmp_path / "job.jsonl.lock")

@@ -316,7 +316,7 @@ def test_strict_makes_no_cart_where_something_would_be_lost(shop: Desk) -> None:
 @pytest.mark.parametrize(
     ("source", "target", "more", "said"),
     [
-        ("loja", "acme", (), "tray has no list of all carts"),
+        ("loja", "acme", (), "tray has no list of all carts; name them with --ids FILE"),
         ("sklep", "sklep", (), "are one shop"),
         ("sandbox-shoplo", "loja", (), "lives only within one run"),
         ("sklep", "nowhere", (), "'nowhere' is not in batchcart.toml"),

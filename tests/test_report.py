@@ -23,6 +23,7 @@ from shopping import Ended as Process
 from shopping import Line, batchcart, get
 from workshop import Shops, Workshop
 
+from batchcart.cli.report_text import report_text
 from batchcart.events import Event, LimitLearnt, Paused, PauseOver, RunBegan, RunResumed, ShopDown, ShopUp
 from batchcart.journal.schema import open_existing
 from batchcart.lanes import journal_path
@@ -369,15 +370,18 @@ def test_a_file_that_holds_no_results_is_refused_with_its_line(tmp_path: Path, t
     [
         (["gone.jsonl"], "gone.jsonl does not exist"),
         (["."], ". is not a file"),
-        (["r.jsonl", "--html", "r.jsonl"], "this is a result file"),
+        (["r.jsonl", "--html", "r.jsonl"], "the file that is there is no web page"),
+        (["r.jsonl", "--html", "notes.txt"], "the file that is there is no web page"),
         (["r.jsonl", "--html", "no/such/folder.html"], "cannot write there"),
         (["r.jsonl", "--config", "gone.toml"], "config file gone.toml does not exist"),
     ],
 )
 def test_what_cannot_be_reported_is_said_in_a_sentence(tmp_path: Path, words: list[str], said: str) -> None:
     written(tmp_path / "r.jsonl", [result(1)])
+    (tmp_path / "notes.txt").write_text("mine")
 
     assert said in told(tmp_path, *words, code=2).err
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_a_broken_config_that_was_not_asked_for_costs_only_the_limits(tmp_path: Path) -> None:
@@ -480,6 +484,17 @@ def test_limits_stand_beside_the_throughput_where_the_config_has_them(busy: Repo
     assert "Learnt from 429s: from 2027-01-15 08:00:30 1.5 per second, from 2027-01-15 08:01:40 the config" in text
 
 
+def test_the_text_says_once_what_several_reasons_call_for_and_when_a_shop_is_down_still(tmp_path: Path) -> None:
+    report = report_on(tmp_path, [result(1, status="in_doubt"), result(2, status="skipped")])
+    other = Cause("in_doubt", "unknown", None, "another evidence")
+    report.figures.reasons.found[other] = report.figures.reasons.ranked()[0][1]
+    report.pausing.take([(T0, RunBegan("job.jsonl", 9, 1)), (T0, ShopDown("a", "refused", T0, T0, T0 + 9))])
+    text = report_text(report)
+
+    assert text.count(advice(other)) == 1
+    assert re.search(r"a: the shop was down, one pause, one of them since .* without an end yet", text)
+
+
 def test_pauses_and_doubts_and_reasons_are_listed(busy: Report) -> None:
     text = " ".join(" ".join(Tags(page(busy)).text).split())
 
@@ -516,6 +531,17 @@ def test_whatever_a_shop_or_a_job_says_stays_text(tmp_path: Path) -> None:
     assert not [attributes for _, attributes in tags.tags if {"onload", "onerror"} & set(attributes)]
     assert "<script>alert(1)</script>" in "".join(tags.text)
     assert "{{ 7*7 }}" in "".join(tags.text)
+
+
+def test_no_text_of_a_shop_steers_the_terminal(tmp_path: Path) -> None:
+    error = {"kind": "rejected", "message": "a\x1b]0;title\x07 \x9b31m \x1b[31m red \u202e back", "http_status": 400}
+    written(tmp_path / "r.jsonl", [result(1) | {"status": "failed", "error": error}])
+    shown = told(tmp_path, "r.jsonl", code=1).out
+    found = json.loads(told(tmp_path, "r.jsonl", "--json", code=1).out)
+
+    assert not set(shown) & set("\x1b\x07\x9b\u202e")
+    assert "\\u001b]0;title" in shown
+    assert "\x9b" in found["reasons"][0]["first"][0]["message"]
 
 
 def test_a_name_that_is_no_text_does_not_stop_the_report(tmp_path: Path) -> None:

@@ -121,6 +121,8 @@ async def test_a_kept_connection_that_drops_after_the_request_brings_no_second_s
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"HTTP/1.1 abc OK\r\n\r\n",
         b"HTTP/9.9 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 000 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: nope\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 7\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nBad Header: x\r\n\r\n",
@@ -133,7 +135,7 @@ async def test_a_kept_connection_that_drops_after_the_request_brings_no_second_s
         b"HTTP/1.1 200",
         b"",
     ],
-    ids=range(15),
+    ids=range(17),
 )
 @pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_what_is_no_whole_http_answer_is_unanswered_and_never_a_400(
@@ -150,6 +152,28 @@ async def test_what_is_no_whole_http_answer_is_unanswered_and_never_a_400(
     assert not replies[0].slow
     assert len(server.seen) == 1
     assert left == [1]
+
+
+async def test_an_answers_trailers_are_no_headers_of_the_next_answer(tmp_path: Path) -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nRetry-After: 9999\r\n\r\n"
+
+    async def act(writer: asyncio.StreamWriter, number: int) -> None:
+        await say(writer, chunked if number == 1 else OK)
+
+    async with serving(act) as (server, address):
+        replies, _ = await told(tmp_path, address, request(), request())
+    assert server.connections == 1
+    assert [reply.headers for reply in replies if isinstance(reply, Response)] == [
+        {},
+        {"content-type": "application/json"},
+    ]
+
+
+@pytest.mark.parametrize("hint", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
+async def test_hints_before_the_answer_are_passed_over(tmp_path: Path, hint: bytes) -> None:
+    async with serving(lambda writer, _: say(writer, b"HTTP/1.1 %s\r\n\r\n" % hint * 3 + OK)) as (_, address):
+        replies, _left = await told(tmp_path, address, request())
+    assert replies == [Response(200, b"{}", {"content-type": "application/json"})]
 
 
 async def test_random_bytes_never_raise(tmp_path: Path) -> None:

@@ -211,6 +211,16 @@ def test_a_target_that_is_down_stops_it(shop: Desk) -> None:
     verify(shop, code=0)
 
 
+def test_a_stopped_verification_begins_anew_where_the_results_changed_since(shop: Desk) -> None:
+    brought(shop, "loja", 2)
+    shop.hook("loja", "refuse")
+    verify(shop, "--patience", "0.001", code=3)
+    shop.hook("loja", "")
+    results = shop.folder / "in.results.jsonl"
+    results.write_text("".join(reversed(results.read_text().splitlines(keepends=True))))
+    assert "equal          2" in verify(shop, code=0).out
+
+
 # What is refused
 
 
@@ -261,6 +271,15 @@ def test_a_carts_file_of_an_unknown_version_is_refused(two: Desk) -> None:
     origin = two.folder / "origin.jsonl"
     origin.write_text(origin.read_text().replace('"version": 1', '"version": 9', 1))
     refused(two, "origin.jsonl:1: version: 9 is not known")
+
+
+@pytest.mark.parametrize("name", ["origin.jsonl", "in.results.jsonl", "in.csv"])
+def test_a_report_is_never_written_over_what_is_read(two: Desk, name: str) -> None:
+    before = (two.folder / name).read_bytes()
+    ended = verify(two, "-o", f"./{name}", code=2)
+    assert f"{name} is the " in ended.err
+    assert "was not touched" in ended.err
+    assert (two.folder / name).read_bytes() == before
 
 
 def test_files_that_are_not_there_are_told(two: Desk) -> None:

@@ -41,8 +41,8 @@ def command(
     """Turn a carts file into a job for another account, and list what is lost.
 
     Nothing is sent. Without --map, --map-template only writes the map to fill in. What the target cannot hold is
-    listed beside the job, in JOB's name with .losses.jsonl. Exit codes: 0 all carts converted, 1 some stopped, 2 no job
-    was written.
+    listed beside the job, in JOB's name with .losses.jsonl. Exit codes: 0 all carts converted, 1 some or all
+    stopped, 2 refused, and no job was written.
     """
     if products is None and template is not None:
         count = write_map_template(carts, template)

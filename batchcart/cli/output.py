@@ -1,6 +1,7 @@
 """Owns writing to stdout and stderr; whoever reads there may have gone, and a run must not end because of it."""
 
 import os
+import re
 import sys
 from contextlib import suppress
 
@@ -10,11 +11,27 @@ import orjson
 from batchcart.errors import Stopped
 from batchcart.events import Event, is_aloud
 
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_STEERING_BUT_COLOURS = re.compile(rf"(?!\x1b\[\d+m){_STEERING.pattern}")
+
+
+def harmless(text: str, *, colours: bool = False) -> str:
+    """The text with what would steer a terminal, or turn its words around, as ``\\uXXXX``.
+
+    Shops and job files may say such things. In JSON it means the same.
+    """
+    pattern = _STEERING_BUT_COLOURS if colours else _STEERING
+    return pattern.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
 
 def coloured(word: str, colour: str) -> str:
     """The word in a colour, where stdout is a terminal that shows colours and NO_COLOR does not forbid them."""
+    return click.style(word, fg=colour) if _has_colours() else word
+
+
+def _has_colours() -> bool:
     fits = sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    return click.style(word, fg=colour) if fits and not os.environ.get("NO_COLOR") else word
+    return fits and not os.environ.get("NO_COLOR")
 
 
 def show(text: str) -> None:
@@ -22,7 +39,7 @@ def show(text: str) -> None:
     if sys.stdout is None:  # so it is in a process that was started with it closed
         return
     try:
-        sys.stdout.buffer.write(f"{text}\n".encode(sys.stdout.encoding, "backslashreplace"))
+        sys.stdout.buffer.write(f"{harmless(text, colours=_has_colours())}\n".encode(sys.stdout.encoding, "backslashreplace"))
         sys.stdout.flush()
     except OSError as error:
         # What is left in the buffer would fail once more when the process ends.
@@ -45,4 +62,4 @@ def say_aloud(event: Event) -> None:
 def say(text: str) -> None:
     """Write to stderr; if that fails there is nobody to tell."""
     with suppress(OSError):
-        click.echo(text, err=True)
+        click.echo(harmless(text), err=True)

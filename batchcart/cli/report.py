@@ -11,6 +11,8 @@ from batchcart.errors import UsageError
 from batchcart.report.document import document
 from batchcart.report.gathering import Report, gathered
 
+_PAGE_HEAD = b"<!doctype html"
+
 
 @click.command("report")
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -34,11 +36,17 @@ def command(results: tuple[Path, ...], html: Path | None, config: Path | None, *
 
 
 def _write(report: Report, html: Path) -> None:
-    if html in {run.results for run in report.runs}:
-        raise UsageError(f"--html {html}: this is a result file; choose another name")
     page = importlib.import_module("batchcart.report.page")  # templates and charts take longer than all the rest
     try:
+        if html.is_file() and not _is_page(html):
+            raise UsageError(f"--html {html}: the file that is there is no web page; choose another name")
         html.write_bytes(page.page(report).encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageError(f"--html {html}: cannot write there: {error.strerror}") from None
     say(f"The page is in {html}")
+
+
+def _is_page(file: Path) -> bool:
+    with file.open("rb") as opened:
+        head = opened.read(len(_PAGE_HEAD))
+    return not head or head.lower() == _PAGE_HEAD

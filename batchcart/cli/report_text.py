@@ -1,7 +1,10 @@
 """Owns the report that a person reads in a terminal; the figures are report/'s."""
 
+from collections.abc import Iterable, Iterator
+
 from batchcart.cli.summary_text import summary_text
 from batchcart.cli.table_text import duration_text
+from batchcart.events import clock
 from batchcart.report.durations import Durations, together
 from batchcart.report.gathering import Report
 from batchcart.report.pausing import WORDS, Paused
@@ -25,7 +28,7 @@ def report_text(report: Report) -> str:
     ranked = report.figures.reasons.ranked()
     if ranked:
         parts.append("Why lines are not ok:")
-        parts += [_reason(cause, reason) for cause, reason in ranked[:_MOST_REASONS]]
+        parts += _reasons(ranked[:_MOST_REASONS])
     if len(ranked) > _MOST_REASONS:
         parts.append(f"… and {len(ranked) - _MOST_REASONS:,} more reasons; --html and --json have all")
     parts += [note for run in report.runs for note in run.notes] + list(report.notes)
@@ -34,7 +37,10 @@ def report_text(report: Report) -> str:
 
 def _pauses(paused: Paused) -> str:
     times = "one pause" if paused.count == 1 else f"{paused.count:,} pauses"
-    return times + (f" with {paused.refusals:,} times 429" if paused.refusals else "")
+    lasting = [span.began for span in paused.spans if span.ended is None]
+    if lasting:
+        times += f", one of them since {clock(max(lasting))} without an end yet"
+    return times + (f" ({paused.refusals:,} × 429)" if paused.refusals else "")
 
 
 def _durations(durations: Durations) -> str:
@@ -46,7 +52,17 @@ def _ms(ms: float) -> str:
     return f"{ms:.3g} ms" if ms < 1000 else duration_text(ms / 1000)
 
 
+def _reasons(ranked: Iterable[tuple[Cause, Reason]]) -> Iterator[str]:
+    """Each reason with what to do; what several of them call for is said with the first."""
+    said = set()
+    for cause, reason in ranked:
+        yield _reason(cause, reason)
+        if (what_to_do := advice(cause)) not in said:
+            said.add(what_to_do)
+            yield f"    {what_to_do}"
+
+
 def _reason(cause: Cause, reason: Reason) -> str:
     lines = ", ".join(f"{place.line}" for place in reason.first[:5]) + (", …" if reason.count > 5 else "")
     status = cause.status.replace("_", " ")
-    return f"  {reason.count:,} {status}, {cause.kind}: {cause.message} (line {lines})\n    {advice(cause)}"
+    return f"  {reason.count:,} {status}, {cause.kind}: {cause.message} (line {lines})"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from batchcart.cli.output import say
+from batchcart.cli.output import harmless, say
 
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -35,7 +35,7 @@ class Screen:
         """Write above the drawn lines, to stay."""
         if self._lengths:
             lines = self._lines
-            self._wipe(text)
+            self._wipe(harmless(text))
             self.paint(lines)
         else:
             say(text)

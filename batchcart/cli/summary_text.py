@@ -45,7 +45,8 @@ def _advice(summary: Summary) -> list[str]:
     totals, advice = summary.totals, []
     if totals["in_doubt"]:
         advice.append(
-            f"{totals['in_doubt']:,} in doubt: nobody could say whether they happened; their lines hold the evidence"
+            f"{totals['in_doubt']:,} in doubt: nobody could say whether they happened; their lines hold the evidence, "
+            f"`batchcart settle {summary.results}` reads the shops again or takes your word"
         )
     if totals["failed"] or totals["skipped"]:
         advice.append(

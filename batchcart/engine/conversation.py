@@ -172,7 +172,7 @@ async def _answered(talk: Talk, heard: Heard, exchange: Exchange, step: Step, us
         case _:
             if not isinstance(step, Done | Refused):  # an ending follows at once, and takes the past away
                 lane.note(talk.operation.line, heard, "answered")
-            if isinstance(trouble := lane.account.adapter.trouble(exchange), Failing):
+            if not isinstance(step, Done) and isinstance(trouble := lane.account.adapter.trouble(exchange), Failing):
                 lane.unwell(trouble.message, alarming=True)  # each line that goes on now may end in doubt as well
             else:
                 lane.well(used)

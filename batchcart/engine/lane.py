@@ -140,7 +140,14 @@ class Lane:
                 send_number = await self.limiter.acquire()
         fell = self.down_since is not None and line > 0
         at = self.wall()
-        if self.halted or fell or not await self._intend(line, number, at, noted):
+        try:
+            if self.halted or fell:
+                self.limiter.answered(send_number, 0.0)
+                return None
+            await self.journal.intend(line, number, at, noted)
+        except JournalFailed:
+            # Not raised: that would break off the requests that are on their way.
+            self.halt()
             self.limiter.answered(send_number, 0.0)
             return None
         said = encoded(request, self.account.options.encoding)
@@ -150,16 +157,6 @@ class Lane:
         reply = await self.send(signed, partial(self.limiter.left, send_number))
         self.limiter.answered(send_number, self.monotonic() - began)
         return Heard(reply, number, at)
-
-    async def _intend(self, line: int, number: int, at: float, request: Request) -> bool:
-        """Put the intent on the disk; False where the disk takes no more, and nothing may be sent."""
-        try:
-            await self.journal.intend(line, number, at, request)
-        except JournalFailed:
-            # Not raised: that would break off the requests that are on their way.
-            self.halt()
-            return False
-        return True
 
     def note(self, line: int, heard: Heard, state: str) -> None:
         """Write down what came back, without secrets."""

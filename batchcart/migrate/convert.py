@@ -19,7 +19,7 @@ from batchcart.migrate.conversion import convert_cart
 from batchcart.migrate.losses import LossReport, LossRow, losses_path
 from batchcart.migrate.mapping import Key, ProductMap, check_targets, read_map
 from batchcart.migrate.template import Product, Seen, write_template
-from batchcart.migrate.workfolder import put_in_place
+from batchcart.migrate.workfolder import keep_inputs, put_in_place
 from batchcart.neutral import Cart, Wanted
 from batchcart.standing import disk_trouble
 
@@ -91,6 +91,8 @@ def convert(options: ConvertOptions, target: Entry) -> Converted:
     Raises UsageError, or BadLines with all places, where carts file or map is wrong, or a value has no exact form in
     the target; nothing is written then. A job that is there is replaced only if it is the same, or by force.
     """
+    for output in (options.output, losses_path(options.output)):
+        keep_inputs(output, {"carts file": options.carts, "map": options.products})
     products = read_map(options.products)
     check_targets(products, target.adapter, target.currency)
     with disk_trouble(options.output), _alone(options.output), contextlib.ExitStack() as stack:

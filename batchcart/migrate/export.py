@@ -103,16 +103,21 @@ def counted(output: Path) -> Exported:
     return Exported(output, carts, items, bare, unread)
 
 
-def check_export(options: ExportOptions, entry: Entry) -> None:
-    """Raises UsageError where the options contradict one another, or the platform cannot be asked so."""
+def check_export(options: ExportOptions, entry: Entry, keys_option: str = "--from") -> None:
+    """Raises UsageError where the options contradict one another, or the platform cannot be asked so.
+
+    ``keys_option`` is what the command calls the file that names the carts.
+    """
     if options.keys_from is not None:
         if options.filters != Filters():
-            raise UsageError("--from names the carts; the filters are for listing all of a shop, so give one of both")
+            raise UsageError(
+                f"{keys_option} names the carts; the filters are for listing all of a shop, so give one of both"
+            )
         return
     if entry.adapter.listing is None:
         raise UsageError(
-            f"{entry.adapter.name} has no list of all carts; name them with --from FILE: keys, one a line, or the "
-            "result file of the run that made them"
+            f"{entry.adapter.name} has no list of all carts; name them with {keys_option} FILE: keys, one a line, or "
+            "the result file of the run that made them"
         )
     check_filters(entry, entry.adapter.listing, options.filters)
 

@@ -126,7 +126,7 @@ async def migrate(
     target = account_entry(options.reader.config, options.target)
     if source.place == target.place:
         raise UsageError(f"--from {options.source} and --to {options.target} are one shop")
-    check_export(options.exporting, source)
+    check_export(options.exporting, source, "--ids")
     check_targets(read_map(options.product_map), target.adapter, target.currency)
     with _opened(options, source, target) as state:
         return await _work(Way(options, target, watching, tell), state)
@@ -248,7 +248,7 @@ def _opened(options: MigrateOptions, source: Entry, target: Entry) -> Iterator[S
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--folder {folder} cannot be made: {error.strerror}") from None
-    with disk_trouble(folder / _STATE), held(folder / _STATE):
+    with disk_trouble(folder / _STATE), held(folder / _STATE, "migration"):
         begun = State(_task(options, source, target))
         if (folder / _STATE).exists():
             yield _checked(options, begun)

@@ -20,7 +20,7 @@ from batchcart.migrate.export import account_entry, neutral, why_stopped
 from batchcart.migrate.mapping import ProductMap, read_map
 from batchcart.migrate.reading import Answer, Reader, answers, ask_for, read
 from batchcart.migrate.targets import Targets, targets
-from batchcart.migrate.workfolder import fingerprint, finish, working_folder
+from batchcart.migrate.workfolder import fingerprint, finish, keep_inputs, working_folder
 from batchcart.neutral import Cart, NoCart
 
 _PARITY = "parity"
@@ -35,6 +35,11 @@ class VerifyOptions:
     product_map: Path
     output: Path | None = None
     reader: Reader = field(default_factory=Reader)
+
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """The files that are read, by their names."""
+        return {"carts file": self.carts, "result file": self.results, "map": self.product_map}
 
     @property
     def parity(self) -> Path:
@@ -90,6 +95,7 @@ async def verify(options: VerifyOptions, watch: Watch) -> Verified:
 
     Raises UsageError where the files do not belong together: nothing was read then.
     """
+    keep_inputs(options.parity, options.inputs)
     products = read_map(options.product_map)
     with targets(options.results) as found:
         entry = account_entry(options.reader.config, found.account)
@@ -120,8 +126,7 @@ def _names(options: VerifyOptions, products: ProductMap, entry: Entry, found: Ta
 
 
 def _task(options: VerifyOptions, entry: Entry) -> dict[str, str]:
-    files = {"carts file": options.carts, "result file": options.results, "map": options.product_map}
-    return {"account": entry.place, **{name: fingerprint(path) for name, path in files.items()}}
+    return {"account": entry.place, **{name: fingerprint(path) for name, path in options.inputs.items()}}
 
 
 def _lines(folder: Path, entry: Entry, carts: Path, products: ProductMap, found: Targets) -> Iterator[Parity]:

@@ -22,14 +22,19 @@ _TASK = "task.json"
 def working_folder(output: Path, task: Mapping[str, str], *, may_exist: bool) -> Iterator[Path]:
     """The working files of ``output``, held against others; ``task`` tells what is done, by the names of options.
 
-    Raises UsageError where the folder was begun for another task, or where there is none and the output exists
-    although it may not.
+    An output that may exist is made anew at any time, so what was begun for another task is then dropped. Otherwise
+    raises UsageError where the folder was begun for another task, or where there is none and the output exists.
     """
     folder = work_of(output)
-    with disk_trouble(output), held(output):
+    with disk_trouble(output), held(output, "output"):
         _remove(_done(folder))
-        if (folder / _TASK).exists():
-            _check_same(folder, task)
+        changed = _changed(folder, task) if (folder / _TASK).exists() else None
+        if changed and not may_exist:
+            raise UsageError(
+                f"{folder} was begun with another {' and another '.join(changed)}; repeat the old command to go on, or "
+                f"remove {folder} to start over"
+            )
+        if changed == []:
             yield folder
             return
         if output.exists() and not may_exist:
@@ -40,6 +45,13 @@ def working_folder(output: Path, task: Mapping[str, str], *, may_exist: bool) ->
         except UsageError:
             _remove(folder)  # nothing was done in it
             raise
+
+
+def keep_inputs(output: Path, inputs: Mapping[str, Path]) -> None:
+    """Raises UsageError where writing ``output`` would destroy one of the ``inputs``, which are by their names."""
+    for name, path in inputs.items():
+        if output.resolve() == path.resolve():
+            raise UsageError(f"{output} is the {name} and was not touched; choose another output with -o")
 
 
 def work_of(output: Path) -> Path:
@@ -86,14 +98,9 @@ def _begin(folder: Path, task: Mapping[str, str]) -> None:
     put_in_place(fresh, folder / _TASK)
 
 
-def _check_same(folder: Path, task: Mapping[str, str]) -> None:
+def _changed(folder: Path, task: Mapping[str, str]) -> list[str]:
     begun = msgspec.json.decode((folder / _TASK).read_bytes(), type=dict[str, str])
-    changed = [name for name in sorted({*begun, *task}) if begun.get(name, "") != task.get(name, "")]
-    if changed:
-        raise UsageError(
-            f"{folder} was begun with another {' and another '.join(changed)}; repeat the old command to go on, or "
-            f"remove {folder} to start over"
-        )
+    return [name for name in sorted({*begun, *task}) if begun.get(name, "") != task.get(name, "")]
 
 
 def _done(folder: Path) -> Path:

@@ -17,14 +17,15 @@ from batchcart.platforms.threedcart.fields import CartFields, ItemFields, Quanti
 from batchcart.platforms.threedcart.joining import with_items
 from batchcart.platforms.threedcart.looking import LOOKING
 
+_NAMED = (("SecureURL", "secure_url"), ("PrivateKey", "private_key"), ("Token", "token"))
+
 
 def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> Request:
     """The request with the account's headers (S000 §Create a cart: SecureURL, PrivateKey, Token), or a Bearer token.
 
     a19 (S000, samples): header names in every spelling; HTTP does not mind, the text's spelling is sent.
     """
-    named = (("SecureURL", "secure_url"), ("PrivateKey", "private_key"), ("Token", "token"))
-    headers = [(header, credentials.get(name)) for header, name in named if credentials.get(name)]
+    headers = [(header, value) for header, name in _NAMED if (value := credentials.get(name))]
     if bearer := credentials.get("access_token"):
         headers.append(("Authorization", f"Bearer {bearer}"))
     return replace(request, headers=(*request.headers, *headers))
