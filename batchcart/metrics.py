@@ -108,6 +108,7 @@ async def measured(path: Path, glances: Callable[[], Sequence[Glance]]) -> Async
             with suppress(OSError):
                 write(alive=True)
 
+    _check_replaceable(path)
     try:
         write(alive=True)
     except OSError as error:
@@ -123,6 +124,13 @@ async def measured(path: Path, glances: Callable[[], Sequence[Glance]]) -> Async
             await task
         with suppress(OSError):
             write(alive=False)
+
+
+def _check_replaceable(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise UsageError(
+            f"the metrics file {path} is no ordinary file and was not replaced; choose another with --metrics"
+        )
 
 
 def _number(value: float) -> str:

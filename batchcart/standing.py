@@ -24,6 +24,8 @@ _MAKE_ROOM = "Nothing that was done is forgotten; make room, then run the same c
 @contextlib.contextmanager
 def held(output: Path, what: str = "result file") -> Iterator[None]:
     """A file that is made, held against other runs; raises UsageError naming the pid of the one that has it."""
+    if output.exists() and not output.is_file():  # a device or a pipe would be replaced when the file is made again
+        raise UsageError(f"the {what} {output} is no ordinary file and was not touched; choose another place")
     lock = Lock(_lock_path(output))
     try:
         lock.acquire(f"the {what} {output}")

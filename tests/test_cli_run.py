@@ -72,6 +72,16 @@ def test_stdout_holds_nothing_but_the_json(shop: Desk) -> None:
 # Where the job comes from and where results go
 
 
+def test_results_do_not_take_the_place_of_a_pipe_or_a_device(shop: Desk) -> None:
+    shop.job([create("acme")])
+    os.mkfifo(shop.folder / "pipe")
+    ended = shop.run("-o", "pipe", code=2)
+
+    assert "pipe is no ordinary file and was not touched" in ended.err
+    assert (shop.folder / "pipe").is_fifo()
+    assert shop.requests() == 0
+
+
 def test_results_go_to_the_current_folder_under_the_jobs_name(shop: Desk) -> None:
     (shop.folder / "jobs").mkdir()
     shop.job([create("acme")], "jobs/first.jsonl")

@@ -65,10 +65,10 @@ RED, BIG = Option(set="15", id="47", value="czerwony"), Option(set="99", id="91"
 
 
 def test_options_are_found_whatever_their_order_and_their_text_goes_along(tmp_path: Path) -> None:
-    rows = ["5,,99:91 | 15:47,,100,,1:2|3:4=grande", "5,,,,101,,"]
+    rows = ["5,,15:47 | 99:91,,100,,1:2|3:4=grande", "5,,,,101,,"]
     products = read_map(wrote(tmp_path, "\n".join([HEADER, *rows])))
 
-    both, alone = item("5", "", "", RED, BIG), item("5", "", "", RED)
+    both, alone = item("5", "", "", BIG, RED), item("5", "", "", RED)
     row, other = products.find(both), products.find(alone)
     assert row is not None
     assert other is not None
@@ -206,23 +206,26 @@ def test_rows_that_nobody_filled_in_are_no_error(tmp_path: Path) -> None:
 
 
 def test_the_template_lists_each_product_once_and_keeps_what_is_filled_in(tmp_path: Path) -> None:
-    products = read_map(wrote(tmp_path, f"{HEADER}\n5,,15:47,,100,,1:2=x\n"))
+    rows = "5,,15:47,,100,,1:2=x\n6,,99:91 | 15:47,,101,,3:4 | 1:2\n"
+    products = read_map(wrote(tmp_path, f"{HEADER}\n{rows}"))
     seen = Seen(products)
     for each in (
         Item(quantity="1", product="5", sku="a", name="Blusa, ação", options=(RED,)),
         Item(quantity="2", product="5", sku="b", name="another word", options=(RED,)),
         Item(quantity="2", sku="only-sku", name="=1+1"),
+        Item(quantity="1", product="6", options=(RED, BIG)),
     ):
         seen.see(each)
     path = tmp_path / "template.csv"
 
     write_template(path, seen)
 
-    header, first, second = path.read_text(encoding="utf-8-sig").splitlines()
+    header, first, second, third = path.read_text(encoding="utf-8-sig").splitlines()
     assert header.split(",")[0] == "source_product"
     assert first == '5,,15:47,a,"Blusa, ação",100,,1:2=x'
     assert second == ",,,only-sku,'=1+1,,,"
-    assert len(read_map(path).rows) == 2
+    assert third == "6,,99:91 | 15:47,,,101,,3:4 | 1:2", "each target option beside the one it stands for"
+    assert len(read_map(path).rows) == 3
     write_template(path, seen)
     path.write_text("filled in by hand\n")
     with pytest.raises(UsageError, match="is there already and was not touched"):

@@ -1,6 +1,7 @@
 """`--metrics` keeps a file in the Prometheus text format that its own parser reads, whole at any time."""
 
 import asyncio
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -120,6 +121,14 @@ async def test_a_folder_that_is_not_there_is_told_before_the_run_begins(tmp_path
     with pytest.raises(UsageError, match="--metrics"):
         async with measured(tmp_path / "no" / "run.prom", list):
             raise AssertionError
+
+
+async def test_a_pipe_or_device_is_not_replaced_by_the_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is no ordinary file and was not replaced"):
+        async with measured(tmp_path / "pipe", list):
+            pass
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_every_metric_stands_in_the_documentation_with_type_and_labels() -> None:

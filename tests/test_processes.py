@@ -9,16 +9,17 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 import storming
@@ -30,8 +31,11 @@ import batchcart as package
 from batchcart.lanes import Watch
 from batchcart.runs import RunOptions, run_job
 from batchcart.shards.dealing import dealt
+from batchcart.shards.frames import Halt, Wire
 from batchcart.shards.processes import Died, Processes
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 LIMITS = {"3dcart": "bucket 10 leak 20/s", "tray": "30/s", "shoplo": "25/s"}
 
 
@@ -255,6 +259,60 @@ def test_a_signal_before_the_processes_are_ready_ends_without_a_trace(shop: Desk
     assert process.returncode == 3
     assert shop.requests() == 0
     shop.run("--processes", "3", code=0)
+
+
+class Speechless(Executor):
+    """Three seats whose shards come to the journal and never say that they are ready."""
+
+    def __init__(self) -> None:
+        self.taken = asyncio.Event()
+        self.ends = list[Future[Any]]()
+        self.callers = ExitStack()
+
+    def submit(self, _fn: Callable[_P, _T], /, *args: _P.args, **_named: _P.kwargs) -> "Future[_T]":
+        shard: Any = args[0]
+        self.callers.enter_context(socket.socket(socket.AF_UNIX)).connect(shard.address)
+        end: Future[_T] = Future()
+        self.ends.append(end)
+        if len(self.ends) == 3:
+            self.taken.set()
+        return end
+
+
+def test_processes_that_are_stopped_while_they_arrive_leave_no_trace(
+    shop: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(shop.folder / "state"))
+    monkeypatch.chdir(shop.folder)
+    shop.job(everywhere(1))
+    seats, troubles = Speechless(), list[dict[str, Any]]()
+
+    async def stopped() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, trouble: troubles.append(trouble))
+        run = asyncio.create_task(run_job(RunOptions("job.jsonl", processes=3), Watch(), lambda: seats))
+        await seats.taken.wait()
+        await asyncio.sleep(0.05)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        for end in seats.ends:
+            end.set_result("")
+        await asyncio.wait([run])
+
+    with seats.callers:
+        asyncio.run(stopped())
+    assert troubles == []
+
+
+async def test_what_is_sent_to_a_process_that_is_gone_is_lost_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        wire = Wire(*await asyncio.open_unix_connection(sock=ours))
+        theirs.close()
+        assert await wire.receive() is None
+        await wire.close()
+        for _ in range(10):
+            wire.send(Halt())
+    assert caplog.messages == []
 
 
 @contextmanager

@@ -169,6 +169,19 @@ async def test_an_answers_trailers_are_no_headers_of_the_next_answer(tmp_path: P
     ]
 
 
+async def test_half_an_answer_that_nobody_asked_for_does_not_become_the_next_ones(tmp_path: Path) -> None:
+    stray = b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"stray":true}'
+
+    async def act(writer: asyncio.StreamWriter, number: int) -> None:
+        await say(writer, OK + stray[:20] if number == 1 else stray[20:] + OK)
+
+    async with serving(act) as (_, address), connected(account(tmp_path, address)) as send:
+        await send(request("GET"), lambda: None)
+        await asyncio.sleep(0.02)
+        reply = await send(request("GET"), lambda: None)
+    assert not isinstance(reply, Response) or b"stray" not in reply.body
+
+
 @pytest.mark.parametrize("hint", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
 async def test_hints_before_the_answer_are_passed_over(tmp_path: Path, hint: bytes) -> None:
     async with serving(lambda writer, _: say(writer, b"HTTP/1.1 %s\r\n\r\n" % hint * 3 + OK)) as (_, address):

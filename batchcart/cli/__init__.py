@@ -72,7 +72,7 @@ class Commands(click.Group):
 def cli() -> None:
     """Run a JSONL file of shopping-cart operations against 3dcart, Tray and Shoplo shops.
 
-    First try: batchcart run jobs/quickstart.jsonl
+    First try: batchcart init. In a checkout, without a shop: batchcart run jobs/quickstart.jsonl
     """
 
 

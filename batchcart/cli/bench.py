@@ -1,5 +1,6 @@
 """Owns `batchcart bench`: its options and output; the benchmark itself is bench/'s."""
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from batchcart.cli.output import show
 from batchcart.errors import UsageError
 from batchcart.loops import in_loop
 
+_PRODUCT = re.compile("[0-9]{1,18}")
 _MIXES = "\n".join(f"  {name}: {mix}" for name, mix in NAMED.items())
 
 
@@ -62,6 +64,8 @@ def command(
     counted = parse_mix(mix)
     if items is not None:
         counted = Mix(counted.create, items, counted.update, counted.get, counted.delete)
+    if product is not None and not _PRODUCT.fullmatch(product):
+        raise UsageError(f"--product {product!r} is no product's id: on every platform that is a whole number")
     settings = Settings(counted, carts, product or "1", seed, concurrency)
     if account is None:
         with work_folder(keep) as folder, sandbox(platform or "tray", accounts or 1, limits, folder) as place:

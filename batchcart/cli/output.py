@@ -16,7 +16,7 @@ _STEERING_BUT_COLOURS = re.compile(rf"(?!\x1b\[\d+m){_STEERING.pattern}")
 
 
 def harmless(text: str, *, colours: bool = False) -> str:
-    """The text with what would steer a terminal, or turn its words around, as ``\\uXXXX``.
+    """The text with what would steer a terminal, or turn its words around, written as JSON escapes it.
 
     Shops and job files may say such things. In JSON it means the same.
     """
@@ -39,7 +39,9 @@ def show(text: str) -> None:
     if sys.stdout is None:  # so it is in a process that was started with it closed
         return
     try:
-        sys.stdout.buffer.write(f"{harmless(text, colours=_has_colours())}\n".encode(sys.stdout.encoding, "backslashreplace"))
+        sys.stdout.buffer.write(
+            f"{harmless(text, colours=_has_colours())}\n".encode(sys.stdout.encoding, "backslashreplace")
+        )
         sys.stdout.flush()
     except OSError as error:
         # What is left in the buffer would fail once more when the process ends.

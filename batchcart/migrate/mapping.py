@@ -38,14 +38,14 @@ Key = tuple[str, ...]
 class Mapped:
     """A row of the map: its line in the file, and what stands for the source's product.
 
-    ``for_options`` says that it looks for the item's options too, so that what it names stands for them.
+    ``for_options`` are the item's options that it looks for; ``options`` stand for them in the same order.
     """
 
     line: int
     product: str = ""
     variant: str = ""
     options: tuple[Option, ...] = ()
-    for_options: bool = False
+    for_options: tuple[Option, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -80,13 +80,17 @@ def mapped(item: Item, row: Mapped, index: int) -> tuple[Item, list[Loss]]:
     Options are keys of the source shop, so only the map brings new ones; a text that goes with one goes along.
     """
     path, options, losses = f"items[{index}].options", list(row.options), []
-    for place, option in enumerate(item.options):
+    order = [(option.set, option.id) for option in row.for_options]
+    for option in item.options:
+        place = order.index((option.set, option.id)) if row.for_options else 0
         if not row.for_options:
             losses.append(Loss(path, option_text(option), "the product map names no option for it"))
         elif option.value and place < len(options):
             options[place] = structs.replace(options[place], value=options[place].value or option.value)
         elif option.value:
             losses.append(Loss(path, option_text(option), "the product map has no option to take its text"))
+        if row.for_options:
+            order[place] = "", ""  # one option may be chosen twice
     return structs.replace(item, product=row.product, variant=row.variant, options=tuple(options)), losses
 
 
@@ -213,7 +217,7 @@ def _row(line: int, cells: Mapping[str, str]) -> Mapped:
         cells.get("target_product", ""),
         cells.get("target_variant", ""),
         _options(cells, "target_options"),
-        for_options=bool(cells.get("source_options")),
+        for_options=_options(cells, "source_options"),
     )
 
 

@@ -21,6 +21,7 @@ class Seen:
     products: ProductMap | None = None
     named: dict[Product, tuple[str, str]] = field(default_factory=dict)
     targets: dict[Product, tuple[str, str, str]] = field(default_factory=dict)
+    orders: dict[Product, str] = field(default_factory=dict)
 
     def see(self, item: Item) -> Product:
         """Note the item's product."""
@@ -30,6 +31,7 @@ class Seen:
             self.named[product] = item.sku, item.name
             if self.products is not None and (row := self.products.find(item)):
                 self.targets[product] = (row.product, row.variant, " | ".join(map(option_text, row.options)))
+                self.orders[product] = " | ".join(map(option_text, row.for_options))
         return product
 
 
@@ -50,7 +52,8 @@ def write_template(path: Path, seen: Seen) -> None:
 
 def _rows(seen: Seen) -> Iterator[tuple[str, ...]]:
     for product, (sku, name) in seen.named.items():
-        yield (*product[:3], sku, _harmless(name), *seen.targets.get(product, ("", "", "")))
+        options = seen.orders.get(product) or product[2]
+        yield (*product[:2], options, sku, _harmless(name), *seen.targets.get(product, ("", "", "")))
 
 
 def _harmless(name: str) -> str:

@@ -116,6 +116,8 @@ class Wire:
 
     def send(self, frame: Frame) -> None:
         """Send a frame; where the other end is gone it is lost, and ``receive`` says so."""
+        if self._writer.is_closing():  # uvloop raises there, asyncio warns
+            return
         text = _encode(frame)
         self._writer.write(len(text).to_bytes(_LENGTH) + text)
 

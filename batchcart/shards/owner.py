@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -117,9 +117,10 @@ async def _manned(shards: Sequence[Shard], executor: Callable[[], Executor]) -> 
     async def arrive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wire = Wire(reader, writer)
         wires.append(wire)
-        if isinstance(ready := await wire.receive(), Ready):
-            crews[ready.shard].pid = ready.pid
-            crews[ready.shard].wire.set_result(wire)
+        with suppress(asyncio.CancelledError):  # asyncio would show it with a traceback, and nobody waits for this task
+            if isinstance(ready := await wire.receive(), Ready):
+                crews[ready.shard].pid = ready.pid
+                crews[ready.shard].wire.set_result(wire)
 
     with executor() as seats:
         try:
