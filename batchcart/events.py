@@ -168,8 +168,8 @@ class LimitLearnt(_Told, frozen=True):
     def __str__(self) -> str:
         less = f"less than {self.limit}" if self.limit else "and the config sets no limit"
         return (
-            f"account {self.account!r}: the shop allows about {rate(self.per_second)}, {less}; going by that. "
-            "If it stays so, put it under limits in the config"
+            f"account {self.account!r}: the shop allows about {_alike(self.per_second, self.limit)}, {less}; going by "
+            "that. If it stays so, put it under limits in the config"
         )
 
 
@@ -292,10 +292,18 @@ def clock(at: float) -> str:
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
+
+
+def _alike(per_second: float, limit: str) -> str:
+    """A rate in the unit of the limit that it is compared with."""
+    unit = limit.rpartition("/")[2]
+    return f"{per_second * _SECONDS[unit]:.3g}/{unit}" if unit in _SECONDS else rate(per_second)
+
+
 def rate(per_second: float) -> str:
     """A rate in the unit in which it is a number that one can imagine."""
-    units = (("s", 1), ("min", 60), ("h", 3600), ("day", 86400))
-    unit, seconds = next((found for found in units if per_second * found[1] >= 1), units[-1])
+    unit, seconds = next((found for found in _SECONDS.items() if per_second * found[1] >= 1), ("day", 86400))
     return f"{per_second * seconds:.3g}/{unit}"
 
 

@@ -46,7 +46,7 @@ def check_strictly(text: bytes) -> None:
 
 def _has_odd_numbers(text: bytes) -> bool:
     """Whether a number may be too small or too large for a float; most text is told apart without a pattern."""
-    if (text.find(b"e-") >= 0 or text.find(b"E-") >= 0) and _TINY.search(text):
+    if text.find(b"-") >= 0 and (text.find(b"e-") >= 0 or text.find(b"E-") >= 0) and _TINY.search(text):
         return True
     for place in range(_LONGEST_NUMBER, len(text), _LONGEST_NUMBER + 1):
         if b"0" <= text[place : place + 1] <= b"9":  # so many digits in a row stand on at least one of these places

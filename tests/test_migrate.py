@@ -93,7 +93,7 @@ def losses(shop: Desk) -> list[Any]:
     ("source", "target"), [("sklep", "acme"), ("loja", "acme"), ("acme", "loja"), ("acme", "sklep")]
 )
 def test_carts_arrive_but_for_what_the_loss_report_names(shop: Desk, source: str, target: str) -> None:
-    brought(shop, source, FEW)
+    brought(shop, source, MANY)
     write_map(shop.folder / "map.csv", PLATFORMS[source], PLATFORMS[target])
     migrate(shop, source, target, "--ids", "in.results.jsonl")
     assert wrong_after(shop, shop.folder / "moved", target) == []

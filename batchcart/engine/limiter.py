@@ -29,9 +29,9 @@ _PACED = 60.0  # longer windows are quotas: spent as they come, not stretched ov
 def margin(window: Window, jitter: float) -> float:
     """Seconds added to a window, because requests do not take equally long to reach the shop.
 
-    It grows with the measured ``jitter``, but costs at most 0.6 % of the window's rate.
+    It grows with the measured ``jitter``, but costs at most 0.7 % of the window's rate.
     """
-    return min(max(_LEAST_MARGIN, 0.002 + 5 * jitter), max(_LEAST_MARGIN, 0.006 * window.seconds))
+    return min(max(_LEAST_MARGIN, 0.002 + 5 * jitter), max(_LEAST_MARGIN, 0.007 * window.seconds))
 
 
 def next_slot(last: float, window: Window, now: float) -> float:

@@ -204,6 +204,8 @@ def _named(key: Key) -> str:
             return f"source_sku: {quoted(sku)}"
         case ("ids", "", variant, _):
             return f"source_variant: {quoted(variant)}"
+        case ("ids", product, "", options) if not options:
+            return f"source_product: {quoted(product)}, without a variant and options,"
         case ("ids", product, variant, options):
             return f"source_product: {quoted(product)}" + "".join(
                 f" {name} {quoted(text)}" for name, text in (("variant", variant), ("options", options)) if text

@@ -269,7 +269,10 @@ def _checked(options: MigrateOptions, begun: State) -> State:
     try:
         state = msgspec.json.decode((options.folder / _STATE).read_bytes(), type=State)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{options.folder / _STATE} cannot be read: {error}; begin in another --folder") from None
+        raise UsageError(
+            f"{options.folder / _STATE} cannot be read: {error}. Its carts may be made already: go on with the steps "
+            "one by one (`batchcart run`, `batchcart verify`) in that folder, or put back a copy of the file"
+        ) from None
     changed = [key for key in sorted({*state.task, *begun.task}) if state.task.get(key) != begun.task.get(key)]
     converted = state.done.get("convert")
     if converted is not None and converted.product_map != fingerprint(options.product_map):

@@ -37,7 +37,7 @@ def shown(body: bytes) -> str:
 def described(response: Response) -> str:
     """The answer in words, for a sentence: its status, and what kind of thing came with it."""
     body = response.body.strip()
-    if 300 <= response.status < 400:
+    if _redirects(response):
         return f"HTTP {response.status}, a redirect to {_target(response)}"
     if not body:
         return f"HTTP {response.status} with an empty body"
@@ -76,7 +76,7 @@ def http_trouble(exchange: Exchange, said: int = 0) -> Busy | Failing | None:
 
 def rejected(response: Response, said: str = "") -> Refused:
     """The platform said no; ``said`` is its own reason where it gave one."""
-    if 300 <= response.status < 400:
+    if _redirects(response):
         said = (
             f"the shop redirects to {_target(response)} (HTTP {response.status}); redirects are not followed: "
             "check the account's address"
@@ -99,6 +99,10 @@ def evidence(past: Past, why: str) -> str:
 def _says_something(exchange: Exchange) -> bool:
     body = exchange.response.body
     return value_of(body) is not None or (readable(body) and not exchange.request.writes)
+
+
+def _redirects(response: Response) -> bool:
+    return 300 <= response.status < 400 and response.status != 304  # which says "not modified" to nobody who asked
 
 
 def _target(response: Response) -> str:

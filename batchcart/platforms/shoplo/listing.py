@@ -10,6 +10,7 @@ from batchcart.neutral import NoCart
 from batchcart.platforms.reading import object_of, text_of
 from batchcart.platforms.shoplo.answers import raw_rows
 from batchcart.platforms.shoplo.requests import PAGE
+from batchcart.platforms.verdicts import shown
 
 _LARGEST = (1 << 63) - 1
 
@@ -39,7 +40,7 @@ def _line(text: bytes) -> ListedLine:
     row = object_of(text)
     number, key = text_of(row.get("id")), text_of(row.get("user_key"))
     if not (number.isascii() and number.isdecimal() and int(number[:20]) <= _LARGEST and key):
-        raise NoCart("a row in it has no number as its id, or no user_key")
+        raise NoCart(f"a row in it has no number as its id, or no user_key: {shown(text[:200])}")
     return ListedLine(int(number), key, text)
 
 
