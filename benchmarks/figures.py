@@ -51,6 +51,7 @@ class Row(msgspec.Struct, frozen=True):
     curves: list[Curve] = []
     notes: list[str] = []
     seconds: float = 0.0
+    date: str = ""
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -71,7 +71,7 @@ def _facts(report: Report) -> Iterator[str]:
 
 def _row(row: Row, plots: Mapping[str, str]) -> Iterator[str]:
     yield f"\n## {row.title}\n"
-    yield f"`python benchmarks/run.py --only {row.name}`, {row.seconds:.0f} s.\n"
+    yield f"`python benchmarks/run.py --only {row.name}`, {row.date}, {row.seconds:.0f} s.\n"
     for table in row.tables:
         yield from _shown(table)
     yield from (f"{note}\n" for note in row.notes)

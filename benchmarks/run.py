@@ -3,7 +3,7 @@
 python benchmarks/run.py                      all rows, about 20 minutes; writes benchmarks/REPORT.md
 python benchmarks/run.py --quick              a smoke test of a minute or two
 python benchmarks/run.py --only speed peers   some rows
-python benchmarks/run.py --results FILE       keeps the figures there as JSON
+python benchmarks/run.py --results FILE       keeps the figures there as JSON; with --only the other rows stay
 """
 
 import argparse
@@ -56,8 +56,10 @@ def main() -> None:
         bench = Bench(Path(folder), server, quick=given.quick)
         bench.loops = loops_of(bench.folder, bench.job(generate.Job(1)), bench.config())
         rows = [_measured(bench, name) for name in given.only or ROWS]
+    if given.only and given.results and given.results.exists():
+        rows = _among(rows, msgspec.json.decode(given.results.read_bytes(), type=Report).rows)
     report = Report(
-        datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        _now(),
         given.quick,
         machine(),
         versions(),
@@ -77,7 +79,17 @@ def _measured(bench: Bench, name: str) -> Row:
     row: Row = importlib.import_module(ROWS[name]).measure(bench)
     for figure in row.figures:
         print(f"    {_told(figure)}", file=sys.stderr)
-    return msgspec.structs.replace(row, seconds=time.monotonic() - began)
+    return msgspec.structs.replace(row, seconds=time.monotonic() - began, date=_now())
+
+
+def _among(fresh: list[Row], kept: list[Row]) -> list[Row]:
+    """The rows that were measured now, in the place of the old ones of their names."""
+    rows = {row.name: row for row in (*kept, *fresh)}
+    return [rows[name] for name in ROWS if name in rows]
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _told(figure: Figure) -> str:

@@ -14,7 +14,7 @@ from processes import SERVER_CORE, Process, alive, pin
 from workbench import Bench, forget, run_words
 
 _FRAME = re.compile(r"(?P<function>.*) \((?P<path>.*?)(:\d+)?\)$")
-_LIBRARIES = ("aiohttp", "asyncio", "uvloop", "yarl", "multidict")
+_LIBRARIES = ("aiohttp", "asyncio", "selectors", "uvloop", "yarl", "multidict")
 _LEAST = 0.005  # of all samples, to be worth a line
 
 

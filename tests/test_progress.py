@@ -86,7 +86,7 @@ def test_ctrl_c_leaves_the_message_and_the_cursor_below_it(shop: Desk) -> None:
 def test_a_second_ctrl_c_leaves_the_terminal_clean_too(shop: Desk) -> None:
     shop.hook("acme", "hang")
     with terminal(*RUN, folder=shop.folder) as shown:
-        until(drawn(shown))
+        until(lambda: re.search(r"acme +0/40 +\S+ +[1-9]", shown.text))  # something is in flight, and stays there
         shown.process.send_signal(signal.SIGINT)
         until(lambda: "SIGINT" in shown.text and drawn(shown)())
         shown.process.send_signal(signal.SIGINT)
