@@ -103,7 +103,8 @@ def open_mall() -> Iterator[Mall]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "COLUMNS": "200"}
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**buffered, "XDG_STATE_HOME": str(folder / "state"), "COLUMNS": "200"}
 
 
 def argv(*words: str | Path) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from shopping import Desk, Ended, Mall, add, argv, batchcart, create, desk, get, line, open_mall, until
+from shopping import Desk, Ended, Mall, add, argv, batchcart, create, desk, environment, get, line, open_mall, until
 
 from batchcart.cli import COMMANDS
 from batchcart.sandbox.calls import Call
@@ -122,7 +122,9 @@ def test_no_command_line_whatever_shows_a_traceback(tmp_path: Path) -> None:
 def test_a_full_disk_under_the_output_is_told_in_a_sentence(tmp_path: Path) -> None:
     for words in (["schema"], ["platforms"], ["--help"]):
         with Path("/dev/full").open("wb") as full:
-            done = subprocess.run(argv(*words), cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, check=False)
+            done = subprocess.run(
+                argv(*words), cwd=tmp_path, env=environment(tmp_path), stdout=full, stderr=subprocess.PIPE, check=False
+            )
         assert done.returncode == 3
         assert done.stderr.count(b"\n") == 1
         assert b"No space left" in done.stderr

@@ -87,3 +87,12 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
     assert len(commands) == 1
     assert "README.md" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_figures_are_those_of_the_benchmark_report() -> None:
+    quoted = README.partition("## How fast\n")[2].partition("\n## ")[0]
+    rows = [line for line in quoted.splitlines() if line.startswith("| ")][2:]
+    reported = (ROOT / "benchmarks" / "REPORT.md").read_text().splitlines()
+
+    assert len(rows) > 5
+    assert [row for row in rows if row not in reported] == []

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from batchcart import __version__
-from batchcart.cli.output import say
+from batchcart.cli.output import let_go, say
 from batchcart.cli.usage import usage_text
 from batchcart.errors import BatchcartError, Stopped, quoted, suggestion
 
@@ -94,4 +94,5 @@ def main() -> None:
     except OSError as error:
         say(f"batchcart: {error.filename or 'the output'}: {error.strerror or error}")
         code = 3
+    let_go()
     sys.exit(code if isinstance(code, int) else 0)

@@ -44,10 +44,19 @@ def show(text: str) -> None:
         )
         sys.stdout.flush()
     except OSError as error:
-        # What is left in the buffer would fail once more when the process ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go()
         if not isinstance(error, BrokenPipeError):
             raise Stopped(f"the output cannot be written: {error.strerror}") from None
+
+
+def let_go() -> None:
+    """Drop what stdout and stderr do not take: it would fail once more when the process ends, and change its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def show_json(document: object) -> None:
