@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.engine.retry import Budget, backoff, probe_wait, retry_after
+from batchcart.engine.retry import Budget, backoff, probe_wait, retry_after, throttle_pause
 
 NOW = 1_800_000_000.0
 
@@ -89,3 +89,13 @@ def test_five_answers_earn_one_retry() -> None:
     for _ in range(10):
         budget = budget.earned()
     assert budget.spent(100.0)[1] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_first_pause_after_a_429_is_part_of_the_window_and_each_further_one_doubles_it() -> (
+    None
+):
+    rng = random.Random(1)
+    for window, first in ((1.0, 0.25), (60.0, 1.0)):
+        pauses = [throttle_pause(times, window, rng) for times in range(1, 9)]
+        wanted = [min(8.0, first * 2**times) for times in range(8)]
+        assert all(least <= pause <= 1.3 * least for pause, least in zip(pauses, wanted, strict=True))

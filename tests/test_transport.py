@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from batchcart import transport
 from batchcart.accounts import Account, read_config
 from batchcart.errors import UsageError
 from batchcart.exchange import NotSent, Request, Response, Unanswered
@@ -394,3 +395,21 @@ async def test_many_requests_at_once_each_are_counted_once(tmp_path: Path) -> No
     assert sum(isinstance(reply, Response) for reply in replies) == sum(
         n % 3 != 0 for n in range(1, len(server.seen) + 1)
     )
+
+
+async def test_a_connection_that_nobody_uses_is_closed_by_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_KEPT_ALIVE", 0.1)
+    closed = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        assert await reader.read() == b""
+        closed.set()
+        writer.close()
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with listener, connected(account(tmp_path, address)) as send:
+        assert isinstance(await send(request("GET"), lambda: None), Response)
+        await asyncio.wait_for(closed.wait(), 5)

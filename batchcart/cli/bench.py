@@ -10,6 +10,7 @@ import msgspec
 from batchcart.bench.mix import NAMED, Mix, parse_mix
 from batchcart.bench.place import Place, allowing, sandbox, work_folder
 from batchcart.bench.running import Report, Settings, run_bench
+from batchcart.cli import options as shared
 from batchcart.cli.alive import watched
 from batchcart.cli.bench_text import compared_text, report_text
 from batchcart.cli.output import show
@@ -31,10 +32,10 @@ _MIXES = "\n".join(f"  {name}: {mix}" for name, mix in NAMED.items())
 @click.option("--product", metavar="ID", help="Product (Shoplo: variant) that is put into carts [the sandbox's].")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same job.")
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Operations in flight per account [8].")
-@click.option("--config", type=click.Path(path_type=Path), help="Config file [batchcart.toml].")
+@shared.config
 @click.option("--keep", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep job, results and journal there.")
 @click.option("--compare", type=click.Path(path_type=Path), metavar="FILE", help="Show beside an earlier --json.")
-@click.option("--progress", type=click.Choice(["auto", "plain", "none"]), default="auto", show_default=True)
+@shared.progress
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
     account: str | None,

@@ -7,6 +7,7 @@ import click
 
 from batchcart.accounts import Entry, config_path, read_config
 from batchcart.checking import dry_request
+from batchcart.cli import options as shared
 from batchcart.cli.linecount import checking_shown
 from batchcart.cli.output import show, show_json
 from batchcart.cli.screen import Screen
@@ -27,7 +28,7 @@ _UNCHECKED = (
 
 @click.command("check")
 @click.argument("job")
-@click.option("--config", type=click.Path(path_type=Path), help="Config file [batchcart.toml].")
+@shared.config
 @click.option("--account", metavar="NAME", help="Account of the lines that name none.")
 @click.option("--allow-unknown-fields", is_flag=True, help="Let data fields through that the documents lack.")
 @click.option("--show-requests", is_flag=True, help="Print each line's request, with placeholders for ids.")

@@ -9,6 +9,7 @@ import click
 
 from batchcart.accounts import Entry, config_path, read_config
 from batchcart.checkup import Finding, examined, fine, to_mend
+from batchcart.cli import options as shared
 from batchcart.cli.output import coloured, show, show_json
 from batchcart.errors import UsageError, quoted, suggestion
 from batchcart.platforms import platforms
@@ -19,7 +20,7 @@ _AT_ONCE = 50  # accounts that are asked side by side
 
 @click.command("doctor")
 @click.argument("accounts", nargs=-1, metavar="[ACCOUNT]...")
-@click.option("--config", type=click.Path(path_type=Path), help="Config file [batchcart.toml].")
+@shared.config
 @click.option("--offline", is_flag=True, help="Ask no shop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(accounts: tuple[str, ...], config: Path | None, *, offline: bool, as_json: bool) -> int:

@@ -13,6 +13,7 @@ import msgspec
 
 from batchcart.accounts import DEFAULT_FILE, Entry, config_path, is_secret
 from batchcart.adapter import Adapter, SecretReference
+from batchcart.cli import options as shared
 from batchcart.cli import questions
 from batchcart.cli.output import say, show
 from batchcart.errors import UsageError, quoted, suggestion
@@ -71,7 +72,7 @@ def _settings_options(command: Command) -> Command:
 @click.option("--account", metavar="NAME", help="What job files call the shop [from the address].")
 @click.option("--address", metavar="URL", help="The shop's address: secure_url, api_address or base_url.")
 @_settings_options
-@click.option("--config", type=click.Path(path_type=Path), help="Config file [batchcart.toml].")
+@shared.config
 @click.option("--no-try", is_flag=True, help="Do not try the credentials.")
 def command(
     platform: str | None,

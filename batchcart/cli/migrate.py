@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from batchcart.adapter import Filters
+from batchcart.cli import options as shared
 from batchcart.cli.alive import watched
 from batchcart.cli.export import moment
 from batchcart.cli.output import say, show
@@ -26,22 +27,13 @@ from batchcart.migrate.reading import Reader
     type=click.Path(path_type=Path),
     help="Carts to move: keys, one a line, or the result file of a run (Tray and 3dcart need it).",
 )
-@click.option("--since-id", default="", metavar="N", help="Lines with greater numbers only (Shoplo).")
-@click.option("--created-after", default="", metavar="TIME", help="Lines created from then on (Shoplo).")
-@click.option("--created-before", default="", metavar="TIME", help="Lines created until then (Shoplo).")
-@click.option("--user-key", default="", metavar="KEY", help="Lines of this cart only (Shoplo).")
+@shared.filters
 @click.option("--strict", is_flag=True, help="Make no cart if anything would be lost.")
 @click.option("--allow-unused", is_flag=True, help="Let the map name products that no cart has.")
-@click.option("--config", type=click.Path(path_type=Path), help="Config file [batchcart.toml].")
+@shared.config
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Requests in flight per account [8].")
-@click.option(
-    "--patience",
-    type=click.FloatRange(0),
-    default=30.0,
-    show_default=True,
-    help="Minutes to wait for a shop that is down.",
-)
-@click.option("--progress", type=click.Choice(["auto", "plain", "none"]), default="auto", show_default=True)
+@shared.patience
+@shared.progress
 def command(
     source: str,
     target: str,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from batchcart.cli import options as shared
 from batchcart.cli.alive import watched
 from batchcart.cli.output import show, show_json
 from batchcart.cli.summary_text import summary_text
@@ -15,16 +16,10 @@ from batchcart.summary import Summary
 @click.command("run")
 @click.argument("job")
 @click.option("-o", "--results", type=click.Path(dir_okay=False, path_type=Path), help="Result file [JOB's name].")
-@click.option("--config", type=click.Path(path_type=Path), help="Config file [batchcart.toml].")
+@shared.config
 @click.option("--account", metavar="NAME", help="Account of the lines that name none.")
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Operations in flight per account [8].")
-@click.option(
-    "--patience",
-    type=click.FloatRange(0),
-    default=30.0,
-    show_default=True,
-    help="Minutes to wait for a shop that is down.",
-)
+@shared.patience
 @click.option(
     "--processes",
     type=click.IntRange(1, MOST_PROCESSES),
@@ -36,7 +31,7 @@ from batchcart.summary import Summary
 @click.option("--fresh", is_flag=True, help="Start over; the old files are kept under a number.")
 @click.option("--in-order", is_flag=True, help="Sort the result file by line at the end.")
 @click.option("--allow-unknown-fields", is_flag=True, help="Let data fields through that the documents lack.")
-@click.option("--progress", type=click.Choice(["auto", "plain", "none"]), default="auto", show_default=True)
+@shared.progress
 @click.option(
     "--log", type=click.Path(dir_okay=False, path_type=Path), help="Append what a person must see, as JSON lines."
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from batchcart.cli import options as shared
 from batchcart.cli.output import say_aloud, show
 from batchcart.cli.summary_text import summary_text
 from batchcart.errors import UsageError
@@ -14,7 +15,7 @@ from batchcart.settling import settle_by_hand, settle_by_reading
 
 @click.command("settle")
 @click.argument("results", type=click.Path(path_type=Path))
-@click.option("--config", type=click.Path(path_type=Path), help="Config file [batchcart.toml].")
+@shared.config
 @click.option("--line", type=click.IntRange(1), help="Settle this line by hand.")
 @click.option(
     "--done", multiple=True, metavar="KEY=VALUE", help="It happened; its ids, as in OrderKey=6F027F81ggx48to."

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import orjson
 
+from batchcart.cli import options as shared
 from batchcart.cli.alive import watched
 from batchcart.cli.output import show, show_json
 from batchcart.cli.table_text import table_text
@@ -20,9 +21,9 @@ _LISTED = 20
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The job file to write."
 )
-@click.option("--config", type=click.Path(path_type=Path), help="Config file [batchcart.toml].")
+@shared.config
 @click.option("--force", is_flag=True, help="Take back what somebody changed since, too.")
-@click.option("--progress", type=click.Choice(["auto", "plain", "none"]), default="auto", show_default=True)
+@shared.progress
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(results: Path, output: Path, config: Path | None, progress: str, *, force: bool, as_json: bool) -> int:
     """Write the job that takes back what a run did, and list what cannot be.

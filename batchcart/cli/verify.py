@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from batchcart.cli import options as shared
 from batchcart.cli.alive import watched
 from batchcart.cli.output import show
 from batchcart.cli.table_text import table_text
@@ -24,16 +25,10 @@ from batchcart.migrate.verify import Verified, VerifyOptions, verify
     required=True,
     help="Product map that the job was made with.",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="Config file [batchcart.toml].")
+@shared.config
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Requests in flight [8].")
-@click.option(
-    "--patience",
-    type=click.FloatRange(0),
-    default=30.0,
-    show_default=True,
-    help="Minutes to wait for a shop that is down.",
-)
-@click.option("--progress", type=click.Choice(["auto", "plain", "none"]), default="auto", show_default=True)
+@shared.patience
+@shared.progress
 def command(
     carts: Path,
     results: Path,

@@ -1,0 +1,33 @@
+"""Owns the options that several commands have with the same meaning; what they do with them is theirs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+config = click.option("--config", type=click.Path(path_type=Path), help="Config file [batchcart.toml].")
+patience = click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    help="Minutes to wait for a shop that is down.",
+)
+progress = click.option("--progress", type=click.Choice(["auto", "plain", "none"]), default="auto", show_default=True)
+
+_FILTERS = (
+    click.option("--since-id", default="", metavar="N", help="Lines with greater numbers only (Shoplo)."),
+    click.option("--created-after", default="", metavar="TIME", help="Lines created from then on (Shoplo)."),
+    click.option("--created-before", default="", metavar="TIME", help="Lines created until then (Shoplo)."),
+    click.option("--user-key", default="", metavar="KEY", help="Lines of this cart only (Shoplo)."),
+)
+
+
+def filters(command: _Command) -> _Command:
+    """The options that narrow which carts a shop lists."""
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
