@@ -91,9 +91,7 @@ def test_five_answers_earn_one_retry() -> None:
     assert budget.spent(100.0)[1] == pytest.approx(0.0, abs=1e-9)
 
 
-def test_the_first_pause_after_a_429_is_part_of_the_window_and_each_further_one_doubles_it() -> (
-    None
-):
+def test_the_first_pause_after_a_429_is_part_of_the_window_and_each_further_one_doubles_it() -> None:
     rng = random.Random(1)
     for window, first in ((1.0, 0.25), (60.0, 1.0)):
         pauses = [throttle_pause(times, window, rng) for times in range(1, 9)]
