@@ -2,8 +2,8 @@
 
 It stands on aiohttp's connections, not on its session: a session sends GET, PUT and DELETE a second time when a kept
 connection drops, and here each send must have its own place under the limits, its own intent and signature. aiohttp
-opens connections (names, TLS, time-outs) and reads answers; the request's few lines are written here, in one piece, at
-the one moment from which on the shop may have acted. It also costs a third of a session's request.
+opens connections (names, TLS, time-outs); the request's few lines are written here, in one piece, at the one moment
+from which on the shop may have acted, and wire.py reads the answer. That costs a fifth of a session's request.
 
 aiohttp's error texts hold the URL, and so Tray's token: none of them is ever shown.
 """
@@ -12,40 +12,33 @@ import asyncio
 import os
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
-from aiohttp import StreamReader
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
-from aiohttp.http_parser import RawResponseMessage
 from yarl import URL
 
 from batchcart import __version__
 from batchcart.accounts import Account
 from batchcart.errors import UsageError
 from batchcart.exchange import NotSent, Request, Response, Unanswered
+from batchcart.wire import LARGEST_BODY, CutShort, NotHttp, TooLarge, Wire
 
 Send = Callable[[Request, Callable[[], None]], Awaitable[Response | NotSent | Unanswered]]
 """Sends a signed request; the callable it is given is called when its bytes begin to leave."""
-
-LARGEST_BODY = 32 << 20
-"""Bytes of an answer that are read at the most."""
 
 _KEPT_ALIVE = 4.0
 """Seconds an idle connection is kept: less than the 5 after which common servers drop it, since a write on a
 connection that the shop is just dropping is a write without an answer."""
 
 _KEPT_HEADERS = ("retry-after", "content-type", "location")
-_HINTS = (100, 102, 103)
-_LOWEST_STATUS = 200
 _UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
+_NOT_OPENED = (aiohttp.ClientError, OSError, ValueError)
+_NO_ANSWER = (NotHttp, TooLarge, CutShort, OSError)
 
 
 @asynccontextmanager
@@ -54,7 +47,7 @@ async def connected(account: Account, *, keep: tuple[str, ...] = ()) -> AsyncIte
 
     ``keep`` names headers of the answers that are wanted beside those that adapters look at.
     """
-    connections = _Connections(account, _trust(account), asyncio.get_running_loop(), (*_KEPT_HEADERS, *keep))
+    connections = _Connections(account, _trust(account), asyncio.get_running_loop(), _headers_kept(keep))
     try:
         yield connections.send
     finally:
@@ -70,10 +63,6 @@ def _trust(account: Account) -> ssl.SSLContext | bool:
         raise UsageError(f"account {account.name!r}: ca_file {account.ca_file} holds no certificates") from None
 
 
-class _TooLarge(Exception):
-    """The answer is longer than LARGEST_BODY."""
-
-
 @dataclass(slots=True)
 class _Connections:
     """The connections to one shop: idle ones with the time they became so, and those that wait for an answer.
@@ -84,11 +73,12 @@ class _Connections:
     account: Account
     trust: ssl.SSLContext | bool
     loop: asyncio.AbstractEventLoop
-    headers: tuple[str, ...]
+    headers: tuple[tuple[bytes, str], ...]
     _connector: aiohttp.TCPConnector | None = None
-    _idle: list[tuple[Connection, float]] = field(default_factory=list)
-    _waiting: dict[ResponseHandler, float] = field(default_factory=dict)
-    _overdue: set[ResponseHandler] = field(default_factory=set)
+    _opened: dict[Wire, Connection] = field(default_factory=dict)
+    _idle: list[tuple[Wire, float]] = field(default_factory=list)
+    _waiting: dict[Wire, float] = field(default_factory=dict)
+    _overdue: set[Wire] = field(default_factory=set)
     _timer: asyncio.TimerHandle | None = None
     _dropping: asyncio.TimerHandle | None = None
     _prefix: str = field(init=False)
@@ -102,33 +92,27 @@ class _Connections:
         """Send the request once and say what became of it."""
         try:
             text = self._text(request)
-            connection = self._kept() or await self._opened()
-            protocol, transport = connection.protocol, connection.transport
-            if protocol is None or transport is None or transport.is_closing():
-                connection.close()
-                raise ConnectionError
-        except (*_FAILURES, TimeoutError) as error:
+            wire = self._kept() or await self._open()
+        except (*_NOT_OPENED, TimeoutError) as error:
             return NotSent(f"{urlsplit(self.account.address).netloc} cannot be reached: {_why_not(error)}")
-        # A fresh parser: aiohttp's would add one answer's trailers to the headers of the next.
-        protocol.set_response_params(read_until_eof=True)
         leaving()
-        transport.write(text)
-        self._expect(protocol)
-        reusable = False
+        answering = wire.say(text)
+        self._expect(wire)
         try:
-            message, payload = await _answer(protocol)
-            body = payload.read_nowait() if payload.is_eof() else await _whole(payload)
-            reusable = not protocol.should_close
-        except (*_FAILURES, _TooLarge) as error:
-            return self._unanswered(error, late=protocol in self._overdue)
+            answer = await answering
+        except _NO_ANSWER as error:
+            return self._unanswered(error, late=wire in self._overdue)
+        except asyncio.CancelledError:
+            wire.fit = False
+            raise
         finally:
-            self._settle(connection, protocol, reusable=reusable)
-        return Response(message.code, body, _headers(message, self.headers))
+            self._settle(wire)
+        return Response(answer.status, answer.body, _kept_of(answer.headers, self.headers))
 
     async def close(self) -> None:
         """Close what is idle, and watch no longer."""
-        for connection, _ in self._idle:
-            connection.close()
+        for wire, _ in self._idle:
+            self._close(wire)
         self._idle.clear()
         for timer in (self._timer, self._dropping):
             if timer is not None:
@@ -145,50 +129,58 @@ class _Connections:
         said = f"{request.method} {target} HTTP/1.1\r\nHost: {self._host}\r\n"
         return f"{said}{_header_lines(request.headers)}{length}\r\n".encode() + request.body
 
-    def _kept(self) -> Connection | None:
+    def _kept(self) -> Wire | None:
         """The connection that was used last, if it is still good."""
         oldest = self.loop.time() - _KEPT_ALIVE
         while self._idle:
-            connection, since = self._idle.pop()
-            protocol = connection.protocol
-            if since >= oldest and protocol is not None and protocol.is_connected() and not protocol.should_close:
-                return connection
-            connection.close()
+            wire, since = self._idle.pop()
+            if wire.fit and since >= oldest and not wire.transport.is_closing():
+                return wire
+            self._close(wire)
         return None
 
-    async def _opened(self) -> Connection:
+    async def _open(self) -> Wire:
         # aiohttp takes the place to connect to from a request that is never sent.
         place = aiohttp.ClientRequest("GET", URL(self.account.address, encoded=True), loop=self.loop)
         if self._connector is None:
             self._connector = aiohttp.TCPConnector(limit=0, ssl=self.trust)
         async with asyncio.timeout(self.account.options.timeout):
-            return await self._connector.connect(place, [], aiohttp.ClientTimeout())
+            connection = await self._connector.connect(place, [], aiohttp.ClientTimeout())
+        protocol, transport = connection.protocol, connection.transport
+        if protocol is None or transport is None or transport.is_closing() or protocol.should_close:
+            connection.close()
+            raise ConnectionError
+        wire = Wire(transport, self.loop)
+        self._opened[wire] = connection
+        return wire
 
-    def _expect(self, protocol: ResponseHandler) -> None:
+    def _close(self, wire: Wire) -> None:
+        self._opened.pop(wire).close()
+
+    def _expect(self, wire: Wire) -> None:
         timeout = self.account.options.timeout
-        self._waiting[protocol] = self.loop.time() + timeout
+        self._waiting[wire] = self.loop.time() + timeout
         if self._timer is None:
             self._timer = self.loop.call_later(timeout, self._cut_overdue)
 
     def _cut_overdue(self) -> None:
-        """Cut the connections whose time has run out; what reads from them is told so."""
+        """Cut the connections whose time has run out; what waits for them is told so."""
         self._timer = None
-        for protocol, until in list(self._waiting.items()):
+        for wire, until in list(self._waiting.items()):
             if until > self.loop.time():
                 self._timer = self.loop.call_at(until, self._cut_overdue)
                 return
-            del self._waiting[protocol]
-            self._overdue.add(protocol)
-            if protocol.transport is not None:
-                protocol.transport.abort()
+            del self._waiting[wire]
+            self._overdue.add(wire)
+            wire.cut()
 
-    def _settle(self, connection: Connection, protocol: ResponseHandler, *, reusable: bool) -> None:
-        self._waiting.pop(protocol, None)
-        self._overdue.discard(protocol)
-        if not reusable:
-            connection.close()
+    def _settle(self, wire: Wire) -> None:
+        self._waiting.pop(wire, None)
+        self._overdue.discard(wire)
+        if not wire.fit:
+            self._close(wire)
             return
-        self._idle.append((connection, self.loop.time()))
+        self._idle.append((wire, self.loop.time()))
         if self._dropping is None:
             self._dropping = self.loop.call_later(_KEPT_ALIVE, self._drop_idle)
 
@@ -197,7 +189,7 @@ class _Connections:
         self._dropping = None
         oldest = self.loop.time() - _KEPT_ALIVE
         while self._idle and self._idle[0][1] <= oldest:
-            self._idle.pop(0)[0].close()
+            self._close(self._idle.pop(0)[0])
         if self._idle:
             self._dropping = self.loop.call_at(self._idle[0][1] + _KEPT_ALIVE, self._drop_idle)
 
@@ -206,11 +198,11 @@ class _Connections:
         if late:
             return Unanswered(f"no answer within {self.account.options.timeout:g} s", slow=True)
         match error:
-            case aiohttp.ClientPayloadError():
+            case CutShort():
                 return Unanswered("the answer was cut short")
-            case HttpProcessingError():
+            case NotHttp():
                 return Unanswered("the answer was not HTTP")
-            case _TooLarge():
+            case TooLarge():
                 return Unanswered(f"the answer was longer than {LARGEST_BODY >> 20} MiB")
             case _:
                 return Unanswered("the connection was cut before the answer came")
@@ -230,33 +222,14 @@ def _header_lines(headers: tuple[tuple[str, str], ...]) -> str:
     return "".join(f"{line}\r\n" for line in lines)
 
 
-async def _answer(protocol: ResponseHandler) -> tuple[RawResponseMessage, StreamReader]:
-    """The answer behind the hints that may come before it."""
-    message, payload = await protocol.read()
-    while message.code in _HINTS:
-        message, payload = await protocol.read()
-    if message.code < _LOWEST_STATUS:
-        raise BadStatusLine(str(message.code))
-    return message, payload
+def _headers_kept(more: tuple[str, ...]) -> tuple[tuple[bytes, str], ...]:
+    """The headers that are handed over, as the wire knows them and as adapters do."""
+    return tuple((name.encode(), name) for name in (*_KEPT_HEADERS, *more))
 
 
-async def _whole(payload: StreamReader) -> bytes:
-    parts, size = [], 0
-    async for part in payload.iter_any():
-        size += len(part)
-        if size > LARGEST_BODY:
-            raise _TooLarge
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _headers(message: RawResponseMessage, kept: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for name in kept:
-        if (value := message.headers.get(name)) is not None:
-            # Bytes that are none of UTF-8 become question marks.
-            found[name] = value if value.isascii() else value.encode("utf-8", "replace").decode()
-    return found
+def _kept_of(headers: Mapping[bytes, bytes], kept: tuple[tuple[bytes, str], ...]) -> dict[str, str]:
+    # What is not UTF-8 is shown as such.
+    return {name: headers[raw].decode(errors="replace") for raw, name in kept if raw in headers}
 
 
 def _why_not(error: BaseException) -> str:

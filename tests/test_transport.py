@@ -7,6 +7,7 @@ import random
 import socket
 import ssl
 import subprocess
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -369,6 +370,100 @@ async def test_status_body_and_the_headers_that_matter_are_handed_over(tmp_path:
         replies, _ = await told(tmp_path, address, request(), request())
     assert replies[0] == Response(429, b"wait", {"retry-after": "7", "content-type": "text/plain"})
     assert server.connections == 1
+
+
+def bare_deflate(body: bytes) -> bytes:
+    """As some servers understand deflate: without zlib's frame."""
+    packing = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packing.compress(body) + packing.flush()
+
+
+@pytest.mark.parametrize(
+    ("packing", "packed"),
+    [
+        (b"gzip", gzip.compress(b'{"a":1}')),
+        (b"x-gzip", gzip.compress(b'{"a":') + gzip.compress(b"1}")),
+        (b"deflate", zlib.compress(b'{"a":1}')),
+        (b"Deflate", bare_deflate(b'{"a":1}')),
+        (b"identity", b'{"a":1}'),
+    ],
+    ids=["gzip", "in two parts", "deflate", "bare deflate", "not packed"],
+)
+async def test_a_packed_answer_is_unpacked(tmp_path: Path, packing: bytes, packed: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (packing, len(packed))
+    async with serving(lambda writer, _: say(writer, head + packed)) as (_, address):
+        replies, _left = await told(tmp_path, address, request("GET"))
+    assert replies == [Response(200, b'{"a":1}')]
+
+
+@pytest.mark.parametrize(
+    ("packing", "packed"), [(b"br", b"{}"), (b"gzip", gzip.compress(b'{"a":1}')[:-9])], ids=["br", "cut"]
+)
+async def test_an_answer_that_cannot_be_unpacked_is_unanswered(tmp_path: Path, packing: bytes, packed: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (packing, len(packed))
+    async with serving(lambda writer, _: say(writer, head + packed)) as (_, address):
+        replies, _left = await told(tmp_path, address, request("GET"))
+    assert isinstance(replies[0], Unanswered)
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_an_answer_without_a_length_ends_with_its_connection(tmp_path: Path, version: bytes) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        for part in (b"HTTP/%s 200 OK\r\n\r\n" % version, b'{"a":', b"1}"):
+            await say(writer, part)
+            await asyncio.sleep(0.01)
+        await hang_up(writer)
+
+    async with serving(act) as (server, address):
+        replies, _left = await told(tmp_path, address, request(), request())
+    assert replies == [Response(200, b'{"a":1}')] * 2
+    assert server.connections == 2
+
+
+async def test_an_answer_that_comes_byte_by_byte_is_the_same_answer(tmp_path: Path) -> None:
+    whole = b"HTTP/1.1 201 Made\r\nContent-Type: text/x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        for place in range(len(whole)):
+            await say(writer, whole[place : place + 1])
+            await asyncio.sleep(0)
+
+    async with serving(act) as (server, address):
+        replies, _left = await told(tmp_path, address, request(), request())
+    assert replies == [Response(201, b"{}", {"content-type": "text/x"})] * 2
+    assert server.connections == 1
+
+
+async def test_a_second_answer_behind_the_first_is_nobodys(tmp_path: Path) -> None:
+    stray = b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"stray":true}'
+
+    async def act(writer: asyncio.StreamWriter, number: int) -> None:
+        await say(writer, OK + stray if number == 1 else OK)
+
+    async with serving(act) as (server, address):
+        replies, _left = await told(tmp_path, address, request(), request())
+    assert [reply.body for reply in replies if isinstance(reply, Response)] == [b"{}", b"{}"]
+    assert server.connections == 2
+
+
+async def test_an_answer_that_says_close_is_the_last_on_its_connection(tmp_path: Path) -> None:
+    closing = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    async with serving(lambda writer, _: say(writer, closing)) as (server, address):
+        replies, _left = await told(tmp_path, address, request(), request())
+    assert all(isinstance(reply, Response) for reply in replies)
+    assert server.connections == 2
+
+
+async def test_headers_without_end_are_cut_off(tmp_path: Path) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, b"HTTP/1.1 200 OK\r\n")
+        for _ in range(200):
+            await say(writer, b"X: " + b"y" * 1000 + b"\r\n")
+            await asyncio.sleep(0)
+
+    async with serving(act) as (_, address):
+        replies, _left = await told(tmp_path, address, request("GET"))
+    assert replies == [Unanswered("the answer was not HTTP")]
 
 
 async def test_path_and_query_reach_the_shop_as_they_were_built(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ must be a handful of steps: rows of one kind go in many at a time.
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
 
 Row = Sequence[object]
 
-_INTENTS = "INSERT INTO send (line, n, at, request, state) VALUES "
+_INTENTS = "INSERT INTO send (line, n, at, request, state) SELECT *, 'sent' FROM "
 _ANSWER = "UPDATE send SET state = ?, status = ?, headers = ?, body = ?, why = ? WHERE line = ? AND n = ?"
-_RESULTS = "INSERT INTO result (line, status, learnt, text, until) VALUES "
+_RESULTS = "INSERT INTO result (line, status, learnt, text, until) SELECT * FROM "
 _FORGET = "DELETE FROM send WHERE line IN "
 _STATE = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _EVENT = "INSERT INTO event (at, account, kind, until, message, fields) VALUES (?, ?, ?, ?, ?, ?)"
 
-_AT_ONCE = (128, 32, 8, 1)
+_MOST = 128
 """How many rows one statement takes: a few sizes, so that SQLite has to understand only a few statements."""
 
 
@@ -63,29 +64,38 @@ class Batch:
         connection.execute("BEGIN")
         # A line that has ended leaves no past, so what began and ended within one batch is not written at all.
         intents = [row for row in self.intents if row[0] not in self.forgotten]
-        _insert(connection, _INTENTS, "(?, ?, ?, ?, 'sent')", intents)
+        _insert(connection, _INTENTS, 4, intents)
         for line, number, row in self.answers:
             if line not in self.forgotten:
                 connection.execute(_ANSWER, (*row, line, number))
         _forget(connection, list(self.forgotten))
-        _insert(connection, _RESULTS, "(?, ?, ?, ?, ?)", self.results)
+        _insert(connection, _RESULTS, 5, self.results)
         connection.executemany(_STATE, self.states)
         connection.executemany(_EVENT, self.events)
         connection.execute("COMMIT")
 
 
-def _insert(connection: sqlite3.Connection, head: str, place: str, rows: Sequence[Row]) -> None:
-    done = 0
-    for size in _AT_ONCE:
-        while len(rows) - done >= size:
-            values = [value for row in rows[done : done + size] for value in row]
-            connection.execute(head + ", ".join([place] * size), values)
-            done += size
+def _insert(connection: sqlite3.Connection, head: str, columns: int, rows: Sequence[Row]) -> None:
+    for first in range(0, len(rows), _MOST):
+        some = rows[first : first + _MOST]
+        places = _places(len(some))
+        values = [value for row in some for value in row]
+        values += [None] * (columns * (places - len(some)))
+        connection.execute(_statement(head, columns, places), values)
+
+
+@cache
+def _statement(head: str, columns: int, places: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"{head} (VALUES {', '.join([row] * places)}) WHERE column1 IS NOT NULL"
+
+
+def _places(rows: int) -> int:
+    return max(8, 1 << (rows - 1).bit_length())
 
 
 def _forget(connection: sqlite3.Connection, lines: Sequence[int]) -> None:
-    done = 0
-    for size in _AT_ONCE:
-        while len(lines) - done >= size:
-            connection.execute(f"{_FORGET}({', '.join('?' * size)})", lines[done : done + size])
-            done += size
+    for first in range(0, len(lines), _MOST):
+        some = lines[first : first + _MOST]
+        places = _places(len(some))
+        connection.execute(f"{_FORGET}({', '.join('?' * places)})", (*some, *([some[-1]] * (places - len(some)))))
