@@ -127,8 +127,11 @@ class Sends:
     wall: Callable[[], float] = time.time
     _map: "mmap.mmap | bytearray" = field(init=False)
     count: int = field(init=False, default=0)
+    _ahead: float = field(init=False)
+    _ahead_until: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self._compare_clocks()
         history, levels = self._old()
         self._map = bytearray(_START + self.capacity * _RECORD.size)
         _HEADER.pack_into(self._map, 0, _MAGIC, boot_id(), self.capacity, 0)
@@ -173,8 +176,7 @@ class Sends:
 
     def set_level(self, bucket: int, moment: float) -> None:
         """Note when the bucket will have leaked empty."""
-        wall = moment - self.monotonic() + self.wall()
-        _LEVELS.pack_into(self._map, _HEADER.size + bucket * _LEVELS.size, moment, wall)
+        _LEVELS.pack_into(self._map, _HEADER.size + bucket * _LEVELS.size, moment, moment + self._ahead)
 
     def close(self) -> None:
         """Write everything to the disk."""
@@ -183,8 +185,14 @@ class Sends:
             self._map.close()
 
     def _write(self, number: int, moment: float) -> None:
-        wall = moment - self.monotonic() + self.wall()
-        _RECORD.pack_into(self._map, _START + (number % self.capacity) * _RECORD.size, moment, wall)
+        if moment > self._ahead_until:
+            self._compare_clocks()
+        _RECORD.pack_into(self._map, _START + (number % self.capacity) * _RECORD.size, moment, moment + self._ahead)
+
+    def _compare_clocks(self) -> None:
+        """See by how much the wall clock is ahead of the monotonic one: once a second is enough for it."""
+        now = self.monotonic()
+        self._ahead, self._ahead_until = self.wall() - now, now + 1.0
 
     def _old(self) -> tuple[list[float], list[float]]:
         """The sends and levels of earlier runs, in this boot's monotonic time, none of them in the future."""

@@ -1,7 +1,8 @@
 """Owns what is known of one cart while its lines are worked off: ids, facts, and what did not come to be."""
 
 import hashlib
-from dataclasses import dataclass, field
+
+import msgspec
 
 from batchcart.adapter import NEW_CART, Known
 from batchcart.journal.reading import Learnt
@@ -10,18 +11,17 @@ from batchcart.outcome import Done, Refused, Skipped, Status, Unknown
 from batchcart.results import Ending
 
 
-@dataclass(slots=True)
-class Chain:
+class Chain(msgspec.Struct):
     """A cart's chain, at the point where its next operation begins."""
 
     run: str
     number: int
     cart_id: str | None = None
-    items: dict[str, str] = field(default_factory=dict)
-    facts: dict[str, str] = field(default_factory=dict)
+    items: dict[str, str] = {}
+    facts: dict[str, str] = {}
     missing_cart: int | None = None
-    missing_items: dict[str, int] = field(default_factory=dict)
-    doubts: set[int] = field(default_factory=set)
+    missing_items: dict[str, int] = {}
+    doubts: set[int] = set()
     key_chosen: bool = True  # whether the client chooses a new cart's key
 
     def known(self, operation: Operation) -> Known:

@@ -1,6 +1,6 @@
 """Owns one operation from its past to its ending: the only loop that talks to a shop; it does not know platforms."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -47,10 +47,10 @@ class Talk:
     denied: bool = False
     looks_only: bool = False
 
-    @property
-    def cell(self) -> Cell:
-        """The operation on its platform."""
-        return self.lane.account.adapter.cells[self.operation.kind]
+    cell: Cell = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cell = self.lane.account.adapter.cells[self.operation.kind]
 
 
 async def converse(talk: Talk) -> Ending | None:
@@ -60,10 +60,6 @@ async def converse(talk: Talk) -> Ending | None:
         return None
     while True:
         match step:
-            case None:
-                return None
-            case Failing(_, then):
-                step = then
             case Request() as request if talk.looks_only and request.writes:
                 return _ending(talk, Refused(Reason.NETWORK, f"{request} did not happen: the shop does not have it"))
             case Request() as request if talk.tries < MOST_TRIES:
@@ -72,6 +68,10 @@ async def converse(talk: Talk) -> Ending | None:
                 return _ending(talk, _given_up(talk))
             case Done() | Refused() | Unknown():
                 return _ending(talk, step)
+            case None:
+                return None
+            case Failing(_, then):
+                step = then
             case Busy() | Denied():
                 # Neither is ever in a past, and _ask deals with a fresh one.
                 raise AssertionError(step)
@@ -94,7 +94,7 @@ def _settling(past: Past, now: float) -> float:
 async def _ask(talk: Talk, request: Request) -> Step | None:
     """Send one request and say what follows from what came back; None where the lane was halted."""
     lane = talk.lane
-    if not await until_up(lane):
+    if (lane.halted or lane.down_since is not None) and not await until_up(lane):
         return None
     used = lane.credentials
     heard = await lane.say(talk.operation.line, talk.sends + 1, request)
@@ -104,6 +104,14 @@ async def _ask(talk: Talk, request: Request) -> Step | None:
     if talk.first_at is None:
         talk.first_at = heard.at
     match heard.reply:
+        case Response() as response:
+            talk.status = response.status
+            exchange = Exchange(request, lane.without_secrets(response), heard.at)
+            step = talk.cell.interpret(talk.operation, talk.known, (*talk.past, exchange))
+            if isinstance(step, Done):  # the ending follows at once, and takes the past away
+                lane.well(used)
+                return step
+            return await _answered(talk, heard, exchange, step, used)
         case NotSent(why):
             lane.note(talk.operation.line, heard, "void")
             talk.astray += 1
@@ -112,11 +120,6 @@ async def _ask(talk: Talk, request: Request) -> Step | None:
             return request
         case Unanswered() as unanswered:
             return await _unanswered(talk, heard, request, unanswered)
-        case Response() as response:
-            talk.status = response.status
-            exchange = Exchange(request, response, heard.at)
-            step = talk.cell.interpret(talk.operation, talk.known, (*talk.past, exchange))
-            return await _answered(talk, heard, exchange, step, used)
 
 
 async def _unanswered(talk: Talk, heard: Heard, request: Request, unanswered: Unanswered) -> Step | None:
@@ -144,6 +147,7 @@ def _before_looking(talk: Talk, *, slow: bool) -> float:
 
 
 async def _answered(talk: Talk, heard: Heard, exchange: Exchange, step: Step, used: Credentials) -> Step | None:
+    """Say what follows from an answer that does not end it well."""
     lane, request = talk.lane, exchange.request
     match step:
         case Busy() as busy:
@@ -170,9 +174,9 @@ async def _answered(talk: Talk, heard: Heard, exchange: Exchange, step: Step, us
             least = _before_looking(talk, slow=slow) if request.writes else 0.0
             return then if await lane.wait_to_retry(talk.tries, least) else None
         case _:
-            if not isinstance(step, Done | Refused):  # an ending follows at once, and takes the past away
+            if not isinstance(step, Refused):  # its ending takes the past away as well
                 lane.note(talk.operation.line, heard, "answered")
-            if not isinstance(step, Done) and isinstance(trouble := lane.account.adapter.trouble(exchange), Failing):
+            if isinstance(trouble := lane.account.adapter.trouble(exchange), Failing):
                 lane.unwell(trouble.message, alarming=True)  # each line that goes on now may end in doubt as well
             else:
                 lane.well(used)

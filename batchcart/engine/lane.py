@@ -113,27 +113,11 @@ class Lane:
             self.tell(AccountClosed(self.account.name, state, reason))
         self.halt()
 
-    async def say(self, line: int, number: int, request: Request) -> Heard | None:
-        """Say the request of an operation; None if it was not said: the lane was halted, or the shop fell."""
-        heard = await self._put(line, number, request, request)
-        if heard is None or not isinstance(heard.reply, Response):
-            return heard
-        clean = self.without_secrets(heard.reply)
-        return heard if clean is heard.reply else replace(heard, reply=clean)
+    async def say(self, line: int, number: int, request: Request, noted: Request | None = None) -> Heard | None:
+        """Send the request under the limits, signed, once it, or ``noted`` in its place, is on the disk as the intent.
 
-    async def ask(self, request: Request) -> Heard | None:
-        """Ask a question of the engine's own, also of a shop that is down; None if the lane was halted.
-
-        The journal keeps it under the account's number below zero, without its query, which may be a token.
+        None if it was not said: the lane was halted, or the shop fell, which stops all but the engine's own questions.
         """
-        number, self.question = self.question, self.question + 1
-        heard = await self._put(-self.number, number, request, replace(request, query=()))
-        if heard is not None:
-            self.journal.answer(-self.number, number, "void", lost_row("a question of the engine's own"))
-        return heard
-
-    async def _put(self, line: int, number: int, request: Request, noted: Request) -> Heard | None:
-        """Send the request under the limits, signed, once ``noted`` is on the disk as the intent."""
         send_number = self.limiter.acquire_now()
         if send_number is None:
             with self.may_break_off():
@@ -144,7 +128,7 @@ class Lane:
             if self.halted or fell:
                 self.limiter.answered(send_number, 0.0)
                 return None
-            await self.journal.intend(line, number, at, noted)
+            await self.journal.intend(line, number, at, noted or request)
         except JournalFailed:
             # Not raised: that would break off the requests that are on their way.
             self.halt()
@@ -157,6 +141,17 @@ class Lane:
         reply = await self.send(signed, partial(self.limiter.left, send_number))
         self.limiter.answered(send_number, self.monotonic() - began)
         return Heard(reply, number, at)
+
+    async def ask(self, request: Request) -> Heard | None:
+        """Ask a question of the engine's own, also of a shop that is down; None if the lane was halted.
+
+        The journal keeps it under the account's number below zero, without its query, which may be a token.
+        """
+        number, self.question = self.question, self.question + 1
+        heard = await self.say(-self.number, number, request, replace(request, query=()))
+        if heard is not None:
+            self.journal.answer(-self.number, number, "void", lost_row("a question of the engine's own"))
+        return heard
 
     def note(self, line: int, heard: Heard, state: str) -> None:
         """Write down what came back, without secrets."""

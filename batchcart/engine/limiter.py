@@ -83,7 +83,7 @@ class Limiter:
         self._round_trip, self._jitter = 0.0, _FIRST_JITTER
         self._caution = 0.0  # share of a window that is added to its margin
         self._delay = 0.0  # usual seconds between permit and send
-        self._inside: set[int] = set()  # let through, and their bytes have not left yet
+        self._inside: dict[int, float] = {}  # let through at this time, and their bytes have not left yet
         self._unanswered: set[int] = set()
         self._news = asyncio.Event()
         self._refused: deque[float] = deque()
@@ -118,15 +118,14 @@ class Limiter:
         for held in self._windows:
             held.slot = next_slot(held.slot, held.window, now)
         number = self._sends.append(now)
-        self._inside.add(number)
+        self._inside[number] = now
         self._unanswered.add(number)
         return number
 
     def left(self, number: int) -> None:
         """The send's bytes leave only now, so its window begins now, and the bucket's level rises now."""
         now = self._clock()
-        self._inside.discard(number)
-        self._delay += 0.1 * (now - self._sends.back(self._sends.count - number) - self._delay)
+        self._delay += 0.1 * (now - self._inside.pop(number, now) - self._delay)
         self._sends.restamp(number, now)
         for index, bucket in enumerate(self._buckets):
             self._sends.set_level(index, max(now, self._sends.level(index)) + 1 / bucket.leak)
@@ -134,7 +133,7 @@ class Limiter:
 
     def answered(self, number: int, round_trip: float) -> None:
         """The send has its answer, or will never have one; ``round_trip`` in seconds."""
-        self._inside.discard(number)
+        self._inside.pop(number, None)
         self._unanswered.discard(number)
         if self._strict:
             self._sends.restamp(number, self._clock())

@@ -89,7 +89,7 @@ async def _work_chain(job: Job, lane: Lane, taken: OpenChain, ended: Callable[[L
     chain = remembered(job, lane, taken.number)
     for planned in open_lines(job.plan, lane.number, taken, fresh=not job.resumed):
         operation = job.operation(planned, lane)
-        ending = await _end_of(job, lane, chain, operation)
+        ending = None if lane.halted else await _end_of(job, lane, chain, operation)
         if ending is None:
             return False
         status = status_of(ending.outcome)
@@ -109,8 +109,6 @@ async def _work_chain(job: Job, lane: Lane, taken: OpenChain, ended: Callable[[L
 
 
 async def _end_of(job: Job, lane: Lane, chain: Chain, operation: Operation) -> Ending | None:
-    if lane.halted:
-        return None
     if skipped := chain.lacks(operation):
         return Ending(skipped)
     talk = Talk(lane, operation, chain.known(operation))
