@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +97,12 @@ def _doubts(job: Job, lane: Lane) -> list[PlannedLine]:
 async def _read_again(job: Job, lane: Lane, planned: PlannedLine) -> Settled | None:
     operation = job.operation(planned, lane)
     chain = remembered(job, lane, planned.chain, before=planned.line)
-    past, sends, astray, first_at = past_of(job.plan, planned.line)
+    known, cell = chain.known(operation), lane.account.adapter.cells[operation.kind]
+    past, sends, astray, first_at = past_of(job.plan, planned.line, partial(cell.build, operation, known))
     written = _up_to_last_write(past)
     if not written:
         return None
-    talk = Talk(lane, operation, chain.known(operation), written, sends, astray, first_at, looks_only=True)
+    talk = Talk(lane, operation, known, written, sends, astray, first_at, looks_only=True)
     ending = await converse(talk)
     if ending is None or status_of(ending.outcome) is Status.IN_DOUBT:
         return None

@@ -37,7 +37,7 @@ def begun(folder: Path, shops: Shops, *sends: tuple[Request, str, tuple[object, 
         for number, (request, state, row) in enumerate(sends, 1):
             journal.execute(
                 "INSERT INTO send VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (number, EPOCH + 990 + number, state, request_text(request), *row),
+                (number, EPOCH + 990 + number, state, request_text(request, number), *row),
             )
     return shop
 
@@ -64,10 +64,28 @@ def test_a_shop_is_given_time_to_act_on_what_was_under_way_before_it_is_asked(tm
     with closing(open_existing(journal_path(shop.results))) as journal:
         journal.execute(
             "INSERT INTO send VALUES (1, 1, ?, 'sent', ?, NULL, NULL, NULL, NULL)",
-            (EPOCH + 1000, request_text(CREATE)),
+            (EPOCH + 1000, request_text(CREATE, 1)),
         )
     shop.run()
     assert shops.said[0].at >= 1001
+
+
+def test_the_first_request_is_sent_again_with_the_body_that_its_line_makes(tmp_path: Path) -> None:
+    update: Line = {"op": "cart.update", "account": "local-tray", "cart_id": KEY, "data": {"email": "a@example.com"}}
+    request = Request("PUT", f"/carts/{KEY}", body=b'{"Cart":{"email":"a@example.com"}}')
+    shops = Shops()
+    shop = begun(tmp_path, shops, (request, "sent", lost_row("")), line={**update, "cart": "c"})
+    assert b"example.com" not in journal_path(shop.results).read_bytes()
+    shop.run()
+    assert [json.loads(said.request.body) for said in shops.said] == [json.loads(request.body)]
+
+
+def test_a_first_request_that_is_made_otherwise_now_stops_the_run_in_words(tmp_path: Path) -> None:
+    shops = Shops()
+    shop = begun(tmp_path, shops, (Request("POST", "/carts/of/old", body=BODY), "sent", lost_row("")))
+    ended = shop.run()
+    assert "line 1: POST /carts/of/old was sent, and is made as POST /carts now" in str(ended.failure)
+    assert shops.said == []
 
 
 def test_a_repeatable_write_without_an_answer_is_simply_sent_again(tmp_path: Path) -> None:

@@ -113,7 +113,9 @@ def test_damaged_packed_files_are_refused_in_words(tmp_path: Path, ending: str, 
         assert refusal(job).startswith(f"job file {job} is not whole: ")
 
 
-@pytest.mark.parametrize(("content", "kind"), [(gzip.compress(GET), "gzip"), (zstd.compress(GET), "zstd")])
+@pytest.mark.parametrize(
+    ("content", "kind"), [(gzip.compress(GET), "gzip"), (zstd.compress(GET), "zstd")], ids=["gzip", "zstd"]
+)
 def test_a_packed_file_with_a_plain_name_is_told_from_text(tmp_path: Path, content: bytes, kind: str) -> None:
     job = tmp_path / "job.jsonl"
     job.write_bytes(content)

@@ -13,7 +13,7 @@ import storming
 from storming import Line
 
 from batchcart.errors import Stopped, UsageError
-from batchcart.journal.schema import open_existing
+from batchcart.journal.schema import VERSION, open_existing
 from batchcart.lanes import Watch, journal_path
 from batchcart.resuming import begun, mend_results
 from batchcart.runs import RunOptions, run_job
@@ -231,7 +231,7 @@ def test_a_damaged_journal_is_told_in_a_sentence_and_nothing_is_done_twice(
 
 def test_a_journal_of_a_newer_version_is_refused(half: Place) -> None:
     with closing(sqlite3.connect(half.journal)) as connection:
-        connection.execute("UPDATE meta SET value = '2' WHERE key = 'version'")
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'version'", (str(VERSION + 1),))
         connection.commit()
     with pytest.raises(UsageError) as caught:
         half.run()

@@ -5,6 +5,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -113,7 +114,8 @@ async def _end_of(job: Job, lane: Lane, chain: Chain, operation: Operation) -> E
         return Ending(skipped)
     talk = Talk(lane, operation, chain.known(operation))
     if job.resumed:
-        talk.past, talk.sends, talk.astray, talk.first_at = past_of(job.plan, operation.line)
+        first = partial(talk.cell.build, operation, talk.known)
+        talk.past, talk.sends, talk.astray, talk.first_at = past_of(job.plan, operation.line, first)
     return await converse(talk)
 
 

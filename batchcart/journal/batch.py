@@ -22,8 +22,8 @@ _FORGET = "DELETE FROM send WHERE line IN "
 _STATE = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _EVENT = "INSERT INTO event (at, account, kind, until, message, fields) VALUES (?, ?, ?, ?, ?, ?)"
 
-_MOST = 128
-"""How many rows one statement takes: a few sizes, so that SQLite has to understand only a few statements."""
+_MOST, _LEAST = 128, 8
+"""How many rows one statement has places for, in powers of two, so that SQLite has to understand few statements."""
 
 
 @dataclass(slots=True)
@@ -81,21 +81,21 @@ def _insert(connection: sqlite3.Connection, head: str, columns: int, rows: Seque
         places = _places(len(some))
         values = [value for row in some for value in row]
         values += [None] * (columns * (places - len(some)))
-        connection.execute(_statement(head, columns, places), values)
+        connection.execute(_inserting(head, columns, places), values)
 
 
 @cache
-def _statement(head: str, columns: int, places: int) -> str:
+def _inserting(head: str, columns: int, places: int) -> str:
     row = f"({', '.join('?' * columns)})"
-    return f"{head} (VALUES {', '.join([row] * places)}) WHERE column1 IS NOT NULL"
-
-
-def _places(rows: int) -> int:
-    return max(8, 1 << (rows - 1).bit_length())
+    return f"{head}(VALUES {', '.join([row] * places)}) WHERE column1 IS NOT NULL"
 
 
 def _forget(connection: sqlite3.Connection, lines: Sequence[int]) -> None:
     for first in range(0, len(lines), _MOST):
         some = lines[first : first + _MOST]
         places = _places(len(some))
-        connection.execute(f"{_FORGET}({', '.join('?' * places)})", (*some, *([some[-1]] * (places - len(some)))))
+        connection.execute(f"{_FORGET}({', '.join('?' * places)})", (*some, *[None] * (places - len(some))))
+
+
+def _places(rows: int) -> int:
+    return max(_LEAST, 1 << (rows - 1).bit_length())

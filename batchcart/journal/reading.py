@@ -1,7 +1,7 @@
 """Owns the questions that are asked of a journal; it changes nothing in it."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,8 +9,8 @@ from operator import attrgetter
 
 import msgspec
 
-from batchcart.exchange import Past
-from batchcart.journal.rows import step_of
+from batchcart.exchange import Past, Request
+from batchcart.journal.rows import MadeOtherwise, step_of
 from batchcart.journal.writer import JournalFailed
 from batchcart.outcome import Status
 
@@ -118,13 +118,23 @@ def ended_lines(connection: sqlite3.Connection, account: int, chain: int) -> Ite
             yield EndedLine(PlannedLine(*place), Status(status), msgspec.json.decode(learnt, type=Learnt))
 
 
-def past_of(connection: sqlite3.Connection, line: int) -> tuple[Past, int, int, float | None]:
-    """An open operation's past, with the number of its sends, how many led nowhere, and the time of the first."""
+def past_of(
+    connection: sqlite3.Connection, line: int, first: Callable[[], Request]
+) -> tuple[Past, int, int, float | None]:
+    """An open operation's past, with the number of its sends, how many led nowhere, and the time of the first.
+
+    ``first`` makes its first request again.
+    """
     with _legible():
         rows = connection.execute(
             "SELECT at, state, request, status, headers, body, why FROM send WHERE line = ? ORDER BY n", (line,)
         ).fetchall()
-        past = tuple(step for row in rows if (step := step_of(row)) is not None)
+        try:
+            past = tuple(step for row in rows if (step := step_of(row, first)) is not None)
+        except MadeOtherwise as error:
+            raise JournalFailed(
+                f"line {line}: {error}. Sending has stopped; go on with the version of batchcart that began this run"
+            ) from None
     astray = sum(1 for row in rows if row[1] != "answered")
     return past, len(rows), astray, rows[0][0] if rows else None
 

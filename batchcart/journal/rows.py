@@ -1,20 +1,38 @@
 """Owns how words become rows of the journal and back; it does not know when they are written."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from batchcart.exchange import Exchange, Lost, Request, Response
 
 
-def request_text(request: Request) -> str:
-    """A request as the journal keeps it: unsigned, so without secrets."""
-    parts = (request.method, request.path, request.query, request.body.decode())
+class MadeOtherwise(Exception):
+    """The first request of an operation that was begun is no longer the one that was sent; says both."""
+
+
+_Parts = tuple[str, str, tuple[tuple[str, str], ...], str | None]
+
+
+def request_text(request: Request, number: int) -> str:
+    """An operation's ``number``-th request as the journal keeps it: unsigned, so without secrets.
+
+    The first follows from the job line and the lines before it, so its body is not kept: that is most of what a
+    commit would write.
+    """
+    parts = (request.method, request.path, request.query, None if number == 1 else request.body.decode())
     return msgspec.json.encode(parts).decode()
 
 
-def request_of(text: str) -> Request:
-    """The request back."""
-    method, path, query, body = msgspec.json.decode(text, type=tuple[str, str, tuple[tuple[str, str], ...], str])
-    return Request(method, path, query, body.encode())
+def request_of(text: str, first: Callable[[], Request]) -> Request:
+    """The request back; ``first`` makes the operation's first one again. Raises MadeOtherwise where that is another."""
+    method, path, query, body = msgspec.json.decode(text, type=_Parts)
+    if body is not None:
+        return Request(method, path, query, body.encode())
+    made = first()
+    if (made.method, made.path, made.query) != (method, path, query):
+        raise MadeOtherwise(f"{method} {path} was sent, and is made as {made} now")
+    return made
 
 
 def response_row(response: Response) -> tuple[int, str, bytes, None]:
@@ -28,14 +46,16 @@ def lost_row(why: str) -> tuple[None, None, None, str]:
 
 
 def step_of(
-    row: tuple[float, str, str, int | None, str | None, bytes | None, str | None],
+    row: tuple[float, str, str, int | None, str | None, bytes | None, str | None], first: Callable[[], Request]
 ) -> Exchange | Lost | None:
     """What a row (at, state, request, status, headers, body, why) means to a new process; None: nothing to remember.
+
+    ``first`` makes the operation's first request.
 
     An intent without an answer is a request that was on its way when the process died.
     """
     at, state, text, status, headers, body, why = row
-    request = request_of(text)
+    request = request_of(text, first)
     if state in {"answered", "failing"}:
         kept = msgspec.json.decode(headers or "{}", type=dict[str, str])
         return Exchange(request, Response(status or 0, body or b"", kept), at)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from batchcart.errors import UsageError
 
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -96,6 +96,7 @@ def open_existing(path: Path) -> sqlite3.Connection:
         if int(found[:9]) > VERSION:
             raise UsageError(f"the journal {path} was written by a newer batchcart (format {found}); use that version")
         connection.execute(EVENT_TABLE)
+        set_meta(connection, "version", str(VERSION))  # an older batchcart would not understand what is added now
         stack.pop_all()
         return connection
 

@@ -71,7 +71,7 @@ class Journal:
         self._check()
         waiter = self._loop.create_future()
         self._gathering().waiters.append(waiter)
-        self.note_intent(line, number, at, request_text(request))
+        self.note_intent(line, number, at, request_text(request, number))
         await waiter
 
     def note_intent(self, line: int, number: int, at: float, request: str) -> None:

@@ -31,7 +31,7 @@ class RemoteJournal:
         Raises JournalFailed where it is not and will not be: then the request must not leave.
         """
         self._check()
-        self._put(Intent(line, number, at, request_text(request)))
+        self._put(Intent(line, number, at, request_text(request, number)))
         await self._durable()
 
     def answer(self, line: int, number: int, state: str, row: Sequence[object]) -> None:
