@@ -141,7 +141,8 @@ class Sends:
             self.append(moment)
         if self.path is not None:
             try:
-                with _replaced(self.path, bytes(self._map)) as file:
+                # A file without a past is worth no wait for the disk, and a thousand accounts would wait long.
+                with _replaced(self.path, bytes(self._map), durably=bool(history)) as file:
                     self._map = mmap.mmap(file.fileno(), len(self._map))
             except OSError as error:
                 raise UsageError(
@@ -220,24 +221,30 @@ class Sends:
         return sorted(min(now, here(*record)) for record in records), [here(*level) for level in levels]
 
 
-def _replaced(path: Path, content: bytes) -> IO[bytes]:
-    """Put ``content`` in the place of what is at ``path``, in one step and durably; the new file, open."""
+def _replaced(path: Path, content: bytes, *, durably: bool = True) -> IO[bytes]:
+    """Put ``content`` in the place of what is at ``path``, in one step; the new file, open."""
     fresh = path.with_name(f"{path.name}.new")
     file = os.fdopen(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "r+b")
     try:
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        if durably:
+            os.fsync(file.fileno())
         fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if durably:
+            _sync_folder(path.parent)
     except OSError:
         file.close()
         raise
     return file
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _private(folder: Path) -> Path:

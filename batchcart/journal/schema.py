@@ -96,7 +96,8 @@ def open_existing(path: Path) -> sqlite3.Connection:
         if int(found[:9]) > VERSION:
             raise UsageError(f"the journal {path} was written by a newer batchcart (format {found}); use that version")
         connection.execute(EVENT_TABLE)
-        set_meta(connection, "version", str(VERSION))  # an older batchcart would not understand what is added now
+        if int(found[:9]) < VERSION:  # an older batchcart would not understand what is added now
+            set_meta(connection, "version", str(VERSION))
         stack.pop_all()
         return connection
 
