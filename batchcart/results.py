@@ -71,7 +71,7 @@ def result_text(operation: Operation, platform: str, ending: Ending) -> bytes:
     if operation.item_id is not None:
         line["item_id"] = operation.item_id
     if isinstance(outcome, Done):
-        line |= _brought(outcome)
+        _bring(line, outcome)
     if ending.http_status is not None:
         line["http_status"] = ending.http_status
     line["attempts"] = ending.attempts
@@ -100,10 +100,15 @@ def _asked(operation: Operation, platform: str) -> dict[str, Any]:
     return line
 
 
-def _brought(outcome: Done) -> dict[str, str]:
-    """The ids that an operation brought, in our words and in the platform's."""
-    brought = {"cart_id": outcome.cart_id, "item_id": outcome.item_id, **outcome.names}
-    return {name: value for name, value in brought.items() if value}
+def _bring(line: dict[str, Any], outcome: Done) -> None:
+    """Put the ids that an operation brought into the line, in our words and in the platform's."""
+    if outcome.cart_id:
+        line["cart_id"] = outcome.cart_id
+    if outcome.item_id:
+        line["item_id"] = outcome.item_id
+    for name, value in outcome.names.items():
+        if value:
+            line[name] = value
 
 
 def read_result(text: bytes) -> Result:

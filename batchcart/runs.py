@@ -275,7 +275,7 @@ def _count_planned(plan: sqlite3.Connection, watch: Watch) -> None:
 
 def _counting(watch: Watch) -> Callable[[Lane, Status], None]:
     def ended(lane: Lane, status: Status) -> None:
-        found = watch.ended[lane.account.name]
-        found[status.value] = found.get(status.value, 0) + 1
+        found, name = watch.ended[lane.account.name], status.value
+        found[name] = found.get(name, 0) + 1
 
     return ended

@@ -124,7 +124,7 @@ class _Connections:
         """The request as it goes over the wire; raises ValueError for a header that would not stay one."""
         target = self._prefix + request.path
         if request.query:
-            target += "?" + urlencode(request.query, quote_via=quote)
+            target += _query_text(request.query)
         length = f"Content-Length: {len(request.body)}\r\n" if request.body or request.writes else ""
         said = f"{request.method} {target} HTTP/1.1\r\nHost: {self._host}\r\n"
         return f"{said}{_header_lines(request.headers)}{length}\r\n".encode() + request.body
@@ -206,6 +206,12 @@ class _Connections:
                 return Unanswered(f"the answer was longer than {LARGEST_BODY >> 20} MiB")
             case _:
                 return Unanswered("the connection was cut before the answer came")
+
+
+@lru_cache(maxsize=64)
+def _query_text(query: tuple[tuple[str, str], ...]) -> str:
+    """Tray's is the same in most requests."""
+    return "?" + urlencode(query, quote_via=quote)
 
 
 @lru_cache(maxsize=64)

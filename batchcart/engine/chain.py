@@ -80,8 +80,8 @@ def learnt_from(operation: Operation, ending: Ending) -> Learnt:
     """What an ending brings for later lines; after a write that went astray, that the cart must be looked at anew."""
     astray = ending.attempts > 1 or operation.kind is Kind.CART_DELETE
     match ending.outcome:
-        case Done(cart_id, item_id, _, _, facts):
-            return Learnt(cart_id, item_id, dict(facts))
+        case Done() as done:
+            return Learnt(done.cart_id, done.item_id, dict(done.facts))
         case Unknown(_, facts):
             return Learnt(facts={**facts, **dict.fromkeys(NEW_CART)})
         case Refused() if astray:

@@ -17,7 +17,7 @@ _STRING = r'"(?:[^"\\]|\\.)*"'
 _COMMENT = re.compile(rf"({_STRING})|//[^\n]*")
 _TRAILING_COMMA = re.compile(rf"({_STRING})|,(?=\s*[}}\]])")
 _MISSING_COMMA = re.compile(rf'({_STRING}|[}}\]0-9el])([ \t\r]*\n\s*(?="))')
-_WHOLE = re.compile(r"[0-9]{1,9}")
+_LONGEST_CODE = 9
 
 
 class Unreadable(ValueError):
@@ -47,7 +47,7 @@ def readable(body: bytes) -> bool:
 def value_of(body: bytes) -> Any:
     """The body as Python values; None where it cannot be read."""
     try:
-        return decoded(body)
+        return _read(body)[1]
     except Unreadable:
         return None
 
@@ -62,13 +62,15 @@ def text_of(value: object) -> str:
     """A shop's name, id or message, whether it wrote a text or a number; "" for anything else."""
     if isinstance(value, str):
         return value
-    return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else ""
+    if value is None or isinstance(value, bool):
+        return ""
+    return str(value) if isinstance(value, int | Decimal) else ""
 
 
 def whole_of(value: object) -> int:
     """A shop's code, whether it wrote a number or a text; 0 for anything else."""
     text = text_of(value)
-    return int(text) if _WHOLE.fullmatch(text) else 0
+    return int(text) if text.isdigit() and text.isascii() and len(text) <= _LONGEST_CODE else 0
 
 
 def _read(body: bytes) -> tuple[bytes, Any]:

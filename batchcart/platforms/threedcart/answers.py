@@ -107,10 +107,12 @@ def _rows_of(body: bytes) -> tuple[Row, ...]:
 
 
 def _row(found: Mapping[str, object]) -> Row:
-    named = {name.lower(): value for name, value in found.items()}
-    kept = {name: text_of(named.get(name)) for name in ("key", "value", "status", "message")}
-    kept["key"] = kept["key"].lower()
-    return kept
+    row = {"key": "", "value": "", "status": "", "message": ""}
+    for name, value in found.items():
+        if (lower := name.lower()) in row:
+            row[lower] = text_of(value)
+    row["key"] = row["key"].lower()
+    return row
 
 
 def _worst(response: Response) -> int:
