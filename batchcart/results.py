@@ -106,9 +106,7 @@ def _bring(line: dict[str, Any], outcome: Done) -> None:
         line["cart_id"] = outcome.cart_id
     if outcome.item_id:
         line["item_id"] = outcome.item_id
-    for name, value in outcome.names.items():
-        if value:
-            line[name] = value
+    line.update({name: value for name, value in outcome.names.items() if value})
 
 
 def read_result(text: bytes) -> Result:
