@@ -40,7 +40,7 @@ _OURS, _CURL = "batchcart", "curl --parallel"
 
 def measure(bench: Bench) -> Row:
     """Operations a second, CPU and peak memory of whole processes: start, reading the job, requests, results."""
-    lines = bench.size(10_000, 300)
+    lines = bench.size(20_000, 300)
     pythons = {peer.name: environment(Path(peer.script).stem, peer.packages) for peer in PEERS}
     contenders: Contenders = {_OURS: partial(_ours, bench, lines)}
     for peer in PEERS:

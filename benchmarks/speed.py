@@ -15,7 +15,7 @@ _DEFAULT = "aiohttp as people write it, asyncio"
 
 def measure(bench: Bench) -> Row:
     """Operations a second from the first request to the end of the process; limits on and far above, journal synced."""
-    lines, rounds = bench.size(15_000, 300), bench.size(7, 1)
+    lines, rounds = bench.size(50_000, 300), bench.size(7, 1)
     job = generate.Job(lines)
     contenders: Contenders = {_DEFAULT: partial(_bare, bench, job, "default", "asyncio")}
     for loop in bench.loops:
@@ -55,7 +55,7 @@ def measure(bench: Bench) -> Row:
 
 def _mixed(bench: Bench) -> list[Figure]:
     """The same with every second line on Tray, so with two accounts at once."""
-    job = generate.Job(bench.size(15_000, 300), "both-creates", 2)
+    job = generate.Job(bench.size(50_000, 300), "both-creates", 2)
     contenders: Contenders = {
         "tuned": partial(_bare, bench, job, "tuned", bench.loop),
         "batchcart": partial(_batchcart, bench, job, bench.loop),
