@@ -9,12 +9,14 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from aiolimiter import AsyncLimiter
+from typing import TYPE_CHECKING
 
 from batchcart.engine.throttle import Throttle
 from batchcart.ledger import Sends
 from batchcart.limits import Bucket, Limit, Window
+
+if TYPE_CHECKING:
+    from aiolimiter import AsyncLimiter
 
 _LEAST_MARGIN = 0.003
 _SUREST_MARGIN = 0.0005  # for the clock's own steps
@@ -187,9 +189,8 @@ class Limiter:
         """From when on one more send keeps all limits; infinity where that depends on one that is on its way."""
         opens = self._held_until if self._learnt.allowed is None else max(self._held_until, self._learnt_slot)
         for held in self._windows:
-            opens = max(opens, self._window_opens(held))
-            if held.window.seconds <= _PACED:
-                opens = max(opens, next_slot(held.slot, held.window, now))
+            slot = next_slot(held.slot, held.window, now) if held.window.seconds <= _PACED else opens
+            opens = max(opens, slot, self._window_opens(held))
         for index, bucket in enumerate(self._buckets):
             opens = max(opens, self._bucket_opens(index, bucket))
         return opens
@@ -200,6 +201,8 @@ class Limiter:
         A send may leave long after it was let through (a slow disk, a slow handshake), and later than its followers.
         """
         window = held.window
+        if self._sends.count < window.count:
+            return -math.inf
         if self._sends.count - window.count in (self._unanswered if self._strict else self._inside):
             return math.inf
         held.since = max(held.since, self._sends.back(window.count))
@@ -274,7 +277,9 @@ def _learning(windows: Sequence[Window], buckets: Sequence[Bucket]) -> Throttle:
     return Throttle(1 << 30, 4.0)
 
 
-def _leaking(bucket: Bucket) -> AsyncLimiter:
+def _leaking(bucket: Bucket) -> "AsyncLimiter":
+    from aiolimiter import AsyncLimiter  # noqa: PLC0415  # it reads its own version from its package, and that takes long
+
     size = bucket.size - bucket_slack(bucket)
     # A bucket of one has no room to leave free; its sends keep a margin more apart instead.
     leak = bucket.leak if bucket.size > 1 else 1 / (1 / bucket.leak + 2 * _LEAST_MARGIN)
