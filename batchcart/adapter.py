@@ -26,9 +26,9 @@ class SecretReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 SecretText = str | SecretReference
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Credentials:
-    """An account's own settings with the secrets read; its repr shows none of them."""
+    """An account's own settings with the secrets read; its repr shows none of them. A value is equal to itself only."""
 
     values: Mapping[str, str]
     secret_names: frozenset[str] = frozenset()

@@ -4,6 +4,8 @@ S000 is 3dcart's "Carts" document. Where it contradicts itself the reading taken
 number that PLATFORMS §4 gives the contradiction. Those that need no code stand at the head of the module they concern.
 """
 
+from functools import lru_cache
+
 from msgspec.structs import replace
 
 from batchcart.adapter import Adapter, Cell, Credentials
@@ -25,10 +27,16 @@ def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> 
 
     a19 (S000, samples): header names in every spelling; HTTP does not mind, the text's spelling is sent.
     """
+    return replace(request, headers=request.headers + _headers(credentials))
+
+
+@lru_cache(maxsize=64)
+def _headers(credentials: Credentials) -> tuple[tuple[str, str], ...]:
+    """The same in every request of an account."""
     headers = [(header, value) for header, name in _NAMED if (value := credentials.get(name))]
     if bearer := credentials.get("access_token"):
         headers.append(("Authorization", f"Bearer {bearer}"))
-    return replace(request, headers=(*request.headers, *headers))
+    return tuple(headers)
 
 
 ADAPTER = Adapter(
