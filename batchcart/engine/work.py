@@ -90,7 +90,10 @@ async def _work_chain(job: Job, lane: Lane, taken: OpenChain, ended: Callable[[L
     chain = remembered(job, lane, taken.number)
     for planned in open_lines(job.plan, lane.number, taken, fresh=not job.resumed):
         operation = job.operation(planned, lane)
-        ending = None if lane.halted else await _end_of(job, lane, chain, operation)
+        if lane.halted:
+            return False
+        begun = _begun(job, lane, chain, operation)
+        ending = Ending(begun) if isinstance(begun, Skipped) else await converse(begun)
         if ending is None:
             return False
         status = status_of(ending.outcome)
@@ -109,14 +112,15 @@ async def _work_chain(job: Job, lane: Lane, taken: OpenChain, ended: Callable[[L
     return True
 
 
-async def _end_of(job: Job, lane: Lane, chain: Chain, operation: Operation) -> Ending | None:
+def _begun(job: Job, lane: Lane, chain: Chain, operation: Operation) -> Talk | Skipped:
+    """The operation as far as earlier starts brought it."""
     if skipped := chain.lacks(operation):
-        return Ending(skipped)
+        return skipped
     talk = Talk(lane, operation, chain.known(operation))
     if job.resumed:
         first = partial(talk.cell.build, operation, talk.known)
         talk.past, talk.sends, talk.astray, talk.first_at = past_of(job.plan, operation.line, first)
-    return await converse(talk)
+    return talk
 
 
 def remembered(job: Job, lane: Lane, number: int, before: float = math.inf) -> Chain:

@@ -1,6 +1,6 @@
 """Owns what lanes may ask of a journal, wherever it is written: in this process or in another one."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from batchcart.events import Event
@@ -10,10 +10,10 @@ from batchcart.exchange import Request
 class Notes(Protocol):
     """A journal as a lane sees it."""
 
-    async def intend(self, line: int, number: int, at: float, request: Request) -> None:
-        """Note that the request is about to leave; returns once that is on the disk.
+    def intend(self, line: int, number: int, at: float, request: Request) -> Awaitable[None]:
+        """Note that the request is about to leave; to be awaited until that is on the disk.
 
-        Raises JournalFailed where it is not and will not be: then the request must not leave.
+        Raises JournalFailed, now or then, where it is not and will not be: then the request must not leave.
         """
 
     def answer(self, line: int, number: int, state: str, row: Sequence[object]) -> None:

@@ -10,7 +10,7 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -63,16 +63,17 @@ class Journal:
         self._thread = threading.Thread(target=self._work, name="batchcart-journal", daemon=True)
         self._thread.start()
 
-    async def intend(self, line: int, number: int, at: float, request: Request) -> None:
-        """Note that the request is about to leave; returns once that is on the disk.
+    def intend(self, line: int, number: int, at: float, request: Request) -> Awaitable[None]:
+        """Note that the request is about to leave, once that is on the disk.
 
-        Raises JournalFailed where it is not and will not be: then the request must not leave.
+        It raises JournalFailed where it is not and will not be: then the request must not leave.
         """
         self._check()
         waiter = self._loop.create_future()
-        self._gathering().waiters.append(waiter)
-        self.note_intent(line, number, at, request_text(request, number))
-        await waiter
+        batch = self._gathering()
+        batch.waiters.append(waiter)
+        batch.intents.append((line, number, at, request_text(request, number)))
+        return waiter
 
     def note_intent(self, line: int, number: int, at: float, request: str) -> None:
         """Note that the request, in the journal's own words, is about to leave; ``flush`` says when it may."""
