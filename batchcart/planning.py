@@ -59,12 +59,12 @@ class Planner:
         try:
             with closing(Names()) as names:
                 chains = Chains(names)
-                rows = self._rows(chains, planned, bad)
+                good = self._good(chains, planned, bad)
                 if connection is None:
-                    deque(rows, maxlen=0)
+                    deque(good, maxlen=0)
                 else:
                     connection.execute("BEGIN")
-                    connection.executemany(_INSERT, rows)
+                    connection.executemany(_INSERT, map(_row, good))
             bad.check()
             if not planned.lines:
                 raise UsageError(f"{self.source.name}: there is no operation in it; put at least one line into it")
@@ -76,7 +76,8 @@ class Planner:
             raise UsageError(f"{self.source.name} cannot be read: {error.strerror}; nothing was sent") from None
         return planned
 
-    def _rows(self, chains: Chains, planned: Planned, bad: "_Bad") -> Iterator[tuple[int | str, ...]]:
+    def _good(self, chains: Chains, planned: Planned, bad: "_Bad") -> Iterator[tuple[RawLine, int, int, str]]:
+        """The good lines, each with the number of its account, its chain and its kind."""
         for raw in self.source.lines():
             if self.checking is not None and not raw.number % _TOLD_EVERY:
                 self.checking(raw.number)
@@ -86,8 +87,7 @@ class Planner:
                 bad.add(f"{self.source.name}:{raw.number}", error)
                 continue
             kind = operation.kind._value_
-            number = planned.count(operation.account, kind)
-            yield raw.number, number, chain, kind, raw.offset, len(raw.text), raw.digest
+            yield raw, planned.count(operation.account, kind), chain, kind
 
     def _place(self, raw: RawLine, chains: Chains) -> tuple[Operation, int]:
         try:
@@ -121,6 +121,11 @@ class Planner:
             place = "the embedded sandbox" if entry.embedded else entry.place
             values = (number, name, entry.adapter.name, place)
             connection.execute("INSERT INTO account (id, name, platform, place) VALUES (?, ?, ?, ?)", values)
+
+
+def _row(good: tuple[RawLine, int, int, str]) -> tuple[int | str, ...]:
+    raw, number, chain, kind = good
+    return raw.number, number, chain, kind, raw.offset, len(raw.text), raw.digest
 
 
 @dataclass(slots=True)
