@@ -19,8 +19,11 @@ _LOWEST_STATUS = 200
 _RAW_DEFLATE, _GZIP_OR_ZLIB = -zlib.MAX_WBITS, zlib.MAX_WBITS | 32  # what zlib calls them
 _ZLIB_METHOD = 8  # the low half of a zlib stream's first byte
 
-_buffer = bytearray(256 << 10)
-"""What a read lands in. All connections share it, since what was read is parsed before anything else is."""
+_buffer = memoryview(bytearray(256 << 10))
+"""What a read lands in. All connections share it, since what was read is parsed before anything else is.
+
+It is a view since asyncio's TLS reads into slices of it, and a slice of a bytearray is a copy.
+"""
 
 
 class NotHttp(Exception):
@@ -71,7 +74,7 @@ class Wire(asyncio.BufferedProtocol):
         self.transport.write(text)
         return answer
 
-    def get_buffer(self, _sizehint: int) -> bytearray:
+    def get_buffer(self, _sizehint: int) -> memoryview:
         """Where the next read lands."""
         return _buffer
 
@@ -82,7 +85,7 @@ class Wire(asyncio.BufferedProtocol):
             return
         self._began = True
         try:
-            self._parser.feed_data(memoryview(_buffer)[:count])
+            self._parser.feed_data(_buffer[:count])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:  # what a callback raised is its cause
             self._break_off(TooLarge() if isinstance(error.__context__, TooLarge) else NotHttp())
         if not self._headed:

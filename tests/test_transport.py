@@ -285,6 +285,26 @@ async def test_a_certificate_that_is_not_trusted_is_not_sent_and_with_its_ca_fil
     listener.close()
 
 
+async def test_answers_of_several_tls_records_reach_their_own_requests_whole(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+
+    async def act(writer: asyncio.StreamWriter, number: int) -> None:
+        for part in (
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (number * 1000),
+            b"%c" % number * number * 1000,
+        ):
+            writer.write(part)  # a record each
+
+    listener = await asyncio.start_server(Server(act), "127.0.0.1", 0, ssl=context)
+    address = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with connected(replace(account(tmp_path, address), ca_file=cert)) as send:
+        replies = [await send(request("GET"), lambda: None) for _ in range(50)]
+    listener.close()
+    assert replies == [Response(200, b"%c" % number * number * 1000) for number in range(1, 51)]
+
+
 async def test_a_ca_file_without_certificates_is_refused(tmp_path: Path) -> None:
     empty = tmp_path / "empty.pem"
     empty.write_text("nothing")
