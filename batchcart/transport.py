@@ -110,10 +110,13 @@ class _Connections:
         return Response(answer.status, answer.body, _kept_of(answer.headers, self.headers))
 
     async def close(self) -> None:
-        """Close what is idle, and watch no longer."""
+        """Close what is idle, cut what is not, and watch no longer."""
         for wire, _ in self._idle:
             self._close(wire)
         self._idle.clear()
+        for wire in list(self._opened):  # aiohttp would wait for their ends, of which it no longer hears
+            wire.cut()
+            self._close(wire)
         for timer in (self._timer, self._dropping):
             if timer is not None:
                 timer.cancel()
@@ -155,7 +158,8 @@ class _Connections:
         return wire
 
     def _close(self, wire: Wire) -> None:
-        self._opened.pop(wire).close()
+        if (connection := self._opened.pop(wire, None)) is not None:
+            connection.close()
 
     def _expect(self, wire: Wire) -> None:
         timeout = self.account.options.timeout

@@ -528,3 +528,24 @@ async def test_a_connection_that_nobody_uses_is_closed_by_us(tmp_path: Path, mon
     async with listener, connected(account(tmp_path, address)) as send:
         assert isinstance(await send(request("GET"), lambda: None), Response)
         await asyncio.wait_for(closed.wait(), 5)
+
+
+async def test_the_connections_end_with_a_request_that_still_waits_and_one_that_was_not_let_go(tmp_path: Path) -> None:
+    heard = asyncio.Event()
+
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        heard.set()
+
+    def refuse() -> None:
+        raise OSError
+
+    async with serving(act) as (server, address), asyncio.timeout(5):
+        async with connected(account(tmp_path, address)) as send:
+            waiting = asyncio.ensure_future(send(request(), lambda: None))
+            await heard.wait()
+            with pytest.raises(OSError):
+                await send(request(), refuse)
+        reply = await waiting
+    assert reply == Unanswered("the answer was cut short")
+    assert len(server.seen) == 1
