@@ -14,6 +14,8 @@ LARGEST_BODY = 32 << 20
 """Bytes of an answer that are read at the most, unpacked."""
 
 _LARGEST_HEAD = 64 << 10
+"""Bytes that are read at the most with none of a body among them: of a head, or of trailers."""
+
 _HINTS = (100, 102, 103)
 _LOWEST_STATUS = 200
 _RAW_DEFLATE, _GZIP_OR_ZLIB = -zlib.MAX_WBITS, zlib.MAX_WBITS | 32  # what zlib calls them
@@ -70,7 +72,6 @@ class Wire(asyncio.BufferedProtocol):
     def say(self, text: bytes) -> "asyncio.Future[Answer]":
         """Send the request; the future has its answer, or raises NotHttp, TooLarge, CutShort or OSError."""
         self._answer = answer = self._loop.create_future()
-        self._head = 0
         self.transport.write(text)
         return answer
 
@@ -84,14 +85,13 @@ class Wire(asyncio.BufferedProtocol):
             self._break_off(NotHttp())  # nobody asked for it
             return
         self._began = True
+        self._head += count
         try:
             self._parser.feed_data(_buffer[:count])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:  # what a callback raised is its cause
             self._break_off(TooLarge() if isinstance(error.__context__, TooLarge) else NotHttp())
-        if not self._headed:
-            self._head += count
-            if self._head > _LARGEST_HEAD:
-                self._break_off(NotHttp())
+        if self._head > _LARGEST_HEAD and self._answer is not None:
+            self._break_off(NotHttp())
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone; an answer of unknown length ends with it."""
@@ -124,6 +124,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body, still packed."""
+        self._head = 0
         self._body.append(body)
         self._size += len(body)
         if self._size > LARGEST_BODY:

@@ -486,6 +486,26 @@ async def test_headers_without_end_are_cut_off(tmp_path: Path) -> None:
     assert replies == [Unanswered("the answer was not HTTP")]
 
 
+async def test_a_large_answer_that_is_read_at_once_leaves_its_connection_open(tmp_path: Path) -> None:
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
+    async with serving(lambda writer, _: say(writer, large)) as (server, address):
+        replies, _left = await told(tmp_path, address, *[request("GET")] * 5)
+    assert replies == [Response(200, b"x" * 100_000)] * 5
+    assert server.connections == 1
+
+
+async def test_trailers_without_end_are_cut_off(tmp_path: Path) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: ")
+        for _ in range(200):
+            await say(writer, b"y" * 1000)
+            await asyncio.sleep(0)
+
+    async with serving(act) as (_, address):
+        replies, _left = await told(tmp_path, address, request("GET"))
+    assert replies == [Unanswered("the answer was not HTTP")]
+
+
 async def test_path_and_query_reach_the_shop_as_they_were_built(tmp_path: Path) -> None:
     async def act(writer: asyncio.StreamWriter, _number: int) -> None:
         await say(writer, OK)
