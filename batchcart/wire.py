@@ -20,6 +20,7 @@ _HINTS = (100, 102, 103)
 _LOWEST_STATUS = 200
 _RAW_DEFLATE, _GZIP_OR_ZLIB = -zlib.MAX_WBITS, zlib.MAX_WBITS | 32  # what zlib calls them
 _ZLIB_METHOD = 8  # the low half of a zlib stream's first byte
+_BLOCK = 4 << 10  # bytes unpacked at once; each end of a packed part copies what is left of them
 
 _buffer = memoryview(bytearray(256 << 10))
 """What a read lands in. All connections share it, since what was read is parsed before anything else is.
@@ -174,17 +175,23 @@ def _unpacked(body: bytes, headers: dict[bytes, bytes]) -> bytes:
         return body
     if packing not in {b"gzip", b"x-gzip", b"deflate"}:
         raise NotHttp
-    whole = b""
-    while body:
-        bare = packing == b"deflate" and body[0] & 0x0F != _ZLIB_METHOD
-        unpacking = zlib.decompressobj(_RAW_DEFLATE if bare else _GZIP_OR_ZLIB)
-        try:
-            whole += unpacking.decompress(body, LARGEST_BODY + 1 - len(whole))
-        except zlib.error:
-            raise NotHttp from None
-        if len(whole) > LARGEST_BODY:
-            raise TooLarge
-        if not unpacking.eof:
-            raise CutShort
-        body = unpacking.unused_data
-    return whole
+    parts, size, unpacking = [], 0, None
+    for place in range(0, len(body), _BLOCK):
+        rest = body[place : place + _BLOCK]
+        while rest:
+            if unpacking is None:
+                bare = packing == b"deflate" and rest[0] & 0x0F != _ZLIB_METHOD
+                unpacking = zlib.decompressobj(_RAW_DEFLATE if bare else _GZIP_OR_ZLIB)
+            try:
+                parts.append(unpacking.decompress(rest, LARGEST_BODY + 1 - size))
+            except zlib.error:
+                raise NotHttp from None
+            size += len(parts[-1])
+            if size > LARGEST_BODY:
+                raise TooLarge
+            rest = unpacking.unused_data
+            if unpacking.eof:
+                unpacking = None
+    if unpacking is not None:
+        raise CutShort
+    return b"".join(parts)

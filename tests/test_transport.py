@@ -378,6 +378,16 @@ async def test_a_small_answer_that_unpacks_beyond_all_measure_is_unanswered(tmp_
     assert isinstance(replies[0], Unanswered)
 
 
+async def test_an_answer_packed_in_very_many_parts_does_not_hold_up_everything_else(tmp_path: Path) -> None:
+    packed = gzip.compress(b"") * 200_000 + gzip.compress(b"{}")
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    began = asyncio.get_running_loop().time()
+    async with serving(lambda writer, _: say(writer, head + packed)) as (_, address):
+        replies, _left = await told(tmp_path, address, request("GET"))
+    assert replies == [Response(200, b"{}")]
+    assert asyncio.get_running_loop().time() - began < 3
+
+
 async def test_status_body_and_the_headers_that_matter_are_handed_over(tmp_path: Path) -> None:
     async def act(writer: asyncio.StreamWriter, _number: int) -> None:
         await say(
