@@ -110,12 +110,9 @@ class _Connections:
         return Response(answer.status, answer.body, _kept_of(answer.headers, self.headers))
 
     async def close(self) -> None:
-        """Close what is idle, cut what is not, and watch no longer."""
-        for wire, _ in self._idle:
-            self._close(wire)
+        """Close all, and watch no longer."""
         self._idle.clear()
         for wire in list(self._opened):  # aiohttp would wait for their ends, of which it no longer hears
-            wire.cut()
             self._close(wire)
         for timer in (self._timer, self._dropping):
             if timer is not None:
@@ -158,6 +155,7 @@ class _Connections:
         return wire
 
     def _close(self, wire: Wire) -> None:
+        wire.cut()  # what is left of a request would still be sent, and an end of TLS waited for
         if (connection := self._opened.pop(wire, None)) is not None:
             connection.close()
 

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -579,3 +579,25 @@ async def test_the_connections_end_with_a_request_that_still_waits_and_one_that_
         reply = await waiting
     assert reply == Unanswered("the answer was cut short")
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n"], ids=["cancelled", "answered"]
+)
+async def test_what_is_left_of_a_request_that_is_over_is_not_sent(tmp_path: Path, answer: bytes) -> None:
+    large = structs.replace(request(), body=bytes(20 << 20))
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)  # noqa: FBT003  # the socket's own way of saying it
+        async with connected(account(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}")) as send:
+            sending = asyncio.ensure_future(send(large, lambda: None))
+            shop, _ = await loop.sock_accept(listener)
+            received = len(await loop.sock_recv(shop, 1000))
+            await loop.sock_sendall(shop, answer)
+            if not answer:
+                sending.cancel()
+            await asyncio.wait([sending])
+        with shop, suppress(ConnectionResetError):
+            while part := await loop.sock_recv(shop, 1 << 20):
+                received += len(part)
+    assert received < len(large.body)
