@@ -237,7 +237,7 @@ def _headers_kept(more: tuple[str, ...]) -> tuple[tuple[bytes, str], ...]:
 
 def _kept_of(headers: Mapping[bytes, bytes], kept: tuple[tuple[bytes, str], ...]) -> dict[str, str]:
     # What is not UTF-8 is shown as such.
-    return {name: headers[raw].decode(errors="replace") for raw, name in kept if raw in headers}
+    return {name: headers[raw].strip().decode(errors="replace") for raw, name in kept if raw in headers}
 
 
 def _why_not(error: BaseException) -> str:

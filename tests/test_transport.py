@@ -542,6 +542,13 @@ async def test_many_requests_at_once_each_are_counted_once(tmp_path: Path) -> No
     )
 
 
+async def test_space_around_a_header_is_none_of_it(tmp_path: Path) -> None:
+    answer = OK.replace(b"\r\n\r\n", b"\r\nRetry-After: \t 7 \t \r\n\r\n")
+    async with serving(lambda writer, _: say(writer, answer)) as (_, address):
+        replies, _left = await told(tmp_path, address, request())
+    assert replies == [Response(200, b"{}", {"retry-after": "7", "content-type": "application/json"})]
+
+
 async def test_a_connection_that_nobody_uses_is_closed_by_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "_KEPT_ALIVE", 0.1)
     closed = asyncio.Event()
