@@ -97,12 +97,16 @@ class Wire(asyncio.BufferedProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone; an answer of unknown length ends with it."""
         self.fit = False
-        if error is None and self._headed and not {b"content-length", b"transfer-encoding"} & self._headers.keys():
+        if error is None and self._headed and self._ends_with_connection():
             self._end()
         elif self._began:
             self._break_off(CutShort())
         else:
             self._break_off(ConnectionResetError())
+
+    def _ends_with_connection(self) -> bool:
+        coding = self._headers.get(b"transfer-encoding", b"identity")
+        return b"content-length" not in self._headers and coding.strip().lower() == b"identity"
 
     def on_message_begin(self) -> None:
         """An answer begins, or a hint."""

@@ -436,10 +436,10 @@ async def test_an_answer_that_cannot_be_unpacked_is_unanswered(tmp_path: Path, p
     assert isinstance(replies[0], Unanswered)
 
 
-@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-async def test_an_answer_without_a_length_ends_with_its_connection(tmp_path: Path, version: bytes) -> None:
+@pytest.mark.parametrize("head", [b"1.0 200 OK", b"1.1 200 OK", b"1.1 200 OK\r\nTransfer-Encoding: Identity"])
+async def test_an_answer_without_a_length_ends_with_its_connection(tmp_path: Path, head: bytes) -> None:
     async def act(writer: asyncio.StreamWriter, _number: int) -> None:
-        for part in (b"HTTP/%s 200 OK\r\n\r\n" % version, b'{"a":', b"1}"):
+        for part in (b"HTTP/%s\r\n\r\n" % head, b'{"a":', b"1}"):
             await say(writer, part)
             await asyncio.sleep(0.01)
         await hang_up(writer)
