@@ -85,7 +85,6 @@ class Wire(asyncio.BufferedProtocol):
         if self._answer is None:
             self._break_off(NotHttp())  # nobody asked for it
             return
-        self._began = True
         self._head += count
         try:
             self._parser.feed_data(_buffer[:count])
@@ -112,6 +111,7 @@ class Wire(asyncio.BufferedProtocol):
         """An answer begins, or a hint."""
         if self._answer is None:
             raise NotHttp  # a second answer behind the first
+        self._began = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header or a trailer."""

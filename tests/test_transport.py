@@ -191,6 +191,25 @@ async def test_hints_before_the_answer_are_passed_over(tmp_path: Path, hint: byt
     assert replies == [Response(200, b"{}", {"content-type": "application/json"})]
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "the connection was cut before the answer came"),
+        (b"\r\n", "the connection was cut before the answer came"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 O", "the answer was cut short"),
+    ],
+    ids=["after a hint", "after an empty line", "within the answer"],
+)
+async def test_where_an_answer_was_cut_is_told(tmp_path: Path, said: bytes, why: str) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, said)
+        await hang_up(writer)
+
+    async with serving(act) as (_, address):
+        replies, _left = await told(tmp_path, address, request())
+    assert replies == [Unanswered(why)]
+
+
 async def test_random_bytes_never_raise(tmp_path: Path) -> None:
     rng = random.Random(5)
 
