@@ -110,10 +110,10 @@ class _Connections:
         return Response(answer.status, answer.body, _kept_of(answer.headers, self.headers))
 
     async def close(self) -> None:
-        """Close what is idle, and watch no longer."""
-        for wire, _ in self._idle:
-            self._close(wire)
+        """Close all, and watch no longer."""
         self._idle.clear()
+        for wire in list(self._opened):  # aiohttp would wait for their ends, of which it no longer hears
+            self._close(wire)
         for timer in (self._timer, self._dropping):
             if timer is not None:
                 timer.cancel()
@@ -155,7 +155,9 @@ class _Connections:
         return wire
 
     def _close(self, wire: Wire) -> None:
-        self._opened.pop(wire).close()
+        wire.cut()  # what is left of a request would still be sent, and an end of TLS waited for
+        if (connection := self._opened.pop(wire, None)) is not None:
+            connection.close()
 
     def _expect(self, wire: Wire) -> None:
         timeout = self.account.options.timeout
@@ -235,7 +237,7 @@ def _headers_kept(more: tuple[str, ...]) -> tuple[tuple[bytes, str], ...]:
 
 def _kept_of(headers: Mapping[bytes, bytes], kept: tuple[tuple[bytes, str], ...]) -> dict[str, str]:
     # What is not UTF-8 is shown as such.
-    return {name: headers[raw].decode(errors="replace") for raw, name in kept if raw in headers}
+    return {name: headers[raw].strip().decode(errors="replace") for raw, name in kept if raw in headers}
 
 
 def _why_not(error: BaseException) -> str:

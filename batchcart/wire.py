@@ -14,13 +14,19 @@ LARGEST_BODY = 32 << 20
 """Bytes of an answer that are read at the most, unpacked."""
 
 _LARGEST_HEAD = 64 << 10
+"""Bytes that are read at the most with none of a body among them: of a head, or of trailers."""
+
 _HINTS = (100, 102, 103)
 _LOWEST_STATUS = 200
 _RAW_DEFLATE, _GZIP_OR_ZLIB = -zlib.MAX_WBITS, zlib.MAX_WBITS | 32  # what zlib calls them
 _ZLIB_METHOD = 8  # the low half of a zlib stream's first byte
+_BLOCK = 4 << 10  # bytes unpacked at once; each end of a packed part copies what is left of them
 
-_buffer = bytearray(256 << 10)
-"""What a read lands in. All connections share it, since what was read is parsed before anything else is."""
+_buffer = memoryview(bytearray(256 << 10))
+"""What a read lands in. All connections share it, since what was read is parsed before anything else is.
+
+It is a view since asyncio's TLS reads into slices of it, and a slice of a bytearray is a copy.
+"""
 
 
 class NotHttp(Exception):
@@ -67,11 +73,10 @@ class Wire(asyncio.BufferedProtocol):
     def say(self, text: bytes) -> "asyncio.Future[Answer]":
         """Send the request; the future has its answer, or raises NotHttp, TooLarge, CutShort or OSError."""
         self._answer = answer = self._loop.create_future()
-        self._head = 0
         self.transport.write(text)
         return answer
 
-    def get_buffer(self, _sizehint: int) -> bytearray:
+    def get_buffer(self, _sizehint: int) -> memoryview:
         """Where the next read lands."""
         return _buffer
 
@@ -80,30 +85,33 @@ class Wire(asyncio.BufferedProtocol):
         if self._answer is None:
             self._break_off(NotHttp())  # nobody asked for it
             return
-        self._began = True
+        self._head += count
         try:
-            self._parser.feed_data(memoryview(_buffer)[:count])
+            self._parser.feed_data(_buffer[:count])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:  # what a callback raised is its cause
             self._break_off(TooLarge() if isinstance(error.__context__, TooLarge) else NotHttp())
-        if not self._headed:
-            self._head += count
-            if self._head > _LARGEST_HEAD:
-                self._break_off(NotHttp())
+        if self._head > _LARGEST_HEAD and self._answer is not None:
+            self._break_off(NotHttp())
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone; an answer of unknown length ends with it."""
         self.fit = False
-        if error is None and self._headed and not {b"content-length", b"transfer-encoding"} & self._headers.keys():
+        if error is None and self._headed and self._ends_with_connection():
             self._end()
         elif self._began:
             self._break_off(CutShort())
         else:
             self._break_off(ConnectionResetError())
 
+    def _ends_with_connection(self) -> bool:
+        coding = self._headers.get(b"transfer-encoding", b"identity")
+        return b"content-length" not in self._headers and coding.strip().lower() == b"identity"
+
     def on_message_begin(self) -> None:
         """An answer begins, or a hint."""
         if self._answer is None:
             raise NotHttp  # a second answer behind the first
+        self._began = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header or a trailer."""
@@ -121,6 +129,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body, still packed."""
+        self._head = 0
         self._body.append(body)
         self._size += len(body)
         if self._size > LARGEST_BODY:
@@ -170,17 +179,23 @@ def _unpacked(body: bytes, headers: dict[bytes, bytes]) -> bytes:
         return body
     if packing not in {b"gzip", b"x-gzip", b"deflate"}:
         raise NotHttp
-    whole = b""
-    while body:
-        bare = packing == b"deflate" and body[0] & 0x0F != _ZLIB_METHOD
-        unpacking = zlib.decompressobj(_RAW_DEFLATE if bare else _GZIP_OR_ZLIB)
-        try:
-            whole += unpacking.decompress(body, LARGEST_BODY + 1 - len(whole))
-        except zlib.error:
-            raise NotHttp from None
-        if len(whole) > LARGEST_BODY:
-            raise TooLarge
-        if not unpacking.eof:
-            raise CutShort
-        body = unpacking.unused_data
-    return whole
+    parts, size, unpacking = [], 0, None
+    for place in range(0, len(body), _BLOCK):
+        rest = body[place : place + _BLOCK]
+        while rest:
+            if unpacking is None:
+                bare = packing == b"deflate" and rest[0] & 0x0F != _ZLIB_METHOD
+                unpacking = zlib.decompressobj(_RAW_DEFLATE if bare else _GZIP_OR_ZLIB)
+            try:
+                parts.append(unpacking.decompress(rest, LARGEST_BODY + 1 - size))
+            except zlib.error:
+                raise NotHttp from None
+            size += len(parts[-1])
+            if size > LARGEST_BODY:
+                raise TooLarge
+            rest = unpacking.unused_data
+            if unpacking.eof:
+                unpacking = None
+    if unpacking is not None:
+        raise CutShort
+    return b"".join(parts)

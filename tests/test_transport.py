@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -191,6 +191,25 @@ async def test_hints_before_the_answer_are_passed_over(tmp_path: Path, hint: byt
     assert replies == [Response(200, b"{}", {"content-type": "application/json"})]
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "the connection was cut before the answer came"),
+        (b"\r\n", "the connection was cut before the answer came"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 O", "the answer was cut short"),
+    ],
+    ids=["after a hint", "after an empty line", "within the answer"],
+)
+async def test_where_an_answer_was_cut_is_told(tmp_path: Path, said: bytes, why: str) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, said)
+        await hang_up(writer)
+
+    async with serving(act) as (_, address):
+        replies, _left = await told(tmp_path, address, request())
+    assert replies == [Unanswered(why)]
+
+
 async def test_random_bytes_never_raise(tmp_path: Path) -> None:
     rng = random.Random(5)
 
@@ -285,6 +304,26 @@ async def test_a_certificate_that_is_not_trusted_is_not_sent_and_with_its_ca_fil
     listener.close()
 
 
+async def test_answers_of_several_tls_records_reach_their_own_requests_whole(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+
+    async def act(writer: asyncio.StreamWriter, number: int) -> None:
+        for part in (
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (number * 1000),
+            b"%c" % number * number * 1000,
+        ):
+            writer.write(part)  # a record each
+
+    listener = await asyncio.start_server(Server(act), "127.0.0.1", 0, ssl=context)
+    address = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with connected(replace(account(tmp_path, address), ca_file=cert)) as send:
+        replies = [await send(request("GET"), lambda: None) for _ in range(50)]
+    listener.close()
+    assert replies == [Response(200, b"%c" % number * number * 1000) for number in range(1, 51)]
+
+
 async def test_a_ca_file_without_certificates_is_refused(tmp_path: Path) -> None:
     empty = tmp_path / "empty.pem"
     empty.write_text("nothing")
@@ -358,6 +397,16 @@ async def test_a_small_answer_that_unpacks_beyond_all_measure_is_unanswered(tmp_
     assert isinstance(replies[0], Unanswered)
 
 
+async def test_an_answer_packed_in_very_many_parts_does_not_hold_up_everything_else(tmp_path: Path) -> None:
+    packed = gzip.compress(b"") * 200_000 + gzip.compress(b"{}")
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    began = asyncio.get_running_loop().time()
+    async with serving(lambda writer, _: say(writer, head + packed)) as (_, address):
+        replies, _left = await told(tmp_path, address, request("GET"))
+    assert replies == [Response(200, b"{}")]
+    assert asyncio.get_running_loop().time() - began < 3
+
+
 async def test_status_body_and_the_headers_that_matter_are_handed_over(tmp_path: Path) -> None:
     async def act(writer: asyncio.StreamWriter, _number: int) -> None:
         await say(
@@ -406,10 +455,10 @@ async def test_an_answer_that_cannot_be_unpacked_is_unanswered(tmp_path: Path, p
     assert isinstance(replies[0], Unanswered)
 
 
-@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-async def test_an_answer_without_a_length_ends_with_its_connection(tmp_path: Path, version: bytes) -> None:
+@pytest.mark.parametrize("head", [b"1.0 200 OK", b"1.1 200 OK", b"1.1 200 OK\r\nTransfer-Encoding: Identity"])
+async def test_an_answer_without_a_length_ends_with_its_connection(tmp_path: Path, head: bytes) -> None:
     async def act(writer: asyncio.StreamWriter, _number: int) -> None:
-        for part in (b"HTTP/%s 200 OK\r\n\r\n" % version, b'{"a":', b"1}"):
+        for part in (b"HTTP/%s\r\n\r\n" % head, b'{"a":', b"1}"):
             await say(writer, part)
             await asyncio.sleep(0.01)
         await hang_up(writer)
@@ -466,6 +515,26 @@ async def test_headers_without_end_are_cut_off(tmp_path: Path) -> None:
     assert replies == [Unanswered("the answer was not HTTP")]
 
 
+async def test_a_large_answer_that_is_read_at_once_leaves_its_connection_open(tmp_path: Path) -> None:
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
+    async with serving(lambda writer, _: say(writer, large)) as (server, address):
+        replies, _left = await told(tmp_path, address, *[request("GET")] * 5)
+    assert replies == [Response(200, b"x" * 100_000)] * 5
+    assert server.connections == 1
+
+
+async def test_trailers_without_end_are_cut_off(tmp_path: Path) -> None:
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: ")
+        for _ in range(200):
+            await say(writer, b"y" * 1000)
+            await asyncio.sleep(0)
+
+    async with serving(act) as (_, address):
+        replies, _left = await told(tmp_path, address, request("GET"))
+    assert replies == [Unanswered("the answer was not HTTP")]
+
+
 async def test_path_and_query_reach_the_shop_as_they_were_built(tmp_path: Path) -> None:
     async def act(writer: asyncio.StreamWriter, _number: int) -> None:
         await say(writer, OK)
@@ -492,6 +561,13 @@ async def test_many_requests_at_once_each_are_counted_once(tmp_path: Path) -> No
     )
 
 
+async def test_space_around_a_header_is_none_of_it(tmp_path: Path) -> None:
+    answer = OK.replace(b"\r\n\r\n", b"\r\nRetry-After: \t 7 \t \r\n\r\n")
+    async with serving(lambda writer, _: say(writer, answer)) as (_, address):
+        replies, _left = await told(tmp_path, address, request())
+    assert replies == [Response(200, b"{}", {"retry-after": "7", "content-type": "application/json"})]
+
+
 async def test_a_connection_that_nobody_uses_is_closed_by_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "_KEPT_ALIVE", 0.1)
     closed = asyncio.Event()
@@ -508,3 +584,46 @@ async def test_a_connection_that_nobody_uses_is_closed_by_us(tmp_path: Path, mon
     async with listener, connected(account(tmp_path, address)) as send:
         assert isinstance(await send(request("GET"), lambda: None), Response)
         await asyncio.wait_for(closed.wait(), 5)
+
+
+async def test_the_connections_end_with_a_request_that_still_waits_and_one_that_was_not_let_go(tmp_path: Path) -> None:
+    heard = asyncio.Event()
+
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        heard.set()
+
+    def refuse() -> None:
+        raise OSError
+
+    async with serving(act) as (server, address), asyncio.timeout(5):
+        async with connected(account(tmp_path, address)) as send:
+            waiting = asyncio.ensure_future(send(request(), lambda: None))
+            await heard.wait()
+            with pytest.raises(OSError):
+                await send(request(), refuse)
+        reply = await waiting
+    assert reply == Unanswered("the answer was cut short")
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n"], ids=["cancelled", "answered"]
+)
+async def test_what_is_left_of_a_request_that_is_over_is_not_sent(tmp_path: Path, answer: bytes) -> None:
+    large = structs.replace(request(), body=bytes(20 << 20))
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)  # noqa: FBT003  # the socket's own way of saying it
+        async with connected(account(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}")) as send:
+            sending = asyncio.ensure_future(send(large, lambda: None))
+            shop, _ = await loop.sock_accept(listener)
+            received = len(await loop.sock_recv(shop, 1000))
+            await loop.sock_sendall(shop, answer)
+            if not answer:
+                sending.cancel()
+            await asyncio.wait([sending])
+        with shop, suppress(ConnectionResetError):
+            while part := await loop.sock_recv(shop, 1 << 20):
+                received += len(part)
+    assert received < len(large.body)
