@@ -173,12 +173,13 @@ class Wire(asyncio.BufferedProtocol):
 
 
 def _unpacked(body: bytes, headers: dict[bytes, bytes]) -> bytes:
-    """The body as it was before it was packed; raises NotHttp for a packing that nobody asked for."""
+    """The body as it was before it was packed; as it came where its packing is none that was asked for.
+
+    Raises NotHttp for a body that is not packed as it says, and CutShort and TooLarge.
+    """
     packing = headers.get(b"content-encoding", b"").strip().lower()
-    if not body or packing in {b"", b"identity"}:
+    if not body or packing not in {b"gzip", b"x-gzip", b"deflate"}:
         return body
-    if packing not in {b"gzip", b"x-gzip", b"deflate"}:
-        raise NotHttp
     parts, size, unpacking = [], 0, None
     for place in range(0, len(body), _BLOCK):
         rest = body[place : place + _BLOCK]
