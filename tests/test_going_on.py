@@ -1,0 +1,71 @@
+"""Going on where the cart's lines did not end in the file's order, or were settled while a later one was under way."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import storming
+from shopping import Desk, Mall, add, create, desk, open_mall, until
+
+from batchcart.sandbox.calls import Call
+
+
+@pytest.fixture(scope="module")
+def mall() -> Iterator[Mall]:
+    with open_mall() as mall:
+        yield mall
+
+
+@pytest.fixture
+def shop(mall: Mall, tmp_path: Path) -> Desk:
+    return desk(mall, tmp_path)
+
+
+def adds_meet(shop: Desk, account: str, *kinds: str) -> None:
+    """What the account's adds meet, one after the other: a fault, "" for none, or "gone": there is no such cart."""
+    left, carts = list(kinds), shop.front(account).shop.carts
+
+    def meets(call: Call) -> str | None:
+        if "away" in carts:
+            cart = carts.pop("away")
+            carts[cart["key"]] = cart
+        if call.method != "POST" or call.route == "POST Cart" or not left:
+            return None
+        kind = left.pop(0)
+        if kind != "gone":
+            return kind
+        (key,) = carts
+        carts["away"] = {**carts.pop(key), "key": key}
+        return None
+
+    shop.hook(account, meets)
+
+
+def killed_at(shop: Desk, line: int, method: str, *words: str, until_held: int = 0) -> None:
+    """Go on until such a request of this line is on its way, and the cart holds so many lines; then SIGKILL."""
+    query = f"SELECT count(*) FROM send WHERE line = {line} AND state = 'sent' AND request LIKE '[\"{method}%'"
+    with shop.started("run", "job.jsonl", "--progress", "none", *words) as process:
+
+        def on_its_way() -> bool:
+            assert process.poll() is None, process.communicate()
+            return storming.written(shop.folder / "job.results.jsonl", query) > 0 and held(shop, "acme") >= until_held
+
+        until(on_its_way)
+        process.kill()
+
+
+def held(shop: Desk, account: str) -> int:
+    (cart,) = shop.front(account).shop.carts.values()
+    return len(cart["items"])
+
+
+def test_a_retried_line_that_was_under_way_goes_on_with_what_was_known_when_it_was_sent(shop: Desk) -> None:
+    shop.job([create("acme"), *(add("acme", item=name) for name in "ijk")])
+    adds_meet(shop, "acme", "429", "gone", "", "gone")
+    shop.run(code=1)
+    assert shop.statuses() == {1: "ok", 2: "failed", 3: "ok", 4: "failed"}
+    adds_meet(shop, "acme", "429", "gone", "hang")
+    killed_at(shop, 4, "POST", "--retry-failed")
+    shop.run(code=1)
+    assert shop.statuses() == {1: "ok", 2: "failed", 3: "ok", 4: "ok"}
+    assert held(shop, "acme") == 2
