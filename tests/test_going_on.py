@@ -1,11 +1,11 @@
 """Going on where the cart's lines did not end in the file's order, or were settled while a later one was under way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import storming
-from shopping import Desk, Mall, add, create, desk, open_mall, until
+from shopping import Desk, Mall, add, batchcart, create, desk, open_mall, until
 
 from batchcart.sandbox.calls import Call
 
@@ -68,4 +68,44 @@ def test_a_retried_line_that_was_under_way_goes_on_with_what_was_known_when_it_w
     killed_at(shop, 4, "POST", "--retry-failed")
     shop.run(code=1)
     assert shop.statuses() == {1: "ok", 2: "failed", 3: "ok", 4: "ok"}
+    assert held(shop, "acme") == 2
+
+
+def others_lines(shop: Desk, account: str, *, there: bool) -> None:
+    """Lines of the same products that somebody else puts into the cart, or takes out again."""
+    (cart,) = shop.front(account).shop.carts.values()
+    for number, product in {"901": "5", "902": "5", "903": "6", "904": "6"}.items():
+        cart["items"].pop(number, None)
+        if there:
+            cart["items"][number] = {"CatalogID": product, "ItemQuantity": "2"}
+
+
+def looks_find(shop: Desk, account: str, adds: Sequence[str], looks: Sequence[str]) -> None:
+    """What adds meet, and what looks at the cart find: others' lines, "" for none, or the fault that they meet."""
+    left = {"POST": list(adds), "GET": list(looks)}
+
+    def meets(call: Call) -> str | None:
+        if not left.get(call.method) or call.route == "POST Cart" or call.keys[0] not in shop.front(account).shop.carts:
+            return None
+        kind = left[call.method].pop(0)
+        if call.method == "GET":
+            others_lines(shop, account, there=kind == "others")
+        return None if kind == "others" else kind
+
+    shop.hook(account, meets)
+
+
+def settle(shop: Desk) -> None:
+    shop.hook("acme", "")
+    others_lines(shop, "acme", there=False)
+    batchcart("settle", "job.results.jsonl", folder=shop.folder)
+
+
+def test_a_line_that_was_under_way_goes_on_after_one_before_it_was_settled(shop: Desk) -> None:
+    shop.job([create("acme"), *(add("acme", item=name) for name in "ij")])
+    looks_find(shop, "acme", ["reset-after"], ["others", "hang"])
+    killed_at(shop, 3, "GET")
+    settle(shop)
+    assert shop.statuses() == {1: "ok", 2: "ok"}
+    shop.run(code=0)
     assert held(shop, "acme") == 2
