@@ -109,3 +109,36 @@ def test_a_line_that_was_under_way_goes_on_after_one_before_it_was_settled(shop:
     assert shop.statuses() == {1: "ok", 2: "ok"}
     shop.run(code=0)
     assert held(shop, "acme") == 2
+
+
+@pytest.mark.parametrize("second", ["reset-before", "reset-after"])
+def test_settling_does_not_take_one_add_for_two(shop: Desk, second: str) -> None:
+    shop.job([create("acme"), *(add("acme", item=name) for name in "ij")])
+    looks_find(shop, "acme", ["reset-before", second], ["others", "", "others"])
+    shop.run(code=1)
+    assert shop.statuses() == {1: "ok", 2: "in_doubt", 3: "in_doubt"}
+    settle(shop)
+    happened = second == "reset-after"
+    assert shop.statuses() == {1: "ok", 2: "in_doubt" if happened else "failed", 3: "ok" if happened else "failed"}
+
+
+@pytest.mark.parametrize(("first", "becomes"), [("reset-before", "failed"), ("reset-after", "ok")])
+def test_two_adds_of_different_products_are_both_settled(shop: Desk, first: str, becomes: str) -> None:
+    other = {"CatalogID": 6, "ItemQuantity": 2}
+    shop.job([create("acme"), add("acme", item="i"), add("acme", item="j", data=other)])
+    looks_find(shop, "acme", [first, "reset-after"], ["others", "", "others"])
+    shop.run(code=1)
+    assert shop.statuses() == {1: "ok", 2: "in_doubt", 3: "in_doubt"}
+    settle(shop)
+    assert shop.statuses() == {1: "ok", 2: becomes, 3: "ok"}
+
+
+def test_settling_does_not_take_an_add_that_is_under_way_for_the_one_in_doubt(shop: Desk) -> None:
+    shop.job([create("acme"), *(add("acme", item=name) for name in "ij")])
+    looks_find(shop, "acme", ["reset-before", "hang-after"], ["others", ""])
+    killed_at(shop, 3, "POST", until_held=1)
+    settle(shop)
+    assert shop.statuses() == {1: "ok", 2: "in_doubt"}
+    shop.run(code=1)
+    assert shop.statuses() == {1: "ok", 2: "in_doubt", 3: "ok"}
+    assert held(shop, "acme") == 1
