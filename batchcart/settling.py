@@ -73,22 +73,44 @@ async def settle_by_reading(results: Path, config: Path | None, watch: Watch) ->
             job = Job(get_meta(floor.plan, "run") or "", source, floor.plan, account, resumed=True)
             settled = []
             for lane in watch.lanes:
-                settled += [
-                    found for found in [await _read_again(job, lane, line) for line in _doubts(job, lane)] if found
-                ]
+                settled += await _settled(job, lane)
         if watch.failure is not None:
             raise JournalFailed(str(watch.failure))
         _apply(connection, results, settled)
         return summed_up(connection, results)
 
 
+async def _settled(job: Job, lane: Lane) -> list[Settled]:
+    """The account's lines that the shop's state decides.
+
+    What a later line of the cart brought was not brought by an earlier one as well; nor is it known what an earlier
+    one brought while a later one is in doubt.
+    """
+    settled: list[Settled] = []
+    later: dict[int, set[str | None]] = {}
+    for planned in _doubts(job, lane):
+        brought = later.setdefault(planned.chain, set())
+        found = None if None in brought else await _read_again(job, lane, planned)
+        if found and found.status is Status.OK and found.learnt.item_id in brought:
+            found = None
+        if found:
+            settled.append(found)
+        if found is None or found.status is Status.OK:
+            brought.add(found.learnt.item_id if found else None)
+    return settled
+
+
 def _doubts(job: Job, lane: Lane) -> list[PlannedLine]:
-    """The account's lines in doubt whose cart has not been written to since: only those can be read back."""
+    """The account's lines in doubt, the last first, to whose cart nothing was surely written since.
+
+    Only those can be read back. A write that a killed run left on its way counts too: the run asks about it first.
+    """
     rows = job.plan.execute(
         "SELECT p.line, p.chain, p.offset, p.length FROM plan p JOIN result r ON r.line = p.line "
-        "WHERE p.account = ? AND r.status = 'in_doubt' AND NOT EXISTS (SELECT 1 FROM plan q JOIN result s "
-        "ON s.line = q.line WHERE q.account = p.account AND q.chain = p.chain AND q.line > p.line "
-        "AND s.status = 'ok' AND q.kind NOT LIKE '%.get') ORDER BY p.line",
+        "WHERE p.account = ? AND r.status = 'in_doubt' AND NOT EXISTS (SELECT 1 FROM plan q LEFT JOIN result s "
+        "ON s.line = q.line WHERE q.account = p.account AND q.chain = p.chain AND q.kind NOT LIKE '%.get' AND "
+        "(s.seq > r.seq AND s.status = 'ok' OR s.seq IS NULL AND EXISTS (SELECT 1 FROM send w WHERE w.line = q.line "
+        "AND w.state <> 'void' AND w.request NOT LIKE '[\"GET\"%'))) ORDER BY r.seq DESC",
         (lane.number,),
     )
     return [PlannedLine(*row) for row in rows]

@@ -1,7 +1,6 @@
 """Owns the order of work: accounts side by side, carts side by side, a cart's lines one by one."""
 
 import asyncio
-import math
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -123,12 +122,13 @@ def _begun(job: Job, lane: Lane, chain: Chain, operation: Operation) -> Talk | S
     return talk
 
 
-def remembered(job: Job, lane: Lane, number: int, before: float = math.inf) -> Chain:
-    """The chain as its ended lines left it, or those before line ``before``."""
+def remembered(job: Job, lane: Lane, number: int, before: int | None = None) -> Chain:
+    """The chain as its ended lines left it, or those that ended before line ``before``."""
     chain = Chain(job.run, number, key_chosen=lane.account.adapter.chosen_key is not None)
     if job.resumed:
         for line in ended_lines(job.plan, lane.number, number):
-            if line.planned.line < before:
-                operation = job.operation(line.planned, lane)
-                chain.learn(operation, line.status, line.learnt, operation.line)
+            if line.planned.line == before:
+                break
+            operation = job.operation(line.planned, lane)
+            chain.learn(operation, line.status, line.learnt, operation.line)
     return chain

@@ -107,11 +107,14 @@ def _rows(
 
 
 def ended_lines(connection: sqlite3.Connection, account: int, chain: int) -> Iterator[EndedLine]:
-    """The chain's ended lines in file order, with what they brought."""
+    """The chain's ended lines with what they brought, in the order in which they ended.
+
+    That is not the file's where some were opened again.
+    """
     with _legible():
         rows = connection.execute(
             "SELECT p.line, p.chain, p.offset, p.length, p.digest, r.status, r.learnt "
-            "FROM plan p JOIN result r ON r.line = p.line WHERE p.account = ? AND p.chain = ? ORDER BY p.line",
+            "FROM plan p JOIN result r ON r.line = p.line WHERE p.account = ? AND p.chain = ? ORDER BY r.seq",
             (account, chain),
         )
         for *place, status, learnt in rows:

@@ -18,9 +18,11 @@ def request_text(request: Request, number: int) -> str:
     """An operation's ``number``-th request as the journal keeps it: unsigned, so without secrets.
 
     The first follows from the job line and the lines before it, so its body is not kept: that is most of what a
-    commit would write.
+    commit would write. What has no body is kept whole: a look's place is taken by an add, say, once `settle` has told
+    what is in the cart.
     """
-    parts = (request.method, request.path, request.query, None if number == 1 else request.body.decode())
+    follows = number == 1 and request.body
+    parts = (request.method, request.path, request.query, None if follows else request.body.decode())
     return msgspec.json.encode(parts).decode()
 
 
