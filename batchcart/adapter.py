@@ -1,6 +1,6 @@
 """Owns the seam between engine and platform: a platform is a record of pure functions and knows no I/O."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -83,6 +83,11 @@ class Cell:
     repeatable: bool = True
     views: tuple[str, ...] = ()
     note: str = ""
+
+    def firsts(self, operation: Operation, known: Known) -> Iterator[Request]:
+        """What the operation may have begun with in an earlier start, which may have known more of the cart's lines."""
+        yield self.build(operation, known)
+        yield self.build(operation, msgspec.structs.replace(known, facts=NEW_CART))
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ async def _read_again(job: Job, lane: Lane, planned: PlannedLine) -> Settled | N
     operation = job.operation(planned, lane)
     chain = remembered(job, lane, planned.chain, before=planned.line)
     known, cell = chain.known(operation), lane.account.adapter.cells[operation.kind]
-    past, sends, astray, first_at = past_of(job.plan, planned.line, partial(cell.build, operation, known))
+    past, sends, astray, first_at = past_of(job.plan, planned.line, partial(cell.firsts, operation, known))
     written = _up_to_last_write(past)
     if not written:
         return None

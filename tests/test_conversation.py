@@ -80,6 +80,15 @@ def test_the_first_request_is_sent_again_with_the_body_that_its_line_makes(tmp_p
     assert [json.loads(said.request.body) for said in shops.said] == [json.loads(request.body)]
 
 
+def test_an_add_that_was_sent_when_more_was_known_of_its_cart_is_looked_for(tmp_path: Path) -> None:
+    shops = Shops()
+    add: Line = {"op": "item.add", "account": "local-tray", "cart_id": KEY, "data": {"product_id": "7", "quantity": 2}}
+    ended = begun(tmp_path, shops, (CREATE, "sent", lost_row("")), line=add).run()
+    assert ended.failure is None
+    assert shops.said[0].request.method == "GET"
+    assert [result["line"] for result in ended.results] == [1]
+
+
 def test_a_first_request_that_is_made_otherwise_now_stops_the_run_in_words(tmp_path: Path) -> None:
     shops = Shops()
     shop = begun(tmp_path, shops, (Request("POST", "/carts/of/old", body=BODY), "sent", lost_row("")))

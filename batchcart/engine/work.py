@@ -117,8 +117,8 @@ def _begun(job: Job, lane: Lane, chain: Chain, operation: Operation) -> Talk | S
         return skipped
     talk = Talk(lane, operation, chain.known(operation))
     if job.resumed:
-        first = partial(talk.cell.build, operation, talk.known)
-        talk.past, talk.sends, talk.astray, talk.first_at = past_of(job.plan, operation.line, first)
+        firsts = partial(talk.cell.firsts, operation, talk.known)
+        talk.past, talk.sends, talk.astray, talk.first_at = past_of(job.plan, operation.line, firsts)
     return talk
 
 

@@ -1,7 +1,7 @@
 """Owns the questions that are asked of a journal; it changes nothing in it."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -122,18 +122,18 @@ def ended_lines(connection: sqlite3.Connection, account: int, chain: int) -> Ite
 
 
 def past_of(
-    connection: sqlite3.Connection, line: int, first: Callable[[], Request]
+    connection: sqlite3.Connection, line: int, firsts: Callable[[], Iterable[Request]]
 ) -> tuple[Past, int, int, float | None]:
     """An open operation's past, with the number of its sends, how many led nowhere, and the time of the first.
 
-    ``first`` makes its first request again.
+    ``firsts`` makes its first request again, in each way in which it may have been made.
     """
     with _legible():
         rows = connection.execute(
             "SELECT at, state, request, status, headers, body, why FROM send WHERE line = ? ORDER BY n", (line,)
         ).fetchall()
         try:
-            past = tuple(step for row in rows if (step := step_of(row, first)) is not None)
+            past = tuple(step for row in rows if (step := step_of(row, firsts)) is not None)
         except MadeOtherwise as error:
             raise JournalFailed(
                 f"line {line}: {error}. Sending has stopped; go on with the version of batchcart that began this run"

@@ -1,6 +1,6 @@
 """Owns how words become rows of the journal and back; it does not know when they are written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -26,15 +26,18 @@ def request_text(request: Request, number: int) -> str:
     return msgspec.json.encode(parts).decode()
 
 
-def request_of(text: str, first: Callable[[], Request]) -> Request:
-    """The request back; ``first`` makes the operation's first one again. Raises MadeOtherwise where that is another."""
+def request_of(text: str, firsts: Callable[[], Iterable[Request]]) -> Request:
+    """The request back; ``firsts`` makes the operation's first one again, in each way in which it may have been made.
+
+    Raises MadeOtherwise where it is none of them.
+    """
     method, path, query, body = msgspec.json.decode(text, type=_Parts)
     if body is not None:
         return Request(method, path, query, body.encode())
-    made = first()
-    if (made.method, made.path, made.query) != (method, path, query):
-        raise MadeOtherwise(f"{method} {path} was sent, and is made as {made} now")
-    return made
+    for made in (tried := tuple(firsts())):
+        if (made.method, made.path, made.query) == (method, path, query):
+            return made
+    raise MadeOtherwise(f"{method} {path} was sent, and is made as {tried[0]} now")
 
 
 def response_row(response: Response) -> tuple[int, str, bytes, None]:
@@ -48,16 +51,17 @@ def lost_row(why: str) -> tuple[None, None, None, str]:
 
 
 def step_of(
-    row: tuple[float, str, str, int | None, str | None, bytes | None, str | None], first: Callable[[], Request]
+    row: tuple[float, str, str, int | None, str | None, bytes | None, str | None],
+    firsts: Callable[[], Iterable[Request]],
 ) -> Exchange | Lost | None:
     """What a row (at, state, request, status, headers, body, why) means to a new process; None: nothing to remember.
 
-    ``first`` makes the operation's first request.
+    ``firsts`` makes the operation's first request, in each way in which it may have been made.
 
     An intent without an answer is a request that was on its way when the process died.
     """
     at, state, text, status, headers, body, why = row
-    request = request_of(text, first)
+    request = request_of(text, firsts)
     if state in {"answered", "failing"}:
         kept = msgspec.json.decode(headers or "{}", type=dict[str, str])
         return Exchange(request, Response(status or 0, body or b"", kept), at)
