@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, starmap
 from operator import attrgetter
 
 import msgspec
@@ -76,8 +76,8 @@ def open_chains(connection: sqlite3.Connection, account: int, *, fresh: bool, pa
     while True:
         rows = _rows(connection, "chain > ?", (account, last), fresh=fresh, page=page)
         cut = rows[-1][1] if len(rows) == page else None
-        for number, lines in groupby((PlannedLine(*row) for row in rows), key=attrgetter("chain")):
-            yield OpenChain(number, list(lines), whole=number != cut)
+        for number, lines in groupby(starmap(PlannedLine, rows), key=attrgetter("chain")):
+            yield OpenChain(number, list(lines), number != cut)
         if cut is None:
             return
         last = cut

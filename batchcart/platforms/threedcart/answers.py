@@ -34,7 +34,8 @@ def trouble(exchange: Exchange) -> Busy | Failing | Denied | None:
 
 def row(response: Response) -> Row | None:
     """The answer's first row; None where it has none."""
-    return next(iter(_rows(response)), None)
+    rows = _rows(response)
+    return rows[0] if rows else None
 
 
 def made(response: Response, key: str) -> str:
@@ -96,14 +97,20 @@ def items_of(response: Response) -> lines.Lines | None:
 
 
 def _rows(response: Response) -> tuple[Row, ...]:
-    return _rows_of(response.body)
+    return _said(response.body)[0]
 
 
 @lru_cache(maxsize=2)  # one answer is asked about several times in a row
-def _rows_of(body: bytes) -> tuple[Row, ...]:
-    """An array of one in S000, an object now and then (PLATFORMS §1.3). a10 (S000): ids and statuses are strings."""
+def _said(body: bytes) -> tuple[tuple[Row, ...], int]:
+    """The answer's rows, and the worst status that one of them names; 0 where none names one from 400 on.
+
+    An array of one in S000, an object now and then (PLATFORMS §1.3). a10 (S000): ids and statuses are strings.
+    """
     answer = value_of(body)
-    return tuple(_row(found) for found in (answer if isinstance(answer, list) else [answer]) if isinstance(found, dict))
+    given = answer if isinstance(answer, list) else [answer]
+    rows = tuple([_row(found) for found in given if isinstance(found, dict)])
+    worst = max([whole_of(found["status"]) for found in rows], default=0)
+    return rows, worst if worst >= 400 else 0
 
 
 def _row(found: Mapping[str, object]) -> Row:
@@ -117,9 +124,4 @@ def _row(found: Mapping[str, object]) -> Row:
 
 def _worst(response: Response) -> int:
     """The worst status that a row names; 0 where none names one from 400 on."""
-    return _worst_of(response.body)
-
-
-@lru_cache(maxsize=2)
-def _worst_of(body: bytes) -> int:
-    return max((code for found in _rows_of(body) if (code := whole_of(found["status"])) >= 400), default=0)
+    return _said(response.body)[1]
