@@ -18,12 +18,12 @@ def measure(bench: Bench) -> Row:
     What bare, tuned aiohttp costs for the same request counts as the client's share; all else, the check of the line
     and its plan included, is batchcart's own.
     """
-    short, long = bench.size(4_000, 200), bench.size(20_000, 1_000)
+    short, long = bench.size(5_000, 200), bench.size(60_000, 1_000)
     contenders: Contenders = {}
     for loop in bench.loops:
         contenders[f"bare {loop}"] = partial(_more, partial(_bare, bench, loop), short, long)
         contenders[f"batchcart {loop}"] = partial(_more, partial(_batchcart, bench, loop), short, long)
-    found = interleaved(contenders, bench.size(5, 1))
+    found = interleaved(contenders, bench.size(7, 1))
     return Row(
         "overhead",
         "CPU per operation",
