@@ -232,14 +232,15 @@ def _replaced(path: Path, content: bytes, *, durably: bool = True) -> IO[bytes]:
             os.fsync(file.fileno())
         fresh.replace(path)
         if durably:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError:
         file.close()
         raise
     return file
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Put on the disk which files the folder holds; raises OSError where that fails."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

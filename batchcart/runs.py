@@ -21,6 +21,7 @@ from batchcart.journal.reading import counts, open_counts
 from batchcart.journal.schema import create, forget_states, get_meta, open_existing, set_meta
 from batchcart.journal.writer import JournalFailed
 from batchcart.lanes import Floor, Terms, Watch, journal_path, laid, sandbox_path
+from batchcart.ledger import sync_folder
 from batchcart.outcome import Status
 from batchcart.planning import Planner
 from batchcart.platforms import platforms
@@ -138,7 +139,7 @@ def _journal(
         for leftover in _files(results)[1:]:
             leftover.unlink(missing_ok=True)
         fresh.rename(path)
-        _sync_folder(path.absolute().parent)  # a plan that a power cut takes back must not have been begun
+        sync_folder(path.absolute().parent)  # a plan that a power cut takes back must not have been begun
     finally:
         for leftover in (fresh, Path(f"{fresh}-wal"), Path(f"{fresh}-shm")):
             leftover.unlink(missing_ok=True)
@@ -162,14 +163,6 @@ def _plan(options: RunOptions, planner: Planner, path: Path) -> None:
             # A file name may hold bytes that are no text.
             set_meta(connection, key, value.encode("utf-8", "backslashreplace").decode())
         connection.execute("COMMIT")
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _set_aside(results: Path) -> None:

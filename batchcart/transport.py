@@ -3,7 +3,7 @@
 It stands on aiohttp's connections, not on its session: a session sends GET, PUT and DELETE a second time when a kept
 connection drops, and here each send must have its own place under the limits, its own intent and signature. aiohttp
 opens connections (names, TLS, time-outs); the request's few lines are written here, in one piece, at the one moment
-from which on the shop may have acted, and wire.py reads the answer. That costs a fifth of a session's request.
+from which on the shop may have acted, and wire.py reads the answer.
 
 aiohttp's error texts hold the URL, and so Tray's token: none of them is ever shown.
 """

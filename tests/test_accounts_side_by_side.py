@@ -1,30 +1,17 @@
 """Accounts don't wait for one another, carts don't either, and what fails takes down exactly what needs it."""
 
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
-from shopping import KEYS, Desk, Line, Mall, add, create, desk, get, line, open_mall
+from shopping import KEYS, Desk, Line, add, create, get, line
 
 from batchcart.sandbox.calls import Call
 
 CARTS = 8
 FAST = [f"fast{number}" for number in range(9)]
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
-
-
-@pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
 
 
 def chain(account: str, platform: str, cart: str) -> list[Line]:

@@ -8,20 +8,13 @@ import tempfile
 import threading
 import time
 import types
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from shopping import Desk, Line, Mall, create, desk, get, line, open_mall, until
+from shopping import Desk, Line, Mall, create, desk, get, line, until
 
 import batchcart
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
 
 
 @pytest.fixture

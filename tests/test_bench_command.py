@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 from array import array
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shopping import Desk, Ended, Mall, argv, batchcart, desk, environment, open_mall, until
+from shopping import Desk, Ended, argv, batchcart, environment, until
 
 from batchcart.bench.figures import Tape, allowed, limit_use, planned, times_from_plan, times_of
 from batchcart.bench.mix import Mix, job_lines, parse_mix
@@ -23,17 +22,6 @@ from batchcart.errors import UsageError
 from batchcart.limits import parse_limit
 
 FIGURES = {"operations", "requests", "retries", "throttled", "service_ms", "from_plan_ms", "limit_use", "cpu_us"}
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
-
-
-@pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
 
 
 def bench(folder: Path, *words: str | Path, code: int | None = None) -> Ended:

@@ -2,21 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shopping import Desk, Ended, Mall, batchcart, desk, open_mall
+from shopping import Desk, Ended, Mall, batchcart, desk
 
 from batchcart.checkup import fits
 from batchcart.trial import clock_sentence
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
 
 
 @pytest.fixture

@@ -6,20 +6,13 @@ import stat
 import subprocess
 import time
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shopping import Desk, Mall, argv, batchcart, desk, environment, in_turn, open_mall
+from shopping import Desk, Mall, argv, batchcart, desk, environment, in_turn
 
 SECRET = "an-access-token"
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
 
 
 @pytest.fixture

@@ -10,13 +10,12 @@ import stat
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from shopping import Desk, Ended, Mall, add, argv, batchcart, create, desk, environment, get, line, open_mall, until
+from shopping import Desk, Ended, Mall, add, argv, batchcart, create, desk, environment, get, line, until
 
 from batchcart.cli import COMMANDS
 from batchcart.sandbox.calls import Call
@@ -37,17 +36,6 @@ HAS = {
     "discount.delete": ("–", "–", "DELETE"),
 }
 """The operations table: the method of each cell on 3dcart, Tray and Shoplo."""
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
-
-
-@pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
 
 
 # Help, and words that are none

@@ -4,28 +4,17 @@ import gzip
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from backports import zstd
-from shopping import Desk, Mall, add, batchcart, create, desk, get, line, open_mall, until
+from shopping import Desk, add, batchcart, create, get, line, until
 
 FIGURES = ("lines", "ok", "failed", "skipped", "in_doubt", "not_attempted")
 MIXED = [create("acme"), create("loja"), create("sklep"), add("acme"), add("loja"), add("sklep"), get("acme")]
 MISSING = line("acme", "cart.get", cart_id="nosuchcart")
 del MISSING["cart"]
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
-
-
-@pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
 
 
 def files(folder: Path, pattern: str = "job.results.jsonl*") -> dict[str, tuple[bytes, int]]:

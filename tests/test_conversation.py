@@ -80,6 +80,17 @@ def test_the_first_request_is_sent_again_with_the_body_that_its_line_makes(tmp_p
     assert [json.loads(said.request.body) for said in shops.said] == [json.loads(request.body)]
 
 
+def test_a_first_request_of_an_older_journal_is_sent_again_as_it_stands_there(tmp_path: Path) -> None:
+    shops, update = Shops(), b'{"Cart":{"email":"older@example.com"}}'
+    line: Line = {"op": "cart.update", "account": "local-tray", "cart_id": KEY, "data": {"email": "a@example.com"}}
+    shop = begun(tmp_path, shops, line=line)
+    whole = request_text(Request("PUT", f"/carts/{KEY}", body=update), 2)
+    with closing(open_existing(journal_path(shop.results))) as journal:
+        journal.execute("INSERT INTO send VALUES (1, 1, ?, 'sent', ?, NULL, NULL, NULL, NULL)", (EPOCH + 990, whole))
+    shop.run()
+    assert [said.request.body for said in shops.said] == [update]
+
+
 def test_an_add_that_was_sent_when_more_was_known_of_its_cart_is_looked_for(tmp_path: Path) -> None:
     shops = Shops()
     add: Line = {"op": "item.add", "account": "local-tray", "cart_id": KEY, "data": {"product_id": "7", "quantity": 2}}

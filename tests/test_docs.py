@@ -20,12 +20,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
-from shopping import Mall, batchcart, desk, environment, open_mall
+from shopping import Mall, batchcart, desk, environment
 
 from batchcart.accounts import Options
 from batchcart.api import run as batchcart_run
@@ -63,12 +62,6 @@ def blocks(page: str) -> list[Block]:
         paragraph = before[before.rfind("\n\n") :]
         found.append(Block(fence[1], fence[2], text.count("\n", 0, fence.start()) + 2, EXCEPTION in paragraph))
     return found
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
 
 
 @pytest.fixture

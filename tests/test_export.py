@@ -13,23 +13,12 @@ from typing import Any, ClassVar
 
 import pytest
 from caravan import command
-from shopping import Desk, Mall, add, create, desk, line, open_mall, until
+from shopping import Desk, add, create, line, until
 
 from batchcart.sandbox.calls import Call
 
 CARTS = "carts.jsonl"
 Cart = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
-
-
-@pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
 
 
 def export(shop: Desk, account: str, *words: str | Path, code: int = 0) -> str:

@@ -1,24 +1,12 @@
 """Going on where the cart's lines did not end in the file's order, or were settled while a later one was under way."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 import storming
-from shopping import Desk, Mall, add, batchcart, create, desk, open_mall, until
+from shopping import Desk, add, batchcart, create, until
 
 from batchcart.sandbox.calls import Call
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
-
-
-@pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
 
 
 def adds_meet(shop: Desk, account: str, *kinds: str) -> None:

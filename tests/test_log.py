@@ -4,29 +4,17 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shopping import KEYS, Desk, Mall, create, desk, open_mall, until
+from shopping import KEYS, Desk, create, until
 
 from batchcart import run
 from batchcart.eventlog import appending, log_line
 from batchcart.events import QuotaUsedUp, RunFinished, TokenRenewed
 
 Line = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as opened:
-        yield opened
-
-
-@pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
 
 
 def logged(shop: Desk) -> list[Line]:

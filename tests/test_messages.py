@@ -5,12 +5,12 @@ import os
 import pty
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from shopping import Desk, Ended, Mall, add, argv, create, desk, environment, in_turn, open_mall
+from shopping import Desk, Ended, add, argv, create, environment, in_turn
 
 
 @dataclass(frozen=True)
@@ -161,17 +161,6 @@ def test_a_mistake_is_told_with_its_place_and_the_next_step(name: str, provoked:
     for told in CASES[name].told:
         assert told in ended.err
     assert_voice(ended.err)
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
-
-
-@pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,14 @@
 import asyncio
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
-from shopping import Desk, Mall, create, desk, open_mall
+from shopping import Desk, create
 
 from batchcart.errors import UsageError
 from batchcart.glance import Glance
@@ -141,17 +141,6 @@ def test_every_metric_stands_in_the_documentation_with_type_and_labels() -> None
         shown[metric.name] = metric.kind, {"account", "platform", *own}
 
     assert found == shown
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as opened:
-        yield opened
-
-
-@pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
 
 
 def test_the_figures_of_a_run_stand_in_its_file_at_the_end(shop: Desk) -> None:

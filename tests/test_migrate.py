@@ -5,29 +5,18 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from caravan import Cart, brought, command, unlike, write_map
-from shopping import PLATFORMS, Desk, Ended, Mall, desk, open_mall
+from shopping import PLATFORMS, Desk, Ended
 
 from batchcart.sandbox.calls import Call
 
 MANY, FEW = 500, 25
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
-
-
-@pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
 
 
 def rows(path: Path) -> list[Any]:

@@ -25,7 +25,7 @@ import pytest
 import storming
 from hypothesis import given
 from hypothesis import strategies as st
-from shopping import PLATFORMS, Desk, Line, Mall, add, argv, batchcart, create, desk, environment, get, open_mall, until
+from shopping import PLATFORMS, Desk, Line, add, argv, batchcart, create, environment, get, until
 
 import batchcart as package
 from batchcart.lanes import Watch
@@ -37,17 +37,6 @@ from batchcart.shards.processes import Died, Processes
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 LIMITS = {"3dcart": "bucket 10 leak 20/s", "tray": "30/s", "shoplo": "25/s"}
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
-
-
-@pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
 
 
 def carts(account: str, count: int) -> list[Line]:

@@ -3,12 +3,12 @@
 import json
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from shopping import Desk, Mall, batchcart, create, desk, open_mall, until
+from shopping import Desk, Mall, batchcart, create, desk, until
 from terminal import Terminal, ended, terminal
 
 from batchcart.cli.dashboard import Dashboard
@@ -21,12 +21,6 @@ from batchcart.lanes import Watch
 NOON = datetime(2026, 11, 21, 12, 0).astimezone().timestamp()
 HEAD = re.compile(r"[\d,]+ of [\d,]+ lines \(")
 COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|9[0-7]|38|48)(?:;\d+)*m")
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -238,6 +238,16 @@ def test_a_journal_of_a_newer_version_is_refused(half: Place) -> None:
     assert "newer batchcart" in str(caught.value)
 
 
+def test_a_journal_of_an_older_version_is_taken_up_and_from_then_on_is_of_this_one(half: Place) -> None:
+    with closing(sqlite3.connect(half.journal)) as connection:
+        connection.execute("UPDATE meta SET value = '1' WHERE key = 'version'")
+        connection.commit()
+    assert half.run().exit_code == 0
+    half.assert_whole()
+    with closing(sqlite3.connect(half.journal)) as connection:
+        assert connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone() == (str(VERSION),)
+
+
 @pytest.mark.parametrize("version", ["x", "", "-1", "1.5", "9" * 30])
 def test_a_journal_whose_version_is_no_number_is_refused(half: Place, version: str) -> None:
     with closing(sqlite3.connect(half.journal)) as connection:

@@ -6,14 +6,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from shopping import TREASURES, Desk, Ended, Line, Mall, add, batchcart, create, desk, environment, line, open_mall
+from shopping import TREASURES, Desk, Ended, Line, Mall, add, batchcart, create, desk, environment, line
 
 from batchcart.adapter import Shown
 from batchcart.cli.undo import command
@@ -31,12 +30,6 @@ from batchcart.undo.words import Added, Left, Unread, Why
 from batchcart.undo.words import Ended as EndedLine
 
 DYING = Path(__file__).with_name("dying.py")
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
 
 
 @pytest.fixture

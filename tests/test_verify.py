@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from caravan import brought, command, write_carts
-from shopping import Desk, Ended, Mall, desk, open_mall
+from shopping import Desk, Ended
 from test_export import Silent, silent_shop
 
 from batchcart.migrate.comparing import compared
@@ -17,17 +16,6 @@ from batchcart.neutral import Cart, Discount, Item
 from batchcart.sandbox.calls import Call
 
 WORDS = ("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", "--progress", "none")
-
-
-@pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
-
-
-@pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
 
 
 def verify(shop: Desk, *more: str | Path, code: int) -> Ended:

@@ -64,9 +64,9 @@ class Journal:
         self._thread.start()
 
     def intend(self, line: int, number: int, at: float, request: Request) -> Awaitable[None]:
-        """Note that the request is about to leave, once that is on the disk.
+        """Note that the request is about to leave; to be awaited until that is on the disk.
 
-        It raises JournalFailed where it is not and will not be: then the request must not leave.
+        Raises JournalFailed, now or then, where it is not and will not be: then the request must not leave.
         """
         self._check()
         waiter = self._loop.create_future()

@@ -1,0 +1,18 @@
+"""The shops that most tests of commands work with: opened once a module, with a folder of its own for each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from shopping import Desk, Mall, desk, open_mall
+
+
+@pytest.fixture(scope="module")
+def mall() -> Iterator[Mall]:
+    with open_mall() as mall:
+        yield mall
+
+
+@pytest.fixture
+def shop(mall: Mall, tmp_path: Path) -> Desk:
+    return desk(mall, tmp_path)
