@@ -82,9 +82,6 @@ class Wire(asyncio.BufferedProtocol):
 
     def buffer_updated(self, count: int) -> None:
         """Parse what was read."""
-        if self._answer is None:
-            self._break_off(NotHttp())  # nobody asked for it
-            return
         self._head += count
         try:
             self._parser.feed_data(_buffer[:count])
@@ -110,7 +107,7 @@ class Wire(asyncio.BufferedProtocol):
     def on_message_begin(self) -> None:
         """An answer begins, or a hint."""
         if self._answer is None:
-            raise NotHttp  # a second answer behind the first
+            raise NotHttp  # nobody asked for it, or it is a second one behind the first
         self._began = True
 
     def on_header(self, name: bytes, value: bytes) -> None:

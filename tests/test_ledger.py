@@ -77,6 +77,18 @@ def test_after_a_reboot_the_wall_clock_tells_how_old_sends_are(clocks: Clocks, p
     assert sends.level(0) == pytest.approx(5.0 - 50.0)
 
 
+def test_a_step_of_the_wall_clock_is_seen_within_a_second(clocks: Clocks, path: Path) -> None:
+    sends = clocks.sends(path)
+    sends.append(1000.0)
+    clocks.monotonic, clocks.wall = clocks.monotonic + 2, clocks.wall + 3600
+    sends.append(1002.0)
+    sends.close()
+    reboot(path)
+    clocks.monotonic, clocks.wall = 5.0, clocks.wall + 60
+
+    assert clocks.sends(path).back(1) == pytest.approx(5.0 - 60.0)
+
+
 def test_after_a_reboot_with_the_wall_clock_set_back_no_send_lies_in_the_future(clocks: Clocks, path: Path) -> None:
     clocks.sends(path).append(1000.0)
     reboot(path)
