@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchcart.api import Run, read_results, run
-    from batchcart.errors import BadLines, BatchcartError, Stopped, UsageError
-    from batchcart.outcome import Status
-    from batchcart.results import Result
-    from batchcart.summary import Summary
+    from batchcart.journal.result_line import Result
+    from batchcart.journal.summary import Summary
+    from batchcart.model.errors import BadLines, BatchcartError, Stopped, UsageError
+    from batchcart.model.outcome import Status
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "BadLines": "errors",
-    "BatchcartError": "errors",
-    "Result": "results",
+    "BadLines": "model.errors",
+    "BatchcartError": "model.errors",
+    "Result": "journal.result_line",
     "Run": "api",
-    "Status": "outcome",
-    "Stopped": "errors",
-    "Summary": "summary",
-    "UsageError": "errors",
+    "Status": "model.outcome",
+    "Stopped": "model.errors",
+    "Summary": "journal.summary",
+    "UsageError": "model.errors",
     "read_results": "api",
     "run": "api",
 }

@@ -14,11 +14,11 @@ from typing import Any, Self
 
 import msgspec
 
-from batchcart.errors import UsageError
-from batchcart.lanes import Watch
-from batchcart.results import Result, read_result
-from batchcart.runs import RunOptions, run_job
-from batchcart.summary import Summary
+from batchcart.journal.result_line import Result, read_result
+from batchcart.journal.summary import Summary
+from batchcart.model.errors import UsageError
+from batchcart.runs.context import Watch
+from batchcart.runs.runner import RunOptions, run_job
 
 _BUFFERED = 1000  # results that may wait for the script before the run waits for it
 

@@ -13,10 +13,10 @@ import msgspec
 from msgspec import inspect
 
 from batchcart import __version__
-from batchcart.checking import route
 from batchcart.cli import COMMANDS, cli
-from batchcart.fieldcheck import described
-from batchcart.operation import Kind
+from batchcart.jobs.checks import route
+from batchcart.model.operation import Kind
+from batchcart.model.validation import described
 from batchcart.platforms import platforms
 
 HERE = Path(__file__).resolve().parent

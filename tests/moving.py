@@ -7,15 +7,15 @@ from urllib.parse import urlencode
 
 from hypothesis import strategies as st
 
-from batchcart.engine.chain import Chain, learnt_from
-from batchcart.exchange import Exchange, Past, Request, Response
-from batchcart.neutral import Address, Cart, Customer, Discount, Item, Option, Origin, Shipping, Wanted
-from batchcart.operation import Kind, Operation
-from batchcart.outcome import Done, Status, Step
+from batchcart.engine.chain_state import Chain, learnt_from
+from batchcart.journal.result_line import Ending
+from batchcart.model.cart import Address, Cart, Customer, Discount, Item, Option, Origin, Shipping, Wanted
+from batchcart.model.http import Exchange, Past, Request, Response
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.outcome import Done, Status, Step
 from batchcart.platforms import platforms
-from batchcart.results import Ending
 from batchcart.sandbox import Sandbox
-from batchcart.sandbox.addresses import read_call
+from batchcart.sandbox.routing import read_call
 
 DOORS = {"3dcart": "/3dcart", "tray": "/tray/web_api", "shoplo": "/shoplo"}
 NOTES = (

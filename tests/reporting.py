@@ -7,9 +7,9 @@ from typing import Any
 
 from shopping import Line
 
-from batchcart.events import Event, LimitForgotten, LimitLearnt, Paused, PauseOver, RunBegan, ShopDown, ShopUp
-from batchcart.report.gathering import Report, gathered
-from batchcart.results import moment
+from batchcart.journal.result_line import moment
+from batchcart.model.events import Event, LimitForgotten, LimitLearnt, Paused, PauseOver, RunBegan, ShopDown, ShopUp
+from batchcart.report.collect import Report, gathered
 
 T0 = 1_800_000_000.0
 CONFIG = """

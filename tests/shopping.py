@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from batchcart.sandbox.calls import Call
-from batchcart.sandbox.front import Front
+from batchcart.sandbox.endpoint import Front
+from batchcart.sandbox.messages import Call
 from batchcart.sandbox.server import Sandbox
 
 Line = dict[str, Any]

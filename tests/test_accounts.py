@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchcart.accounts import DEFAULT_FILE, ENVIRONMENT, Account, Entry, config_path, read_config
-from batchcart.errors import UsageError
-from batchcart.limits import Bucket, Window
+from batchcart.accounts.config import DEFAULT_FILE, ENVIRONMENT, Account, Entry, config_path, read_config
+from batchcart.model.errors import UsageError
+from batchcart.model.limits import Bucket, Window
 from batchcart.platforms import platforms
 
 TRAY = 'platform = "tray"\napi_address = "https://loja.example/web_api"\naccess_token = "SECRET-ACCESS"\n'

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from shopping import KEYS, Desk, Line, add, create, get, line
 
-from batchcart.sandbox.calls import Call
+from batchcart.sandbox.messages import Call
 
 CARTS = 8
 FAST = [f"fast{number}" for number in range(9)]

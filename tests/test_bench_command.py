@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shopping import Desk, Ended, argv, batchcart, environment, until
 
-from batchcart.bench.figures import Tape, allowed, limit_use, planned, times_from_plan, times_of
-from batchcart.bench.mix import Mix, job_lines, parse_mix
-from batchcart.cli.bench import command
-from batchcart.errors import UsageError
-from batchcart.limits import parse_limit
+from batchcart.bench.metrics import Tape, allowed, limit_use, planned, times_from_plan, times_of
+from batchcart.bench.workload import Mix, job_lines, parse_mix
+from batchcart.cli.commands.bench import command
+from batchcart.model.errors import UsageError
+from batchcart.model.limits import parse_limit
 
 FIGURES = {"operations", "requests", "retries", "throttled", "service_ms", "from_plan_ms", "limit_use", "cpu_us"}
 

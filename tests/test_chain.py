@@ -1,9 +1,9 @@
 """What a cart's lines learn from one another: ids, facts, and what did not come to be."""
 
-from batchcart.engine.chain import Chain
-from batchcart.journal.reading import Learnt
-from batchcart.operation import Kind, Operation
-from batchcart.outcome import Skipped, Status
+from batchcart.engine.chain_state import Chain
+from batchcart.journal.queries import Learnt
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.outcome import Skipped, Status
 
 
 def add(line: int, item: str) -> Operation:

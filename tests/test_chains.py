@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.chains import Chains, Placed
-from batchcart.journal.names import Names
-from batchcart.operation import Kind, Operation
+from batchcart.jobs.chains import Chains, Placed
+from batchcart.jobs.name_index import Names
+from batchcart.model.operation import Kind, Operation
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from shopping import Desk, Ended, Mall, batchcart, desk
 
-from batchcart.checkup import fits
-from batchcart.trial import clock_sentence
+from batchcart.accounts.diagnostics import fits
+from batchcart.runs.probe import clock_sentence
 
 
 @pytest.fixture

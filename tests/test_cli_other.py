@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from shopping import Desk, Ended, Mall, add, argv, batchcart, create, desk, environment, get, line, until
 
 from batchcart.cli import COMMANDS
-from batchcart.sandbox.calls import Call
+from batchcart.sandbox.messages import Call
 
 JOBS = sorted((Path(__file__).parent.parent / "jobs").glob("*.jsonl"))
 HAS = {

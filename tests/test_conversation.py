@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from workshop import EPOCH, Line, Shops, Workshop
 
-from batchcart.engine.chain import Chain
-from batchcart.exchange import Request, Response
-from batchcart.journal.rows import lost_row, request_text, response_row
+from batchcart.engine.chain_state import Chain
+from batchcart.journal.codec import lost_row, request_text, response_row
 from batchcart.journal.schema import open_existing
 from batchcart.journal.writer import JournalFailed
-from batchcart.lanes import journal_path
-from batchcart.operation import Kind, Operation
+from batchcart.model.http import Request, Response
+from batchcart.model.operation import Kind, Operation
+from batchcart.runs.context import journal_path
 
 KEY = (
     Chain("0123456789abcdef", 1).known(Operation(1, Kind.CART_CREATE, "local-tray", "c")).new_key

@@ -14,13 +14,13 @@ from moving import varied
 from msgspec import structs
 from shopping import Ended, argv, batchcart, environment
 
-from batchcart.accounts import Entry, read_config
-from batchcart.errors import BadLines, UsageError
-from batchcart.ledger import Lock
-from batchcart.migrate.cartsfile import cart_text
-from batchcart.migrate.convert import Converted, ConvertOptions, convert
-from batchcart.migrate.surviving import NO, NONE, YES, survival
-from batchcart.neutral import Address, Cart, Customer, Discount, Item, Option, Shipping
+from batchcart.accounts.config import Entry, read_config
+from batchcart.accounts.locks import Lock
+from batchcart.migration.carts_file import cart_text
+from batchcart.migration.convert import Converted, ConvertOptions, convert
+from batchcart.migration.support_matrix import NO, NONE, YES, survival
+from batchcart.model.cart import Address, Cart, Customer, Discount, Item, Option, Shipping
+from batchcart.model.errors import BadLines, UsageError
 from batchcart.platforms import platforms
 
 TARGETS = sorted(f"sandbox-{name}" for name in platforms())

@@ -26,14 +26,14 @@ from pathlib import Path
 import pytest
 from shopping import Mall, batchcart, desk, environment
 
-from batchcart.accounts import Options
+from batchcart.accounts.config import Options
 from batchcart.api import run as batchcart_run
 from batchcart.cli import COMMANDS
-from batchcart.jobfile import JobLine
-from batchcart.outcome import Reason
+from batchcart.jobs.job_file import JobLine
+from batchcart.journal.result_line import Result
+from batchcart.journal.summary import STATUSES
+from batchcart.model.outcome import Reason
 from batchcart.platforms import platforms
-from batchcart.results import Result
-from batchcart.summary import STATUSES
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -13,12 +13,16 @@ import pytest
 import virtualtime
 from workshop import EPOCH, Shops, Workshop
 
-from batchcart import events
-from batchcart.engine.crowd import Crowd
-from batchcart.engine.lane import Lane
-from batchcart.engine.limiter import Limiter
-from batchcart.engine.pulse import Pulse
-from batchcart.events import (
+from batchcart.accounts.send_history import Sends
+from batchcart.engine.event_filter import Crowd
+from batchcart.engine.pause_monitor import Pulse
+from batchcart.engine.rate_limiter import Limiter
+from batchcart.engine.session import Lane
+from batchcart.journal.schema import open_existing, open_reading
+from batchcart.journal.timeline import Pause, pauses
+from batchcart.journal.timeline import events as told_in
+from batchcart.model import events
+from batchcart.model.events import (
     AccountClosed,
     DiskTrouble,
     Event,
@@ -43,13 +47,9 @@ from batchcart.events import (
     level_of,
     rate,
 )
-from batchcart.exchange import Request
-from batchcart.journal.schema import open_existing, open_reading
-from batchcart.journal.timeline import Pause, pauses
-from batchcart.journal.timeline import events as told_in
-from batchcart.lanes import journal_path
-from batchcart.ledger import Sends
-from batchcart.limits import Window
+from batchcart.model.http import Request
+from batchcart.model.limits import Window
+from batchcart.runs.context import journal_path
 
 AT = EPOCH
 EXAMPLES: tuple[Event, ...] = (

@@ -15,7 +15,7 @@ import pytest
 from caravan import command
 from shopping import Desk, add, create, line, until
 
-from batchcart.sandbox.calls import Call
+from batchcart.sandbox.messages import Call
 
 CARTS = "carts.jsonl"
 Cart = dict[str, Any]

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, Meta, UnsetType
 
-from batchcart.adapter import Cell
-from batchcart.checking import dry_request
-from batchcart.fieldcheck import field_names, problems
-from batchcart.operation import Kind, Operation
+from batchcart.jobs.checks import dry_request
+from batchcart.model.adapter import Cell
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.validation import field_names, problems
 from batchcart.platforms import platforms
 
 

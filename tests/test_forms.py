@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.exchange import Request
-from batchcart.forms import encoded
+from batchcart.engine.http.form_encoding import encoded
+from batchcart.model.http import Request
 
 
 def form(body: bytes) -> str:

@@ -6,7 +6,7 @@ import pytest
 import storming
 from shopping import Desk, add, batchcart, create, until
 
-from batchcart.sandbox.calls import Call
+from batchcart.sandbox.messages import Call
 
 
 def adds_meet(shop: Desk, account: str, *kinds: str) -> None:

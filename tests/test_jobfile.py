@@ -13,9 +13,9 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.errors import UsageError
-from batchcart.jobfile import LONGEST_LINE, BadLine, RawLine, open_job, read_operation
-from batchcart.operation import Kind, Operation
+from batchcart.jobs.job_file import LONGEST_LINE, BadLine, RawLine, open_job, read_operation
+from batchcart.model.errors import UsageError
+from batchcart.model.operation import Kind, Operation
 
 GET = b'{"op":"cart.get","account":"a","cart_id":"k"}'
 
@@ -126,8 +126,8 @@ def test_a_packed_file_with_a_plain_name_is_told_from_text(tmp_path: Path, conte
 WITHOUT_ZSTD = """
 import sys
 sys.modules["backports"] = sys.modules["compression.zstd"] = None
-from batchcart.errors import UsageError
-from batchcart.jobfile import open_job
+from batchcart.model.errors import UsageError
+from batchcart.jobs.job_file import open_job
 try:
     open_job("job.zst").__enter__()
 except UsageError as error:
@@ -174,8 +174,8 @@ def test_a_named_pipe_is_read_once_and_can_be_read_again(tmp_path: Path) -> None
 
 
 READ_STDIN = """
-from batchcart.jobfile import open_job
-from batchcart.errors import UsageError
+from batchcart.jobs.job_file import open_job
+from batchcart.model.errors import UsageError
 try:
     with open_job("-") as source:
         print(source.name, [line.number for line in source.lines()])

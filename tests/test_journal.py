@@ -16,7 +16,7 @@ import pytest
 import storming
 from workshop import Line, Shops, Workshop
 
-from batchcart.lanes import journal_path
+from batchcart.runs.context import journal_path
 
 
 def small_job() -> list[Line]:

@@ -15,8 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchcart.errors import UsageError
-from batchcart.ledger import Ledger, Lock, Locked, Sends, boot_id
+from batchcart.accounts.locks import Lock, Locked
+from batchcart.accounts.send_history import Sends, boot_id
+from batchcart.accounts.state import Ledger
+from batchcart.model.errors import UsageError
 
 
 class Clocks:
@@ -177,7 +179,7 @@ def test_no_bytes_make_reading_sends_stumble(path: Path, content: bytes) -> None
 SENDING = """
 import sys, time
 from pathlib import Path
-from batchcart.ledger import Sends
+from batchcart.accounts.send_history import Sends
 sends = Sends(Path(sys.argv[1]), 50)
 while True:
     now = time.monotonic()
@@ -224,7 +226,7 @@ def test_closing_sends_twice_does_no_harm(clocks: Clocks, path: Path) -> None:
 HOLDING = """
 import sys, time
 from pathlib import Path
-from batchcart.ledger import Lock
+from batchcart.accounts.locks import Lock
 lock = Lock(Path(sys.argv[1]))
 lock.acquire("the thing")
 print("held", flush=True)
@@ -272,7 +274,7 @@ def test_a_killed_owners_lock_is_free_at_once(tmp_path: Path, holder: Callable[[
 RACING = """
 import os, sys, time
 from pathlib import Path
-from batchcart.ledger import Lock, Locked
+from batchcart.accounts.locks import Lock, Locked
 path, guard = Path(sys.argv[1]), Path(sys.argv[1] + ".guard")
 got = 0
 end = time.monotonic() + 1.0

@@ -12,9 +12,9 @@ import virtualtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchcart.engine.limiter import Limiter, capacity
-from batchcart.ledger import Sends
-from batchcart.limits import Bucket, Limit, Window, parse_limit
+from batchcart.accounts.send_history import Sends
+from batchcart.engine.rate_limiter import Limiter, capacity
+from batchcart.model.limits import Bucket, Limit, Window, parse_limit
 
 
 @dataclass

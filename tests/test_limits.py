@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.errors import UsageError
-from batchcart.limits import Bucket, Limit, Window, best_time, parse_limit
+from batchcart.model.errors import UsageError
+from batchcart.model.limits import Bucket, Limit, Window, best_time, parse_limit
 
 
 @pytest.mark.parametrize(

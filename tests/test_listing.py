@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.migrate.listing import Walk
+from batchcart.migration.listing import Walk
 
 PAGE = 5
 Order = Callable[[Sequence[int]], Sequence[int]]

@@ -11,8 +11,8 @@ import pytest
 from shopping import KEYS, Desk, create, until
 
 from batchcart import run
-from batchcart.eventlog import appending, log_line
-from batchcart.events import QuotaUsedUp, RunFinished, TokenRenewed
+from batchcart.model.events import QuotaUsedUp, RunFinished, TokenRenewed
+from batchcart.runs.event_log import appending, log_line
 
 Line = dict[str, Any]
 

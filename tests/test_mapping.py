@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchcart.errors import BadLines, UsageError
-from batchcart.migrate.mapping import check_targets, mapped, read_map
-from batchcart.migrate.template import Seen, write_template
-from batchcart.neutral import Item, Option
+from batchcart.migration.product_map import check_targets, mapped, read_map
+from batchcart.migration.product_map_template import Seen, write_template
+from batchcart.model.cart import Item, Option
+from batchcart.model.errors import BadLines, UsageError
 from batchcart.platforms import platforms
 
 HEADER = "source_product,source_variant,source_options,source_sku,target_product,target_variant,target_options"

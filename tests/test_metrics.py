@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from shopping import Desk, create
 
-from batchcart.errors import UsageError
-from batchcart.glance import Glance
-from batchcart.metrics import METRICS, RUN_METRICS, exposition, measured
+from batchcart.model.errors import UsageError
+from batchcart.runs.metrics import METRICS, RUN_METRICS, exposition, measured
+from batchcart.runs.snapshot import Glance
 
 ACME = Glance(
     "acme",

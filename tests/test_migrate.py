@@ -14,7 +14,7 @@ import pytest
 from caravan import Cart, brought, command, unlike, write_map
 from shopping import PLATFORMS, Desk, Ended
 
-from batchcart.sandbox.calls import Call
+from batchcart.sandbox.messages import Call
 
 MANY, FEW = 500, 25
 

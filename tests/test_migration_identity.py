@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from moving import PLACES, Shelf, carts
 from msgspec import structs
 
-from batchcart.neutral import Address, Cart, Customer, Discount, Item, Shipping
+from batchcart.model.cart import Address, Cart, Customer, Discount, Item, Shipping
 from batchcart.platforms import platforms
 
 PLATFORMS = sorted(platforms())

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.journal.names import Names
+from batchcart.jobs.name_index import Names
 
 KEYS = st.tuples(st.sampled_from(["name", "item"]), st.sampled_from("ab"), st.sampled_from(["", "x", "y\0z", "é", "1"]))
 

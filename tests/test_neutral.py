@@ -17,12 +17,13 @@ from moving import PLACES, Shelf, carts, varied
 from msgspec import structs
 from test_platform_contract import NASTY
 
-from batchcart.errors import BadLines, UsageError
-from batchcart.lineschema import cart_schema
-from batchcart.migrate.cartsfile import cart_text, read_carts
-from batchcart.neutral import Cart, Item, NoCart, Origin
-from batchcart.operation import Kind
-from batchcart.platforms import amounts, platforms
+from batchcart.jobs.json_schema import cart_schema
+from batchcart.migration.carts_file import cart_text, read_carts
+from batchcart.model.cart import Cart, Item, NoCart, Origin
+from batchcart.model.errors import BadLines, UsageError
+from batchcart.model.operation import Kind
+from batchcart.platforms import platforms
+from batchcart.platforms.toolkit import money as amounts
 
 FIXTURES = Path(__file__).parent / "fixtures"
 PLATFORMS = sorted(platforms())

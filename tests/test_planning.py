@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchcart.accounts import read_config
-from batchcart.errors import BadLines, UsageError
-from batchcart.fieldcheck import field_names
-from batchcart.jobfile import open_job
+from batchcart.accounts.config import read_config
+from batchcart.jobs.job_file import open_job
+from batchcart.jobs.planner import Planned, Planner
 from batchcart.journal.schema import create
-from batchcart.operation import Kind
-from batchcart.planning import Planned, Planner
+from batchcart.model.errors import BadLines, UsageError
+from batchcart.model.operation import Kind
+from batchcart.model.validation import field_names
 from batchcart.platforms import platforms
 
 ENTRIES = read_config(None, platforms())

@@ -10,13 +10,14 @@ from urllib.parse import parse_qsl, quote, unquote
 import pytest
 from msgspec.structs import replace
 
-from batchcart.adapter import Credentials
-from batchcart.exchange import Exchange, Request, Response
-from batchcart.forms import encoded
-from batchcart.outcome import Busy, Failing
-from batchcart.platforms import lines, platforms
-from batchcart.platforms.reading import Unreadable, decoded, json_text
-from batchcart.platforms.verdicts import BODY_SHOWN, http_trouble, rejected
+from batchcart.engine.http.form_encoding import encoded
+from batchcart.model.adapter import Credentials
+from batchcart.model.http import Exchange, Request, Response
+from batchcart.model.outcome import Busy, Failing
+from batchcart.platforms import platforms
+from batchcart.platforms.toolkit import cart_lines as lines
+from batchcart.platforms.toolkit.http_status import BODY_SHOWN, http_trouble, rejected
+from batchcart.platforms.toolkit.lenient_json import Unreadable, decoded, json_text
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from batchcart.lanes import Watch
-from batchcart.limits import Limit
-from batchcart.operation import Kind
+from batchcart.model.limits import Limit
+from batchcart.model.operation import Kind
 from batchcart.platforms import platforms
-from batchcart.runs import RunOptions, run_job
+from batchcart.runs.context import Watch
+from batchcart.runs.runner import RunOptions, run_job
 from batchcart.sandbox import Sandbox
 
 ACCOUNTS = {

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchcart import platforms as folder
-from batchcart.adapter import Adapter, Cell, Credentials, Known
-from batchcart.checking import check_operation, route
-from batchcart.exchange import Exchange, Lost, Past, Request, Response
-from batchcart.fieldcheck import field_names, problems
-from batchcart.operation import Kind, Operation
-from batchcart.outcome import Busy, Denied, Done, Failing, Refused, Unknown
+from batchcart.jobs.checks import check_operation, route
+from batchcart.model.adapter import Adapter, Cell, Credentials, Known
+from batchcart.model.http import Exchange, Lost, Past, Request, Response
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.outcome import Busy, Denied, Done, Failing, Foreign, Refused, Step, Unknown
+from batchcart.model.validation import field_names, problems
 from batchcart.platforms import platforms
-from batchcart.platforms.reading import readable
+from batchcart.platforms.toolkit.lenient_json import readable
 
 PLATFORMS = platforms()
 CELLS = [(name, kind) for name, adapter in PLATFORMS.items() for kind in adapter.cells]
@@ -221,7 +221,7 @@ SAYS_NO_LINES = {
     b'{"carts":[{"id":1,"user_key":"KEY","variant_id":2,"quantity":1}]}',
 }
 STATUSES = [200, 201, 301, 400, 401, 404, 408, 429, 500, 503]
-STEPS = (Request, Busy, Failing, Denied, Done, Refused, Unknown)
+STEPS = (Request, Busy, Failing, Foreign, Denied, Done, Refused, Unknown)
 
 answers = st.one_of(
     st.none(),
@@ -262,18 +262,27 @@ def _follow(
             exchange = Exchange(request, Response(*answer))
             step = cell.interpret(operation, known, (*past, exchange))
             assert isinstance(step, STEPS)
-            if not isinstance(step, Busy | Denied) and (request.writes or not isinstance(step, Failing)):
+            if _is_kept(step, request):
                 past = (*past, exchange)
                 assert cell.interpret(operation, known, past) == step, "replaying a past must lead to the same step"
-        match step:
-            case Failing(_, then):
-                request = then
-            case Request():
-                request = step
+        match step.then if isinstance(step, Failing | Foreign) else step:
+            case Request() as following:
+                request = following
             case Done() | Refused() | Unknown():
                 return
             case Busy() | Denied():
                 pass
+
+
+def _is_kept(step: Step, request: Request) -> bool:
+    """Whether the engine keeps an answer that led to this step in the past."""
+    match step:
+        case Busy() | Denied() | Foreign(void=True):
+            return False
+        case Failing() | Foreign():
+            return request.writes
+        case _:
+            return True
 
 
 def _says_not_done(look: Exchange, first: Exchange | Lost) -> bool:

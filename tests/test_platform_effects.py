@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchcart.engine.chain import Chain, learnt_from
-from batchcart.exchange import Exchange, Lost, Past, Request, Response
-from batchcart.operation import Kind, Operation
-from batchcart.outcome import Done, Failing, Refused, Status, Unknown
+from batchcart.engine.chain_state import Chain, learnt_from
+from batchcart.journal.result_line import Ending
+from batchcart.model.http import Exchange, Lost, Past, Request, Response
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.outcome import Done, Failing, Refused, Status, Unknown
 from batchcart.platforms import platforms
-from batchcart.results import Ending
 from batchcart.sandbox import Sandbox
-from batchcart.sandbox.addresses import read_call
+from batchcart.sandbox.routing import read_call
 
 MISHAPS = ("fine", "fine", "lost before", "lost after", "500 before", "500 after", "nothing after")
 PRODUCT = {

@@ -28,11 +28,11 @@ from hypothesis import strategies as st
 from shopping import PLATFORMS, Desk, Line, add, argv, batchcart, create, environment, get, until
 
 import batchcart as package
-from batchcart.lanes import Watch
-from batchcart.runs import RunOptions, run_job
-from batchcart.shards.dealing import dealt
-from batchcart.shards.frames import Halt, Wire
-from batchcart.shards.processes import Died, Processes
+from batchcart.runs.context import Watch
+from batchcart.runs.runner import RunOptions, run_job
+from batchcart.runs.workers.partition import dealt
+from batchcart.runs.workers.protocol import Halt, Wire
+from batchcart.runs.workers.subprocess_executor import Died, Processes
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -11,12 +11,12 @@ import pytest
 from shopping import Desk, Mall, batchcart, create, desk, until
 from terminal import Terminal, ended, terminal
 
-from batchcart.cli.dashboard import Dashboard
-from batchcart.cli.pace import Pace
-from batchcart.cli.progress import plain_line
-from batchcart.cli.waits import brief, moment_text, wait_text
-from batchcart.glance import Glance
-from batchcart.lanes import Watch
+from batchcart.cli.terminal.dashboard import Dashboard
+from batchcart.cli.terminal.progress import plain_line
+from batchcart.cli.terminal.throughput import Pace
+from batchcart.cli.terminal.wait_text import brief, moment_text, wait_text
+from batchcart.runs.context import Watch
+from batchcart.runs.snapshot import Glance
 
 NOON = datetime(2026, 11, 21, 12, 0).astimezone().timestamp()
 HEAD = re.compile(r"[\d,]+ of [\d,]+ lines \(")

@@ -8,7 +8,7 @@ from typing import Any
 
 from shopping import argv, batchcart, environment, until
 
-from batchcart.operation import Kind
+from batchcart.model.operation import Kind
 
 QUICKSTART = Path(__file__).parent.parent / "jobs" / "quickstart.jsonl"
 LINES = [json.loads(text) for text in QUICKSTART.read_text().splitlines()]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.redaction import redacted, redactor
+from batchcart.accounts.redaction import redacted, redactor
 
 ECHOES: list[Callable[[str], str]] = [
     str,

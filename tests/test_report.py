@@ -24,21 +24,21 @@ from shopping import Line, batchcart, get
 from workshop import Shops, Workshop
 
 from batchcart.cli.report_text import report_text
-from batchcart.events import Event, LimitLearnt, Paused, PauseOver, RunBegan, RunResumed, ShopDown, ShopUp
+from batchcart.journal.result_line import moment
 from batchcart.journal.schema import open_existing
-from batchcart.lanes import journal_path
-from batchcart.outcome import Reason
-from batchcart.report.document import document
-from batchcart.report.durations import RELATIVE_ERROR, Durations, together
-from batchcart.report.folding import MOST_DOUBTS, Ended, Figures, results_in
-from batchcart.report.gathering import Report, gathered
-from batchcart.report.page import page
-from batchcart.report.pausing import MOST_SPANS, Pausing
-from batchcart.report.reasons import MOST_REASONS, Cause, advice, normalised
-from batchcart.report.steps import MOST, WIDTHS, Steps
-from batchcart.report.ticks import duration, heights, moments
-from batchcart.results import moment
-from batchcart.summary import STATUSES
+from batchcart.journal.summary import STATUSES
+from batchcart.model.events import Event, LimitLearnt, Paused, PauseOver, RunBegan, RunResumed, ShopDown, ShopUp
+from batchcart.model.outcome import Reason
+from batchcart.report.aggregate import MOST_DOUBTS, Ended, Figures, results_in
+from batchcart.report.collect import Report, gathered
+from batchcart.report.error_groups import MOST_REASONS, Cause, advice, normalised
+from batchcart.report.histogram import RELATIVE_ERROR, Durations, together
+from batchcart.report.html.axes import duration, heights, moments
+from batchcart.report.html.page import page
+from batchcart.report.json_document import document
+from batchcart.report.pauses import MOST_SPANS, Pausing
+from batchcart.report.time_series import MOST, WIDTHS, Steps
+from batchcart.runs.context import journal_path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOC = (ROOT / "docs" / "report.md").read_text()

@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 from reporting import EVENTS, T0, busy_report, report_on, result
 
-from batchcart.events import ShopDown
-from batchcart.report.page import page
+from batchcart.model.events import ShopDown
+from batchcart.report.html.page import page
 
 pytestmark = pytest.mark.browser
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.operation import Kind, Operation
-from batchcart.outcome import Done, Outcome, Reason, Refused, Skipped, Status, Unknown
-from batchcart.results import Ending, moment, read_result, result_text, status_of
+from batchcart.journal.result_line import Ending, moment, read_result, result_text, status_of
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.outcome import Done, Outcome, Reason, Refused, Skipped, Status, Unknown
 
 ADD = Operation(2, Kind.ITEM_ADD, "acme", cart="c1", item="i1", id="x-17")
 

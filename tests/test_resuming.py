@@ -12,13 +12,13 @@ import pytest
 import storming
 from storming import Line
 
-from batchcart.errors import Stopped, UsageError
 from batchcart.journal.schema import VERSION, open_existing
-from batchcart.lanes import Watch, journal_path
-from batchcart.resuming import begun, mend_results
-from batchcart.runs import RunOptions, run_job
+from batchcart.journal.summary import Summary
+from batchcart.model.errors import Stopped, UsageError
+from batchcart.runs.context import Watch, journal_path
+from batchcart.runs.resume import begun, mend_results
+from batchcart.runs.runner import RunOptions, run_job
 from batchcart.sandbox import Sandbox
-from batchcart.summary import Summary
 
 LINES = storming.job(7, 5)
 

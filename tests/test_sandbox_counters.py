@@ -7,9 +7,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from batchcart.errors import UsageError
+from batchcart.model.errors import UsageError
 from batchcart.sandbox import Sandbox
-from batchcart.sandbox.calls import Call
+from batchcart.sandbox.messages import Call
 
 
 class Loja:

@@ -15,10 +15,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from batchcart.errors import UsageError
+from batchcart.model.errors import UsageError
 from batchcart.sandbox import Fault, Sandbox, parse_fault
-from batchcart.sandbox.calls import Call
 from batchcart.sandbox.faults import KINDS, chances
+from batchcart.sandbox.messages import Call
 
 CART = {"Cart": {"session_id": "s", "product_id": "1", "quantity": "1"}}
 DROPPED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)

@@ -7,10 +7,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from batchcart.errors import UsageError
-from batchcart.limits import parse_limit
+from batchcart.model.errors import UsageError
+from batchcart.model.limits import parse_limit
 from batchcart.sandbox import Sandbox
-from batchcart.sandbox.metering import Meter, meter
+from batchcart.sandbox.rate_meters import Meter, meter
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchcart.strictjson import DEEPEST, NotStrict, check_strictly
+from batchcart.jobs.strict_json import DEEPEST, NotStrict, check_strictly
 
 
 def complaint(text: bytes) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchcart.summary import STATUSES, AccountSummary, Summary, fold
+from batchcart.journal.summary import STATUSES, AccountSummary, Summary, fold
 
 ROWS = [
     ("a", "cart.get", "ok", 3),

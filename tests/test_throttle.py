@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 import virtualtime
 
-from batchcart.engine.limiter import Limiter, capacity
-from batchcart.ledger import Sends
-from batchcart.limits import Bucket, Limit, parse_limit
-from batchcart.sandbox.metering import Meter, meter
+from batchcart.accounts.send_history import Sends
+from batchcart.engine.rate_limiter import Limiter, capacity
+from batchcart.model.limits import Bucket, Limit, parse_limit
+from batchcart.sandbox.rate_meters import Meter, meter
 
 
 @dataclass

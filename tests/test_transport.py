@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from batchcart import transport
-from batchcart.accounts import Account, read_config
-from batchcart.errors import UsageError
-from batchcart.exchange import NotSent, Request, Response, Unanswered
+from batchcart.accounts.config import Account, read_config
+from batchcart.engine.http import client as transport
+from batchcart.engine.http.client import connected
+from batchcart.model.errors import UsageError
+from batchcart.model.http import NotSent, Request, Response, Unanswered
 from batchcart.platforms import platforms
-from batchcart.transport import connected
 
 CANARY = "canary-3a5b7c9d-token"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"

@@ -14,20 +14,20 @@ import pytest
 from click.testing import CliRunner
 from shopping import TREASURES, Desk, Ended, Line, Mall, add, batchcart, create, desk, environment, line
 
-from batchcart.adapter import Shown
-from batchcart.cli.undo import command
-from batchcart.errors import UsageError
-from batchcart.lanes import Watch
-from batchcart.operation import Kind
-from batchcart.outcome import Status
+from batchcart.cli.commands.undo import command
+from batchcart.journal.summary import Summary
+from batchcart.model.adapter import Shown
+from batchcart.model.errors import UsageError
+from batchcart.model.operation import Kind
+from batchcart.model.outcome import Status
 from batchcart.platforms import platforms
-from batchcart.runs import RunOptions, run_job
-from batchcart.sandbox.calls import Call
-from batchcart.summary import Summary
-from batchcart.undo.story import left_by
-from batchcart.undo.taking import taken_back
-from batchcart.undo.words import Added, Left, Unread, Why
-from batchcart.undo.words import Ended as EndedLine
+from batchcart.runs.context import Watch
+from batchcart.runs.runner import RunOptions, run_job
+from batchcart.sandbox.messages import Call
+from batchcart.undo.history import left_by
+from batchcart.undo.model import Added, Left, Unread, Why
+from batchcart.undo.model import Ended as EndedLine
+from batchcart.undo.revert import taken_back
 
 DYING = Path(__file__).with_name("dying.py")
 

@@ -13,17 +13,17 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from workshop import FAULTS, Line, Script, Shops, Workshop
 
-from batchcart.exchange import Request
-from batchcart.jobfile import open_job
+from batchcart.jobs.job_file import open_job
 from batchcart.journal.schema import open_reading
-from batchcart.lanes import journal_path
+from batchcart.model.http import Request
 from batchcart.platforms import platforms
-from batchcart.undo.journalled import Ran
-from batchcart.undo.reading import Answers, question
-from batchcart.undo.story import left_by
-from batchcart.undo.taking import taken_back
-from batchcart.undo.undoing import job_line
-from batchcart.undo.words import Kept, Left, Why
+from batchcart.runs.context import journal_path
+from batchcart.undo.current_state import Answers, question
+from batchcart.undo.history import left_by
+from batchcart.undo.journal_reader import Ran
+from batchcart.undo.model import Kept, Left, Why
+from batchcart.undo.revert import taken_back
+from batchcart.undo.undo import job_line
 
 ACCOUNTS = ("local-3dcart", "local-tray", "local-shoplo")
 QUANTITY = {"local-3dcart": "ItemQuantity", "local-tray": "quantity", "local-shoplo": "quantity"}

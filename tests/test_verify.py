@@ -11,9 +11,9 @@ from caravan import brought, command, write_carts
 from shopping import Desk, Ended
 from test_export import Silent, silent_shop
 
-from batchcart.migrate.comparing import compared
-from batchcart.neutral import Cart, Discount, Item
-from batchcart.sandbox.calls import Call
+from batchcart.migration.compare import compared
+from batchcart.model.cart import Cart, Discount, Item
+from batchcart.sandbox.messages import Call
 
 WORDS = ("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", "--progress", "none")
 

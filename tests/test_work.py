@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from workshop import FAULTS, Line, Said, Script, Shops, Workshop
 
-from batchcart.exchange import Request
-from batchcart.ledger import Ledger
-from batchcart.limits import Window
+from batchcart.accounts.state import Ledger
+from batchcart.model.http import Request
+from batchcart.model.limits import Window
 
 _NOT_DONE = {"429", "429-date", "429-none", "401", "1001", "not-sent"}
 _OUTAGE = {"refuse", "not-sent", "html-502", "500-before"}

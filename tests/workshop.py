@@ -22,27 +22,28 @@ from urllib.parse import urlencode
 import virtualtime
 from msgspec import structs
 
-from batchcart.accounts import Account, Entry, read_config
-from batchcart.engine.lane import Lane, Reply
-from batchcart.engine.limiter import Limiter, capacity
-from batchcart.engine.work import Job, work
-from batchcart.events import Event
-from batchcart.exchange import NotSent, Request, Response, Unanswered
-from batchcart.jobfile import open_job
-from batchcart.journal.reading import counts, next_number, states
+from batchcart.accounts.config import Account, Entry, read_config
+from batchcart.accounts.send_history import Sends
+from batchcart.accounts.state import Ledger
+from batchcart.engine.rate_limiter import Limiter, capacity
+from batchcart.engine.scheduler import Job, work
+from batchcart.engine.session import Lane, Reply
+from batchcart.jobs.job_file import open_job
+from batchcart.jobs.planner import Planner
+from batchcart.journal.queries import counts, next_number, states
 from batchcart.journal.schema import create, get_meta, open_existing, open_reading, set_meta
+from batchcart.journal.summary import Summary, fold
 from batchcart.journal.writer import Journal, JournalFailed
-from batchcart.lanes import Watch, journal_path
-from batchcart.ledger import Ledger, Sends
-from batchcart.limits import Limit
-from batchcart.planning import Planner
+from batchcart.model.events import Event
+from batchcart.model.http import NotSent, Request, Response, Unanswered
+from batchcart.model.limits import Limit
 from batchcart.platforms import platforms
-from batchcart.resuming import mend_results
+from batchcart.runs.context import Watch, journal_path
+from batchcart.runs.resume import mend_results
 from batchcart.sandbox import Sandbox
-from batchcart.sandbox.addresses import read_call
-from batchcart.sandbox.calls import Call
-from batchcart.sandbox.front import Front
-from batchcart.summary import Summary, fold
+from batchcart.sandbox.endpoint import Front
+from batchcart.sandbox.messages import Call
+from batchcart.sandbox.routing import read_call
 
 Line = dict[str, Any]
 EPOCH = 1_800_000_000.0

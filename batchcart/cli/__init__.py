@@ -11,8 +11,8 @@ from click.shell_completion import CompletionItem
 
 from batchcart import __version__
 from batchcart.cli.output import let_go, say
-from batchcart.cli.usage import usage_text
-from batchcart.errors import BatchcartError, Stopped, quoted, suggestion
+from batchcart.cli.usage_errors import usage_text
+from batchcart.model.errors import BatchcartError, Stopped, quoted, suggestion
 
 COMPLETE_VAR = "_BATCHCART_COMPLETE"
 """The environment variable by which a shell asks for completion, however the program was called."""
@@ -53,8 +53,8 @@ class Commands(click.Group):
             if ctx.resilient_parsing:  # a shell asks for completion
                 return None
             ctx.fail(f"{quoted(cmd_name)} is not a command; {suggestion(cmd_name, COMMANDS)}")
-        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
-        return importlib.import_module(f"{__name__}.completing").taught(command) if ctx.resilient_parsing else command
+        command: click.Command = importlib.import_module(f"{__name__}.commands.{cmd_name}").command
+        return importlib.import_module(f"{__name__}.completers").taught(command) if ctx.resilient_parsing else command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands that begin so, from COMMANDS, and the group's own options."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from batchcart.bench.figures import Figures, Times, differing
-from batchcart.bench.running import Report
-from batchcart.cli.table_text import table_text
+from batchcart.bench.bench import Report
+from batchcart.bench.metrics import Figures, Times, differing
+from batchcart.cli.tables import table_text
 
 _Figure = Callable[[Figures], float | None]
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 import click
 import orjson
 
-from batchcart.errors import Stopped
-from batchcart.events import Event, is_aloud
+from batchcart.model.errors import Stopped
+from batchcart.model.events import Event, is_aloud
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _STEERING_BUT_COLOURS = re.compile(rf"(?!\x1b\[\d+m){_STEERING.pattern}")

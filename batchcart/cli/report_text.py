@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 
 from batchcart.cli.summary_text import summary_text
-from batchcart.cli.table_text import duration_text
-from batchcart.events import clock
-from batchcart.report.durations import Durations, together
-from batchcart.report.gathering import Report
-from batchcart.report.pausing import WORDS, Paused
-from batchcart.report.reasons import Cause, Reason, advice
+from batchcart.cli.tables import duration_text
+from batchcart.model.events import clock
+from batchcart.report.collect import Report
+from batchcart.report.error_groups import Cause, Reason, advice
+from batchcart.report.histogram import Durations, together
+from batchcart.report.pauses import WORDS, Paused
 
 _MOST_REASONS = 5
 

@@ -1,8 +1,8 @@
 """Owns the summary that a person reads at the end of a run; the figures are summary.py's."""
 
 from batchcart.cli.output import coloured
-from batchcart.cli.table_text import duration_text, table_text
-from batchcart.summary import STATUSES, Summary
+from batchcart.cli.tables import duration_text, table_text
+from batchcart.journal.summary import STATUSES, Summary
 
 _COLOURS = {"ok": "green", "failed": "red", "in doubt": "yellow"}
 

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from batchcart.errors import UsageError
+from batchcart.model.errors import UsageError
 
 VERSION = 2
 

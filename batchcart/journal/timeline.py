@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from batchcart.events import (
+from batchcart.model.events import (
     AccountClosed,
     Event,
     Paused,

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from batchcart.errors import Stopped
-from batchcart.events import Event, account_of, cleaned, kind_of, speakable, until_of
-from batchcart.exchange import Request
 from batchcart.journal.batch import Batch
-from batchcart.journal.rows import request_text
+from batchcart.journal.codec import request_text
+from batchcart.model.errors import Stopped
+from batchcart.model.events import Event, account_of, cleaned, kind_of, speakable, until_of
+from batchcart.model.http import Request
 
 _RESERVE = 1 << 18
 """Bytes of disk kept back for the answers to what is on its way when the disk turns out to be full."""

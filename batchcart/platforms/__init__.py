@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from functools import cache
 
-from batchcart.adapter import Adapter
+from batchcart.model.adapter import Adapter
 
 
 @cache

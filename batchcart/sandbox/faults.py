@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from batchcart.errors import UsageError
+from batchcart.model.errors import UsageError
 
 KINDS = {
     "refuse": "the connection is reset before anything is looked at",

@@ -17,14 +17,15 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from batchcart.errors import UsageError
-from batchcart.limits import Bucket, Limit, Window
-from batchcart.sandbox import statefile, wire
-from batchcart.sandbox.addresses import PLATFORMS, address, platform_named, read_call
-from batchcart.sandbox.calls import Answer, Call, Effect
+from batchcart.model.errors import UsageError
+from batchcart.model.limits import Bucket, Limit, Window
+from batchcart.sandbox import socket_faults as wire
+from batchcart.sandbox import statefile
+from batchcart.sandbox.endpoint import Front, RetryAfter, Verdict
 from batchcart.sandbox.faults import Fault, chances
-from batchcart.sandbox.front import Front, RetryAfter, Verdict
-from batchcart.sandbox.shops import Platform, Shop
+from batchcart.sandbox.messages import Answer, Call, Effect
+from batchcart.sandbox.routing import PLATFORMS, address, platform_named, read_call
+from batchcart.sandbox.shop import Platform, Shop
 from batchcart.sandbox.tray_tokens import RENEW
 
 SERVER = "batchcart-sandbox (a simulator)"

@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any
 
 from batchcart.sandbox import shoplo_access
-from batchcart.sandbox.calls import WHOLE, Answer, Call, Effect, said
-from batchcart.sandbox.shops import Document, Platform, Shop
+from batchcart.sandbox.messages import WHOLE, Answer, Call, Effect, said
+from batchcart.sandbox.shop import Document, Platform, Shop
 
 _LIFE = timedelta(minutes=20)  # S004: expire_at is 20 minutes after created_at in every sample
 _STAMP = "%Y-%m-%d %H:%M:%S"

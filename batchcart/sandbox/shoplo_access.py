@@ -6,8 +6,8 @@ from urllib.parse import unquote
 
 from oauthlib.oauth1 import Client
 
-from batchcart.sandbox.calls import Call
-from batchcart.sandbox.shops import Shop
+from batchcart.sandbox.messages import Call
+from batchcart.sandbox.shop import Shop
 
 _FIELD = re.compile(r'(oauth_\w+)="([^"]*)"')
 _NEEDED = (

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from batchcart.sandbox.shops import Shop, Tokens
+from batchcart.sandbox.shop import Shop, Tokens
 
 
 def restore(path: Path, shop_named: Callable[[str, str], Shop]) -> None:

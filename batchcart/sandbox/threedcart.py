@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from batchcart.sandbox.calls import NUMBER, WHOLE, Answer, Call, Effect, said
-from batchcart.sandbox.shops import Document, Platform, Shop
+from batchcart.sandbox.messages import NUMBER, WHOLE, Answer, Call, Effect, said
+from batchcart.sandbox.shop import Document, Platform, Shop
 
 # S000 §Retrieve a cart: the fields of a cart, as printed.
 _ADDRESS = ("FirstName", "LastName", "Company", "Address", "Address2", "City", "State", "ZipCode", "Country")

@@ -9,8 +9,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from batchcart.sandbox import tray_tokens
-from batchcart.sandbox.calls import Answer, Call, Effect, said
-from batchcart.sandbox.shops import Document, Platform, Shop
+from batchcart.sandbox.messages import Answer, Call, Effect, said
+from batchcart.sandbox.shop import Document, Platform, Shop
 from batchcart.sandbox.tray_views import as_complete, as_lines
 
 _LONGEST_KEY = 32

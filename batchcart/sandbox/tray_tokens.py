@@ -6,8 +6,8 @@ for a renewal; a refresh token lives 30 days, works once, and brings a new pair.
 
 from datetime import timedelta
 
-from batchcart.sandbox.calls import Answer, Call, Effect, said
-from batchcart.sandbox.shops import Shop
+from batchcart.sandbox.messages import Answer, Call, Effect, said
+from batchcart.sandbox.shop import Shop
 
 _ACCESS_LIFE = timedelta(hours=3)
 _REFRESH_LIFE = timedelta(days=30)

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from batchcart.sandbox.shops import Document
+from batchcart.sandbox.shop import Document
 
 _CENT = Decimal("0.01")
 

@@ -10,14 +10,15 @@ from urllib.parse import quote, urlencode
 
 from msgspec.structs import replace
 
-from batchcart.adapter import Adapter, Cell, Credentials
-from batchcart.exchange import Request
-from batchcart.operation import Kind
-from batchcart.platforms import adding
-from batchcart.platforms.repeating import Interpret, after_trouble, said_again
-from batchcart.platforms.shoplo import carts, items, making, meaning, requests
-from batchcart.platforms.shoplo.answers import trouble
-from batchcart.platforms.shoplo.fields import (
+from batchcart.model.adapter import Adapter, Cell, Credentials
+from batchcart.model.http import Request
+from batchcart.model.operation import Kind
+from batchcart.platforms.shoplo import carts, items, requests
+from batchcart.platforms.shoplo import from_neutral as making
+from batchcart.platforms.shoplo import to_neutral as meaning
+from batchcart.platforms.shoplo.listing import LISTING
+from batchcart.platforms.shoplo.responses import trouble
+from batchcart.platforms.shoplo.schema import (
     WAYS,
     AddFields,
     CartQuery,
@@ -28,8 +29,9 @@ from batchcart.platforms.shoplo.fields import (
     QuantityFields,
     Settings,
 )
-from batchcart.platforms.shoplo.listing import LISTING
-from batchcart.platforms.shoplo.looking import LOOKING
+from batchcart.platforms.shoplo.snapshot import LOOKING
+from batchcart.platforms.toolkit import add_once as adding
+from batchcart.platforms.toolkit.idempotent import Interpret, after_trouble, said_again
 
 
 def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> Request:

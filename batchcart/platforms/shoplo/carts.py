@@ -6,17 +6,17 @@ c3 (S004 §Receive a list of all carts): "Returns all categories" are copied wor
 from decimal import Decimal
 from itertools import takewhile
 
-from batchcart.adapter import Known
-from batchcart.exchange import Exchange, Past, Request, Response
-from batchcart.operation import Operation
-from batchcart.outcome import Done, Reason, Refused, Step
-from batchcart.platforms import lines
-from batchcart.platforms.adding import Adding, Made, Pages, Seen, Untold
-from batchcart.platforms.reading import decoded, json_text, object_of, text_of
-from batchcart.platforms.repeating import Deleting
+from batchcart.model.adapter import Known
+from batchcart.model.http import Exchange, Past, Request, Response
+from batchcart.model.operation import Operation
+from batchcart.model.outcome import Done, Reason, Refused, Step
 from batchcart.platforms.shoplo import requests
-from batchcart.platforms.shoplo.answers import Row, line_of, missing, raw_rows, refusal, rows, says_err, trouble
-from batchcart.platforms.verdicts import described, last, not_there, ok, rejected
+from batchcart.platforms.shoplo.responses import Row, line_of, missing, raw_rows, refusal, rows, says_err, trouble
+from batchcart.platforms.toolkit import cart_lines as lines
+from batchcart.platforms.toolkit.add_once import Adding, Made, Pages, Seen, Untold
+from batchcart.platforms.toolkit.http_status import described, last, not_there, ok, rejected
+from batchcart.platforms.toolkit.idempotent import Deleting
+from batchcart.platforms.toolkit.lenient_json import decoded, json_text, object_of, text_of
 
 _MOST_PAGES = 200
 """A list that goes on for longer has no end: no shopper's cart holds 10,000 lines."""

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from batchcart.adapter import Known
-from batchcart.exchange import Exchange, Past
-from batchcart.operation import Operation
-from batchcart.outcome import Done, Facts, Reason, Refused, Step
-from batchcart.platforms import lines
-from batchcart.platforms.reading import decoded, json_text, text_of
-from batchcart.platforms.repeating import Deleting
+from batchcart.model.adapter import Known
+from batchcart.model.http import Exchange, Past
+from batchcart.model.operation import Operation
+from batchcart.model.outcome import Done, Facts, Reason, Refused, Step
 from batchcart.platforms.shoplo import requests
-from batchcart.platforms.shoplo.answers import line_of, missing, refusal
 from batchcart.platforms.shoplo.carts import line_gone, look_at_line
-from batchcart.platforms.verdicts import last, rejected
+from batchcart.platforms.shoplo.responses import line_of, missing, refusal
+from batchcart.platforms.toolkit import cart_lines as lines
+from batchcart.platforms.toolkit.http_status import last, rejected
+from batchcart.platforms.toolkit.idempotent import Deleting
+from batchcart.platforms.toolkit.lenient_json import decoded, json_text, text_of
 
 
 def read(operation: Operation, known: Known, past: Past) -> Step:

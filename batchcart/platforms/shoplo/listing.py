@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from batchcart.adapter import Filters, ListedLine, Listing
-from batchcart.exchange import Response
-from batchcart.neutral import NoCart
-from batchcart.platforms.reading import object_of, text_of
-from batchcart.platforms.shoplo.answers import raw_rows
+from batchcart.model.adapter import Filters, ListedLine, Listing
+from batchcart.model.cart import NoCart
+from batchcart.model.http import Response
 from batchcart.platforms.shoplo.requests import PAGE
-from batchcart.platforms.verdicts import shown
+from batchcart.platforms.shoplo.responses import raw_rows
+from batchcart.platforms.toolkit.http_status import shown
+from batchcart.platforms.toolkit.lenient_json import object_of, text_of
 
 _LARGEST = (1 << 63) - 1
 

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchcart.adapter import Known
-from batchcart.exchange import Request
-from batchcart.operation import Kind, Operation
+from batchcart.model.adapter import Known
+from batchcart.model.http import Request
+from batchcart.model.operation import Kind, Operation
 
 # c4 (S004, paths): some with and some without the leading slash; always with it.
 CARTS = "/services/carts"

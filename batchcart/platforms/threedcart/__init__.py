@@ -8,16 +8,18 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from batchcart.adapter import Adapter, Cell, Credentials
-from batchcart.exchange import Request
-from batchcart.operation import Kind
-from batchcart.platforms import adding
-from batchcart.platforms.repeating import after_trouble, said_again
-from batchcart.platforms.threedcart import carts, items, making, meaning, requests
-from batchcart.platforms.threedcart.answers import trouble
-from batchcart.platforms.threedcart.fields import CartFields, ItemFields, QuantityFields, Settings
+from batchcart.model.adapter import Adapter, Cell, Credentials
+from batchcart.model.http import Request
+from batchcart.model.operation import Kind
+from batchcart.platforms.threedcart import carts, items, requests
+from batchcart.platforms.threedcart import from_neutral as making
+from batchcart.platforms.threedcart import to_neutral as meaning
 from batchcart.platforms.threedcart.joining import with_items
-from batchcart.platforms.threedcart.looking import LOOKING
+from batchcart.platforms.threedcart.responses import trouble
+from batchcart.platforms.threedcart.schema import CartFields, ItemFields, QuantityFields, Settings
+from batchcart.platforms.threedcart.snapshot import LOOKING
+from batchcart.platforms.toolkit import add_once as adding
+from batchcart.platforms.toolkit.idempotent import after_trouble, said_again
 
 _NAMED = (("SecureURL", "secure_url"), ("PrivateKey", "private_key"), ("Token", "token"))
 

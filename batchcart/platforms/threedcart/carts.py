@@ -1,14 +1,14 @@
 """Owns how 3dcart's operations on whole carts end, a lost create among them; it does not know items."""
 
-from batchcart.adapter import Known
-from batchcart.exchange import Exchange, Lost, Past, Request
-from batchcart.operation import Operation
-from batchcart.outcome import Done, Failing, Reason, Refused, Step, Unknown
-from batchcart.platforms import lines
-from batchcart.platforms.reading import json_text
-from batchcart.platforms.repeating import Deleting
-from batchcart.platforms.threedcart.answers import cart_of, made, refusal, trouble, unnamed
-from batchcart.platforms.verdicts import described, last, not_there, ok
+from batchcart.model.adapter import Known
+from batchcart.model.http import Exchange, Lost, Past, Request
+from batchcart.model.operation import Operation
+from batchcart.model.outcome import Done, Failing, Reason, Refused, Step, Unknown
+from batchcart.platforms.threedcart.responses import cart_of, made, refusal, trouble, unnamed
+from batchcart.platforms.toolkit import cart_lines as lines
+from batchcart.platforms.toolkit.http_status import described, last, not_there, ok
+from batchcart.platforms.toolkit.idempotent import Deleting
+from batchcart.platforms.toolkit.lenient_json import json_text
 
 
 def created(operation: Operation, known: Known, past: Past) -> Step:

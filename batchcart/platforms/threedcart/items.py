@@ -2,17 +2,17 @@
 
 from decimal import Decimal
 
-from batchcart.adapter import Known
-from batchcart.exchange import Exchange, Past, Request, Response
-from batchcart.operation import Operation
-from batchcart.outcome import Done, Facts, Refused, Step
-from batchcart.platforms import lines
-from batchcart.platforms.adding import Adding, Made, Pages, Seen, Untold
-from batchcart.platforms.reading import decoded
-from batchcart.platforms.repeating import Deleting
+from batchcart.model.adapter import Known
+from batchcart.model.http import Exchange, Past, Request, Response
+from batchcart.model.operation import Operation
+from batchcart.model.outcome import Done, Facts, Refused, Step
 from batchcart.platforms.threedcart import requests
-from batchcart.platforms.threedcart.answers import items_of, made, refusal, trouble, unnamed
-from batchcart.platforms.verdicts import last, not_there, ok
+from batchcart.platforms.threedcart.responses import items_of, made, refusal, trouble, unnamed
+from batchcart.platforms.toolkit import cart_lines as lines
+from batchcart.platforms.toolkit.add_once import Adding, Made, Pages, Seen, Untold
+from batchcart.platforms.toolkit.http_status import last, not_there, ok
+from batchcart.platforms.toolkit.idempotent import Deleting
+from batchcart.platforms.toolkit.lenient_json import decoded
 
 
 def updated(operation: Operation, known: Known, past: Past) -> Step:

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchcart.adapter import Known
-from batchcart.exchange import Request
-from batchcart.operation import Operation
+from batchcart.model.adapter import Known
+from batchcart.model.http import Request
+from batchcart.model.operation import Operation
 
 BASE = "/3dCartWebAPI/v1/Cart"
 

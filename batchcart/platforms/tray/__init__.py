@@ -7,17 +7,19 @@ module they concern.
 
 from msgspec.structs import replace
 
-from batchcart.adapter import Adapter, Cell, Credentials, Renewal
-from batchcart.exchange import Request, Response
-from batchcart.operation import Kind
-from batchcart.platforms import adding
-from batchcart.platforms.reading import object_of, text_of
-from batchcart.platforms.repeating import after_trouble, said_again
-from batchcart.platforms.tray import carts, making, meaning, requests
-from batchcart.platforms.tray.answers import trouble
-from batchcart.platforms.tray.fields import KEY_LENGTH, AddFields, Settings, UpdateFields
-from batchcart.platforms.tray.looking import LOOKING
-from batchcart.platforms.verdicts import ok
+from batchcart.model.adapter import Adapter, Cell, Credentials, Renewal
+from batchcart.model.http import Request, Response
+from batchcart.model.operation import Kind
+from batchcart.platforms.toolkit import add_once as adding
+from batchcart.platforms.toolkit.http_status import ok
+from batchcart.platforms.toolkit.idempotent import after_trouble, said_again
+from batchcart.platforms.toolkit.lenient_json import object_of, text_of
+from batchcart.platforms.tray import carts, requests
+from batchcart.platforms.tray import from_neutral as making
+from batchcart.platforms.tray import to_neutral as meaning
+from batchcart.platforms.tray.responses import trouble
+from batchcart.platforms.tray.schema import KEY_LENGTH, AddFields, Settings, UpdateFields
+from batchcart.platforms.tray.snapshot import LOOKING
 
 
 def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> Request:

@@ -1,16 +1,16 @@
 """Owns how Tray's operations end, and how a lost add is settled; it does not know routes or the forms of answers."""
 
-from batchcart.adapter import Known
-from batchcart.exchange import Exchange, Past, Request, Response
-from batchcart.operation import Operation
-from batchcart.outcome import Done, Refused, Step
-from batchcart.platforms import lines
-from batchcart.platforms.adding import Adding, Made, Pages, Seen, Untold
-from batchcart.platforms.reading import decoded, json_text, object_of, text_of
-from batchcart.platforms.repeating import Deleting
+from batchcart.model.adapter import Known
+from batchcart.model.http import Exchange, Past, Request, Response
+from batchcart.model.operation import Operation
+from batchcart.model.outcome import Done, Refused, Step
+from batchcart.platforms.toolkit import cart_lines as lines
+from batchcart.platforms.toolkit.add_once import Adding, Made, Pages, Seen, Untold
+from batchcart.platforms.toolkit.http_status import described, last
+from batchcart.platforms.toolkit.idempotent import Deleting
+from batchcart.platforms.toolkit.lenient_json import decoded, json_text, object_of, text_of
 from batchcart.platforms.tray import requests
-from batchcart.platforms.tray.answers import line_id, lines_of, missing, names, product_of, refusal, trouble
-from batchcart.platforms.verdicts import described, last
+from batchcart.platforms.tray.responses import line_id, lines_of, missing, names, product_of, refusal, trouble
 
 
 def read(operation: Operation, known: Known, past: Past) -> Step:

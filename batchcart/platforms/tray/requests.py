@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchcart.adapter import Credentials, Known
-from batchcart.exchange import Request
-from batchcart.operation import Operation
+from batchcart.model.adapter import Credentials, Known
+from batchcart.model.http import Request
+from batchcart.model.operation import Operation
 
 
 def address(settings: Mapping[str, str]) -> str:

@@ -1,0 +1,307 @@
+"""Owns the config file: accounts, their credentials, limits and options; it does not know how they are used."""
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from batchcart.model.adapter import Adapter, Credentials, SecretReference
+from batchcart.model.cart import Currency
+from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.model.limits import Limit, parse_limit
+from batchcart.model.validation import described
+
+DEFAULT_FILE = "batchcart.toml"
+ENVIRONMENT = "BATCHCART_CONFIG"
+SANDBOX = "sandbox-"
+"""What the names of the built-in accounts begin with; the platform's name follows."""
+
+_MOST_LIMITS = 8  # as many as an account's memory of sends has room for
+_BY_REFERENCE = 'a text, { env = "NAME" } or { file = "PATH" }'
+
+
+class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The config keys that every account may have beside its platform's own."""
+
+    platform: str
+    limits: list[str] | None = None
+    concurrency: int = 8
+    timeout: float = 30.0
+    pacing: Literal["smooth", "strict"] = "smooth"
+    encoding: Literal["json", "form"] = "json"
+    currency: Currency | None = None
+    ca_file: str | None = None
+    insecure: bool = False
+    allow_bench: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.concurrency <= 10_000:
+            raise ValueError("concurrency is a whole number from 1 to 10000")
+        if not 0 < self.timeout <= 3600:
+            raise ValueError("timeout is a number of seconds above 0, 3600 at the most")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One shop, ready to be worked on: address, credentials, limits and options.
+
+    ``timeout`` is in seconds; ``concurrency`` counts operations in flight; ``embedded`` marks an account of the
+    built-in sandbox, whose address is known only once it runs.
+    """
+
+    name: str
+    adapter: Adapter
+    address: str
+    credentials: Credentials
+    limits: tuple[Limit, ...]
+    options: Options
+    ca_file: Path | None = None
+    embedded: bool = False
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be seen."""
+        return self.credentials.secrets()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An account as the config has it: checked, its secrets not yet read."""
+
+    name: str
+    adapter: Adapter
+    options: Options
+    settings: Mapping[str, str | SecretReference]
+    secret_names: frozenset[str]
+    limits: tuple[Limit, ...]
+    folder: Path
+    embedded: bool = False
+
+    @property
+    def address(self) -> str:
+        """The base address."""
+        return self.adapter.address(self._public)
+
+    @property
+    def place(self) -> str:
+        """The shop's address without secrets, to tell whether an account still points where it did."""
+        own = (self._public.get(name, "") for name in ("secure_url", "app_id"))
+        return " ".join(word for word in (self.address, *own) if word)
+
+    @property
+    def currency(self) -> str | None:
+        """What the shop counts its money in; None where nobody said and the platform does not tell."""
+        return self.options.currency or self.adapter.currency
+
+    @property
+    def _public(self) -> dict[str, str]:
+        plain = {name: value for name, value in self.settings.items() if isinstance(value, str)}
+        return {name: value for name, value in plain.items() if name not in self.secret_names}
+
+    def read(self) -> Account:
+        """The account with its secrets read; raises UsageError where one cannot be."""
+        where = f"account {self.name!r}"
+        values = {name: read_secret(value, f"{where}: {name}", self.folder) for name, value in self.settings.items()}
+        ca_file = self.folder / self.options.ca_file if self.options.ca_file else None
+        if ca_file is not None and not ca_file.is_file():
+            raise UsageError(f"{where}: ca_file {ca_file} is not a file")
+        credentials = Credentials(values, self.secret_names & frozenset(values))
+        return Account(
+            self.name, self.adapter, self.address, credentials, self.limits, self.options, ca_file, self.embedded
+        )
+
+
+def config_path(given: str | Path | None) -> Path | None:
+    """The config file to read: the one given, the environment's, or the default if it is there."""
+    chosen = given or os.environ.get(ENVIRONMENT)
+    if chosen:
+        return Path(chosen)
+    return Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None
+
+
+def read_config(path: Path | None, adapters: Mapping[str, Adapter]) -> dict[str, Entry]:
+    """All accounts by name, the built-in ones included; raises UsageError naming file, account and key."""
+    entries = {f"{SANDBOX}{name}": _sandbox_entry(adapter) for name, adapter in adapters.items()}
+    if path is None:
+        return entries
+    for name, keys in _accounts(path).items():
+        where = f"{path}: account {quoted(name)}"
+        if not isinstance(keys, dict):
+            raise UsageError(f"{where}: expected a table: [accounts.{name}]")
+        entries[name] = read_entry(name, keys, adapters, path.resolve().parent, where)
+    return entries
+
+
+def _accounts(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UsageError(f"config file {path} does not exist; `batchcart init` writes a first one") from None
+    except IsADirectoryError:
+        raise UsageError(f"config file {path} is a folder; give a file") from None
+    except OSError as error:
+        raise UsageError(f"config file {path} cannot be read: {error.strerror}; choose another with --config") from None
+    except RecursionError:
+        raise UsageError(f"{path}: not TOML: nested too deeply") from None
+    except ValueError as error:  # not TOML, not UTF-8, a number of 5,000 digits
+        raise UsageError(f"{path}: not TOML: {error}") from None
+    for key in table:
+        if key != "accounts":
+            raise UsageError(f"{path}: unknown key {quoted(key)}; {suggestion(key, ['accounts'])}")
+    accounts = table.get("accounts", {})
+    if not isinstance(accounts, dict):
+        raise UsageError(f"{path}: accounts is a table of accounts: [accounts.NAME]")
+    return accounts
+
+
+def read_entry(name: str, keys: dict[str, Any], adapters: Mapping[str, Adapter], folder: Path, where: str) -> Entry:
+    """The account with these keys, checked; ``folder`` is the config's.
+
+    Raises UsageError, which begins with ``where``.
+    """
+    if name in {f"{SANDBOX}{adapter}" for adapter in adapters}:
+        raise UsageError(f"{where}: this name is the built-in sandbox's; choose another")
+    if not name or not name.isprintable():
+        raise UsageError(f"{where}: a name has at least one character, and only ones that can be printed")
+    platform = keys.get("platform")
+    if platform is None:
+        raise UsageError(f"{where}: platform is missing; it is one of {', '.join(adapters)}")
+    if not isinstance(platform, str):
+        raise UsageError(f"{where}: platform: expected a text; it is one of {', '.join(adapters)}")
+    if platform not in adapters:
+        raise UsageError(f"{where}: platform {quoted(platform)} is not known; {suggestion(platform, adapters)}")
+    adapter = adapters[platform]
+    own, shared = set(adapter.settings.__struct_fields__), set(Options.__struct_fields__)
+    for key in keys:
+        if key not in own | shared:
+            raise UsageError(f"{where}: unknown key {quoted(key)}; {suggestion(key, sorted(own | shared))}")
+    settings_given = {key: _as_text(value) for key, value in keys.items() if key in own}
+    options: Options = _convert({key: value for key, value in keys.items() if key in shared}, Options, where)
+    settings = _convert(settings_given, adapter.settings, where)
+    present = {key: value for key, value in msgspec.structs.asdict(settings).items() if value is not None}
+    entry = Entry(name, adapter, options, present, _secret_names(adapter), _limits(options, adapter, where), folder)
+    _check_address(entry, where)
+    return entry
+
+
+def _limits(options: Options, adapter: Adapter, where: str) -> tuple[Limit, ...]:
+    given = adapter.limits if options.limits is None else options.limits
+    if len(given) > _MOST_LIMITS:
+        raise UsageError(f"{where}: limits: {len(given)} of them, but {_MOST_LIMITS} are the most")
+    try:
+        return tuple(parse_limit(text) for text in given)
+    except UsageError as error:
+        raise UsageError(f"{where}: limits: {error}") from None
+
+
+def _as_text(value: Any) -> Any:
+    # A number such as app_id = 1234 is a text that its author did not quote.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _convert(given: dict[str, Any], to: type[msgspec.Struct], where: str) -> Any:
+    """The keys as a ``to``; raises UsageError that shows no value of a wrong type, since it may be a secret."""
+    for field in msgspec.structs.fields(to):
+        try:
+            msgspec.convert(given.get(field.name, field.default), field.type)
+        except msgspec.ValidationError:
+            if field.name in given:
+                expected = _BY_REFERENCE if is_secret(field) else described(msgspec.inspect.type_info(field.type))
+                raise UsageError(f"{where}: {field.name}: expected {expected}") from None
+    try:
+        return msgspec.convert(given, to)
+    except msgspec.ValidationError as error:
+        said = str(error).partition(" - at `$")[0]
+        missing = re.fullmatch(r"Object missing required field `(.*)`", said)
+        raise UsageError(f"{where}: {f'{missing[1]} is missing' if missing else said}") from None
+
+
+def is_secret(field: msgspec.structs.FieldInfo) -> bool:
+    """The settings that may be given by reference are the secret ones."""
+    return "SecretReference" in str(field.type)
+
+
+def _secret_names(adapter: Adapter) -> frozenset[str]:
+    return frozenset(field.name for field in msgspec.structs.fields(adapter.settings) if is_secret(field))
+
+
+def read_secret(value: str | SecretReference, where: str, folder: Path) -> str:
+    """The secret itself; raises UsageError, which begins with ``where``, if it cannot be read or sent."""
+    if isinstance(value, str):
+        text = value
+    elif value.env is not None:
+        if value.env not in os.environ:
+            raise UsageError(
+                f"{where}: environment variable {value.env} is not set; set it in the shell that starts batchcart: "
+                f"export {value.env}=…"
+            )
+        text = os.environ[value.env]
+    else:
+        file = secret_file(value, folder)
+        try:
+            text = file.read_text(encoding="utf-8-sig").strip().partition("\n")[0]
+        except (OSError, ValueError):  # not there, not UTF-8, a NUL in its name
+            raise UsageError(f"{where}: file {file} cannot be read; put the secret into its first line") from None
+    text = text.strip()
+    if not text:
+        raise UsageError(f"{where}: it is empty; put the secret there")
+    if not text.isprintable():
+        raise UsageError(f"{where}: it holds characters that cannot be sent (a line end?)")
+    return text
+
+
+def secret_file(reference: SecretReference, folder: Path) -> Path:
+    """The file that the reference names; ``folder`` is the config's."""
+    named = Path(reference.file or "")
+    try:
+        return folder / named.expanduser()
+    except RuntimeError:  # no home for its ~
+        return folder / named
+
+
+def _check_address(entry: Entry, where: str) -> None:
+    """Raises UsageError that does not show the address, since its author may have put a password or token into it."""
+    address = entry.address
+    where = f"{where}: {'api_address' if 'api_address' in entry.settings else 'base_url'}"
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", urlsplit("")
+    strange = "@" in parts.netloc or "?" in address or "#" in address or not address.isprintable() or " " in address
+    if parts.scheme not in {"http", "https"} or not host or strange:
+        raise UsageError(
+            f"{where}: expected an address such as https://shop.example.com, without user, query and fragment"
+        )
+    if parts.scheme == "http" and not _is_loopback(host) and not entry.options.insecure:
+        raise UsageError(
+            f"{where}: http:// sends credentials in the clear; use https://, "
+            "or set insecure = true if the network is your own"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _sandbox_entry(adapter: Adapter) -> Entry:
+    return Entry(
+        f"{SANDBOX}{adapter.name}",
+        adapter,
+        Options(platform=adapter.name),
+        adapter.sample,
+        _secret_names(adapter),
+        tuple(parse_limit(text) for text in adapter.limits),
+        Path(),
+        embedded=True,
+    )

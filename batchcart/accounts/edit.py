@@ -1,0 +1,119 @@
+"""Owns putting a new account into a config file, and its first job beside it; it does not ask anybody anything."""
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from batchcart.accounts.config import Entry, read_config, read_entry
+from batchcart.model.adapter import Adapter, SecretReference
+from batchcart.model.errors import UsageError, quoted
+from batchcart.model.operation import Kind
+from batchcart.platforms import platforms
+
+Settings = Mapping[str, str | SecretReference]
+"""An account's own config keys as they will stand in the file."""
+
+HEAD = """\
+# Accounts that a job may name. A secret is { env = "NAME" }, { file = "PATH" } or a plain string.
+# The accounts sandbox-3dcart, sandbox-tray and sandbox-shoplo are always there and need no entry.
+"""
+
+PUT_A_KEY = "PUT-A-CART-KEY-HERE"
+"""What stands in a first job where only the person knows which cart there is."""
+
+
+def add_account(path: Path, name: str, adapter: Adapter, settings: Settings, *, private: bool) -> Entry:
+    """Put the account at the end of the config, which is made if it is not there; what stood there stays.
+
+    ``private`` says that a secret goes into the file, so that nobody else may read it. Raises UsageError where the
+    account is not in order or the config has one of that name; the file is then as it was.
+    """
+    keys: dict[str, object] = {"platform": adapter.name, **{key: _as_toml(value) for key, value in settings.items()}}
+    entry = read_entry(name, keys, platforms(), path.resolve().parent, f"account {quoted(name)}")
+    before = HEAD
+    if path.exists():
+        if name in read_config(path, platforms()):
+            raise UsageError(
+                f"{path}: there is an account {quoted(name)} already and it was not touched; "
+                "choose another name with --account, or edit the file"
+            )
+        before = path.read_text(encoding="utf-8-sig")
+    text = f"{before.rstrip()}\n\n{_table(name, keys)}".lstrip()
+    try:
+        stands_there = tomllib.loads(text)["accounts"][name] == keys
+    except ValueError:
+        stands_there = False
+    if not stands_there:
+        raise UsageError(f"{path}: no account can be put at its end; write [accounts.{name}] into it by hand")
+    _replace(path, text, private=private)
+    return entry
+
+
+def first_job(entry: Entry) -> tuple[str, bool]:
+    """A job of one read for the account, and whether it runs as it stands."""
+    for kind in (Kind.CART_COUNT, Kind.CART_LIST):
+        if kind in entry.adapter.cells:
+            return json.dumps({"op": kind.value, "account": entry.name}) + "\n", True
+    line = {"op": Kind.CART_GET.value, "account": entry.name, "cart_id": PUT_A_KEY}
+    return json.dumps(line) + "\n", False
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet, for its owner alone; raises UsageError where it cannot be written."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} is there already and was not touched; remove it, or work in another folder") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _replace(path: Path, text: str, *, private: bool) -> None:
+    """Put the text in the place of the file, in one step; its mode stays, unless it comes to hold a secret."""
+    if not path.exists():
+        write_new(path, text)
+        return
+    target = path.resolve()
+    fresh = target.with_name(f"{target.name}.new")
+    mode = target.stat().st_mode & (0o700 if private else 0o777)
+    write_new(fresh, text)
+    try:
+        fresh.chmod(mode)
+        fresh.replace(target)
+    except OSError as error:
+        with suppress(OSError):
+            fresh.unlink()
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _as_toml(value: str | SecretReference) -> str | dict[str, str]:
+    match value:
+        case SecretReference(env=str() as env):
+            return {"env": env}
+        case SecretReference(file=str() as file):
+            return {"file": file}
+        case _:
+            return str(value)
+
+
+def _table(name: str, keys: Mapping[str, object]) -> str:
+    head = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
+    width = max(map(len, keys))
+    return (
+        "\n".join([f"[accounts.{head}]", *(f"{key:{width}} = {_value(value)}" for key, value in keys.items())]) + "\n"
+    )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_text(text)}" for key, text in value.items()) + " }"
+    return _text(str(value))
+
+
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,96 @@
+"""Owns what an account must remember between runs: its last sends, its renewed tokens, and who works on it now.
+
+It lives in the state folder, one folder an account, mode 0700.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import platformdirs
+
+from batchcart.accounts.locks import Lock
+from batchcart.accounts.send_history import Sends
+from batchcart.model.errors import UsageError
+from batchcart.model.files import replace_atomically
+
+
+def state_place() -> Path:
+    """Where the folder that outlives runs lies, or will lie."""
+    return Path(platformdirs.user_state_dir("batchcart"))
+
+
+def state_folder() -> Path:
+    """The folder that outlives runs, made with mode 0700; raises UsageError where it cannot be made."""
+    return _private(state_place())
+
+
+def _private(folder: Path) -> Path:
+    """The folder, made if it is not there, for its owner alone; raises UsageError where that fails."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise UsageError(
+            f"the state folder {folder} cannot be made: {error.strerror}; it keeps limits across runs. "
+            "Set XDG_STATE_HOME to a folder you can write to"
+        ) from None
+    return folder
+
+
+class _Tokens(msgspec.Struct):
+    """What tokens.json holds."""
+
+    origin: str
+    tokens: dict[str, str]
+
+
+@dataclass(slots=True)
+class Ledger:
+    """One account's memory. ``folder`` is None for accounts that end with the run, as the embedded sandbox's do."""
+
+    folder: Path | None
+    lock: Lock | None = None
+
+    @classmethod
+    def of(cls, name: str, identity: str, pid: int | None = None) -> "Ledger":
+        """The memory of the account ``name`` at the address that ``identity`` tells, locked for the run ``pid``."""
+        slug = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
+        digest = hashlib.blake2b(f"{name}\n{identity}".encode(), digest_size=6).hexdigest()
+        folder = _private(state_folder() / f"{slug}-{digest}")
+        lock = Lock(folder / "lock", os.getpid() if pid is None else pid)
+        try:
+            lock.acquire(f"account {name!r}")
+        except OSError as error:
+            raise UsageError(f"{lock.path} cannot be locked: {error.strerror}; is it somebody else's?") from None
+        return cls(folder, lock)
+
+    def sends(self, capacity: int) -> Sends:
+        """The account's last sends, at least ``capacity`` of them."""
+        return Sends(self.folder / "sends" if self.folder else None, capacity)
+
+    def tokens(self, origin: str) -> Mapping[str, str]:
+        """The last renewed tokens, if they descend from the config's own: ``origin`` is a fingerprint of those."""
+        if self.folder is None:
+            return {}
+        try:
+            kept = msgspec.json.decode((self.folder / "tokens.json").read_bytes(), type=_Tokens)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return {}
+        return kept.tokens if kept.origin == origin else {}
+
+    def keep_tokens(self, origin: str, tokens: Mapping[str, str]) -> None:
+        """Put renewed tokens on the disk, durably; raises OSError where that fails."""
+        if self.folder is not None:
+            kept = msgspec.json.encode(_Tokens(origin, dict(tokens)))
+            replace_atomically(self.folder / "tokens.json", kept).close()
+
+    def close(self) -> None:
+        """Let the next run have the account."""
+        if self.lock is not None:
+            self.lock.release()

@@ -1,0 +1,163 @@
+"""Owns a benchmark from its settings to its figures: it lets the ordinary engine run, and watches its requests."""
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import orjson
+
+from batchcart import __version__
+from batchcart.accounts.config import Account
+from batchcart.bench.metrics import Figures, Tape, limit_use, service_times, span, times_from_plan
+from batchcart.bench.target import Place
+from batchcart.bench.workload import Mix, job_lines
+from batchcart.engine.session import Reply, Send
+from batchcart.journal.result_line import Result, read_result
+from batchcart.journal.summary import Summary
+from batchcart.model.http import Request, Response
+from batchcart.runs.context import Watch
+from batchcart.runs.runner import RunOptions, run_job
+
+Watched = Callable[[], AbstractAsyncContextManager[Watch]]
+"""Gives a watch for one run, which signals stop and which shows progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is run: a mix for so many carts."""
+
+    mix: Mix
+    carts: int
+    product: str
+    seed: int
+    concurrency: int | None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A benchmark's settings and figures; ``left`` are the carts that could not be deleted or may have been made."""
+
+    version: str
+    settings: dict[str, str | int | None]
+    figures: Figures
+    deleted: int = 0
+    left: int = 0
+    stopped: str = ""
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Times all requests of a run; ``start`` is when its last account was ready for work."""
+
+    tapes: dict[str, Tape] = field(default_factory=dict)
+    start: float = 0.0
+    cpu: float = 0.0
+
+    def around(self, account: Account, send: Send) -> Send:
+        """The same ``send``, timed."""
+        tape = self.tapes[account.name] = Tape(account.limits)
+        self.start, self.cpu = time.monotonic(), _cpu()
+
+        async def timed(request: Request, leaving: Callable[[], None]) -> Reply:
+            number = tape.begin(time.monotonic())
+            reply = await send(request, leaving)
+            tape.end(number, time.monotonic())
+            if isinstance(reply, Response) and reply.status == 429:
+                tape.throttled += 1
+            return reply
+
+        return timed
+
+
+async def run_bench(settings: Settings, place: Place, folder: Path, watched: Watched) -> Report:
+    """Run the benchmark in ``folder``; carts of a real shop that its mix leaves there are deleted afterwards."""
+    job, results = folder / "job.jsonl", folder / "results.jsonl"
+    lines = job_lines(settings.mix, place.accounts, settings.carts, settings.product, settings.seed)
+    with job.open("wb") as file:
+        file.writelines(orjson.dumps(line) + b"\n" for line in lines)
+    recorder = Recorder()
+    async with watched() as watch:
+        watch.around = recorder.around
+        options = RunOptions(str(job), results=results, config=place.config, concurrency=settings.concurrency)
+        summary = await run_job(options, watch)
+    figures = _figures(recorder, summary)
+    deleted = left = 0
+    if place.real:
+        deleted, left = await _cleaned_up(results, place, folder, watched)
+    limits = next((", ".join(map(str, tape.limits)) for tape in recorder.tapes.values()), "") or "none"
+    return Report(__version__, {**_named(settings, place), "limits": limits}, figures, deleted, left, summary.stopped)
+
+
+def _figures(recorder: Recorder, summary: Summary) -> Figures:
+    tapes = list(recorder.tapes.values())
+    began, ended = span(tapes)
+    seconds = max(ended - began, 1e-9)
+    operations = summary.lines - summary.totals["not_attempted"]
+    requests = sum(len(tape.began) for tape in tapes)
+    return Figures(
+        seconds=round(ended - began, 3),
+        operations=operations,
+        not_ok=operations - summary.totals["ok"],
+        requests=requests,
+        retries=summary.retries,
+        throttled=sum(tape.throttled for tape in tapes),
+        operations_per_second=round(operations / seconds, 1),
+        requests_per_second=round(requests / seconds, 1),
+        service_ms=service_times(tapes),
+        from_plan_ms=times_from_plan(tapes, recorder.start),
+        limit_use=limit_use(tapes),
+        cpu_us=round((_cpu() - recorder.cpu) / max(1, operations) * 1e6, 1),
+        peak_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    )
+
+
+def _named(settings: Settings, place: Place) -> dict[str, str | int | None]:
+    return {
+        "place": f"account {place.accounts[0][0]}" if place.real else "sandbox",
+        "platform": place.accounts[0][1],
+        "accounts": len(place.accounts),
+        "mix": str(settings.mix),
+        "carts": settings.carts,
+        "seed": settings.seed,
+        "concurrency": settings.concurrency,
+    }
+
+
+async def _cleaned_up(results: Path, place: Place, folder: Path, watched: Watched) -> tuple[int, int]:
+    """Delete what the benchmark left in the shop: how many carts were deleted, and how many are or may be left."""
+    carts, unknown = _left_behind(results)
+    if not carts:
+        return 0, unknown
+    job, gone = folder / "cleanup.jsonl", folder / "cleanup.results.jsonl"
+    lines = [{"op": "cart.delete", "account": cart.account, "cart_id": cart.cart_id} for cart in carts]
+    job.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    async with watched() as watch:
+        summary = await run_job(RunOptions(str(job), results=gone, config=place.config), watch)
+    deleted = summary.totals["ok"]
+    return deleted, len(carts) - deleted + unknown
+
+
+def _left_behind(results: Path) -> tuple[Sequence[Result], int]:
+    """The carts that were made and not deleted, and how many more there may be."""
+    made: dict[str, Result] = {}
+    unknown = 0
+    with results.open("rb") as file:
+        for result in map(read_result, file):
+            match result.op, result.status.value:
+                case "cart.create", "ok":
+                    made[result.cart or ""] = result
+                case "cart.create", "in_doubt":
+                    unknown += 1
+                case "cart.delete", "ok":
+                    made.pop(result.cart or "", None)
+                case _:
+                    pass
+    return list(made.values()), unknown
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime

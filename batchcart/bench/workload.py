@@ -1,0 +1,132 @@
+"""Owns the synthetic job of a benchmark: how many operations of which kind a cart gets; it sends nothing."""
+
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batchcart.model.errors import UsageError, quoted, suggestion
+
+Line = dict[str, Any]
+
+NAMED = {
+    "import": "create=1,add=3",
+    "read": "create=1,get=8",
+    "mixed": "create=1,add=2,update=1,get=2,delete=1",
+}
+"""Mixes by name."""
+
+_MOST = 1000
+_STEPS = ("create", "add", "update", "get", "delete")
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How often each step is done to each cart; what is added, got and updated comes in a seeded order."""
+
+    create: int = 1
+    add: int = 0
+    update: int = 0
+    get: int = 0
+    delete: int = 0
+
+    def __str__(self) -> str:
+        counts = {step: getattr(self, step) for step in _STEPS}
+        return ",".join(f"{step}={count}" for step, count in counts.items() if count)
+
+    @property
+    def operations(self) -> int:
+        """Operations a cart."""
+        return self.create + self.add + self.update + self.get + self.delete
+
+
+def parse_mix(text: str) -> Mix:
+    """Read ``"create=1,add=3,get=1"`` or a name of NAMED; raises UsageError with the forms it takes."""
+    counts: dict[str, int] = {}
+    for part in NAMED.get(text, text).split(","):
+        step, equals, number = part.strip().partition("=")
+        if not equals or not re.fullmatch("[0-9]{1,4}", number):
+            raise UsageError(
+                f"--mix {quoted(text)}: write STEP=NUMBER,… as in create=1,add=3,get=1, or one of {', '.join(NAMED)}"
+            )
+        if step not in _STEPS:
+            raise UsageError(f"--mix: {quoted(step)} is not a step; {suggestion(step, _STEPS)}")
+        if step in counts:
+            raise UsageError(f"--mix: {step} is given twice")
+        counts[step] = int(number)
+        if counts[step] > _MOST:
+            raise UsageError(f"--mix: {step}={number}: {_MOST} are the most")
+    if counts.get("create", 1) != 1 or counts.get("delete", 0) > 1:
+        raise UsageError("--mix: a cart is made once, create=1, and deleted once at the most, delete=1")
+    return Mix(**{"create": 1, **counts})
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a platform's lines say; each function gets the product, the quantity."""
+
+    create: Callable[[str, int], Line]
+    add: Callable[[str, int], Line]
+    update: Callable[[int], Line]
+    first_item: bool
+
+
+_WORDS: Mapping[str, Words] = {
+    "3dcart": Words(
+        lambda _product, quantity: {"data": {"BillingFirstName": f"Benchmark {quantity}"}},
+        lambda product, quantity: {"data": {"CatalogID": int(product), "ItemQuantity": quantity}},
+        lambda quantity: {"op": "cart.update", "data": {"ShipmentCity": f"City {quantity}"}},
+        first_item=False,
+    ),
+    "tray": Words(
+        lambda product, quantity: {"data": {"product_id": product, "quantity": quantity}},
+        lambda product, quantity: {"data": {"product_id": product, "quantity": quantity}},
+        lambda quantity: {"op": "cart.update", "data": {"email": f"benchmark{quantity}@example.com"}},
+        first_item=False,
+    ),
+    "shoplo": Words(
+        lambda product, quantity: {"data": {"variant_id": int(product), "quantity": quantity}},
+        lambda product, quantity: {"data": {"variant_id": int(product), "quantity": quantity}},
+        lambda quantity: {"op": "item.update", "item": "first", "data": {"quantity": quantity}},
+        first_item=True,
+    ),
+}
+
+
+def job_lines(mix: Mix, accounts: Sequence[tuple[str, str]], carts: int, product: str, seed: int) -> Iterator[Line]:
+    """The job's lines, cart by cart, for accounts (name, platform) in turn; equal arguments give equal lines."""
+    rng = random.Random(seed)  # noqa: S311  # a repeatable job, no secret
+    for number in range(carts):
+        account, platform = accounts[number % len(accounts)]
+        for step in _steps(mix, rng):
+            yield {
+                "account": account,
+                "cart": f"c{number}",
+                **_line(step, _WORDS[platform], product, rng.randint(1, 9)),
+            }
+
+
+def check_known(platform: str) -> None:
+    """Raises UsageError for a platform that there is no synthetic job for."""
+    if platform not in _WORDS:
+        raise UsageError(f"there is no synthetic job for {platform} yet; there is one for {', '.join(_WORDS)}")
+
+
+def _steps(mix: Mix, rng: random.Random) -> list[str]:
+    between = ["add"] * mix.add + ["update"] * mix.update + ["get"] * mix.get
+    rng.shuffle(between)
+    return ["create", *between, *["delete"] * mix.delete]
+
+
+def _line(step: str, words: Words, product: str, quantity: int) -> Line:
+    match step:
+        case "create":
+            item = {"item": "first"} if words.first_item else {}
+            return {"op": "cart.create", **item, **words.create(product, quantity)}
+        case "add":
+            return {"op": "item.add", **words.add(product, quantity)}
+        case "update":
+            return words.update(quantity)
+        case _:
+            return {"op": f"cart.{step}"}

@@ -1,0 +1,133 @@
+"""Owns `batchcart check`: the checks of a run and its plan in words; the checking itself is planning.py's."""
+
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import click
+
+from batchcart.accounts.config import Entry, config_path, read_config
+from batchcart.cli import options as shared
+from batchcart.cli.output import show, show_json
+from batchcart.cli.tables import duration_text, table_text
+from batchcart.cli.terminal.check_progress import checking_shown
+from batchcart.cli.terminal.screen import Screen
+from batchcart.engine.http.form_encoding import encoded
+from batchcart.jobs.checks import dry_request
+from batchcart.jobs.job_file import JobSource, open_job, read_operation
+from batchcart.jobs.planner import Planned, Planner
+from batchcart.model.errors import UsageError
+from batchcart.model.http import Request
+from batchcart.model.limits import best_time
+from batchcart.platforms import platforms
+
+_UNCHECKED = (
+    "Not checked, because only a shop can tell: whether carts, items, products and variants of given ids exist, "
+    "prices, stock and rights."
+)
+
+
+@click.command("check")
+@click.argument("job")
+@shared.config
+@click.option("--account", metavar="NAME", help="Account of the lines that name none.")
+@click.option("--allow-unknown-fields", is_flag=True, help="Let data fields through that the documents lack.")
+@click.option("--show-requests", is_flag=True, help="Print each line's request, with placeholders for ids.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def command(
+    job: str,
+    config: Path | None,
+    account: str | None,
+    *,
+    allow_unknown_fields: bool,
+    show_requests: bool,
+    as_json: bool,
+) -> int:
+    """Check the job file and show the plan; nothing is sent.
+
+    The same checks as a run makes before its first request. Exit codes: 0 in order, 2 something is wrong.
+    """
+    if show_requests and as_json:
+        raise UsageError("--show-requests and --json do not go together; give one of them")
+    path = config_path(config)
+    entries = read_config(path, platforms())
+    config_name = str(path) if path else "the config (there is no batchcart.toml; `batchcart init` writes one)"
+    with open_job(job) as source:
+        with checking_shown("auto", Screen()) as checking:
+            planned = Planner(source, entries, config_name, account, allow_unknown_fields, checking).plan()
+        if show_requests:
+            _show_requests(source, entries, account)
+    if as_json:
+        show_json(_plan(planned, entries))
+    else:
+        show(_plan_text(source.name, planned, entries))
+    return 0
+
+
+def _plan(planned: Planned, entries: dict[str, Entry]) -> dict[str, object]:
+    """What `check --json` prints; an account's `trouble` is why a run would stop there, or null."""
+    accounts = {}
+    for name in planned.accounts:
+        operations = {kind: count for (owner, kind), count in planned.kinds.items() if owner == name}
+        lines = sum(operations.values())
+        seconds, limit = _slowest(entries[name], lines)
+        accounts[name] = {
+            "lines": lines,
+            "operations": operations,
+            "seconds_at_best": seconds,
+            "limit": limit,
+            "trouble": _trouble(entries[name]),
+        }
+    return {"lines": planned.lines, "accounts": accounts}
+
+
+def _show_requests(source: JobSource, entries: dict[str, Entry], account: str | None) -> None:
+    for raw in source.lines():
+        operation = read_operation(raw, account)
+        entry = entries[operation.account]
+        request = dry_request(operation, entry.adapter)
+        show(f"{raw.number}: {operation.account}: {_request_text(request, entry)}")
+
+
+def _request_text(request: Request, entry: Entry) -> str:
+    query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
+    address = f"{entry.address}{request.path}{query}".replace("%7B", "{").replace("%7D", "}")
+    return f"{request.method} {address} {encoded(request, entry.options.encoding).body.decode()}".rstrip()
+
+
+def _plan_text(name: str, planned: Planned, entries: dict[str, Entry]) -> str:
+    rows = [("account", "operation", "lines")]
+    for account in planned.accounts:
+        kinds = sorted((kind, count) for (owner, kind), count in planned.kinds.items() if owner == account)
+        rows += [(account if index == 0 else "", kind, f"{count:,}") for index, (kind, count) in enumerate(kinds)]
+    rows.append(("all", "", f"{planned.lines:,}"))
+    parts = [f"{name}: {planned.lines:,} operations are in order; nothing was sent.", table_text(rows, names=2)]
+    parts += [_forecast(entries[account], planned) for account in planned.accounts]
+    return "\n".join([*parts, *_secrets_missing(planned, entries), _UNCHECKED])
+
+
+def _forecast(entry: Entry, planned: Planned) -> str:
+    sends = sum(count for (owner, _), count in planned.kinds.items() if owner == entry.name)
+    seconds, limit = _slowest(entry, sends)
+    if limit is None:
+        return f"{entry.name}: at least {sends:,} requests, no limit"
+    because = f", because of {limit}" if seconds else ""
+    return f"{entry.name}: at least {sends:,} requests, at best {duration_text(seconds)}{because}"
+
+
+def _slowest(entry: Entry, sends: int) -> tuple[float, str | None]:
+    """The seconds that so many sends take at best, and the limit that makes it so."""
+    found = [(best_time(limit, sends), str(limit)) for limit in entry.limits]
+    return max(found, key=lambda one: one[0]) if found else (0.0, None)
+
+
+def _trouble(entry: Entry) -> str | None:
+    try:
+        entry.read()
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+def _secrets_missing(planned: Planned, entries: dict[str, Entry]) -> list[str]:
+    troubles = (_trouble(entries[account]) for account in planned.accounts)
+    return [f"A run would stop here: {trouble}" for trouble in troubles if trouble]

@@ -1,0 +1,88 @@
+"""Owns `batchcart run`: its options and output; the run itself is runs.py's."""
+
+from pathlib import Path
+
+import click
+
+from batchcart.cli import options as shared
+from batchcart.cli.output import show, show_json
+from batchcart.cli.summary_text import summary_text
+from batchcart.cli.terminal.session import watched
+from batchcart.journal.summary import Summary
+from batchcart.runs.event_loop import in_loop
+from batchcart.runs.runner import MOST_PROCESSES, RunOptions, run_job
+
+
+@click.command("run")
+@click.argument("job")
+@click.option("-o", "--results", type=click.Path(dir_okay=False, path_type=Path), help="Result file [JOB's name].")
+@shared.config
+@click.option("--account", metavar="NAME", help="Account of the lines that name none.")
+@click.option("--concurrency", type=click.IntRange(1, 10_000), help="Operations in flight per account [8].")
+@shared.patience
+@click.option(
+    "--processes",
+    type=click.IntRange(1, MOST_PROCESSES),
+    default=1,
+    show_default=True,
+    help="Processes that the accounts are spread over.",
+)
+@click.option("--retry-failed", is_flag=True, help="Open lines that failed or were skipped again.")
+@click.option("--fresh", is_flag=True, help="Start over; the old files are kept under a number.")
+@click.option("--in-order", is_flag=True, help="Sort the result file by line at the end.")
+@click.option("--allow-unknown-fields", is_flag=True, help="Let data fields through that the documents lack.")
+@shared.progress
+@click.option(
+    "--log", type=click.Path(dir_okay=False, path_type=Path), help="Append what a person must see, as JSON lines."
+)
+@click.option("--metrics", type=click.Path(dir_okay=False, path_type=Path), help="Keep a Prometheus text file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def command(
+    job: str,
+    results: Path | None,
+    config: Path | None,
+    account: str | None,
+    concurrency: int | None,
+    patience: float,
+    processes: int,
+    progress: str,
+    log: Path | None,
+    metrics: Path | None,
+    *,
+    retry_failed: bool,
+    fresh: bool,
+    in_order: bool,
+    allow_unknown_fields: bool,
+    as_json: bool,
+) -> int:
+    """Check the whole job file, then run it, or go on with it.
+
+    JOB is a JSONL file, plain, .gz or .zst, or - for standard input. The same command again goes on where it stopped.
+    Exit codes: 0 every line ok, 1 some not ok, 2 nothing sent, 3 stopped before the end.
+    """
+    options = RunOptions(
+        job=job,
+        results=results,
+        config=config,
+        account=account,
+        concurrency=concurrency,
+        patience=patience,
+        processes=processes,
+        retry_failed=retry_failed,
+        fresh=fresh,
+        in_order=in_order,
+        allow_unknown_fields=allow_unknown_fields,
+        log=log,
+        metrics=metrics,
+    )
+    summary = in_loop(_run(options, progress))
+    if as_json:
+        show_json(summary.as_dict())
+    else:
+        show(summary_text(summary, job))
+    return summary.exit_code
+
+
+async def _run(options: RunOptions, progress: str) -> Summary:
+    async with watched(progress) as watch:
+        return await run_job(options, watch)

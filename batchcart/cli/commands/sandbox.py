@@ -1,0 +1,85 @@
+"""Owns `batchcart sandbox`: the simulator as a server of its own; what it simulates is sandbox/'s."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from batchcart.cli.output import show, show_json
+from batchcart.model.errors import UsageError, suggestion
+from batchcart.model.limits import Limit, parse_limit
+from batchcart.platforms import platforms
+from batchcart.sandbox.faults import KINDS, parse_fault
+from batchcart.sandbox.server import DEFAULT_LIMITS, Sandbox
+
+_KINDS = "\n".join(f"  {kind}: {text}" for kind, text in KINDS.items())
+
+
+@click.command("sandbox", epilog=f"\b\nFault kinds:\n{_KINDS}")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--limit", "limits", multiple=True, metavar="PLATFORM=LIMIT", help='As in "tray=180/min"; "tray=" has none.'
+)
+@click.option(
+    "--fault", "faults", multiple=True, metavar="KIND[:PLATFORM]=RATE", help="Misbehave at this rate, 0 to 1."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Faults fall the same for the same seed.")
+@click.option("--sloppy", is_flag=True, help="Answer with the malformed JSON that the documents print.")
+@click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep carts in this file.")
+def command(
+    port: int, limits: tuple[str, ...], faults: tuple[str, ...], seed: int, state: Path | None, *, sloppy: bool
+) -> int:
+    """Run a simulator of all three platforms on this machine.
+
+    It keeps carts in memory, answers as the platforms' documents say, counts what it sees, and listens on loopback
+    only. It is no shop. Stop it with Ctrl-C; it then prints what it saw.
+    """
+    sandbox = Sandbox(
+        limits=_limits(limits),
+        faults=[parse_fault(text) for text in faults],
+        seed=seed,
+        sloppy=sloppy,
+        state_file=state,
+    )
+    try:
+        asyncio.run(_serve(sandbox, port))
+    except OSError as error:
+        raise UsageError(f"--state {state}: cannot write there: {error.strerror}") from None
+    show_json(sandbox.counters())
+    return 0
+
+
+def _limits(given: Sequence[str]) -> dict[str, Sequence[Limit]]:
+    limits: dict[str, list[Limit]] = {}
+    for text in given:
+        platform, _, limit = text.partition("=")
+        if platform not in DEFAULT_LIMITS:
+            raise UsageError(f"--limit {text}: {platform!r} is not a platform; {suggestion(platform, DEFAULT_LIMITS)}")
+        limits.setdefault(platform, [])
+        if limit:
+            limits[platform].append(parse_limit(limit))
+    return {platform: tuple(found) for platform, found in limits.items()}
+
+
+async def _serve(sandbox: Sandbox, port: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with sandbox.serving(port) as origin:
+        show(f"batchcart sandbox, a simulator and no shop, on {origin}; counters: {origin}/sandbox/counters\n")
+        show(_config_text(sandbox))
+        show("\nCtrl-C stops it.")
+        await stop.wait()
+
+
+def _config_text(sandbox: Sandbox) -> str:
+    """Accounts for a batchcart.toml that point here."""
+    parts = ["# for batchcart.toml:"]
+    for name, adapter in platforms().items():
+        place = "api_address" if "api_address" in adapter.sample else "base_url"
+        keys = {"platform": name, **adapter.sample, place: sandbox.address(name)}
+        parts += [f"[accounts.local-{name}]", *(f'{key} = "{value}"' for key, value in keys.items())]
+    return "\n".join(parts)

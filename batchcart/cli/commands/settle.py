@@ -1,0 +1,51 @@
+"""Owns `batchcart settle`: its options and output; settling is settling.py's."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from batchcart.cli import options as shared
+from batchcart.cli.output import say_aloud, show
+from batchcart.cli.summary_text import summary_text
+from batchcart.model.errors import UsageError
+from batchcart.runs.context import Watch
+from batchcart.runs.settle import settle_by_hand, settle_by_reading
+
+
+@click.command("settle")
+@click.argument("results", type=click.Path(path_type=Path))
+@shared.config
+@click.option("--line", type=click.IntRange(1), help="Settle this line by hand.")
+@click.option(
+    "--done", multiple=True, metavar="KEY=VALUE", help="It happened; its ids, as in OrderKey=6F027F81ggx48to."
+)
+@click.option("--not-done", is_flag=True, help="It did not happen.")
+def command(results: Path, config: Path | None, line: int | None, done: tuple[str, ...], *, not_done: bool) -> int:
+    """Settle what is in doubt, by reading the shops again or by your word.
+
+    Without --line every shop with lines in doubt is read again, and lines that this decides end ok or failed; nothing
+    is written to a shop. A failed line can be sent again with: batchcart run JOB --retry-failed
+    Exit codes are those the run would end with now.
+    """
+    if line is None:
+        if done or not_done:
+            raise UsageError("--done and --not-done go with --line N")
+        watch = Watch(sinks=[say_aloud])
+        summary = asyncio.run(settle_by_reading(results, config, watch))
+    else:
+        if bool(done) == not_done:
+            raise UsageError("--line N goes with either --done KEY=VALUE or --not-done")
+        summary = settle_by_hand(results, line, None if not_done else _pairs(done))
+    show(summary_text(summary, str(results)))
+    return summary.exit_code
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not (key and equals and value):
+            raise UsageError(f"--done {text}: write KEY=VALUE, as in OrderKey=6F027F81ggx48to")
+        pairs[key] = value
+    return pairs

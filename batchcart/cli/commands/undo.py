@@ -1,0 +1,100 @@
+"""Owns `batchcart undo`: its options and output; what is taken back is undo/'s."""
+
+from itertools import islice
+from pathlib import Path
+
+import click
+import orjson
+
+from batchcart.cli import options as shared
+from batchcart.cli.output import show, show_json
+from batchcart.cli.tables import table_text
+from batchcart.cli.terminal.session import watched
+from batchcart.runs.event_loop import in_loop
+from batchcart.undo.undo import Undone, UndoOptions, undo
+
+_LISTED = 20
+
+
+@click.command("undo")
+@click.argument("results", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The job file to write."
+)
+@shared.config
+@click.option("--force", is_flag=True, help="Take back what somebody changed since, too.")
+@shared.progress
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def command(results: Path, output: Path, config: Path | None, progress: str, *, force: bool, as_json: bool) -> int:
+    """Write the job that takes back what a run did, and list what cannot be.
+
+    The shops are read, and nothing is written to them; `batchcart run` does it with the new job. What is kept stands
+    in OUTPUT.kept.jsonl, with the reason. The same command again goes on where it stopped. Exit codes: 0 everything
+    can be taken back, 1 something is kept, 2 nothing was done, 3 stopped before the end.
+    """
+    options = UndoOptions(results, output, config, force)
+    undone = in_loop(_undo(options, progress))
+    if as_json:
+        show_json(_figures(options, undone))
+    else:
+        show("\n".join(_told(options, undone)))
+    return undone.exit_code
+
+
+async def _undo(options: UndoOptions, progress: str) -> Undone:
+    async with watched(progress) as watch:
+        return await undo(options, watch)
+
+
+def _figures(options: UndoOptions, undone: Undone) -> dict[str, object]:
+    accounts: dict[str, dict[str, int]] = {}
+    for (account, op), count in undone.back.items():
+        accounts.setdefault(account, {})[op] = count
+    return {
+        "job": str(options.job) if undone.back else None,
+        "lines": undone.back.total(),
+        "accounts": accounts,
+        "kept_file": str(options.kept) if undone.kept else None,
+        "kept": undone.kept.total(),
+        "kinds": dict(undone.kept),
+        "gone": undone.gone,
+        "not_ended": undone.unended,
+    }
+
+
+def _told(options: UndoOptions, undone: Undone) -> list[str]:
+    parts = []
+    if undone.back:
+        parts += [_table(undone), f"Wrote {options.job}. Next: batchcart run {options.job}"]
+    else:
+        parts.append("There is nothing to take back, and no job was written.")
+    if undone.gone:
+        parts.append(f"{undone.gone:,} carts, items or values are gone or as before already, and need no line")
+    parts += [f"{name}: its shop, the built-in sandbox, ended with the run" for name in undone.embedded]
+    if undone.without_job:
+        parts.append(f"The run's job {undone.without_job} is not there, so what its lines said is not known")
+    if undone.unended:
+        parts.append(
+            f"{undone.unended:,} lines of the run have not ended; only what has ended is taken back. Do not let the "
+            "run go on after its undoing"
+        )
+    if undone.kept:
+        parts += [f"{undone.kept.total():,} kept, listed in {options.kept}:", _kept_table(options.kept)]
+        hidden = undone.kept.total() - _LISTED
+        parts += [f"… and {hidden:,} more"] if hidden > 0 else []
+    return parts
+
+
+def _table(undone: Undone) -> str:
+    rows = [("account", "operation", "lines")]
+    rows += [(account, op, f"{count:,}") for (account, op), count in sorted(undone.back.items())]
+    return table_text([*rows, ("all", "", f"{undone.back.total():,}")], names=2)
+
+
+def _kept_table(path: Path) -> str:
+    rows = [("line", "account", "operation", "why")]
+    with path.open("rb") as file:
+        for text in islice(file, _LISTED):
+            kept = orjson.loads(text)
+            rows.append((str(kept["line"]), kept["account"], kept["op"], kept["message"]))
+    return table_text(rows, names=len(rows[0]))

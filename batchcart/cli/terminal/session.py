@@ -1,0 +1,59 @@
+"""Owns what surrounds a command while it talks to shops: signals, open files, progress; not what it does there."""
+
+import asyncio
+import os
+import resource
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from types import FrameType
+
+from batchcart.cli.terminal.progress import shown
+from batchcart.cli.terminal.screen import Screen
+from batchcart.runs.context import Watch
+
+
+@asynccontextmanager
+async def watched(progress: str) -> AsyncIterator[Watch]:
+    """A watch for one run: its lanes show as progress, and signals stop it."""
+    watch, screen = Watch(), Screen()
+    _allow_many_files()
+    with _signals(watch, screen):
+        async with shown(watch, progress, screen):
+            yield watch
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: each account holds a few, and each connection one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+@contextmanager
+def _signals(watch: Watch, screen: Screen) -> Iterator[None]:
+    """A first signal stops the run politely, a second one at once; while the job is still being checked any does.
+
+    The loop's own signal handlers would be called only between two awaits.
+    """
+    loop, seen = asyncio.get_running_loop(), 0
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal seen
+        seen += 1
+        name = signal.Signals(number).name
+        if seen > 1:
+            screen.say_now(f"{name} again: stopped at once; the same command goes on")
+            os._exit(3)
+        if not watch.at_work:
+            screen.say_now(f"{name}: stopped before anything was sent")
+            raise KeyboardInterrupt
+        screen.say_now(f"{name}: ending with the requests in flight; once more stops at once")
+        loop.call_soon_threadsafe(watch.stop)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,90 @@
+"""Owns what is known of one cart while its lines are worked off: ids, facts, and what did not come to be."""
+
+import hashlib
+
+import msgspec
+
+from batchcart.journal.queries import Learnt
+from batchcart.journal.result_line import Ending
+from batchcart.model.adapter import NEW_CART, Known
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.outcome import Done, Refused, Skipped, Status, Unknown
+
+
+class Chain(msgspec.Struct):
+    """A cart's chain, at the point where its next operation begins."""
+
+    run: str
+    number: int
+    cart_id: str | None = None
+    items: dict[str, str] = {}
+    facts: dict[str, str] = {}
+    missing_cart: int | None = None
+    missing_items: dict[str, int] = {}
+    doubts: set[int] = set()
+    key_chosen: bool = True  # whether the client chooses a new cart's key
+
+    def known(self, operation: Operation) -> Known:
+        """What the adapter may know before the operation."""
+        cart_id = operation.cart_id or self.cart_id
+        new_key = "" if cart_id or not self.key_chosen else self._new_key(operation)
+        return Known(cart_id, new_key, self.items, self.facts)
+
+    def lacks(self, operation: Operation) -> Skipped | None:
+        """Why the operation cannot be tried, if an earlier line did not bring what it needs."""
+        if self.missing_cart is not None:
+            line = self.missing_cart
+            return Skipped(line, f"line {line} did not make the cart; {self._advice(line)}")
+        if operation.item in self.missing_items and not operation.kind.makes_item:
+            line = self.missing_items[operation.item]
+            return Skipped(
+                line,
+                f"line {line} brought no id for the item {operation.item!r}; {self._advice(line)}",
+            )
+        return None
+
+    def learn(self, operation: Operation, status: Status, learnt: Learnt, cause: int) -> None:
+        """Take in how an operation ended; ``cause`` is the line that later lines are told of."""
+        for name, value in learnt.facts.items():
+            if value is None:
+                self.facts.pop(name, None)
+            else:
+                self.facts[name] = value
+        if operation.cart_id and self.cart_id is None:
+            self.cart_id = operation.cart_id
+        if status is Status.IN_DOUBT:
+            self.doubts.add(operation.line)
+        if status is Status.OK:
+            self.cart_id = learnt.cart_id or self.cart_id
+            if operation.kind.makes_item and operation.item and learnt.item_id:
+                self.items[operation.item] = learnt.item_id
+            elif operation.kind.makes_item and operation.item:
+                self.missing_items[operation.item] = cause
+        elif operation.kind is Kind.CART_CREATE:
+            self.missing_cart = cause
+        elif operation.kind.makes_item and operation.item:
+            self.missing_items[operation.item] = cause
+
+    def _advice(self, line: int) -> str:
+        if line in self.doubts:
+            return "it is in doubt: settle it with `batchcart settle`, then run with --retry-failed"
+        return "mend it, then run with --retry-failed"
+
+    def _new_key(self, operation: Operation) -> str:
+        """A cart's key where the client chooses it: the same in every try of this run, and in no other run."""
+        place = "\0".join((self.run, operation.account, operation.cart or f"line {self.number}"))
+        return hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
+
+
+def learnt_from(operation: Operation, ending: Ending) -> Learnt:
+    """What an ending brings for later lines; after a write that went astray, that the cart must be looked at anew."""
+    astray = ending.attempts > 1 or operation.kind is Kind.CART_DELETE
+    match ending.outcome:
+        case Done() as done:
+            return Learnt(done.cart_id, done.item_id, dict(done.facts))
+        case Unknown(_, facts):
+            return Learnt(facts={**facts, **dict.fromkeys(NEW_CART)})
+        case Refused() if astray:
+            return Learnt(facts=dict.fromkeys(NEW_CART))
+        case _:
+            return Learnt()

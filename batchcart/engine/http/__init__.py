@@ -1,0 +1,1 @@
+"""Owns HTTP to the shops: connections, answers, forms; it does not know platforms."""

@@ -1,0 +1,101 @@
+"""Owns seeing at a tick what a lane doesn't say itself: pauses that a shop asks for, limits learnt from its 429s."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from batchcart.engine.session import Lane
+from batchcart.model.events import LimitForgotten, LimitLearnt, Paused, PauseOver
+from batchcart.model.limits import Window
+
+_TICK = 1.0
+_LONG = 60.0  # seconds from which on a pause is said at once
+_FIRST_QUIET, _LONGEST_QUIET = 30.0, 1800.0
+
+
+@dataclass(slots=True)
+class Pulse:
+    """What was seen of a lane up to the last look.
+
+    Pauses that follow one another within ``quiet`` seconds are one time of pauses, which is told where it begins and
+    where it is over. Each such time doubles ``quiet``, so that even a shop that throttles all night is told in a page.
+    """
+
+    lane: Lane
+    quiet: float = _FIRST_QUIET
+    began: float | None = None
+    until: float = 0.0
+    paused: float = 0.0
+    long: bool = False
+    refusals: int = 0
+    refusals_before: int = 0
+    learnt: bool = False
+
+    def look(self) -> None:
+        """See what is new, and tell it."""
+        lane, now = self.lane, self.lane.wall()
+        held, refusals = lane.limiter.held_for, lane.counters.refusals
+        if held > 0 or refusals > self.refusals:
+            self._pause(now, held)
+        elif self.began is not None and now > self.until + self.quiet:
+            self._end(self.until)
+        self.refusals = refusals
+        if (lane.limiter.learnt is not None) != self.learnt:
+            self.learnt = not self.learnt
+            lane.tell(self._limit())
+
+    def finish(self) -> None:
+        """The lane works no longer: what lasts ends with it."""
+        self.look()
+        if self.began is not None:
+            now = self.lane.wall()
+            self.paused -= max(0.0, self.until - now)
+            self._end(min(self.until, now))
+
+    def _pause(self, now: float, held: float) -> None:
+        fresh, long = self.began is None, held >= _LONG and not self.long
+        if fresh:
+            self.began, self.until, self.refusals_before = now, now, self.refusals
+        if fresh or long:
+            self.lane.tell(Paused(self.lane.account.name, now + held, self.lane.pause_why, long))
+        self.long |= long
+        self.paused += max(0.0, now + held - max(now, self.until))
+        self.until = max(self.until, now + held)
+
+    def _end(self, until: float) -> None:
+        refusals = self.lane.counters.refusals - self.refusals_before
+        self.lane.tell(PauseOver(self.lane.account.name, self.began or until, until, refusals, round(self.paused, 1)))
+        self.began, self.paused, self.long = None, 0.0, False
+        self.quiet = min(_LONGEST_QUIET, 2 * self.quiet)
+
+    def _limit(self) -> LimitLearnt | LimitForgotten:
+        account = self.lane.account
+        windows = [limit for limit in account.limits if isinstance(limit, Window)]
+        of = min(windows, key=lambda window: window.seconds) if windows else next(iter(account.limits), "")
+        learnt = self.lane.limiter.learnt
+        if learnt is None:
+            return LimitForgotten(account.name, str(of))
+        return LimitLearnt(account.name, str(of), round(learnt, 3))
+
+
+@asynccontextmanager
+async def seen(lanes: Sequence[Lane]) -> AsyncIterator[None]:
+    """The lanes are looked at again and again as long as the block runs."""
+    pulses = [Pulse(lane) for lane in lanes]
+    task = asyncio.create_task(_beat(pulses))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        for pulse in pulses:
+            pulse.finish()
+
+
+async def _beat(pulses: Sequence[Pulse]) -> None:
+    while True:
+        await asyncio.sleep(_TICK)
+        for pulse in pulses:
+            pulse.look()

@@ -1,0 +1,106 @@
+"""Owns refused credentials: renewing them once for all who wait, or giving the account up; it does not sign."""
+
+import hashlib
+from collections.abc import Mapping
+
+from batchcart.engine.health import until_up
+from batchcart.engine.retry import MOST_TRIES, backoff
+from batchcart.engine.session import Lane, Reply
+from batchcart.model.adapter import Credentials, Renewal
+from batchcart.model.events import TokenRenewed
+from batchcart.model.http import Exchange, NotSent, Request, Response, Unanswered
+from batchcart.model.outcome import Busy, Denied, Failing
+
+
+async def renew(lane: Lane, denied: Denied, used: Credentials, *, again: bool) -> bool:
+    """The credentials ``used`` were refused: renew them once for all who wait, or close; whether to go on.
+
+    ``again`` says that the same request was refused before: then a renewal has not helped.
+    """
+    renewal = lane.account.adapter.renewal
+    with lane.may_break_off():
+        await lane.renewing.acquire()
+    try:
+        if lane.credentials is not used or lane.halted:
+            return not lane.halted
+        if again and used is lane.unproven:
+            _close_for(lane, f"{denied.message}, and the renewed one too")
+        elif denied.final or renewal is None or not used.get(renewal.needs):
+            _close_for(lane, denied.message)
+        elif not await _ask_for_tokens(lane, renewal) and not lane.halted:
+            lane.close(
+                "closed",
+                f"{denied.message}, and the {renewal.needs} brought no new token. Its lines stay open; authorise "
+                "the application again, put the new tokens into the config, then run again",
+            )
+        return not lane.halted
+    finally:
+        lane.renewing.release()
+
+
+def _close_for(lane: Lane, refusal: str) -> None:
+    lane.close("closed", f"{refusal}. Its lines stay open; mend the credentials, then run again")
+
+
+async def _ask_for_tokens(lane: Lane, renewal: Renewal) -> bool:
+    """Ask for fresh tokens and take them; False where the shop refuses, or where the lane is halted."""
+    for tries in range(MOST_TRIES):
+        # A shop that is down refuses nothing: it is waited for as ever.
+        if not await until_up(lane):
+            return False
+        request = renewal.ask(lane.credentials)
+        heard = await lane.ask(request)
+        if heard is None:
+            return False
+        if (settled := _settled(lane, renewal, request, heard.reply)) is not None:
+            return settled
+        if not await lane.wait(backoff(tries + 1, lane.rng)):
+            return False
+    return False
+
+
+def _settled(lane: Lane, renewal: Renewal, request: Request, reply: Reply) -> bool | None:
+    """Whether the reply brought tokens; None where the shop said neither yes nor no."""
+    match reply:
+        case NotSent(why):
+            lane.unwell(why, alarming=True)
+            return None
+        case Unanswered(why):
+            lane.unwell(why)
+            return None
+        case Response() as response:
+            if (fresh := renewal.read(response)) is not None:
+                _take_tokens(lane, fresh)
+                return True
+            return _refused(lane, Exchange(request, lane.without_secrets(response)))
+
+
+def _refused(lane: Lane, exchange: Exchange) -> bool | None:
+    """False: the shop refused to renew; None: it is in trouble and may be asked again."""
+    trouble = lane.account.adapter.trouble(exchange)
+    if isinstance(trouble, Busy):
+        lane.throttle(trouble)
+    elif isinstance(trouble, Failing):
+        lane.unwell(trouble.message)
+    else:
+        return False
+    return None
+
+
+def _take_tokens(lane: Lane, fresh: Mapping[str, str]) -> None:
+    # Kept before used: a pair that is lost in a crash cannot be had again.
+    kept = {**{name: lane.credentials.get(name) for name in fresh}, **fresh}
+    try:
+        lane.ledger.keep_tokens(origin(lane.account.credentials), kept)
+    except OSError as error:
+        lane.close("closed", f"its renewed tokens cannot be kept in the state folder: {error.strerror}")
+        return
+    lane.credentials = lane.unproven = lane.credentials.renewed(fresh)
+    lane.know_secrets()
+    lane.tell(TokenRenewed(lane.account.name))
+
+
+def origin(credentials: Credentials) -> str:
+    """A fingerprint of the config's own tokens, to know later which ones a renewed pair descends from."""
+    text = "\n".join(sorted(credentials.secrets()))
+    return hashlib.blake2b(text.encode(), digest_size=16, person=b"batchcart").hexdigest()

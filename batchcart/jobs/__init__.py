@@ -1,0 +1,1 @@
+"""Owns the way from a job file to a checked plan; it sends nothing."""

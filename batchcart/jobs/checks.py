@@ -1,0 +1,160 @@
+"""Owns what one platform says about one operation before anything is sent; it does not know other lines."""
+
+import msgspec
+
+from batchcart.model.adapter import NEW_CART, Adapter, Cell, Known
+from batchcart.model.errors import quoted
+from batchcart.model.http import Request
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.validation import field_names, problems
+
+_LONGEST_ITEM_ID = 200
+_CREATE, _ADD = Kind.CART_CREATE, Kind.ITEM_ADD
+_OF_ACCOUNT = tuple(kind for kind in Kind if kind.of_account)
+_plain_query = msgspec.json.Decoder(dict[str, str | int | float | list[str]])
+_ON_ITEM = tuple(kind for kind in Kind if kind.uses_item)
+
+
+def check_operation(operation: Operation, adapter: Adapter, *, allow_unknown: bool = False) -> list[str]:
+    """What is wrong with the operation on its platform, one sentence per problem."""
+    cell = adapter.cells.get(operation.kind)
+    if cell is None:
+        return [f"op: {_cannot(operation.kind, adapter)}"]
+    found = _cart_problems(operation, adapter) + _item_problems(operation, adapter)
+    if operation.data or cell.data is not None:
+        found += _data_problems(operation, cell, adapter, allow_unknown=allow_unknown)
+    if operation.query:
+        found += _query_problems(operation, cell, adapter, allow_unknown=allow_unknown)
+    if operation.view is not None and operation.view not in cell.views:
+        takes = " or ".join(f'"{view}"' for view in cell.views)
+        found.append(f"view: {adapter.name} {operation.kind} takes {takes or 'none'}, found {quoted(operation.view)}")
+    # Where every field is in a table, a request can be built (a test builds from all tables). The others are tried.
+    if allow_unknown and not found:
+        dry_request(operation, adapter)
+    return found
+
+
+def chosen_key(operation: Operation, adapter: Adapter) -> tuple[str | None, list[str]]:
+    """The cart's own key where the line gives one, as cart_id or in data, and what is wrong with what data gives."""
+    name, data = adapter.chosen_key, operation.data
+    # A name may be written with escapes, so only text without any shows by itself that the field is not there.
+    if name is None or not data or (name.encode() not in data and b"\\u" not in data):
+        return operation.cart_id, []
+    inside = msgspec.json.decode(data).get(name)
+    if not isinstance(inside, str):
+        return operation.cart_id, []
+    if inside in {".", ".."}:
+        return inside, [f"data.{name}: {inside!r} is not a key"]
+    if operation.cart_id not in {None, inside}:
+        return operation.cart_id, [f"cart_id: {quoted(operation.cart_id or '')} contradicts data.{name} {inside!r}"]
+    return inside, []
+
+
+def dry_request(operation: Operation, adapter: Adapter) -> Request:
+    """The operation's write, or its first request, with placeholders for what only a shop can tell."""
+    made = operation.kind is _CREATE and operation.cart_id is None
+    known = _placeholders(None if made else operation.cart_id or "{cart_id}", operation.item)
+    return adapter.cells[operation.kind].build(operation, known)
+
+
+def _placeholders(cart_id: str | None, item: str | None) -> Known:
+    return Known(cart_id, "{new_key}", {item: "{item_id}"} if item else {}, NEW_CART)
+
+
+def _data_problems(operation: Operation, cell: Cell, adapter: Adapter, *, allow_unknown: bool) -> list[str]:
+    if cell.data is None:
+        return [f"data: {adapter.name} {operation.kind} takes no data"]
+    if operation.data:
+        found = problems(operation.data, cell.data, "data", allow_unknown=allow_unknown)
+    else:
+        found = problems(b"{}", cell.data, "data") if cell.data_required else []
+    if not found and cell.data_required and not operation.data.strip(b" \t\r{}"):
+        return [f"data: {operation.kind} needs at least one field; it has {', '.join(field_names(cell.data))}"]
+    return found
+
+
+def route(kind: Kind, adapter: Adapter) -> str:
+    """The cell of the operations table, such as "PUT /3dCartWebAPI/v1/Cart/{OrderKey}"; "–" where there is none."""
+    cell = adapter.cells.get(kind)
+    if cell is None:
+        return "–"
+    request = dry_request(Operation(0, kind, "", cart="c", item="i", data=_smallest(cell)), adapter)
+    path = request.path.replace("%7B", "{").replace("%7D", "}")
+    views = "".join(f"[/{view}]" for view in cell.views)
+    return f"{request.method} {path}{views}" + (f" ({cell.note})" if cell.note else "")
+
+
+def _smallest(cell: Cell) -> bytes:
+    if cell.data is None:
+        return b""
+    required = {field.encode_name: 1 for field in msgspec.structs.fields(cell.data) if field.required}
+    return msgspec.json.encode(required)
+
+
+def _query_problems(operation: Operation, cell: Cell, adapter: Adapter, *, allow_unknown: bool) -> list[str]:
+    if cell.query is None:
+        return [f"query: {adapter.name} {operation.kind} takes no query"]
+    found = problems(operation.query, cell.query, "query", allow_unknown=allow_unknown)
+    if found or not allow_unknown:
+        return found
+    try:
+        _plain_query.decode(operation.query)
+    except msgspec.ValidationError:
+        return ["query: an address holds texts, numbers and arrays of texts, nothing else"]
+    return []
+
+
+def _cannot(kind: Kind, adapter: Adapter) -> str:
+    noun = kind.value.partition(".")[0]
+    same_noun = sorted(other.value for other in adapter.cells if other.value.startswith(f"{noun}."))
+    if not same_noun:
+        return f"{adapter.name} has no {noun} operation"
+    return f"{adapter.name} has no {kind}; it has {', '.join(same_noun)}"
+
+
+def _cart_problems(operation: Operation, adapter: Adapter) -> list[str]:
+    kind, cart_id = operation.kind, operation.cart_id
+    if kind in _OF_ACCOUNT:
+        given = operation.cart or cart_id
+        return [f"cart: {kind} asks about the whole shop and takes no cart"] if given else []
+    if cart_id is not None:
+        return _key_problems(cart_id, kind, adapter)
+    if operation.cart or kind is _CREATE or (operation.item_id and not adapter.item_needs_cart):
+        return []
+    return ["cart: missing; name the cart, or give the key of one that exists as cart_id"]
+
+
+def _key_problems(cart_id: str, kind: Kind, adapter: Adapter) -> list[str]:
+    if kind is _CREATE and adapter.chosen_key is None:
+        return [f"cart_id: {adapter.name} makes the key of a new cart itself; leave it out"]
+    if len(cart_id) > adapter.key_length:
+        key = adapter.chosen_key or "key"
+        return [f"cart_id: {len(cart_id)} characters, but a {key} has {adapter.key_length} at the most"]
+    if cart_id in {".", ".."}:  # a path would lose them
+        return [f"cart_id: {cart_id!r} is not a key"]
+    return []
+
+
+def _item_problems(operation: Operation, adapter: Adapter) -> list[str]:
+    kind, item, item_id = operation.kind, operation.item, operation.item_id
+    if item is None and item_id is None:
+        if kind in _ON_ITEM:
+            return ["item: missing; name an item made earlier in this job, or give the platform's own id as item_id"]
+        return []
+    if kind in _ON_ITEM:
+        if item and item_id:
+            return ["item: give item or item_id, not both"]
+        return _item_id_problems(item_id) if item_id else []
+    if item_id:
+        because = ": the platform makes it" if kind.makes_item else ""
+        return [f"item_id: {kind} takes none{because}"]
+    if not (kind is _ADD or (kind is _CREATE and adapter.create_adds_item)):
+        hint = "; add the item with item.add" if kind is _CREATE else ""
+        return [f"item: {adapter.name} {kind} works on the whole cart and takes no item{hint}"]
+    return []
+
+
+def _item_id_problems(item_id: str) -> list[str]:
+    if len(item_id) > _LONGEST_ITEM_ID:
+        return [f"item_id: {len(item_id)} characters, but an id has {_LONGEST_ITEM_ID} at the most"]
+    return [f"item_id: {item_id!r} is not an id"] if item_id in {".", ".."} else []

@@ -1,0 +1,301 @@
+"""Owns the job file: where it comes from, its lines, and what a line may say; it does not know platforms."""
+
+import gzip
+import hashlib
+import importlib
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Annotated, cast
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from batchcart.jobs.strict_json import NotStrict, check_strictly
+from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.validation import problems
+
+LONGEST_LINE = 1 << 20
+"""Bytes a job line may have at the most, its line end not counted."""
+
+_BOM = b"\xef\xbb\xbf"
+_ENOUGH = len(_BOM) + LONGEST_LINE + len(b"\r\n")
+_PACKED = {b"\x1f\x8b": ("gzip", ".gz"), b"\x28\xb5": ("zstd", ".zst")}  # the first two bytes tell
+_CHUNK = 1 << 20
+_BLOCK, _BLOCKS = 1 << 14, 32
+
+_Name = Annotated[str, Meta(min_length=1)] | UnsetType
+_Key = Annotated[str, Meta(min_length=1)] | Annotated[int, Meta(ge=0)] | UnsetType
+_Echoed = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]  # what every JSON reader of the results can take
+
+
+class JobLine(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The keys of a job line. None of them may be null: a key that says nothing is left out."""
+
+    op: str
+    account: _Name = UNSET
+    cart: _Name = UNSET
+    cart_id: _Key = UNSET
+    item: _Name = UNSET
+    item_id: _Key = UNSET
+    data: msgspec.Raw = msgspec.Raw()
+    query: msgspec.Raw = msgspec.Raw()
+    view: _Name = UNSET
+    id: str | _Echoed | UnsetType = UNSET
+
+
+class BadLine(Exception):
+    """A line that is wrong, with each of its problems as a sentence."""
+
+    def __init__(self, *found: str) -> None:
+        self.problems = found
+        super().__init__(*found)
+
+
+class RawLine(msgspec.Struct, frozen=True):
+    """One line as it stands in the file: number from 1, place in bytes, its bytes without the line end."""
+
+    number: int
+    offset: int
+    text: bytes
+    too_long: bool = False
+
+    @property
+    def digest(self) -> int:
+        """A checksum that tells a changed line."""
+        return zlib.crc32(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSource:
+    """A job that can be read again at any place: the file itself, or its spooled plain text."""
+
+    name: str
+    file: IO[bytes]
+    _block: Callable[[int], bytes] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Lines are asked for one by one, and mostly stand near those that were asked for lately.
+        block = lru_cache(maxsize=_BLOCKS)(lambda number: os.pread(self.file.fileno(), _BLOCK, number * _BLOCK))
+        object.__setattr__(self, "_block", block)
+
+    def lines(self) -> Iterator[RawLine]:
+        """All lines that are not blank, in file order; a line that is too long comes cut short."""
+        self.file.seek(0)
+        readline = self.file.readline
+        number = offset = 0
+        while raw := readline(_ENOUGH):
+            number += 1
+            start = offset
+            offset += len(raw)
+            if len(raw) == _ENOUGH and not raw.endswith(b"\n"):
+                offset += self._skip_line()
+            text = raw.rstrip(b"\r\n")
+            if number == 1 and text.startswith(_BOM):
+                text, start = text[len(_BOM) :], start + len(_BOM)
+            if text and not text.isspace():
+                yield RawLine(number, start, text, len(text) > LONGEST_LINE)
+
+    def digest(self) -> str:
+        """SHA-256 of the whole plain text."""
+        self.file.seek(0)
+        return hashlib.file_digest(self.file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has readinto
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes at one place."""
+        first = offset // _BLOCK
+        if first == (offset + length - 1) // _BLOCK:
+            start = offset - first * _BLOCK
+            return self._block(first)[start : start + length]
+        return os.pread(self.file.fileno(), length, offset)
+
+    def _skip_line(self) -> int:
+        skipped = 0
+        while rest := self.file.readline(_CHUNK):
+            skipped += len(rest)
+            if rest.endswith(b"\n"):
+                break
+        return skipped
+
+
+@contextmanager
+def open_job(path: str, *, spool_folder: Path | None = None) -> Iterator[JobSource]:
+    """The job at ``path``: a plain file as it is; `-`, pipes, `.gz` and `.zst` spooled to a nameless file first."""
+    name = "<stdin>" if path == "-" else path
+    with ExitStack() as stack:
+        # Only opening and reading it to the end are guarded: an error of the work on it is not the job file's.
+        yield JobSource(name, _opened(path, name, spool_folder, stack))
+
+
+def _opened(path: str, name: str, spool_folder: Path | None, stack: ExitStack) -> IO[bytes]:
+    damage: tuple[type[Exception], ...] = ()
+    try:
+        stream, damage = _stream(path)
+        if path != "-":
+            stack.enter_context(stream)
+        if path == "-" or damage or not Path(path).is_file():
+            stream = stack.enter_context(_spooled(stream, name, spool_folder))
+        first = stream.read(2)
+    except FileNotFoundError:
+        raise UsageError(f"job file {path} does not exist; give the path of a job, or - for standard input") from None
+    except IsADirectoryError:
+        raise UsageError(f"job file {path} is a folder; give a file") from None
+    except damage as error:
+        raise UsageError(f"job file {path} is not whole: {error}; pack it again") from None
+    except OSError as error:
+        raise UsageError(f"job file {name} cannot be read: {error.strerror or error}") from None
+    if first in _PACKED:
+        kind, ending = _PACKED[first]
+        raise UsageError(f"job file {name} holds {kind} data; give it a name that ends in {ending}, or unpack it")
+    return stream
+
+
+def text_path(source: JobSource, path: str) -> str:
+    """Where another process of this machine reads the plain text of the job that was opened from ``path``.
+
+    Raises UsageError where that cannot be: a spooled file has no name, and not every system shows open files by number.
+    """
+    opened = os.fstat(source.file.fileno())
+    with suppress(OSError):
+        if os.path.samestat(opened, Path(path).stat()):
+            return str(Path(path).absolute())
+    own = f"/proc/{os.getpid()}/fd/{source.file.fileno()}"
+    if not Path(own).exists():
+        raise UsageError(
+            f"job file {source.name}: on this system several processes read only a plain file that has a name; unpack "
+            "it, or leave out --processes. Nothing was sent"
+        )
+    return own
+
+
+def _stream(path: str) -> tuple[IO[bytes], tuple[type[Exception], ...]]:
+    """The job's bytes unpacked, and what reading them raises where the packed ones are damaged."""
+    if path == "-":
+        if sys.stdin is None:  # so it is in a process that was started with it closed
+            raise UsageError("job file -: standard input is closed")
+        return sys.stdin.buffer, ()
+    if path.endswith(".gz"):
+        return cast("IO[bytes]", gzip.open(path, "rb")), (gzip.BadGzipFile, EOFError, zlib.error)
+    if path.endswith(".zst"):
+        try:
+            zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+        except ImportError:
+            raise UsageError(f"job file {path}: reading .zst needs the extra: pip install 'batchcart[zstd]'") from None
+        return zstd.open(path, "rb"), (zstd.ZstdError, EOFError)
+    return Path(path).open("rb"), ()
+
+
+def _spooled(stream: IO[bytes], name: str, folder: Path | None) -> IO[bytes]:
+    where = folder or Path(tempfile.gettempdir())
+    try:
+        spool = tempfile.TemporaryFile(dir=where)  # noqa: SIM115  # the caller's stack closes it
+    except OSError as error:
+        raise UsageError(f"{where}: no place to unpack {name}: {error.strerror}; nothing was sent") from None
+    try:
+        while chunk := stream.read(_CHUNK):
+            _write(spool, chunk, f"{where}: no place to unpack {name}")
+        _write(spool, b"", f"{where}: no place to unpack {name}")
+    except BaseException:
+        spool.close()
+        raise
+    spool.seek(0)
+    return spool
+
+
+def _write(spool: IO[bytes], chunk: bytes, complaint: str) -> None:
+    try:
+        spool.write(chunk)
+        spool.flush()
+    except OSError as error:
+        raise UsageError(f"{complaint}: {error.strerror}; nothing was sent") from None
+
+
+_KINDS = {kind.value: kind for kind in Kind}
+_READS = frozenset(op for op in _KINDS if op.endswith((".get", ".list", ".count")))
+_line_of = msgspec.json.Decoder(JobLine).decode
+
+
+def read_operation(raw: RawLine, default_account: str | None) -> Operation:
+    """The line as an operation; raises BadLine with every problem that the line shows by itself."""
+    if raw.too_long:
+        raise BadLine(f"longer than {LONGEST_LINE:,} bytes")
+    try:
+        check_strictly(raw.text)
+    except NotStrict as error:
+        raise BadLine(str(error)) from None
+    return strict_operation(raw, default_account)
+
+
+def strict_operation(raw: RawLine, default_account: str | None) -> Operation:
+    """As ``read_operation``, of a line that is known to be strict JSON."""
+    try:
+        line = _line_of(raw.text)
+    except msgspec.ValidationError:
+        raise BadLine(*problems(raw.text, JobLine, "")) from None
+    kind = _KINDS.get(line.op)
+    account = line.account or default_account
+    data, query = bytes(line.data), bytes(line.query)
+    if kind is None or not account or not _fits(line.op, data, query):
+        raise BadLine(*_in_line(line.op, account, data, query))
+    # By place, since ten million lines come by here: line, kind, account, cart, cart_id, item, item_id, data …
+    return Operation(
+        raw.number,
+        kind,
+        account,
+        line.cart or None,
+        None if line.cart_id is UNSET else str(line.cart_id),
+        line.item or None,
+        None if line.item_id is UNSET else str(line.item_id),
+        data,
+        query,
+        line.view or None,
+        None if line.id is UNSET else line.id,
+    )
+
+
+class _Names(msgspec.Struct):
+    account: str = ""
+    cart: str | None = None
+    item: str | None = None
+
+
+_names_of = msgspec.json.Decoder(_Names).decode
+
+
+def named_in(raw: RawLine, default_account: str | None) -> tuple[str, str | None, str | None]:
+    """Account, cart and item that a bad line names, as far as it can be read."""
+    try:
+        names = _names_of(raw.text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "", None, None
+    return names.account or default_account or "", names.cart, names.item
+
+
+def _fits(op: str, data: bytes, query: bytes) -> bool:
+    given, other = (query, data) if op in _READS else (data, query)
+    return not other and (not given or given.startswith(b"{"))
+
+
+def _in_line(op: str, account: str | None, data: bytes, query: bytes) -> Iterator[str]:
+    if op not in _KINDS:
+        yield f"op: {quoted(op)} is not an operation; {suggestion(op, _KINDS)}"
+        return
+    if not account:
+        yield "account: missing; name one on the line, or give --account NAME for the lines without"
+    if data:
+        if op in _READS:
+            yield f"data: {op} is a read and takes no data; what narrows a read stands in query"
+        elif not data.startswith(b"{"):
+            yield f"data: expected an object, found {data[:40].decode(errors='replace')}"
+    if query:
+        if op not in _READS:
+            yield f"query: {op} is a write and takes no query; what is written stands in data"
+        elif not query.startswith(b"{"):
+            yield f"query: expected an object, found {query[:40].decode(errors='replace')}"

@@ -1,0 +1,147 @@
+"""Owns checking a whole job before anything is sent, and laying down its plan; it does not know sockets."""
+
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from batchcart.accounts.config import Entry
+from batchcart.jobs.chains import Chains
+from batchcart.jobs.checks import check_operation, chosen_key
+from batchcart.jobs.job_file import BadLine, JobSource, RawLine, named_in, read_operation
+from batchcart.jobs.name_index import Names
+from batchcart.journal.schema import PLAN_INDEX
+from batchcart.model.errors import BadLines, UsageError, quoted, suggestion
+from batchcart.model.operation import Operation
+
+MOST_LISTED = 1000
+"""How many bad lines are listed; the rest is counted."""
+
+_TOLD_EVERY = 4096
+
+_INSERT = "INSERT INTO plan (line, account, chain, kind, offset, length, digest) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_JOIN = "UPDATE plan SET chain = ? WHERE account = (SELECT account FROM plan WHERE line = ?) AND chain = ?"
+
+
+@dataclass(slots=True)
+class Planned:
+    """What a job asks for: lines by account and kind, and the accounts' numbers in order of first appearance."""
+
+    lines: int = 0
+    kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
+    accounts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, account: str, kind: str) -> int:
+        """Count one operation in; its account's number."""
+        self.lines += 1
+        self.kinds[account, kind] += 1
+        return self.accounts.get(account) or self.accounts.setdefault(account, len(self.accounts) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Checks a job line by line against the accounts of a config; ``checking`` is told of a line now and then."""
+
+    source: JobSource
+    entries: Mapping[str, Entry]
+    config_name: str
+    default_account: str | None
+    allow_unknown: bool
+    checking: Callable[[int], None] | None = None
+
+    def plan(self, connection: sqlite3.Connection | None = None) -> Planned:
+        """Check every line, and with a ``connection`` lay the plan down in the journal.
+
+        Raises BadLines with all that is wrong; then nothing may be sent.
+        """
+        planned, bad = Planned(), _Bad()
+        try:
+            with closing(Names()) as names:
+                chains = Chains(names)
+                good = self._good(chains, planned, bad)
+                if connection is None:
+                    deque(good, maxlen=0)
+                else:
+                    connection.execute("BEGIN")
+                    connection.executemany(_INSERT, map(_row, good))
+            bad.check()
+            if not planned.lines:
+                raise UsageError(f"{self.source.name}: there is no operation in it; put at least one line into it")
+            if connection is not None:
+                self._complete(connection, chains, planned)
+        except sqlite3.Error as error:
+            raise UsageError(f"the plan of {self.source.name} cannot be written: {error}; nothing was sent") from None
+        except OSError as error:
+            raise UsageError(f"{self.source.name} cannot be read: {error.strerror}; nothing was sent") from None
+        return planned
+
+    def _good(self, chains: Chains, planned: Planned, bad: "_Bad") -> Iterator[tuple[RawLine, int, int, str]]:
+        """The good lines, each with the number of its account, its chain and its kind."""
+        for raw in self.source.lines():
+            if self.checking is not None and not raw.number % _TOLD_EVERY:
+                self.checking(raw.number)
+            try:
+                operation, chain = self._place(raw, chains)
+            except BadLine as error:
+                bad.add(f"{self.source.name}:{raw.number}", error)
+                continue
+            kind = operation.kind._value_
+            yield raw, planned.count(operation.account, kind), chain, kind
+
+    def _place(self, raw: RawLine, chains: Chains) -> tuple[Operation, int]:
+        try:
+            operation = read_operation(raw, self.default_account)
+            entry = self._entry(operation.account)
+        except BadLine:
+            chains.excuse(raw.number, *named_in(raw, self.default_account))
+            raise
+        found = check_operation(operation, entry.adapter, allow_unknown=self.allow_unknown)
+        key, contradiction = chosen_key(operation, entry.adapter)
+        # A line with mistakes of its own still makes the names it makes, so that later lines are not blamed.
+        placed = chains.place(operation, key)
+        if found or contradiction or placed.problems:
+            raise BadLine(*found, *contradiction, *placed.problems)
+        return operation, placed.chain
+
+    def _entry(self, account: str) -> Entry:
+        entry = self.entries.get(account)
+        if entry is None:
+            hint = suggestion(account, self.entries)
+            raise BadLine(f"account: {quoted(account)} is not in {self.config_name}; {hint}")
+        return entry
+
+    def _complete(self, connection: sqlite3.Connection, chains: Chains, planned: Planned) -> None:
+        connection.execute(PLAN_INDEX)
+        # A chain's number is that of its first line. The last parts first, since a part may itself have been joined to.
+        parts = ((chains.joined[part], part, part) for part in sorted(chains.joined, reverse=True))
+        connection.executemany(_JOIN, parts)
+        for name, number in planned.accounts.items():
+            entry = self.entries[name]
+            place = "the embedded sandbox" if entry.embedded else entry.place
+            values = (number, name, entry.adapter.name, place)
+            connection.execute("INSERT INTO account (id, name, platform, place) VALUES (?, ?, ?, ?)", values)
+
+
+def _row(good: tuple[RawLine, int, int, str]) -> tuple[int | str, ...]:
+    raw, number, chain, kind = good
+    return raw.number, number, chain, kind, raw.offset, len(raw.text), raw.digest
+
+
+@dataclass(slots=True)
+class _Bad:
+    """The bad lines so far: all counted, the first of them in words."""
+
+    lines: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, where: str, error: BadLine) -> None:
+        self.lines += 1
+        if self.lines <= MOST_LISTED:
+            self.problems += [f"{where}: {problem}" for problem in error.problems]
+
+    def check(self) -> None:
+        """Raises BadLines if there was one."""
+        if self.lines:
+            not_listed = max(0, self.lines - MOST_LISTED)
+            raise BadLines(self.problems, len(self.problems) + not_listed)

@@ -1,0 +1,171 @@
+"""Owns the questions that are asked of a journal; it changes nothing in it."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby, starmap
+from operator import attrgetter
+
+import msgspec
+
+from batchcart.journal.codec import MadeOtherwise, step_of
+from batchcart.journal.writer import JournalFailed
+from batchcart.model.http import Past, Request
+from batchcart.model.outcome import Status
+
+_PAGE = 256
+
+
+class PlannedLine(msgspec.Struct, frozen=True):
+    """Where a line of the plan stands in the job file."""
+
+    line: int
+    chain: int
+    offset: int
+    length: int
+    digest: int | None = None
+
+
+class Learnt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one ended line brought for the later lines of its chain."""
+
+    cart_id: str | None = None
+    item_id: str | None = None
+    facts: dict[str, str | None] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class EndedLine:
+    """An ended line of a chain, with what it brought."""
+
+    planned: PlannedLine
+    status: Status
+    learnt: Learnt
+
+
+@contextmanager
+def _legible() -> Iterator[None]:
+    """Raises JournalFailed in place of what a damaged journal makes its readers raise."""
+    try:
+        yield
+    except (sqlite3.Error, msgspec.DecodeError, ValueError) as error:
+        raise JournalFailed(
+            f"the journal is damaged: {error}. Sending has stopped; put back a copy of the journal, or start over "
+            "with --fresh, which keeps the old files under another name"
+        ) from None
+
+
+_OPEN = "NOT EXISTS (SELECT 1 FROM result r WHERE r.line = plan.line)"
+
+
+class OpenChain(msgspec.Struct, frozen=True):
+    """A chain that has open lines, and the first of these; ``whole`` where there are surely no more."""
+
+    number: int
+    lines: list[PlannedLine]
+    whole: bool
+
+
+def open_chains(connection: sqlite3.Connection, account: int, *, fresh: bool, page: int = _PAGE) -> Iterator[OpenChain]:
+    """The account's chains that have open lines, in order of first appearance; read ``page`` lines at a time.
+
+    With ``fresh`` no line has ended before.
+    """
+    last = 0
+    while True:
+        rows = _rows(connection, "chain > ?", (account, last), fresh=fresh, page=page)
+        cut = rows[-1][1] if len(rows) == page else None
+        for number, lines in groupby(starmap(PlannedLine, rows), key=attrgetter("chain")):
+            yield OpenChain(number, list(lines), number != cut)
+        if cut is None:
+            return
+        last = cut
+
+
+def open_lines(connection: sqlite3.Connection, account: int, chain: OpenChain, *, fresh: bool) -> Iterator[PlannedLine]:
+    """All open lines of a chain, in file order; read page by page."""
+    yield from chain.lines
+    last, more = chain.lines[-1].line, not chain.whole
+    while more:
+        rows = _rows(connection, "chain = ? AND line > ?", (account, chain.number, last), fresh=fresh, page=_PAGE)
+        yield from (PlannedLine(*row) for row in rows)
+        more = len(rows) == _PAGE
+        last = rows[-1][0] if rows else last
+
+
+def _rows(
+    connection: sqlite3.Connection, where: str, values: tuple[int, ...], *, fresh: bool, page: int
+) -> list[tuple[int, int, int, int, int]]:
+    still_open = "" if fresh else f"AND {_OPEN} "
+    with _legible():
+        return connection.execute(
+            f"SELECT line, chain, offset, length, digest FROM plan WHERE account = ? AND {where} {still_open}"  # noqa: S608
+            "ORDER BY chain, line LIMIT ?",
+            (*values, page),
+        ).fetchall()
+
+
+def ended_lines(connection: sqlite3.Connection, account: int, chain: int) -> Iterator[EndedLine]:
+    """The chain's ended lines with what they brought, in the order in which they ended.
+
+    That is not the file's where some were opened again.
+    """
+    with _legible():
+        rows = connection.execute(
+            "SELECT p.line, p.chain, p.offset, p.length, p.digest, r.status, r.learnt "
+            "FROM plan p JOIN result r ON r.line = p.line WHERE p.account = ? AND p.chain = ? ORDER BY r.seq",
+            (account, chain),
+        )
+        for *place, status, learnt in rows:
+            yield EndedLine(PlannedLine(*place), Status(status), msgspec.json.decode(learnt, type=Learnt))
+
+
+def past_of(
+    connection: sqlite3.Connection, line: int, firsts: Callable[[], Iterable[Request]]
+) -> tuple[Past, int, int, float | None]:
+    """An open operation's past, with the number of its sends, how many led nowhere, and the time of the first.
+
+    ``firsts`` makes its first request again, in each way in which it may have been made.
+    """
+    with _legible():
+        rows = connection.execute(
+            "SELECT at, state, request, status, headers, body, why FROM send WHERE line = ? ORDER BY n", (line,)
+        ).fetchall()
+        try:
+            past = tuple(step for row in rows if (step := step_of(row, firsts)) is not None)
+        except MadeOtherwise as error:
+            raise JournalFailed(
+                f"line {line}: {error}. Sending has stopped; go on with the version of batchcart that began this run"
+            ) from None
+    astray = sum(1 for row in rows if row[1] != "answered")
+    return past, len(rows), astray, rows[0][0] if rows else None
+
+
+def next_number(connection: sqlite3.Connection, line: int) -> int:
+    """The first unused number of a line's sends."""
+    number: int = connection.execute("SELECT coalesce(max(n), 0) + 1 FROM send WHERE line = ?", (line,)).fetchone()[0]
+    return number
+
+
+def counts(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str | None, int]]:
+    """Lines by account name, kind and status; None: open."""
+    yield from connection.execute(
+        "SELECT a.name, p.kind, r.status, count(*) FROM plan p JOIN account a ON a.id = p.account "
+        "LEFT JOIN result r ON r.line = p.line GROUP BY a.name, p.kind, r.status"
+    )
+
+
+def open_counts(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many open lines each account has, in order of first appearance; accounts without one are left out."""
+    rows = connection.execute(
+        "SELECT a.name, count(*) FROM plan JOIN account a ON a.id = plan.account "
+        "WHERE NOT EXISTS (SELECT 1 FROM result r WHERE r.line = plan.line) GROUP BY a.id ORDER BY a.id"
+    )
+    return dict(rows.fetchall())
+
+
+def states(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    """The accounts that the last start gave up, each with its state and the reason."""
+    rows = connection.execute("SELECT substr(key, 7), value FROM meta WHERE key LIKE 'state:%'")
+    return {name: msgspec.json.decode(value, type=tuple[str, str]) for name, value in rows}

@@ -1,0 +1,144 @@
+"""Owns what a result line says; it does not know how an operation came to its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import orjson
+
+from batchcart.model.operation import Operation
+from batchcart.model.outcome import Done, Outcome, Reason, Refused, Skipped, Status, Unknown
+
+_BODY_SHOWN = 2048
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """An operation's outcome with its figures: sends that were needed, times in wall-clock seconds."""
+
+    outcome: Outcome
+    attempts: int = 0
+    http_status: int | None = None
+    sent_at: float | None = None
+    elapsed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result line. ``names`` holds the platform's own, such as OrderKey, session_id or user_key."""
+
+    line: int
+    account: str
+    platform: str
+    op: str
+    status: Status
+    id: str | int | None = None
+    cart: str | None = None
+    item: str | None = None
+    cart_id: str | None = None
+    item_id: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    http_status: int | None = None
+    attempts: int = 0
+    sent_at: str | None = None
+    elapsed_ms: float | None = None
+    body: Any = None
+    error: Mapping[str, Any] | None = None
+
+
+def status_of(outcome: Outcome) -> Status:
+    """The ending as the result file names it."""
+    match outcome:
+        case Done():
+            return Status.OK
+        case Refused():
+            return Status.FAILED
+        case Unknown():
+            return Status.IN_DOUBT
+        case Skipped():
+            return Status.SKIPPED
+
+
+def result_text(operation: Operation, platform: str, ending: Ending) -> bytes:
+    """The result line, without its line end; a read's body goes in as the shop wrote it, numbers untouched."""
+    outcome = ending.outcome
+    line = _asked(operation, platform)
+    line["status"] = status_of(outcome)
+    if operation.cart_id is not None:
+        line["cart_id"] = operation.cart_id
+    if operation.item_id is not None:
+        line["item_id"] = operation.item_id
+    if isinstance(outcome, Done):
+        _bring(line, outcome)
+    if ending.http_status is not None:
+        line["http_status"] = ending.http_status
+    line["attempts"] = ending.attempts
+    if ending.sent_at is not None:
+        line["sent_at"] = moment(ending.sent_at)
+        line["elapsed_ms"] = round(ending.elapsed * 1000, 1)
+    if not isinstance(outcome, Done):
+        line["error"] = _error(outcome, ending.http_status)
+    elif outcome.body:
+        line["body"] = orjson.Fragment(outcome.body)
+    return orjson.dumps(line)
+
+
+def _asked(operation: Operation, platform: str) -> dict[str, Any]:
+    """What the job line says of itself; keys that it does not have are left out."""
+    line: dict[str, Any] = {"line": operation.line}
+    if operation.id is not None:
+        line["id"] = operation.id
+    line["account"] = operation.account
+    line["platform"] = platform
+    line["op"] = operation.kind
+    if operation.cart is not None:
+        line["cart"] = operation.cart
+    if operation.item is not None:
+        line["item"] = operation.item
+    return line
+
+
+def _bring(line: dict[str, Any], outcome: Done) -> None:
+    """Put the ids that an operation brought into the line, in our words and in the platform's."""
+    if outcome.cart_id:
+        line["cart_id"] = outcome.cart_id
+    if outcome.item_id:
+        line["item_id"] = outcome.item_id
+    line.update({name: value for name, value in outcome.names.items() if value})
+
+
+def read_result(text: bytes) -> Result:
+    """A result line back as a value; the platform's own names are whatever the contract does not list."""
+    fields = orjson.loads(text)
+    known = {name: fields.pop(name) for name in Result.__dataclass_fields__ if name != "names" and name in fields}
+    known["status"] = Status(known["status"])
+    return Result(**known, names=fields)
+
+
+def moment(seconds: float) -> str:
+    """A wall-clock time as results write it: UTC, milliseconds."""
+    whole, milliseconds = divmod(round(seconds * 1e6) // 1000, 1000)
+    return f"{_second(whole)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _error(outcome: Refused | Unknown | Skipped, http_status: int | None) -> dict[str, Any]:
+    error: dict[str, Any]
+    match outcome:
+        case Refused(reason, message, _):
+            error = {"kind": reason.value, "message": message}
+        case Unknown(evidence):
+            error = {"kind": Reason.UNKNOWN.value, "message": evidence}
+        case Skipped(needed, message):
+            error = {"kind": Reason.DEPENDENCY.value, "message": message, "line": needed}
+    if http_status is not None:
+        error["http_status"] = http_status
+    if isinstance(outcome, Refused) and outcome.body:
+        error["body"] = outcome.body.encode()[:_BODY_SHOWN].decode(errors="ignore")
+    return error

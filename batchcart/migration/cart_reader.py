@@ -1,0 +1,106 @@
+"""Owns reading many carts: a run of cart.get lines through the ordinary engine; it does not know what carts mean.
+
+Limits, retries, outages and going on after a kill are the run's own.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from batchcart.accounts.config import Entry
+from batchcart.journal.schema import open_reading
+from batchcart.journal.summary import Summary
+from batchcart.model.operation import Kind
+from batchcart.model.outcome import Reason
+from batchcart.runs.context import Watch, journal_path
+from batchcart.runs.runner import RunOptions, run_job
+from batchcart.runs.work_folder import put_in_place
+
+_JOB, _RESULTS = "reads.jsonl", "reads.results.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How shops are read: the options of a run. ``patience`` is in minutes."""
+
+    config: Path | None = None
+    patience: float = 30.0
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a shop answered about one cart: the body of each view, or why there is none.
+
+    ``gone`` says that the shop answered, and has no such cart.
+    """
+
+    cart_id: str
+    bodies: tuple[bytes, ...] = ()
+    why: str = ""
+    gone: bool = False
+
+
+class _Error(msgspec.Struct):
+    message: str
+    kind: str
+
+
+class _Result(msgspec.Struct):
+    cart_id: str
+    body: msgspec.Raw = msgspec.Raw()
+    error: _Error | None = None
+
+
+_result = msgspec.json.Decoder(_Result).decode
+
+
+def views(entry: Entry) -> tuple[str | None, ...]:
+    """The views that together show all of a cart: each that the platform names, then the plain one."""
+    return (*entry.adapter.cells[Kind.CART_GET].views, None)
+
+
+def ask_for(folder: Path, entry: Entry, keys: Iterable[str]) -> bool:
+    """Write down which carts are to be read, unless that was done before; whether there are any."""
+    if not (folder / _JOB).exists():
+        fresh = folder / f"{_JOB}.new"
+        with fresh.open("wb") as file:
+            for key in keys:
+                for view in views(entry):
+                    line = {"op": Kind.CART_GET.value, "account": entry.name, "cart_id": key}
+                    file.write(msgspec.json.encode(line | ({"view": view} if view else {})) + b"\n")
+        put_in_place(fresh, folder / _JOB)
+    return (folder / _JOB).stat().st_size > 0
+
+
+async def read(folder: Path, reader: Reader, watch: Watch) -> Summary:
+    """Read the carts that were written down, or go on with it; exit code 3 in the summary says that some are open."""
+    options = RunOptions(
+        job=str(folder / _JOB),
+        results=folder / _RESULTS,
+        config=reader.config,
+        patience=reader.patience,
+        concurrency=reader.concurrency,
+    )
+    return await run_job(options, watch)
+
+
+def answers(folder: Path, entry: Entry) -> Iterator[Answer]:
+    """What was answered about each cart, in the order in which they were written down."""
+    path = journal_path(folder / _RESULTS)
+    if not path.exists():
+        return
+    with contextlib.closing(open_reading(path)) as connection:
+        results = (_result(text) for (text,) in connection.execute("SELECT text FROM result ORDER BY line"))
+        for several in zip(*[results] * len(views(entry)), strict=True):
+            yield _answer(several)
+
+
+def _answer(several: tuple[_Result, ...]) -> Answer:
+    error = next((one.error for one in several if one.error is not None), None)
+    if error is None:
+        return Answer(several[0].cart_id, tuple(bytes(one.body) for one in several))
+    return Answer(several[0].cart_id, why=error.message, gone=error.kind == Reason.REJECTED.value)

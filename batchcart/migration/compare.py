@@ -1,0 +1,135 @@
+"""Owns comparing a cart as it should be with the cart as it was read back, field by field; it does not know shops."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from batchcart.model.cart import Address, Cart, Customer, Discount, Item, Shipping
+
+Status = Literal["equal", "different", "missing", "cannot be read"]
+
+_HEADS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
+    ("customer", Customer),
+    ("billing", Address),
+    ("shipment", Address),
+    ("shipping", Shipping),
+)
+_AMOUNTS = {"quantity", "unit_price", "tax_rate", "price", "tax_value", "value"}
+_OWN = {"currency", "created", "updated", "expires", "added", "sku", "name", "unit_price", "tax_rate", "line", "source"}
+"""Fields that a shop fills by itself: they are compared only where the cart should have a value."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A field that is not what it should be."""
+
+    field: str
+    source: str
+    target: str
+
+
+class Hidden(msgspec.Struct, frozen=True):
+    """A field with a value that is not compared, and why."""
+
+    field: str
+    value: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two carts side by side: what differs, and what the answer does not show (``hidden``)."""
+
+    different: Sequence[Difference]
+    hidden: Sequence[Hidden]
+
+
+def compared(held: Cart, read: Cart, unshown: Mapping[str, str]) -> Comparison:
+    """What differs between the cart as the target should have it and the one that was read back.
+
+    ``unshown`` says why an answer does not show a field. Items are told apart by product and variant; their order does
+    not matter.
+    """
+    found = list(_differences(held, read))
+    hidden = [(one, path) for one in found if (path := _covering(one.field, read.unread)) is not None]
+    return Comparison(
+        [one for one in found if _covering(one.field, read.unread) is None],
+        [Hidden(one.field, one.source, unshown.get(path, "the answer does not show it")) for one, path in hidden],
+    )
+
+
+def _covering(field: str, unread: Sequence[str]) -> str | None:
+    plain = "".join(part.partition("]")[2] if index else part for index, part in enumerate(field.split("[")))
+    return next((path for path in unread if plain == path or plain.startswith(f"{path}.")), None)
+
+
+def _differences(held: Cart, read: Cart) -> Iterator[Difference]:
+    for name in ("currency", "created", "updated", "expires"):
+        yield from _differing(name, getattr(held, name), getattr(read, name))
+    for name, kind in _HEADS:
+        for field in kind.__struct_fields__:
+            yield from _differing(
+                f"{name}.{field}", getattr(getattr(held, name), field), getattr(getattr(read, name), field)
+            )
+    yield from _items(held.items, read.items)
+    yield from _discounts(held, read)
+
+
+def _differing(path: str, wanted: Any, found: Any) -> Iterator[Difference]:
+    field = path.rpartition(".")[2]
+    if wanted in {None, ""} and (found in {None, ""} or field in _OWN):
+        return
+    if field in _AMOUNTS and wanted and found:
+        if Decimal(wanted) != Decimal(found):
+            yield Difference(path, wanted, found)
+    elif (wanted or "") != (found or ""):
+        yield Difference(path, wanted or "", found or "")
+
+
+def _items(held: Sequence[Item], read: Sequence[Item]) -> Iterator[Difference]:
+    left = list(enumerate(read))
+    for index, item in enumerate(held):
+        same = [(place, other) for place, other in left if _is_same_product(item, other)]
+        if not same:
+            yield Difference(f"items[{index}]", item_text(item), "")
+            continue
+        pairs = [(list(_item(f"items[{index}]", item, other)), place, other) for place, other in same]
+        differences, place, other = min(pairs, key=lambda pair: len(pair[0]))
+        left.remove((place, other))
+        yield from differences
+    for place, other in left:
+        yield Difference(f"items[{len(held) + place}]", "", item_text(other))
+
+
+def _is_same_product(wanted: Item, found: Item) -> bool:
+    """Where a shop sells by variant (Shoplo) the cart need not name the product."""
+    return wanted.variant == found.variant and wanted.product in {"", found.product}
+
+
+def _item(path: str, wanted: Item, found: Item) -> Iterator[Difference]:
+    for field in ("quantity", "sku", "name", "unit_price", "tax_rate", "note", "added"):
+        yield from _differing(f"{path}.{field}", getattr(wanted, field), getattr(found, field))
+    if wanted.options != found.options:
+        yield Difference(f"{path}.options", _text(wanted.options), _text(found.options))
+
+
+def _discounts(held: Cart, read: Cart) -> Iterator[Difference]:
+    wanted, found = [sorted(map(_plain, discounts)) for discounts in (held.discounts, read.discounts)]
+    if wanted != found:
+        yield Difference("discounts", _text(held.discounts), _text(read.discounts))
+
+
+def _plain(discount: Discount) -> tuple[str, Decimal, str, str]:
+    return discount.kind, Decimal(discount.value), discount.code, discount.title
+
+
+def item_text(item: Item) -> str:
+    """An item in a few words."""
+    variant = f" variant {item.variant}" if item.variant else ""
+    return f"{item.quantity} of product {item.product}{variant}"
+
+
+def _text(values: Iterable[msgspec.Struct]) -> str:
+    return msgspec.json.encode(list(values)).decode() if values else ""

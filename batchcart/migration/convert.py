@@ -1,0 +1,267 @@
+"""Owns turning a carts file into a job for a target account; which lines make a cart is the platform's to say."""
+
+import contextlib
+import filecmp
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from batchcart.accounts.config import Entry
+from batchcart.accounts.locks import Lock
+from batchcart.jobs.job_file import LONGEST_LINE
+from batchcart.migration.carts_file import read_carts
+from batchcart.migration.convert_cart import convert_cart
+from batchcart.migration.loss_report import LossReport, LossRow, losses_path
+from batchcart.migration.product_map import Key, ProductMap, check_targets, read_map
+from batchcart.migration.product_map_template import Product, Seen, write_template
+from batchcart.model.cart import Cart, Wanted
+from batchcart.model.errors import BadLines, UsageError, quoted
+from batchcart.runs.status import disk_trouble
+from batchcart.runs.work_folder import keep_inputs, put_in_place
+
+_SHOWN = 100  # refusals that are told one by one
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """What to convert into what: ``products`` is the map's path. ``force`` replaces a job that is there and differs.
+
+    ``allow_unused`` lets the map name products that no cart has.
+    """
+
+    carts: Path
+    products: Path
+    output: Path
+    strict: bool = False
+    template: Path | None = None
+    force: bool = False
+    allow_unused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """How a conversion ended: figures, the loss table, the products that the map lacks with the carts each stops.
+
+    ``unread`` are fields that the source's answers did not show, each with the number of carts.
+    ``refused`` says why no job was written, "" where that is in order; ``unchanged`` that the same job was there.
+    """
+
+    output: Path
+    carts: int
+    converted: int
+    lines: int
+    lossy: int
+    losses: Sequence[LossRow]
+    unread: Sequence[tuple[str, int]]
+    unmapped: Sequence[tuple[Product, int]]
+    stopped: int
+    refused: str = ""
+    unchanged: bool = False
+
+    @property
+    def report(self) -> Path:
+        """Where the loss report lies."""
+        return losses_path(self.output)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all carts converted, 1 some stopped, 2 refused."""
+        if self.refused:
+            return 2
+        return 1 if self.stopped else 0
+
+
+def write_map_template(carts: Path, template: Path) -> int:
+    """Write a map to fill in, with all products of the carts; returns how many there are."""
+    seen = Seen()
+    for _, cart in read_carts(carts):
+        for item in cart.items:
+            seen.see(item)
+    write_template(template, seen)
+    return len(seen.named)
+
+
+def convert(options: ConvertOptions, target: Entry) -> Converted:
+    """Write the job that makes the carts in the target account, and the loss report beside it.
+
+    Raises UsageError, or BadLines with all places, where carts file or map is wrong, or a value has no exact form in
+    the target; nothing is written then. A job that is there is replaced only if it is the same, or by force.
+    """
+    for output in (options.output, losses_path(options.output)):
+        keep_inputs(output, {"carts file": options.carts, "map": options.products})
+    products = read_map(options.products)
+    check_targets(products, target.adapter, target.currency)
+    with disk_trouble(options.output), _alone(options.output), contextlib.ExitStack() as stack:
+        job, report = (stack.enter_context(_fresh(place)) for place in (options.output, losses_path(options.output)))
+        work = _Work(options, target, products, job, LossReport(report), Seen(products))
+        with contextlib.closing(_Names()) as names:
+            for line, cart in read_carts(options.carts):
+                work.take(line, cart, names.first_line(cart, line))
+        if options.template is not None:
+            write_template(options.template, work.seen)
+        return work.finished()
+
+
+@dataclass(slots=True)
+class _Work:
+    """A conversion under way."""
+
+    options: ConvertOptions
+    target: Entry
+    products: ProductMap
+    job: IO[bytes]
+    report: LossReport
+    seen: Seen
+    carts: int = 0
+    converted: int = 0
+    lines: int = 0
+    used: set[int] = field(default_factory=set)
+    refusals: list[str] = field(default_factory=list)
+    refused: int = 0
+
+    def take(self, line: int, cart: Cart, earlier: int) -> None:
+        """Convert one cart; ``earlier`` is the line that has a cart of this name already, 0 for none."""
+        self.carts += 1
+        found = [self.seen.see(item) for item in cart.items]
+        rows = (self.products.find(item) for item in cart.items)
+        self.used.update(row.line for row in rows if row is not None)
+        conversion = convert_cart(cart, self.products, self.target.adapter, self.target.currency)
+        refusals = [f"{loss.field}: {loss.value} has no exact form: {loss.why}" for loss in conversion.refused]
+        if earlier:
+            refusals.append(f"id: cart {cart.id!r} is on line {earlier} already; a job has one cart of a name")
+        texts = [_job_line(self.target.name, cart, wanted) for wanted in conversion.wanted]
+        too_long = any(len(text) > LONGEST_LINE for text in texts)
+        stopped = conversion.stopped or ("a line of its job would be too long" if too_long else "")
+        if refusals:
+            self.refused += len(refusals)
+            self.refusals += [f"{self.options.carts}:{line}: {text}" for text in refusals][
+                : _SHOWN - len(self.refusals)
+            ]
+        elif stopped:
+            self.report.stopped(line, cart, stopped, conversion.losses, [found[index] for index in conversion.unmapped])
+        else:
+            self.converted += 1
+            self.lines += len(texts)
+            self.job.writelines(texts)
+            self.report.lost(line, cart, conversion.losses)
+
+    def finished(self) -> Converted:
+        """Put job and report in their places; raises UsageError where something forbids it."""
+        if self.refusals:
+            raise BadLines(self.refusals, max(self.refused, len(self.refusals)))
+        if not self.carts:
+            raise UsageError(f"carts file {self.options.carts} holds no carts")
+        if not self.options.allow_unused:
+            self._check_used()
+        output = self.options.output
+        self.job.flush()
+        self.report.file.flush()
+        why = self._why_not()
+        same = output.exists() and filecmp.cmp(self.job.name, output, shallow=False)
+        if not why and output.exists() and not same and not self.options.force:
+            raise UsageError(
+                f"{output} is there already and differs; remove it, choose another with -o, or give --force"
+            )
+        put_in_place(Path(self.report.file.name), losses_path(output))
+        if not why and not same and self.converted:
+            put_in_place(Path(self.job.name), output)
+        return Converted(
+            output=output,
+            carts=self.carts,
+            converted=self.converted,
+            lines=self.lines,
+            lossy=self.report.carts,
+            losses=self.report.table(),
+            unread=self.report.unread(),
+            unmapped=self.report.unmapped(),
+            stopped=self.carts - self.converted,
+            refused=why,
+            unchanged=same,
+        )
+
+    def _why_not(self) -> str:
+        lossy, stopped = self.report.carts, self.carts - self.converted
+        if self.options.strict and (lossy or stopped):
+            return f"--strict: {lossy:,} carts would lose something and {stopped:,} cannot be converted"
+        return ""
+
+    def _check_used(self) -> None:
+        unused = [(row.line, key) for key, row in self.products.rows.items() if row.line not in self.used]
+        if unused:
+            then = f"is in no cart of {self.options.carts}; mend the row, remove it, or give --allow-unused"
+            problems = [f"{self.products.path}:{line}: {_named(key)} {then}" for line, key in unused[:_SHOWN]]
+            raise BadLines(problems, len(unused))
+
+
+def _named(key: Key) -> str:
+    """What a row looks for, with the name of its column."""
+    match key:
+        case ("sku", sku):
+            return f"source_sku: {quoted(sku)}"
+        case ("ids", "", variant, _):
+            return f"source_variant: {quoted(variant)}"
+        case ("ids", product, "", options) if not options:
+            return f"source_product: {quoted(product)}, without a variant and options,"
+        case ("ids", product, variant, options):
+            return f"source_product: {quoted(product)}" + "".join(
+                f" {name} {quoted(text)}" for name, text in (("variant", variant), ("options", options)) if text
+            )
+        case _:
+            raise AssertionError(key)
+
+
+def _job_line(account: str, cart: Cart, wanted: Wanted) -> bytes:
+    line = {"op": wanted.kind.value, "account": account, "cart": cart.id}
+    named = line if wanted.item is None else {**line, "item": wanted.item}
+    return msgspec.json.encode({**named, "data": msgspec.Raw(wanted.data)}) + b"\n"
+
+
+@contextlib.contextmanager
+def _alone(output: Path) -> Iterator[None]:
+    """The output, held against others; raises UsageError naming the pid of the one that writes it."""
+    lock = Lock(Path(f"{output}.lock"))
+    try:
+        lock.acquire(f"the job {output}")
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _fresh(place: Path) -> Iterator[IO[bytes]]:
+    """A file beside ``place`` that is gone at the end, unless it was put there; one that a kill left is replaced."""
+    fresh = place.with_name(f".{place.name}.new")
+    file = fresh.open("wb")
+    try:
+        with file:
+            yield file
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+class _Names:
+    """The names of carts that came by, on the disk, since there may be millions."""
+
+    def __init__(self) -> None:
+        self._rows = sqlite3.connect("", isolation_level=None)  # a nameless file that SQLite removes
+        self._rows.execute("PRAGMA synchronous = OFF")
+        self._rows.execute("CREATE TABLE names (name TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
+        self._rows.execute("BEGIN")
+
+    def first_line(self, cart: Cart, line: int) -> int:
+        """The line of an earlier cart of the same id; 0 where this is the first."""
+        if self._rows.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (cart.id, line)).rowcount:
+            return 0
+        found: int = self._rows.execute("SELECT line FROM names WHERE name = ?", (cart.id,)).fetchone()[0]
+        return found
+
+    def close(self) -> None:
+        """Forget them."""
+        self._rows.close()

@@ -1,0 +1,195 @@
+"""Owns exporting a shop's carts into neutral ones; how shops are asked is reading.py's and listing.py's."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from batchcart.accounts.config import Entry, config_path, read_config
+from batchcart.migration.cart_reader import Answer, Reader, answers, ask_for, read
+from batchcart.migration.carts_file import cart_text, read_carts
+from batchcart.migration.item_history import Made
+from batchcart.migration.key_file import wanted
+from batchcart.migration.listing import check_filters, read_list, stored
+from batchcart.model.adapter import Filters
+from batchcart.model.cart import Cart, NoCart, Origin
+from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.platforms import platforms
+from batchcart.runs.context import Watch, journal_path
+from batchcart.runs.work_folder import fingerprint, finish, working_folder
+
+_CARTS, _UNREAD = "carts", "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What to export where: all carts, those that the filters leave, or those that a file names."""
+
+    account: str
+    output: Path
+    keys_from: Path | None = None
+    filters: Filters = field(default_factory=Filters)
+    reader: Reader = field(default_factory=Reader)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """How an export ended. ``unread`` carts are in no output but in a list of their own; ``bare`` ones lack items.
+
+    ``stopped`` says why it did not come to its end; then there is no output yet.
+    """
+
+    output: Path
+    carts: int = 0
+    items: int = 0
+    bare: int = 0
+    unread: int = 0
+    stopped: str = ""
+
+    @property
+    def unread_path(self) -> Path:
+        """Where the carts that could not be read are named."""
+        return self.output.with_name(f"{self.output.name.removesuffix('.jsonl')}.unread.jsonl")
+
+    @property
+    def exit_code(self) -> int:
+        """0 all carts, 1 some could not be read or lack their items, 3 stopped before the end."""
+        if self.stopped:
+            return 3
+        return 1 if self.unread or self.bare else 0
+
+
+def account_entry(config: Path | None, account: str) -> Entry:
+    """The account as the config has it; raises UsageError where there is none, or it lives only within one run."""
+    path = config_path(config)
+    entries = read_config(path, platforms())
+    if account not in entries:
+        where = path or "the config (there is no batchcart.toml; `batchcart init` writes one)"
+        raise UsageError(f"account {quoted(account)} is not in {where}; {suggestion(account, entries)}")
+    if entries[account].embedded:
+        raise UsageError(
+            f"account {account!r} lives only within one run, so its carts cannot be read afterwards; start "
+            "`batchcart sandbox` and use the accounts that it prints"
+        )
+    entries[account].read()  # secrets that cannot be read are told before anything is sent
+    return entries[account]
+
+
+async def export(options: ExportOptions, watch: Watch) -> Exported:
+    """Export the carts, or go on with it. Raises UsageError where nothing was read, Stopped where the disk is full."""
+    entry = account_entry(options.reader.config, options.account)
+    check_export(options, entry)
+    with working_folder(options.output, _task(options, entry), may_exist=False) as folder:
+        if not await (_listed if options.keys_from is None else _read)(folder, entry, options, watch):
+            return Exported(options.output, stopped=why_stopped(watch))
+        with contextlib.closing(Made()) as made:
+            exported = _write(folder, entry, options, made)
+        finish(folder, {_CARTS: exported.output, **({_UNREAD: exported.unread_path} if exported.unread else {})})
+        return exported
+
+
+def counted(output: Path) -> Exported:
+    """The figures of an export that is finished."""
+    exported = Exported(output)
+    carts = items = bare = 0
+    for _, cart in read_carts(output):
+        carts, items, bare = carts + 1, items + len(cart.items), bare + ("items" in cart.unread)
+    unread = 0
+    if exported.unread_path.exists():
+        with exported.unread_path.open("rb") as file:
+            unread = sum(1 for _ in file)
+    return Exported(output, carts, items, bare, unread)
+
+
+def check_export(options: ExportOptions, entry: Entry, keys_option: str = "--from") -> None:
+    """Raises UsageError where the options contradict one another, or the platform cannot be asked so.
+
+    ``keys_option`` is what the command calls the file that names the carts.
+    """
+    if options.keys_from is not None:
+        if options.filters != Filters():
+            raise UsageError(
+                f"{keys_option} names the carts; the filters are for listing all of a shop, so give one of both"
+            )
+        return
+    if entry.adapter.listing is None:
+        raise UsageError(
+            f"{entry.adapter.name} has no list of all carts; name them with {keys_option} FILE: keys, one a line, or "
+            "the result file of the run that made them"
+        )
+    check_filters(entry, entry.adapter.listing, options.filters)
+
+
+def _task(options: ExportOptions, entry: Entry) -> dict[str, str]:
+    task = {"account": entry.name, "platform": entry.adapter.name, "place": entry.place, **asdict(options.filters)}
+    return task | ({"--from file": fingerprint(options.keys_from)} if options.keys_from else {})
+
+
+async def _listed(folder: Path, entry: Entry, options: ExportOptions, watch: Watch) -> bool:
+    return await read_list(folder, entry, options.filters, options.reader, watch)
+
+
+async def _read(folder: Path, entry: Entry, options: ExportOptions, watch: Watch) -> bool:
+    assert options.keys_from is not None
+    ask_for(folder, entry, wanted(options.keys_from, entry))
+    summary = await read(folder, options.reader, watch)
+    return summary.exit_code != 3
+
+
+def why_stopped(watch: Watch) -> str:
+    """Why a run ended before its end: its accounts' reasons, or a signal."""
+    return "; ".join(lane.closed for lane in watch.lanes if lane.closed) or "by a signal"
+
+
+def _answers(folder: Path, entry: Entry, options: ExportOptions) -> Iterator[Answer]:
+    if options.keys_from is not None:
+        yield from answers(folder, entry)
+        return
+    listing = entry.adapter.listing
+    assert listing is not None
+    with stored(folder) as lines:
+        for key, rows in lines.carts():
+            yield Answer(key, (listing.joined(rows),))
+
+
+def _write(folder: Path, entry: Entry, options: ExportOptions, made: Made) -> Exported:
+    """Write the carts, and those that could not be read, into the working folder."""
+    if options.keys_from is not None and entry.adapter.with_items and journal_path(options.keys_from).exists():
+        # A job that is gone matters only if the shop shows no items, and then its carts say so.
+        with contextlib.suppress(UsageError):
+            made.learn(options.keys_from, entry)
+    carts = items = bare = unread = 0
+    with (folder / _CARTS).open("wb") as file, (folder / _UNREAD).open("wb") as unread_file:
+        for answer in _answers(folder, entry, options):
+            try:
+                found = neutral(entry, answer, made)
+            except NoCart as error:
+                unread += 1
+                line = {"account": entry.name, "cart_id": answer.cart_id, "why": str(error)}
+                unread_file.write(msgspec.json.encode(line) + b"\n")
+                continue
+            for cart in found:
+                file.write(cart_text(cart) + b"\n")
+                carts, items, bare = carts + 1, items + len(cart.items), bare + ("items" in cart.unread)
+    return Exported(options.output, carts, items, bare, unread)
+
+
+def neutral(entry: Entry, answer: Answer, made: Made | None = None) -> tuple[Cart, ...]:
+    """What the shop's answer means; items that it does not show come from the run that ``made`` them.
+
+    Raises NoCart where there is no cart in it.
+    """
+    if answer.why:
+        raise NoCart(answer.why)
+    adapter = entry.adapter
+    origin = Origin(entry.name, entry.currency, answer.cart_id)
+    carts = adapter.means(origin, answer.bodies)
+    if made is None or adapter.with_items is None or not any("items" in cart.unread for cart in carts):
+        return carts
+    items = made.items(answer.cart_id)
+    if items is None:
+        return carts
+    put_in = adapter.with_items
+    return adapter.means(origin, tuple(put_in(body, items) for body in answer.bodies))

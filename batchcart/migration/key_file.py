@@ -1,0 +1,105 @@
+"""Owns the file that names the carts to read: keys one a line, or the result file of a run; it reads no shop."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from batchcart.accounts.config import Entry
+from batchcart.jobs.checks import check_operation
+from batchcart.model.errors import BadLines, UsageError
+from batchcart.model.operation import Kind, Operation
+
+_MOST_LISTED = 1000
+_LONGEST = 1 << 24
+"""Bytes of a line up to which it is looked at: result lines hold answers."""
+
+
+class _Named(msgspec.Struct):
+    """What a result line says about the cart it names; lines of other kinds leave all but the key out."""
+
+    cart_id: str | int | None = None
+    account: str | None = None
+    op: str = ""
+    status: str = "ok"
+
+
+_named = msgspec.json.Decoder(_Named).decode
+
+
+@dataclass(slots=True)
+class _Bad:
+    problems: list[str] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, problem: str) -> None:
+        self.total += 1
+        if self.total <= _MOST_LISTED:
+            self.problems.append(problem)
+
+
+def wanted(path: Path, entry: Entry) -> Iterator[str]:
+    """The keys of the account's carts that the file names, each once, in order of first appearance.
+
+    Of a result file these are the carts that its run knew in the end: neither those it deleted nor those of other
+    accounts. The keys are kept on disk, so a file may name any number. Raises BadLines with every line that names no
+    cart of this platform, and UsageError where there is none at all.
+    """
+    with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE wanted (key TEXT PRIMARY KEY, place INTEGER NOT NULL)")
+        connection.execute("BEGIN")
+        bad = _Bad()
+        for number, text in _lines(path):
+            try:
+                _take(connection, number, text, entry)
+            except ValueError as error:
+                bad.add(f"{path}:{number}: {error}")
+        if bad.total:
+            raise BadLines(bad.problems, bad.total)
+        keys = connection.execute("SELECT key FROM wanted ORDER BY place")
+        first = next(keys, None)
+        if first is None:
+            raise UsageError(f"{path}: it names no cart of account {entry.name!r}; nothing was read")
+        yield first[0]
+        yield from (key for (key,) in keys)
+
+
+def _take(connection: sqlite3.Connection, number: int, text: bytes, entry: Entry) -> None:
+    if not text.startswith(b"{"):
+        key = text.decode()
+    else:
+        found = _read(text)
+        if found.account not in {None, entry.name} or found.cart_id is None:
+            return
+        key = str(found.cart_id)
+        if found.op == Kind.CART_DELETE.value and found.status == "ok":
+            connection.execute("DELETE FROM wanted WHERE key = ?", (key,))
+            return
+    view = entry.adapter.cells[Kind.CART_GET].views[:1]
+    operation = Operation(number, Kind.CART_GET, entry.name, cart_id=key, view=view[0] if view else None)
+    if problems := check_operation(operation, entry.adapter):
+        raise ValueError("; ".join(problems))
+    connection.execute("INSERT OR IGNORE INTO wanted VALUES (?, ?)", (key, number))
+
+
+def _read(text: bytes) -> _Named:
+    try:
+        return _named(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"not a result line: {error}") from None
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST), b""), 1):
+                text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
+                if text:
+                    yield number, text
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None

@@ -1,0 +1,75 @@
+"""Owns the loss report: what carts lose on their way, per cart in a file and per field in a table."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from batchcart.migration.product_map_template import Product
+from batchcart.model.cart import Cart, Loss
+
+_NUMBER = re.compile(r"\[[0-9]+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class LossRow:
+    """A line of the table: a field, why it is not carried, and in how many carts."""
+
+    field: str
+    why: str
+    carts: int
+
+
+@dataclass(slots=True)
+class LossReport:
+    """The report under way: ``file`` takes a line for each cart that loses something or is stopped."""
+
+    file: IO[bytes]
+    carts: int = 0
+    _unread: Counter[str] = field(default_factory=Counter)
+    _fields: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _unmapped: Counter[Product] = field(default_factory=Counter)
+
+    def lost(self, line: int, cart: Cart, losses: Sequence[Loss]) -> None:
+        """Note what a converted cart loses, and what of it nobody knows."""
+        self._unread.update(cart.unread)
+        if losses:
+            self.carts += 1
+            self._count(losses)
+            self._write(line, cart, "converted", losses)
+
+    def stopped(self, line: int, cart: Cart, why: str, losses: Sequence[Loss], unmapped: Sequence[Product]) -> None:
+        """Note that a cart is not converted at all."""
+        self._unmapped.update(set(unmapped))
+        products = [dict(zip(("product", "variant", "options", "sku"), one, strict=True)) for one in unmapped]
+        told = [{name: text for name, text in product.items() if text} for product in products]
+        self._write(line, cart, "stopped", losses, why=why, **({"unmapped": told} if told else {}))
+
+    def table(self) -> list[LossRow]:
+        """What is not carried, the most frequent first."""
+        found = sorted(self._fields.items(), key=lambda each: (-each[1], each[0]))
+        return [LossRow(name, why, count) for (name, why), count in found]
+
+    def unread(self) -> list[tuple[str, int]]:
+        """The fields that sources did not show, each with the number of converted carts."""
+        return sorted(self._unread.items())
+
+    def unmapped(self) -> list[tuple[Product, int]]:
+        """The products that the map lacks, each with the number of carts it stops, the most frequent first."""
+        return sorted(self._unmapped.items(), key=lambda each: (-each[1], each[0]))
+
+    def _count(self, losses: Sequence[Loss]) -> None:
+        self._fields.update({(_NUMBER.sub("[]", loss.field), _NUMBER.sub("[]", loss.why)) for loss in losses})
+
+    def _write(self, line: int, cart: Cart, status: str, losses: Sequence[Loss], **more: Any) -> None:
+        entry = {"line": line, "account": cart.account, "cart": cart.id, "status": status, **more, "losses": losses}
+        self.file.write(msgspec.json.encode(entry) + b"\n")
+
+
+def losses_path(job: Path) -> Path:
+    """Where the loss report of a job lies: beside it."""
+    return job.with_name(f"{job.name.removesuffix('.jsonl')}.losses.jsonl")

@@ -1,0 +1,234 @@
+"""Owns the product map: which of the target's products stands for which of the source's; it does not know carts files.
+
+A CSV file in UTF-8, with or without a byte-order mark, its cells parted by commas or semicolons.
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec import structs
+
+from batchcart.model.adapter import Adapter
+from batchcart.model.cart import Cart, Item, Loss, Option
+from batchcart.model.errors import BadLines, UsageError, quoted, suggestion
+from batchcart.model.validation import problems
+
+COLUMNS = (
+    "source_product",
+    "source_variant",
+    "source_options",
+    "source_sku",
+    "source_name",
+    "target_product",
+    "target_variant",
+    "target_options",
+)
+"""The columns in the template's order; source_name is only for the reader."""
+
+_SHOWN = 20
+_OPTION = re.compile(r"\s*([^:=|\s]+):([^:=|\s]+?)\s*(?:=(.*))?")
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A row of the map: its line in the file, and what stands for the source's product.
+
+    ``for_options`` are the item's options that it looks for; ``options`` stand for them in the same order.
+    """
+
+    line: int
+    product: str = ""
+    variant: str = ""
+    options: tuple[Option, ...] = ()
+    for_options: tuple[Option, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether the row is one that nobody has filled in yet."""
+        return not (self.product or self.variant or self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductMap:
+    """The rows by what they look for: product, variant and options together, a variant alone, or an SKU alone."""
+
+    path: Path
+    rows: Mapping[Key, Mapped]
+
+    def find(self, item: Item) -> Mapped | None:
+        """The row for an item: by its ids with its options, by its ids, by its variant alone, then by its SKU."""
+        options = options_key(item.options)
+        for key in (
+            ("ids", item.product, item.variant, options),
+            ("ids", item.product, item.variant, ""),
+            ("ids", "", item.variant, "") if item.variant else (),
+            ("sku", item.sku) if item.sku else (),
+        ):
+            if key in self.rows:
+                return self.rows[key]
+        return None
+
+
+def mapped(item: Item, row: Mapped, index: int) -> tuple[Item, list[Loss]]:
+    """The item as the target's product, and what of its options the row has nothing for.
+
+    Options are keys of the source shop, so only the map brings new ones; a text that goes with one goes along.
+    """
+    path, options, losses = f"items[{index}].options", list(row.options), []
+    order = [(option.set, option.id) for option in row.for_options]
+    for option in item.options:
+        place = order.index((option.set, option.id)) if row.for_options else 0
+        if not row.for_options:
+            losses.append(Loss(path, option_text(option), "the product map names no option for it"))
+        elif option.value and place < len(options):
+            options[place] = structs.replace(options[place], value=options[place].value or option.value)
+        elif option.value:
+            losses.append(Loss(path, option_text(option), "the product map has no option to take its text"))
+        if row.for_options:
+            order[place] = "", ""  # one option may be chosen twice
+    return structs.replace(item, product=row.product, variant=row.variant, options=tuple(options)), losses
+
+
+def option_text(option: Option) -> str:
+    """An option as the map's columns write it."""
+    return f"{option.set}:{option.id}" + (f"={option.value}" if option.value else "")
+
+
+def read_map(path: Path) -> ProductMap:
+    """The map at ``path``; raises UsageError, or BadLines with every row that is wrong."""
+    rows: dict[Key, Mapped] = {}
+    found: list[str] = []
+    for line, cells in _rows(path):
+        try:
+            key, row = _key(cells), _row(line, cells)
+        except ValueError as error:
+            found.append(f"{path}:{line}: {error}")
+            continue
+        if key in rows:
+            said = next(name for name in COLUMNS if cells.get(name))
+            found.append(f"{path}:{line}: {said}: {quoted(cells[said])} is mapped on line {rows[key].line} already")
+        else:
+            rows[key] = row
+    if found:
+        raise BadLines(found[:_SHOWN], len(found))
+    return ProductMap(path, rows)
+
+
+def options_key(options: Sequence[Option]) -> str:
+    """What tells a choice of options from another: the ids, whatever their order."""
+    return " | ".join(sorted(f"{option.set}:{option.id}" for option in options))
+
+
+def check_targets(products: ProductMap, adapter: Adapter, currency: str | None) -> None:
+    """Raises BadLines where a row names what the target's field tables do not take, such as letters for a number."""
+    found = []
+    for row in products.rows.values():
+        if row.empty or not (wrong := _wrong_target(row, adapter, currency)):
+            continue
+        column, why = wrong
+        found.append(f"{products.path}:{row.line}: {column}: {why}")
+    if found:
+        raise BadLines(found[:_SHOWN], len(found))
+
+
+def _wrong_target(row: Mapped, adapter: Adapter, currency: str | None) -> tuple[str, str] | None:
+    if not (why := _refused(row, adapter, currency)):
+        return None
+    for column, mended in (
+        ("target_product", Mapped(row.line, "1", row.variant, row.options)),
+        ("target_variant", Mapped(row.line, row.product, "1", row.options)),
+        ("target_variant", Mapped(row.line, row.product, "", row.options)),
+        ("target_options", Mapped(row.line, row.product, row.variant)),
+    ):
+        if not _refused(mended, adapter, currency):
+            return column, why.partition(": ")[2]
+    return "target_product", why
+
+
+def _refused(row: Mapped, adapter: Adapter, currency: str | None) -> str:
+    item = Item(quantity="1", product=row.product, variant=row.variant, options=row.options)
+    cart = Cart(version=1, account="a", platform="a", id="a", items=(item,))
+    making = adapter.makes(cart, currency)
+    for loss in making.losses:
+        return f"{loss.field}: {loss.why}, found {quoted(loss.value)}"
+    for wanted in making.wanted:
+        table = adapter.cells[wanted.kind].data
+        for problem in problems(wanted.data, table, "data") if table else []:
+            return problem
+    return ""
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows under the header with their lines; raises UsageError where the file is no such table."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            first = file.readline()
+            file.seek(0)
+            reader = csv.reader(file, delimiter=";" if first.count(";") > first.count(",") else ",", strict=True)
+            header = _header(path, next(reader, []))
+            line = reader.line_num
+            for cells in reader:
+                began, line = line + 1, reader.line_num
+                if any(cell.strip() for cell in cells):
+                    if len(cells) > len(header):
+                        raise UsageError(f"{path}:{began}: {len(cells)} cells, but the header has {len(header)}")
+                    yield began, dict(zip(header, (cell.strip() for cell in cells), strict=False))
+    except FileNotFoundError:
+        raise UsageError(f"product map {path} does not exist; --map-template {path} writes one to fill in") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"product map {path} is not UTF-8 at byte {error.start + 1}; save it as CSV UTF-8") from None
+    except csv.Error as error:
+        raise UsageError(f"product map {path} is not CSV: {error}") from None
+    except OSError as error:
+        raise UsageError(f"product map {path} cannot be read: {error.strerror}") from None
+
+
+def _header(path: Path, cells: Sequence[str]) -> list[str]:
+    header = [cell.strip() for cell in cells]
+    for place, name in enumerate(header):
+        if name not in COLUMNS:
+            raise UsageError(f"{path}:1: {quoted(name)} is no column of a product map; {suggestion(name, COLUMNS)}")
+        if name in header[:place]:
+            raise UsageError(f"{path}:1: the column {name} is there twice")
+    for prefix in ("source", "target"):
+        keys = [name for name in COLUMNS if name.startswith(prefix) and not name.endswith(("options", "name"))]
+        if not set(keys) & set(header):
+            raise UsageError(f"{path}:1: the header has none of {', '.join(keys)}")
+    return header
+
+
+def _key(cells: Mapping[str, str]) -> Key:
+    product, variant, sku = (cells.get(f"source_{name}", "") for name in ("product", "variant", "sku"))
+    if product or variant:
+        return "ids", product, variant, options_key(_options(cells, "source_options"))
+    if sku:
+        return "sku", sku
+    raise ValueError("source_product: missing; a row names source_product, source_variant or source_sku")
+
+
+def _row(line: int, cells: Mapping[str, str]) -> Mapped:
+    return Mapped(
+        line,
+        cells.get("target_product", ""),
+        cells.get("target_variant", ""),
+        _options(cells, "target_options"),
+        for_options=_options(cells, "source_options"),
+    )
+
+
+def _options(cells: Mapping[str, str], column: str) -> tuple[Option, ...]:
+    text = cells.get(column, "")
+    options = []
+    for part in text.split("|") if text else []:
+        match = _OPTION.fullmatch(part)
+        if match is None:
+            raise ValueError(
+                f"{column}: expected SET:ID or SET:ID=TEXT, several parted by |, found {quoted(part.strip())}"
+            )
+        options.append(Option(set=match[1], id=match[2], value=(match[3] or "").strip()))
+    return tuple(options)

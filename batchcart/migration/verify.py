@@ -1,0 +1,175 @@
+"""Owns proving a migration: every new cart is read back and compared with its source; reading itself is reading.py's.
+
+Both sides are compared as the target should have them: products mapped, and without what it was known not to carry.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from batchcart.accounts.config import Entry
+from batchcart.migration.cart_reader import Answer, Reader, answers, ask_for, read
+from batchcart.migration.carts_file import read_carts
+from batchcart.migration.compare import Comparison, Difference, Hidden, Status, compared
+from batchcart.migration.convert_cart import convert_cart
+from batchcart.migration.created_carts import Targets, targets
+from batchcart.migration.export import account_entry, neutral, why_stopped
+from batchcart.migration.product_map import ProductMap, read_map
+from batchcart.model.cart import Cart, NoCart
+from batchcart.model.errors import UsageError, quoted
+from batchcart.runs.context import Watch
+from batchcart.runs.work_folder import fingerprint, finish, keep_inputs, working_folder
+
+_PARITY = "parity"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """What to verify: the carts file, the results of the job made from it, the product map it was made with."""
+
+    carts: Path
+    results: Path
+    product_map: Path
+    output: Path | None = None
+    reader: Reader = field(default_factory=Reader)
+
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """The files that are read, by their names."""
+        return {"carts file": self.carts, "result file": self.results, "map": self.product_map}
+
+    @property
+    def parity(self) -> Path:
+        """Where the report goes: as given, or the results' name with `.parity.jsonl` in the current folder."""
+        name = self.results.name.removesuffix(".jsonl").removesuffix(".results")
+        return self.output or Path(f"{name}.parity.jsonl")
+
+
+class Parity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the parity report: what became of one source cart."""
+
+    cart: str
+    account: str
+    status: Status
+    cart_id: str | None = None
+    why: str = ""
+    different: list[Difference] = []
+    not_carried: list[Hidden] = []
+    not_shown: list[Hidden] = []
+
+
+@dataclass(slots=True)
+class Verified:
+    """How a verification ended: carts by status, and fields by what became of them; ``stopped``: before its end."""
+
+    output: Path
+    carts: Counter[Status] = field(default_factory=Counter)
+    different: Counter[str] = field(default_factory=Counter)
+    not_carried: Counter[str] = field(default_factory=Counter)
+    not_shown: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing differs, 1 something does or cannot be read, 3 stopped before the end."""
+        if self.stopped:
+            return 3
+        return 0 if self.carts.total() == self.carts["equal"] else 1
+
+    def count(self, line: Parity) -> None:
+        """Count one cart in."""
+        self.carts[line.status] += 1
+        for counter, found in (
+            (self.different, line.different),
+            (self.not_carried, line.not_carried),
+            (self.not_shown, line.not_shown),
+        ):
+            counter.update({_plain(one.field) for one in found})
+
+
+async def verify(options: VerifyOptions, watch: Watch) -> Verified:
+    """Read every new cart back and compare, or go on with it.
+
+    Raises UsageError where the files do not belong together: nothing was read then.
+    """
+    keep_inputs(options.parity, options.inputs)
+    products = read_map(options.product_map)
+    with targets(options.results) as found:
+        entry = account_entry(options.reader.config, found.account)
+        found.check(_names(options, products, entry, found), options.carts)
+        with working_folder(options.parity, _task(options, entry), may_exist=True) as folder:
+            keys = (key for _, cart in read_carts(options.carts) if (key := found.of(cart.id).key))
+            if ask_for(folder, entry, keys) and (await read(folder, options.reader, watch)).exit_code == 3:
+                return Verified(options.parity, stopped=why_stopped(watch))
+            verified = Verified(options.parity)
+            with (folder / _PARITY).open("wb") as file:
+                for line in _lines(folder, entry, options.carts, products, found):
+                    verified.count(line)
+                    file.write(msgspec.json.encode(line) + b"\n")
+            finish(folder, {_PARITY: options.parity})
+            return verified
+
+
+def _names(options: VerifyOptions, products: ProductMap, entry: Entry, found: Targets) -> Iterator[str]:
+    """The names of all carts; raises UsageError where one was made that this map would have stopped."""
+    for number, cart in read_carts(options.carts):
+        stopped = convert_cart(cart, products, entry.adapter, entry.currency).stopped
+        if stopped and found.of(cart.id).key is not None:
+            raise UsageError(
+                f"{options.carts}:{number}: cart {quoted(cart.id)} was made, although {stopped}; is {products.path} "
+                "the map that its job was made with?"
+            )
+        yield cart.id
+
+
+def _task(options: VerifyOptions, entry: Entry) -> dict[str, str]:
+    return {"account": entry.place, **{name: fingerprint(path) for name, path in options.inputs.items()}}
+
+
+def _lines(folder: Path, entry: Entry, carts: Path, products: ProductMap, found: Targets) -> Iterator[Parity]:
+    read_back = answers(folder, entry)
+    for _, cart in read_carts(carts):
+        made = found.of(cart.id)
+        if made.key is None:
+            conversion = convert_cart(cart, products, entry.adapter, entry.currency)
+            status: Status = "cannot be read" if made.doubtful else "missing"
+            yield Parity(cart.id, entry.name, status, why=conversion.stopped or made.why)
+        else:
+            yield _parity(cart, next(read_back), entry, products)
+
+
+def _parity(cart: Cart, answer: Answer, entry: Entry, products: ProductMap) -> Parity:
+    try:
+        read_back = neutral(entry, answer)[0]
+    except NoCart as error:
+        status: Status = "missing" if answer.gone or not answer.why else "cannot be read"
+        return Parity(cart.id, entry.name, status, answer.cart_id, str(error))
+    conversion = convert_cart(cart, products, entry.adapter, entry.currency)
+    comparison = compared(conversion.held, read_back, entry.adapter.unshown)
+    not_carried = [Hidden(loss.field, loss.value, loss.why) for loss in conversion.losses]
+    status, why = _judged(comparison, read_back, entry.adapter.unshown)
+    return Parity(
+        cart.id,
+        entry.name,
+        status,
+        answer.cart_id,
+        why,
+        list(comparison.different),
+        not_carried,
+        list(comparison.hidden),
+    )
+
+
+def _judged(comparison: Comparison, read_back: Cart, unshown: Mapping[str, str]) -> tuple[Status, str]:
+    why = unshown.get("items", "") if "items" in read_back.unread else ""
+    if comparison.different:
+        return "different", why
+    return ("cannot be read" if why else "equal"), why
+
+
+def _plain(path: str) -> str:
+    """The field's name without the number of its item, so that equal fields count together."""
+    return "".join(part.partition("]")[2] if index else part for index, part in enumerate(path.split("[")))

@@ -1,0 +1,1 @@
+"""Owns the words that all packages share; it imports nothing of ours."""

@@ -1,0 +1,202 @@
+"""Owns the seam between engine and platform: a platform is a record of pure functions and knows no I/O."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import msgspec
+
+from batchcart.model.cart import Cart, Making, Origin
+from batchcart.model.http import Exchange, Past, Request, Response
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.outcome import Busy, Denied, Failing, Step
+
+
+class SecretReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a secret stands: the environment variable ``env``, or the first line of ``file``."""
+
+    env: str | None = None
+    file: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.env is None) == (self.file is None):
+            raise ValueError('a secret is a string, { env = "NAME" } or { file = "PATH" }')
+
+
+SecretText = str | SecretReference
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Credentials:
+    """An account's own settings with the secrets read; its repr shows none of them. A value is equal to itself only."""
+
+    values: Mapping[str, str]
+    secret_names: frozenset[str] = frozenset()
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+    def get(self, name: str) -> str:
+        """The setting, or "" where the account has none."""
+        return self.values.get(name, "")
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be seen."""
+        return tuple(self.values[name] for name in self.secret_names if self.values.get(name))
+
+    def renewed(self, fresh: Mapping[str, str]) -> "Credentials":
+        """The same account with a fresh set of tokens."""
+        return Credentials({**self.values, **fresh}, self.secret_names | frozenset(fresh))
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the engine has learnt about a cart before an operation on it begins.
+
+    ``new_key`` is the key that a cart without one gets where the client may choose it: the same in every try of one
+    run.
+    ``items`` maps the job's item names to the platform's ids; ``facts`` is the adapter's own memory.
+    """
+
+    cart_id: str | None
+    new_key: str
+    items: Mapping[str, str] = {}
+    facts: Mapping[str, str] = {}
+
+
+NEW_CART = {"lines": "known"}
+"""The facts about a cart that this run made and put nothing into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One operation on one platform: the fields it takes and what is said to the shop.
+
+    ``repeatable`` says that the write may be sent again without a look at the shop, since it is absolute.
+    """
+
+    build: Callable[[Operation, Known], Request]
+    interpret: Callable[[Operation, Known, Past], Step]
+    recover: Callable[[Operation, Known, Past], Step]
+    data: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] | None = None
+    data_required: bool = True
+    repeatable: bool = True
+    views: tuple[str, ...] = ()
+    note: str = ""
+
+    def firsts(self, operation: Operation, known: Known) -> Iterator[Request]:
+        """What the operation may have begun with in an earlier start, which may have known more of the cart's lines."""
+        yield self.build(operation, known)
+        yield self.build(operation, msgspec.structs.replace(known, facts=NEW_CART))
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """How an expiring token is renewed: ``ask`` builds the request, ``read`` finds the fresh settings in its answer."""
+
+    ask: Callable[[Credentials], Request]
+    read: Callable[[Response], Mapping[str, str] | None]
+    needs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which lines a list of all carts shows; "" does not filter. Times are the shop's own clock, without a zone."""
+
+    since_id: str = ""
+    created_after: str = ""
+    created_before: str = ""
+    cart_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLine:
+    """One row of a list of all carts: its number, the key of its cart, and its JSON as the shop wrote it."""
+
+    id: int
+    cart: str
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How a shop lists all its carts, line by line: ``query`` is that of a ``cart.list`` for one page.
+
+    It is asked for lines with ids above a number, and for a page of those from 1 on. ``lines`` reads the answer; it
+    raises NoCart where that is no list. ``joined`` puts one cart's rows into the form of a ``cart.get``.
+    """
+
+    query: Callable[[Filters, int, int], bytes]
+    lines: Callable[[bytes], list[ListedLine]]
+    joined: Callable[[Sequence[bytes]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one read shows: how many each line holds, and the cart's own fields as `cart.update` names them, in JSON.
+
+    Lines have the keys that facts about lines have; ``lines`` is None where the read does not show them.
+    """
+
+    lines: Mapping[str, Decimal] | None = None
+    fields: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How a cart is compared with what was known of it before.
+
+    ``shown`` reads the body of a `cart.get` in its plain view, or of an `item.get`; ``gone`` says whether an answer to
+    one means that there is nothing of that key. ``quantity`` is the field in which adds and updates say how many.
+    ``spreads`` says whether a discount set with this data goes onto all lines of the cart.
+    """
+
+    shown: Callable[[bytes], Shown]
+    gone: Callable[[Response], bool]
+    quantity: str
+    spreads: Callable[[bytes], bool] = lambda _data: False
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A platform as a value.
+
+    ``settings`` is the type of an account's own config keys; ``address`` gives the base address from them.
+    ``chosen_key`` is the field in which the client names a cart, with ``key_length``, its greatest length;
+    None where the shop makes the key. ``trouble`` says whether an answer means that shop or credentials fail.
+    ``ping`` is a read that changes nothing and shows that the shop is up. ``sample`` holds own config keys as an
+    example; the built-in sandbox account uses them. ``ways`` are the kinds of credentials by name, the usual one
+    first, each with the own config keys that it takes.
+
+    ``means`` turns the bodies of ``cart.get`` (all views or pages that were read of it) into neutral carts; it raises
+    NoCart where they show none. ``makes`` says how a cart, whose products are already the target's, is made in a shop
+    of the given currency. ``currency`` is what the platform's shops count in unless an account says otherwise, None
+    where that is not known. ``fills`` names the neutral fields that this platform's answers may fill, ``unshown`` those
+    that it may hold and an answer may not show, each with the reason. ``listing`` is there where a shop can be asked
+    for all its carts. ``with_items`` puts items, each as its id and the ``data`` that added it, into the body of a
+    ``cart.get`` that shows none.
+    """
+
+    name: str
+    settings: type[msgspec.Struct]
+    address: Callable[[Mapping[str, str]], str]
+    limits: tuple[str, ...]
+    cells: Mapping[Kind, Cell]
+    sign: Callable[[Request, Credentials, float, str], Request]
+    trouble: Callable[[Exchange], Busy | Failing | Denied | None]
+    ping: Request
+    sample: Mapping[str, str]
+    ways: Mapping[str, tuple[str, ...]]
+    means: Callable[[Origin, Sequence[bytes]], tuple[Cart, ...]]
+    makes: Callable[[Cart, str | None], Making]
+    looking: Looking
+    fills: tuple[str, ...]
+    currency: str | None = None
+    unshown: Mapping[str, str] = field(default_factory=dict)
+    listing: Listing | None = None
+    with_items: Callable[[bytes, Sequence[tuple[str, bytes]]], bytes] | None = None
+    renewal: Renewal | None = None
+    chosen_key: str | None = None
+    key_length: int = 200
+    item_needs_cart: bool = True
+    create_adds_item: bool = False

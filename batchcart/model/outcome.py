@@ -1,0 +1,110 @@
+"""Owns how an operation can end, and the answers that are not endings; it does not know how they come about."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from batchcart.model.http import Request
+
+
+class Status(StrEnum):
+    """The endings of a job line, as the result file names them."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    IN_DOUBT = "in_doubt"
+
+
+class Reason(StrEnum):
+    """``error.kind`` of a result line."""
+
+    REJECTED = "rejected"
+    THROTTLED = "throttled"
+    NETWORK = "network"
+    PLATFORM = "platform"
+    DEPENDENCY = "dependency"
+    UNKNOWN = "unknown"
+
+
+Facts = Mapping[str, str | None]
+"""What an adapter wants to remember about a cart for its later operations; None forgets."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """It happened. ``names`` are the platform's own words (OrderKey …); ``body`` is the JSON text of a read."""
+
+    cart_id: str | None = None
+    item_id: str | None = None
+    names: Mapping[str, str] = {}
+    body: bytes = b""
+    facts: Facts = {}
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """It did not happen, and asking again would not help."""
+
+    reason: Reason
+    message: str
+    body: str = ""
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """Nobody can say whether it happened; ``evidence`` says what was sent, when, and what came back."""
+
+    evidence: str
+    facts: Facts = {}
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """It was not tried, because the operation on ``line`` did not bring what it needs."""
+
+    line: int
+    message: str
+
+
+Outcome = Done | Refused | Unknown | Skipped
+
+
+class Busy(msgspec.Struct, frozen=True):
+    """The platform did nothing and asks to come back later; ``retry_after`` is its header as written."""
+
+    message: str
+    retry_after: str = ""
+
+
+class Failing(msgspec.Struct, frozen=True):
+    """The platform is in trouble; ``then`` is what to say once it may be better.
+
+    ``slow`` means that something behind it may still be working on the request; ``retry_after`` is its header as
+    written.
+    """
+
+    message: str
+    then: Request
+    slow: bool = False
+    retry_after: str = ""
+
+
+class Foreign(msgspec.Struct, frozen=True):
+    """What answered is not the platform: a web page, a redirect, an error in no documented form.
+
+    ``then`` is what to say if the platform is there after all, or the ending where nothing can be said; ``void`` means
+    that nothing was done here, so that a write may be said again.
+    """
+
+    message: str
+    then: Request | Refused | Unknown
+    void: bool = False
+
+
+class Denied(msgspec.Struct, frozen=True):
+    """The credentials were refused and nothing was done; ``final`` means that renewing them cannot help."""
+
+    message: str
+    final: bool = False
+
+
+Step = Request | Busy | Failing | Foreign | Denied | Done | Refused | Unknown
+"""What an adapter says next: something to send, something to wait for, or an ending."""

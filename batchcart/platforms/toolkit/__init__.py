@@ -1,0 +1,1 @@
+"""Owns what adapters have in common; it knows no platform's words."""

@@ -1,0 +1,157 @@
+"""Owns telling from a cart's lines whether a lost add happened; it does not know how a platform shows lines.
+
+Facts about lines are kept per cart as ``line:KEY`` → ``PRODUCT QUANTITY``, with ``lines`` = "known" once every line of
+the cart is among them, or "hidden" once a read has shown that the shop does not show them. A quantity that is none is
+NaN: it equals nothing, so nothing is concluded from it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Context, Decimal
+
+import msgspec
+
+from batchcart.model.outcome import Facts
+from batchcart.platforms.toolkit.lenient_json import text_of
+
+_PREFIX = "line:"
+_LINES = "lines"
+_AMOUNT = re.compile(r"[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
+_exact = Context(prec=4000)
+_NONE = Decimal("NaN")
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a cart: what is bought, and how many."""
+
+    product: str
+    quantity: Decimal
+
+
+Lines = Mapping[str, Line]
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The add happened; it made or raised the line ``key``."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotAdded:
+    """The add did not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The lines fit neither case."""
+
+    why: str
+
+
+def compare(before: Lines, now: Lines, wanted: Line) -> Added | NotAdded | Unclear:
+    """Whether ``wanted`` was added between ``before`` and ``now``, as a line of its own or into an equal one."""
+    if before and not now:
+        return Unclear("the cart holds nothing now: what took its lines away may have taken this one too")
+    fresh = [key for key, line in now.items() if key not in before and line.product == wanted.product]
+    changed = [
+        key
+        for key, line in before.items()
+        if line.product == wanted.product and (key not in now or now[key].quantity != line.quantity)
+    ]
+    match fresh, changed:
+        case [], []:
+            return NotAdded()
+        case [key], [] if now[key].quantity == wanted.quantity:
+            return Added(key)
+        case [], [key] if key in now and now[key].quantity == raised(before[key], wanted).quantity:
+            return Added(key)
+        case _:
+            held, holds = _total(before, wanted.product), _total(now, wanted.product)
+            return Unclear(f"the cart then held {holds} of {wanted.product}, and {held} before: not what one add makes")
+
+
+def raised(line: Line | None, wanted: Line) -> Line:
+    """The line after an add; None where there was none."""
+    return wanted if line is None else Line(line.product, _exact.add(line.quantity, wanted.quantity))
+
+
+def known_lines(facts: Mapping[str, str]) -> Lines | None:
+    """The lines as remembered; None where some may be missing."""
+    return {key: line for key, line in told(facts).items() if line is not None} if all_known(facts) else None
+
+
+def told(facts: Facts) -> Mapping[str, Line | None]:
+    """The lines that facts tell of; None: the line is gone."""
+    lines = {}
+    for key, text in facts.items():
+        if key.startswith(_PREFIX):
+            product, _, quantity = (text or "").rpartition(" ")
+            lines[key.removeprefix(_PREFIX)] = None if text is None else Line(product, Decimal(quantity))
+    return lines
+
+
+def all_known(facts: Facts) -> bool:
+    """Whether every line of the cart is remembered."""
+    return facts.get(_LINES) == "known"
+
+
+def looked_at(facts: Mapping[str, str]) -> bool:
+    """Whether the cart was read, or made by this run, so that a look before the first add is not needed."""
+    return _LINES in facts
+
+
+def remember(lines: Lines) -> Facts:
+    """Facts that say: these lines are in the cart."""
+    return {f"{_PREFIX}{key}": f"{line.product} {line.quantity}" for key, line in lines.items()}
+
+
+def remember_all(lines: Lines, facts: Mapping[str, str]) -> Facts:
+    """Facts that say: these lines and no others are in the cart."""
+    gone = {key: None for key in facts if key.startswith(_PREFIX)}
+    return {**gone, **remember(lines), _LINES: "known"}
+
+
+def hidden() -> Facts:
+    """Facts that say: the shop does not show this cart's lines."""
+    return {_LINES: "hidden"}
+
+
+def forget(key: str) -> Facts:
+    """Facts that say: this line is gone."""
+    return {f"{_PREFIX}{key}": None}
+
+
+def requantified(key: str, quantity: Decimal, facts: Mapping[str, str]) -> Facts:
+    """Facts that say: this line now holds ``quantity``, if it was known at all."""
+    text = facts.get(f"{_PREFIX}{key}")
+    if text is None:
+        return {}
+    return {f"{_PREFIX}{key}": f"{text.rpartition(' ')[0]} {quantity}"}
+
+
+def distrust() -> Facts:
+    """Facts that say: look at the cart before the next add."""
+    return {_LINES: None}
+
+
+def amount(value: object) -> Decimal:
+    """A quantity as jobs and shops write it, number or text; NaN where it is neither."""
+    text = text_of(value)
+    return Decimal(text) if _AMOUNT.fullmatch(text) else _NONE
+
+
+def number(value: object) -> str:
+    """A product's number as jobs and shops write it, number or text; "" where it is neither."""
+    text = text_of(value)
+    return text.lstrip("0") or "0" if text.isdecimal() else ""
+
+
+def _total(lines: Lines, product: str) -> Decimal:
+    total = Decimal(0)
+    for line in lines.values():
+        if line.product == product:
+            total = _exact.add(total, line.quantity)
+    return total

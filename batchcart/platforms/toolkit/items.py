@@ -1,0 +1,21 @@
+"""Owns what every platform's cart asks when it is read as a neutral one; it does not know any platform's words."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from batchcart.model.cart import Item, NoCart
+
+
+def rest(found: Mapping[str, Any], used: Sequence[str]) -> dict[str, Any]:
+    """What of a shop's object has no neutral place."""
+    return {name: value for name, value in found.items() if name not in used}
+
+
+def told_apart(items: Iterable[Item]) -> tuple[Item, ...]:
+    """The items; raises NoCart where the shop gives several of them one id, so that nobody knows which is meant."""
+    found = tuple(items)
+    for line, times in Counter(item.line for item in found if item.line).items():
+        if times > 1:
+            raise NoCart(f"the answer shows {times} lines with the id {line}")
+    return found

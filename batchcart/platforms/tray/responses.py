@@ -1,0 +1,131 @@
+"""Owns what a Tray shop's answers mean; it does not know routes.
+
+- b17 (S003 §Consultar Carrinho Completo): totals that do not add up; nothing is cross-checked.
+- b18 (S003 §Excluir Carrinho): a deleted cart still has a cart_url; it is passed on.
+- b19 (S003): user_id is in samples but not in every table; answers are passed on whole.
+- b20 (S003, samples): they follow redirects on writes; a redirect of a write is an answer that got lost.
+- b21 (S003, table A) is about a field that only answers have.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchcart.model.http import Exchange, Response
+from batchcart.model.outcome import Busy, Denied, Failing, Refused
+from batchcart.platforms.toolkit import cart_lines as lines
+from batchcart.platforms.toolkit.http_status import http_trouble, not_there, ok, rejected
+from batchcart.platforms.toolkit.lenient_json import object_of, text_of, value_of, whole_of
+
+_NO_RENEWAL = {1001: "is blocked", 1002: "is inactive", 1003: "is cancelled"}  # PLATFORMS §2.3
+_DEEPEST = 4  # a dict of lists of objects of texts
+
+
+def trouble(exchange: Exchange) -> Busy | Failing | Denied | None:
+    """Whether the answer means that shop or credentials fail (PLATFORMS §2.3)."""
+    response = exchange.response
+    answer = object_of(response.body)
+    error, code = whole_of(answer.get("error_code")), whole_of(answer.get("code"))
+    if error in _NO_RENEWAL:
+        return Denied(f"Tray says that the store {_NO_RENEWAL[error]} (error_code {error})", final=True)
+    if response.status == 401 or (code == 401 and response.status < 500):
+        return Denied(f"Tray refused the access token (HTTP {response.status}, error_code {error or 'not given'})")
+    return http_trouble(exchange, code)
+
+
+def refusal(response: Response) -> Refused | None:
+    """Whether the shop said no.
+
+    b11 (S003, every call): "200 ou 201" while samples take only 200; any 2xx counts, unless the body carries causes or
+    a code of 400 and more (PLATFORMS §2.3). Causes are a list of texts or objects, a dict of lists, or one object.
+    """
+    answer = object_of(response.body)
+    causes = _texts(answer.get("causes"))
+    if ok(response) and not causes and whole_of(answer.get("code")) < 400:
+        return None
+    if causes:
+        return rejected(response, f"Tray said: {'; '.join(causes)} (HTTP {response.status})")
+    if missing(response):
+        return rejected(response, f"Tray has no such cart (HTTP {response.status})")
+    said = text_of(answer.get("message")) or text_of(answer.get("name"))
+    return rejected(response, f"Tray said: {said} (HTTP {response.status})" if said else "")
+
+
+def missing(response: Response) -> bool:
+    """Whether the answer says that there is no such cart: by HTTP or by its own code, a number or a text."""
+    return not_there(response) or whole_of(object_of(response.body).get("code")) == 404
+
+
+def names(key: str, answer: Mapping[str, Any]) -> dict[str, str]:
+    """What the answer calls the cart."""
+    found = {"session_id": text_of(answer.get("session_id")) or key}
+    if address := text_of(answer.get("cart_url")):
+        found["cart_url"] = address
+    return found
+
+
+def product_of(fields: Mapping[str, Any], name: str = "product_id") -> str:
+    """Product and variant. b14 (S003): no variant is "", two quotes, or "0"."""
+    variant = fields.get("variant_id")
+    plain = variant.strip('"') if isinstance(variant, str) else variant
+    return f"{lines.number(fields.get(name))}/{lines.number(plain) or '0'}"
+
+
+def lines_of(response: Response) -> lines.Lines | None:
+    """What the plain view shows, by product and variant; None where it cannot be read so.
+
+    404 and an empty array both mean an empty cart (PLATFORMS §2.3).
+    """
+    if missing(response):
+        return {}
+    rows = _carts(value_of(response.body)) if ok(response) else None
+    if rows is None or not all(lines.number(row.get("product_id")) for row in rows):
+        return None
+    found: dict[str, lines.Line] = {}
+    for row in rows:
+        product = product_of(row)
+        # A product stands in several lines where their additional_information differs; an add counts in their sum.
+        found[product] = lines.raised(found.get(product), lines.Line(product, lines.amount(row.get("quantity"))))
+    return found
+
+
+def first_row(response: Response) -> dict[str, Any]:
+    """The first line that the plain view shows, with the cart's own fields; an empty one where it shows none."""
+    rows = _carts(value_of(response.body)) if ok(response) else None
+    return rows[0] if rows else {}
+
+
+def line_id(product: str, response: Response) -> str | None:
+    """The line's id in the complete view. b16 (S003): the product is `id` there, `product_id` in the plain view."""
+    cart = object_of(response.body).get("Cart")
+    rows = cart.get("Products") if isinstance(cart, dict) else None
+    for row in rows if isinstance(rows, list) else []:
+        if isinstance(row, dict) and product_of(row, "id") == product:
+            return text_of(row.get("cart_id")) or None
+    return None
+
+
+def _carts(answer: object) -> list[dict[str, Any]] | None:
+    """The lines of a plain view.
+
+    b1 (S003 §Consultar Dados do Carrinho): objects side by side without brackets there, an array of {Cart} in shops, an
+    object for a single line.
+    """
+    rows = answer if isinstance(answer, list) else [answer]
+    carts = [row.get("Cart") for row in rows if isinstance(row, dict)]
+    flat = [line for cart in carts for line in (cart if isinstance(cart, list) else [cart])]
+    found = [line for line in flat if isinstance(line, dict)]
+    return found if len(carts) == len(rows) and len(found) == len(flat) else None
+
+
+def _texts(causes: object, depth: int = 0) -> list[str]:
+    match causes:
+        case list() if depth < _DEEPEST:
+            return [text for cause in causes for text in _texts(cause, depth + 1)]
+        case dict() if depth < _DEEPEST:
+            return [
+                f"{name}: {', '.join(texts)}" for name, cause in causes.items() if (texts := _texts(cause, depth + 1))
+            ]
+        case list() | dict() | bool():
+            return ["no reason that can be read"] if causes else []
+        case _:
+            return [text] if (text := text_of(causes)) else []

@@ -1,0 +1,157 @@
+"""Owns folding result files into figures, in memory that does not grow with them; it does not know how they are shown.
+
+What it keeps grows with the number of accounts, never with the number of results.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from batchcart.model.errors import UsageError
+from batchcart.model.outcome import Status
+from batchcart.report.error_groups import Cause, Place, Reasons, normalised
+from batchcart.report.histogram import Durations
+from batchcart.report.time_series import Steps
+
+MOST_DOUBTS = 300
+"""Doubts that are listed one by one."""
+
+EVIDENCE_SHOWN = 1000
+"""Characters that are shown of a message."""
+
+MOST_ATTEMPTS = 20
+"""Attempts that are told apart; lines that took more are counted with this number."""
+
+_LONGEST = 1e12  # milliseconds: more than any operation takes, and what a date can bear
+_HINT = "give the result file of a run, not its job file"
+
+
+class Error(msgspec.Struct, frozen=True, gc=False):
+    """What the report reads of a result's ``error``."""
+
+    kind: str
+    message: str
+
+
+class Ended(msgspec.Struct, frozen=True, gc=False):
+    """What the report reads of a result line; everything else in it is passed over undecoded."""
+
+    line: int
+    account: str
+    op: str
+    status: Status
+    platform: str = ""
+    cart: str | None = None
+    cart_id: str | None = None
+    attempts: Annotated[int, msgspec.Meta(ge=0)] = 0
+    sent_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    elapsed_ms: Annotated[float, msgspec.Meta(ge=0, le=_LONGEST)] | None = None
+    http_status: int | None = None
+    error: Error | None = None
+
+
+class Counts:
+    """The lines of one run by account, operation and status, and when its first and last request were sent."""
+
+    __slots__ = ("began", "by", "last", "platforms")
+
+    def __init__(self) -> None:
+        self.by: Counter[tuple[str, str, str]] = Counter()
+        self.platforms: dict[str, str] = {}
+        self.began: float | None = None
+        self.last: float | None = None
+
+    def rows(self) -> Iterator[tuple[str, str, str, int]]:
+        """Account, operation, status and count, sorted by the first three."""
+        yield from ((*key, self.by[key]) for key in sorted(self.by))
+
+
+class Figures:
+    """What all runs of a report have in common, folded line by line.
+
+    ``sent`` counts operations by the time of their first request, by account and whether they ended ok.
+    ``durations`` are by account and operation; ``tries`` are the same durations by number of attempts.
+    """
+
+    __slots__ = ("doubts", "durations", "in_doubt", "reasons", "sent", "tries")
+
+    def __init__(self) -> None:
+        self.sent: Steps[tuple[str, bool]] = Steps()
+        self.durations: dict[tuple[str, str], Durations] = {}
+        self.tries: dict[int, Durations] = {}
+        self.reasons = Reasons()
+        self.doubts: list[Place] = []
+        self.in_doubt = 0
+
+    def fold(self, ended: Iterable[Ended], run: int) -> Counts:
+        """Take in the results of the run of that number; its own counts."""
+        counts = Counts()
+        by, sent = counts.by, self.sent.add
+        for one in ended:
+            status = one.status.value
+            by[one.account, one.op, status] += 1
+            if one.sent_at is not None:
+                at = one.sent_at.timestamp()
+                sent((one.account, one.status is Status.OK), at)
+                if counts.began is None or at < counts.began:
+                    counts.began = at
+                until = at
+                if one.elapsed_ms is not None:
+                    self._duration(one, one.elapsed_ms)
+                    until += one.elapsed_ms / 1000
+                if counts.last is None or until > counts.last:
+                    counts.last = until
+            if one.account not in counts.platforms:
+                counts.platforms[one.account] = one.platform
+            if one.status is not Status.OK:
+                self._not_ok(one, run)
+        return counts
+
+    def _duration(self, one: Ended, ms: float) -> None:
+        durations = self.durations.get((one.account, one.op))
+        if durations is None:
+            durations = self.durations[one.account, one.op] = Durations()
+        durations.add(ms)
+        attempts = min(one.attempts, MOST_ATTEMPTS)
+        tried = self.tries.get(attempts)
+        if tried is None:
+            tried = self.tries[attempts] = Durations()
+        tried.add(ms)
+
+    def _not_ok(self, one: Ended, run: int) -> None:
+        error = one.error or Error("unknown", "the result line does not say why")
+        message = error.message[:EVIDENCE_SHOWN]
+        place = Place(run, one.line, one.account, one.op, one.cart or one.cart_id or "", message)
+        cause = Cause(one.status.value, error.kind, one.http_status, normalised(error.message))
+        self.reasons.add(cause, place)
+        if one.status is Status.IN_DOUBT:
+            self.in_doubt += 1
+            if len(self.doubts) < MOST_DOUBTS:
+                self.doubts.append(place)
+
+
+def results_in(path: Path) -> Iterator[Ended]:
+    """The results in a file, one by one; a last line that is not whole is left out.
+
+    Raises UsageError naming the line that is no result.
+    """
+    decode = msgspec.json.Decoder(Ended).decode
+    try:
+        with path.open("rb") as file:
+            for number, text in enumerate(file, 1):
+                try:
+                    yield decode(text)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    if not text.endswith(b"\n"):  # cut off while it was being written, or being written now
+                        return
+                    raise UsageError(f"{path}:{number}: not a result line: {_said(error)}; {_HINT}") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _said(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -1,0 +1,160 @@
+"""Owns bringing together what a report tells: result files, the journals beside them, the config's limits.
+
+A journal or a config that is missing makes the report tell less, and say so.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchcart.accounts.config import config_path, read_config
+from batchcart.journal.summary import STATUSES, AccountSummary, Summary, fold
+from batchcart.journal.timeline import events
+from batchcart.model.errors import UsageError
+from batchcart.model.limits import Limit
+from batchcart.platforms import platforms
+from batchcart.report.aggregate import Counts, Figures, results_in
+from batchcart.report.pauses import Pausing
+from batchcart.runs.context import journal_path
+from batchcart.runs.status import journal_of, summed_up, worked_on_by
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a report; times in wall-clock seconds. ``pid`` is the process at work on it now.
+
+    ``notes`` are sentences about what the figures leave out.
+    """
+
+    results: Path
+    summary: Summary
+    began: float | None
+    last: float | None
+    pid: int | None
+    notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The path of the results as text."""
+        return _text(self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that is told of one or several runs; ``notes`` concern all of them."""
+
+    runs: tuple[Run, ...]
+    total: Summary
+    figures: Figures
+    pausing: Pausing
+    platforms: Mapping[str, str]
+    limits: Mapping[str, tuple[Limit, ...]]
+    notes: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """The code the runs would end with now; of several, the greatest."""
+        return max(run.summary.exit_code for run in self.runs)
+
+    def span(self) -> tuple[float, float] | None:
+        """The first request and the last ending of all runs; None where nothing was sent."""
+        began = [run.began for run in self.runs if run.began is not None]
+        return (min(began), max(run.last or 0.0 for run in self.runs)) if began else None
+
+
+def gathered(results: Sequence[Path], config: Path | None) -> Report:
+    """The report of the runs that wrote these result files.
+
+    Raises UsageError where a file is no result file, or a ``config`` that was given cannot be read.
+    """
+    figures, pausing, named = Figures(), Pausing(), {}
+    runs = []
+    for number, path in enumerate(dict.fromkeys(results)):
+        counts = _folded(figures, path, number)
+        named.update(counts.platforms)
+        runs.append(_run(path, counts, pausing))
+    total = _together([run.summary for run in runs])
+    limits, notes = _limits(config, total.accounts)
+    return Report(tuple(runs), total, figures, pausing, named, limits, notes)
+
+
+def _text(path: Path) -> str:
+    """The path as text, also where its bytes are none."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def _folded(figures: Figures, path: Path, number: int) -> Counts:
+    if not path.exists():
+        if journal_path(path).exists():
+            return Counts()
+        raise UsageError(f"{path} does not exist; give the result file of a run, as in job.results.jsonl")
+    if not path.is_file():
+        raise UsageError(f"{path} is not a file; give the result file of a run, as in job.results.jsonl")
+    return figures.fold(results_in(path), number)
+
+
+def _run(path: Path, counts: Counts, pausing: Pausing) -> Run:
+    pid, name, notes = worked_on_by(path), _text(path), []
+    try:
+        with journal_of(path) as connection:
+            summary = summed_up(connection, path)
+            pausing.take(events(connection))
+    except UsageError as error:
+        unknown = {account: ("unknown", "") for account, _, _ in counts.by}
+        summary = Summary(fold(counts.rows(), unknown), name)
+        missing = f"it has no journal {name}.journal beside it" if not journal_path(path).exists() else str(error)
+        notes.append(f"{name}: {missing}. So lines that were not attempted are not counted, and pauses are not known.")
+    else:
+        ended, read = summary.lines - summary.totals["not_attempted"], counts.by.total()
+        if ended != read and not pid:
+            notes.append(
+                f"{name} holds {read:,} results, but {ended:,} lines have ended; times, reasons and doubts are of the "
+                "results in the file. The same `batchcart run` mends it."
+            )
+    if pid:
+        notes.append(f"{name}: a run is at work on it now (pid {pid}); the figures are those of a moment ago.")
+    return Run(path, summary, counts.began, counts.last, pid, tuple(notes))
+
+
+def _together(summaries: Sequence[Summary]) -> Summary:
+    """The figures of all runs; an account is in the state of the last run that did not leave it done."""
+    names = dict.fromkeys(name for summary in summaries for name in summary.accounts)
+    accounts = {}
+    for name in names:
+        parts = [summary.accounts[name] for summary in summaries if name in summary.accounts]
+        state, reason = next(((one.state, one.reason) for one in reversed(parts) if one.state != "done"), ("done", ""))
+        counts = {status: sum(part.counts[status] for part in parts) for status in STATUSES}
+        kinds: Counter[tuple[str, str]] = Counter()
+        for part in parts:
+            kinds.update(part.kinds)
+        accounts[name] = AccountSummary(counts, kinds, state, reason)
+    return Summary(accounts, ", ".join(summary.results for summary in summaries))
+
+
+def _limits(
+    config: Path | None, accounts: Mapping[str, object]
+) -> tuple[dict[str, tuple[Limit, ...]], tuple[str, ...]]:
+    """The limits of the accounts that the config has, and what to say of the others."""
+    path = config_path(config)
+    try:
+        entries = read_config(path, platforms())
+    except UsageError as error:
+        if config is not None:
+            raise
+        return {}, (f"The limits are not shown, because the config cannot be read: {error}",)
+    missing = [name for name in accounts if name not in entries]
+    notes = [_without_limits(missing, str(path) if path else "")] if missing else []
+    return {name: entries[name].limits for name in accounts if name in entries}, tuple(notes)
+
+
+def _without_limits(names: Sequence[str], config: str) -> str:
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+    where = f"{config} does not have" if config else "there is no batchcart.toml here that would have"
+    return f"The limits of {shown} are not shown: {where} {'it' if len(names) == 1 else 'them'}; see --config."
+
+
+def operations(kinds: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, dict[str, int]]]:
+    """Counts by status of each operation, sorted by its name."""
+    for name in sorted({kind for kind, _ in kinds}):
+        yield name, {status: kinds.get((name, status), 0) for status in STATUSES}

@@ -1,0 +1,56 @@
+"""Owns the log file: one JSON line for each event that a person must see; it does not know who else is told."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import orjson
+from msgspec import structs
+
+from batchcart.journal.result_line import moment
+from batchcart.model.errors import UsageError
+from batchcart.model.events import Event, Tell, cleaned, kind_of, level_of, speakable
+
+_MOMENTS = ("since", "until", "asked_at", "given_up_at")
+
+
+@contextmanager
+def appending(path: Path, results: Path) -> Iterator[Tell]:
+    """What appends events to the log at ``path``; raises UsageError where that cannot be written.
+
+    A line is one write at the file's end, so that a kill tears none, and several runs may share a log. What the disk
+    does not take later is lost: a log must not end a run.
+    """
+    try:
+        log = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise UsageError(f"the log {path} cannot be written: {error.strerror}; choose another with --log") from None
+    try:
+        with suppress(OSError):
+            _begin_a_line(log)
+
+        def tell(event: Event) -> None:
+            with suppress(OSError):
+                os.write(log, log_line(event, time.time(), results))
+
+        yield tell
+    finally:
+        os.close(log)
+
+
+def log_line(event: Event, at: float, results: Path) -> bytes:
+    """The event as a line of the log."""
+    event = cleaned(event, speakable)
+    fields = structs.asdict(event)
+    told = {name: moment(value) if name in _MOMENTS else value for name, value in fields.items()}
+    head = {"time": moment(at), "level": level_of(event), "event": kind_of(event), "message": str(event)}
+    return orjson.dumps({**head, "results": speakable(str(results)), **told}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _begin_a_line(log: int) -> None:
+    """A line that a full disk cut short stays alone."""
+    size = os.fstat(log).st_size
+    if size and os.pread(log, 1, size - 1) != b"\n":
+        os.write(log, b"\n")

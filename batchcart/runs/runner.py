@@ -1,0 +1,274 @@
+"""Owns putting a run together from config, job, journal, engine and sockets; it decides nothing about operations."""
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from batchcart.accounts.config import Entry, config_path, read_config
+from batchcart.engine.scheduler import Job, work
+from batchcart.engine.session import Lane
+from batchcart.jobs.job_file import JobSource, open_job, text_path
+from batchcart.jobs.planner import Planner
+from batchcart.journal.queries import counts, open_counts
+from batchcart.journal.schema import create, forget_states, get_meta, open_existing, set_meta
+from batchcart.journal.summary import Summary
+from batchcart.journal.writer import JournalFailed
+from batchcart.model.errors import UsageError
+from batchcart.model.events import Event
+from batchcart.model.files import sync_dir
+from batchcart.model.outcome import Status
+from batchcart.platforms import platforms
+from batchcart.runs.context import Floor, Terms, Watch, journal_path, laid, sandbox_path
+from batchcart.runs.resume import begun, check_same_accounts, check_same_job, mend_results, reopen, sort_results
+from batchcart.runs.sinks import first_word, last_word, told, why_stopped
+from batchcart.runs.status import disk_trouble, held, summed_up
+from batchcart.runs.workers.coordinator import Fleet, spread
+from batchcart.runs.workers.partition import dealt
+from batchcart.runs.workers.subprocess_executor import Processes
+from batchcart.runs.workers.worker import Shard
+
+MOST_PROCESSES = 256
+
+_RETRIED = (Status.FAILED, Status.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run is asked to do. ``patience`` is in minutes; ``concurrency`` overrides every account's own."""
+
+    job: str
+    job_name: str = ""
+    results: Path | None = None
+    config: Path | None = None
+    account: str | None = None
+    concurrency: int | None = None
+    patience: float = 30.0
+    retry_failed: bool = False
+    fresh: bool = False
+    in_order: bool = False
+    allow_unknown_fields: bool = False
+    processes: int = 1
+    log: Path | None = None
+    metrics: Path | None = None
+
+    @property
+    def results_path(self) -> Path:
+        """Where results go: as given, or the job's name with `.results.jsonl` in the current folder."""
+        if self.results is not None:
+            return self.results
+        name = "stdin" if self.job == "-" else Path(self.job).name
+        for ending in (".gz", ".zst", ".jsonl", ".json"):
+            name = name.removesuffix(ending)
+        return Path(f"{name}.results.jsonl")
+
+    def __post_init__(self) -> None:
+        if self.concurrency is not None and not 1 <= self.concurrency <= 10_000:
+            raise UsageError(f"concurrency is a whole number from 1 to 10000, not {self.concurrency}")
+        if not 1 <= self.processes <= MOST_PROCESSES:
+            raise UsageError(f"processes is a whole number from 1 to {MOST_PROCESSES}, not {self.processes}")
+        if not self.patience >= 0:  # nan is not either
+            raise UsageError(f"patience is a number of minutes from 0 on, not {self.patience}")
+
+
+async def run_job(options: RunOptions, watch: Watch, executor: Callable[[], Executor] = Processes) -> Summary:
+    """Check the job, run it or go on with it, and give its figures; a run that ended early says so in them.
+
+    Where the accounts are spread over processes, those run on the ``executor``.
+    Raises UsageError where nothing was sent, and Stopped where the disk took no more before anything could begin.
+    """
+    results = options.results_path
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(told(watch, options.log, options.metrics, Path(options.job), results))
+        config = config_path(options.config)
+        entries = read_config(config, platforms())
+        config_name = str(config) if config else "the config (there is no batchcart.toml; `batchcart init` writes one)"
+        stack.enter_context(disk_trouble(results))
+        stack.enter_context(held(results))
+        source = stack.enter_context(open_job(options.job, spool_folder=results.absolute().parent))
+        if _same_file(source, results):
+            raise UsageError(f"{results} is the job itself; choose other results with -o")
+        if options.job_name:
+            source = replace(source, name=options.job_name)
+        connection, resumed = _journal(options, source, entries, config_name, watch)
+        stack.callback(connection.close)
+        if resumed and watch.replay:
+            for (text,) in connection.execute("SELECT text FROM result ORDER BY seq"):
+                watch.on_line(text)
+        if resumed and _finished(connection):
+            return replace(summed_up(connection, results), nothing_to_do=True)
+        return await _run(options, watch, source, connection, entries, executor, resumed=resumed)
+
+
+def _same_file(source: JobSource, results: Path) -> bool:
+    return results.exists() and os.path.samestat(os.fstat(source.file.fileno()), results.stat())
+
+
+def _journal(
+    options: RunOptions, source: JobSource, entries: Mapping[str, Entry], config_name: str, watch: Watch
+) -> tuple[sqlite3.Connection, bool]:
+    """The journal of this run: the one that is there, if it is this job's, or a fresh one with the plan in it."""
+    results, path = options.results_path, journal_path(options.results_path)
+    if path.exists() and not options.fresh:
+        connection = open_existing(path)
+        if begun(connection):
+            check_same_job(connection, source, path)
+            check_same_accounts(connection, entries, config_name)
+            if options.retry_failed and _has_ended_so(connection, _RETRIED):
+                reopen(connection, _RETRIED)
+            mend_results(connection, results)
+            return connection, True
+        connection.close()  # nothing was sent: the plan may be made anew
+    if results.exists() and results.stat().st_size and not options.fresh:
+        raise UsageError(
+            f"{results} exists, but its journal {path} does not, so this run cannot go on from it. Choose other "
+            "results with -o, or start over with --fresh, which keeps the old file under another name"
+        )
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        planner = Planner(source, entries, config_name, options.account, options.allow_unknown_fields, watch.checking)
+        _plan(options, planner, fresh)
+        if options.fresh:
+            _set_aside(results)
+        for leftover in _files(results)[1:]:
+            leftover.unlink(missing_ok=True)
+        fresh.rename(path)
+        sync_dir(path.absolute().parent)  # a plan that a power cut takes back must not have been begun
+    finally:
+        for leftover in (fresh, Path(f"{fresh}-wal"), Path(f"{fresh}-shm")):
+            leftover.unlink(missing_ok=True)
+    return open_existing(path), False
+
+
+def _plan(options: RunOptions, planner: Planner, path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with contextlib.closing(create(path)) as connection:
+        planned = planner.plan(connection)
+        for name in planned.accounts:
+            planner.entries[name].read()  # secrets that cannot be read are told before anything is sent
+        facts = {
+            "run": secrets.token_hex(16),
+            "job": planner.source.name if options.job == "-" else str(Path(options.job).absolute()),
+            "sha256": planner.source.digest(),
+            "account": options.account or "",
+            "planned": str(planned.lines),
+        }
+        for key, value in facts.items():
+            # A file name may hold bytes that are no text.
+            set_meta(connection, key, value.encode("utf-8", "backslashreplace").decode())
+        connection.execute("COMMIT")
+
+
+def _set_aside(results: Path) -> None:
+    """Keep the files of an earlier run under the first free number."""
+    files = [path for path in _files(results) if path.exists()]
+    number = 1
+    while any(Path(f"{path}.{number}").exists() for path in _files(results)):
+        number += 1
+    for path in files:
+        path.rename(f"{path}.{number}")
+
+
+def _files(results: Path) -> list[Path]:
+    journal = journal_path(results)
+    return [results, journal, Path(f"{journal}-wal"), Path(f"{journal}-shm"), sandbox_path(results)]
+
+
+def _has_ended_so(connection: sqlite3.Connection, statuses: Sequence[Status]) -> bool:
+    return any(status in statuses for _, _, status, _ in counts(connection))
+
+
+def _finished(connection: sqlite3.Connection) -> bool:
+    query = "SELECT (SELECT count(*) FROM plan) = (SELECT count(*) FROM result)"
+    return bool(connection.execute(query).fetchone()[0])
+
+
+async def _run(
+    options: RunOptions,
+    watch: Watch,
+    source: JobSource,
+    connection: sqlite3.Connection,
+    entries: Mapping[str, Entry],
+    executor: Callable[[], Executor],
+    *,
+    resumed: bool,
+) -> Summary:
+    results = options.results_path
+    began = time.monotonic()
+    forget_states(connection)
+    patience, concurrency = options.patience * 60, options.concurrency
+    groups = dealt(open_counts(connection), options.processes)
+    floor: Floor | Fleet
+    async with contextlib.AsyncExitStack() as stack:
+        if len(groups) > 1:
+            shard = _shard(options, source, Terms(patience, concurrency), resumed=resumed)
+            floor = await stack.enter_async_context(spread(connection, entries, watch, groups, shard, executor))
+            working = floor.work
+        else:
+            at_work = laid(connection, results, entries, watch, patience=patience, concurrency=concurrency)
+            floor = await stack.enter_async_context(at_work)
+            job = Job(get_meta(floor.plan, "run") or "", source, floor.plan, options.account, resumed)
+            working = partial(work, job, watch.lanes, ended=_counting(watch))
+        _count_planned(floor.plan, watch)
+        _tell(floor, watch, first_word(watch, source.name, resumed=resumed))
+        if watch.stopping:
+            watch.stop()
+        try:
+            await working()
+            await floor.journal.flush()
+        except* JournalFailed as group:
+            watch.failure = watch.failure or next(e for e in group.exceptions if isinstance(e, JournalFailed))
+        _tell(floor, watch, last_word(watch))
+    summary = summed_up(connection, results)
+    if options.in_order and not summary.totals["not_attempted"]:
+        sort_results(connection, results)
+    if summary.exit_code == 0:  # else --retry-failed or settle may need its carts
+        sandbox_path(results).unlink(missing_ok=True)
+    return replace(
+        summary,
+        seconds=time.monotonic() - began,
+        sent=sum(glance.sent for glance in watch.glances()),
+        retries=sum(glance.retries for glance in watch.glances()),
+        stopped=why_stopped(watch, summary.totals["not_attempted"]),
+    )
+
+
+def _shard(options: RunOptions, source: JobSource, terms: Terms, *, resumed: bool) -> Shard:
+    """What all shards of the run have in common."""
+    config = config_path(options.config)
+    return Shard(
+        results=options.results_path.absolute(),
+        config=config.absolute() if config else None,
+        text=text_path(source, options.job),
+        job=source.name,
+        default_account=options.account,
+        resumed=resumed,
+        terms=terms,
+    )
+
+
+def _tell(floor: Floor | Fleet, watch: Watch, event: Event) -> None:
+    floor.journal.note_event(time.time(), event)
+    watch.tell(event)
+
+
+def _count_planned(plan: sqlite3.Connection, watch: Watch) -> None:
+    for name, _, status, count in counts(plan):
+        watch.planned[name] = watch.planned.get(name, 0) + count
+        ended = watch.ended.setdefault(name, {})
+        if status is not None:
+            ended[status] = ended.get(status, 0) + count
+
+
+def _counting(watch: Watch) -> Callable[[Lane, Status], None]:
+    def ended(lane: Lane, status: Status) -> None:
+        found, name = watch.ended[lane.account.name], status.value
+        found[name] = found.get(name, 0) + 1
+
+    return ended

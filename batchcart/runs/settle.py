@@ -1,0 +1,207 @@
+"""Owns settling what is in doubt: by reading the shops again, or by the operator's word; it sends no write."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+from msgspec import structs
+
+from batchcart.accounts.config import config_path, read_config
+from batchcart.accounts.redaction import redacted
+from batchcart.engine.chain_state import learnt_from
+from batchcart.engine.executor import Talk, converse
+from batchcart.engine.scheduler import Job, remembered
+from batchcart.engine.session import Lane
+from batchcart.jobs.job_file import open_job
+from batchcart.journal.queries import Learnt, PlannedLine, past_of
+from batchcart.journal.result_line import result_text, status_of
+from batchcart.journal.schema import get_meta, open_existing
+from batchcart.journal.summary import Summary
+from batchcart.journal.writer import JournalFailed
+from batchcart.model.errors import UsageError, suggestion
+from batchcart.model.http import Past
+from batchcart.model.outcome import Reason, Refused, Status
+from batchcart.platforms import platforms
+from batchcart.runs.context import Watch, journal_path, laid
+from batchcart.runs.resume import check_same_accounts, check_same_job, mend_results, recount
+from batchcart.runs.status import disk_trouble, held, summed_up
+
+_OWN_NAMES = {"cart_id": ("OrderKey", "session_id", "user_key"), "item_id": ("CartItemID",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one line that was in doubt: its new result, and what later lines learn from it."""
+
+    line: int
+    status: Status
+    learnt: Learnt
+    text: bytes
+
+
+def settle_by_hand(results: Path, line: int, done: Mapping[str, str] | None) -> Summary:
+    """End a line that is in doubt by the operator's word: ``done`` with its ids, or None: it did not happen."""
+    with _opened(results) as connection:
+        row = connection.execute("SELECT status, text FROM result WHERE line = ?", (line,)).fetchone()
+        if row is None or row[0] != Status.IN_DOUBT:
+            planned = connection.execute("SELECT 1 FROM plan WHERE line = ?", (line,)).fetchone()
+            is_now = f"is {row[0]}" if row else "has not ended" if planned else "is no operation of this run"
+            raise UsageError(f"{results}: line {line} {is_now}; only lines in doubt can be settled")
+        fields = orjson.loads(row[1])
+        evidence = fields.pop("error")["message"]
+        settled = _not_done(line, fields, evidence) if done is None else _done(line, fields, done, results)
+        _apply(connection, results, [settled])
+        return summed_up(connection, results)
+
+
+async def settle_by_reading(results: Path, config: Path | None, watch: Watch) -> Summary:
+    """Read the shops again about every line in doubt, and end those that the shop's state decides."""
+    path = config_path(config)
+    entries = read_config(path, platforms())
+    with _opened(results) as connection, contextlib.ExitStack() as stack:
+        source = stack.enter_context(open_job(_job_path(connection, results)))
+        check_same_job(connection, source, journal_path(results))
+        check_same_accounts(connection, entries, str(path) if path else "the config")
+        async with laid(connection, results, entries, watch, patience=60.0, concurrency=None) as floor:
+            account = get_meta(floor.plan, "account") or None
+            job = Job(get_meta(floor.plan, "run") or "", source, floor.plan, account, resumed=True)
+            settled = []
+            for lane in watch.lanes:
+                settled += await _settled(job, lane)
+        if watch.failure is not None:
+            raise JournalFailed(str(watch.failure))
+        _apply(connection, results, settled)
+        return summed_up(connection, results)
+
+
+async def _settled(job: Job, lane: Lane) -> list[Settled]:
+    """The account's lines that the shop's state decides.
+
+    What a later line of the cart brought was not brought by an earlier one as well; nor is it known what an earlier
+    one brought while a later one is in doubt.
+    """
+    settled: list[Settled] = []
+    later: dict[int, set[str | None]] = {}
+    for planned in _doubts(job, lane):
+        brought = later.setdefault(planned.chain, set())
+        found = None if None in brought else await _read_again(job, lane, planned)
+        if found and found.status is Status.OK and found.learnt.item_id in brought:
+            found = None
+        if found:
+            settled.append(found)
+        if found is None or found.status is Status.OK:
+            brought.add(found.learnt.item_id if found else None)
+    return settled
+
+
+def _doubts(job: Job, lane: Lane) -> list[PlannedLine]:
+    """The account's lines in doubt, the last first, to whose cart nothing was surely written since.
+
+    Only those can be read back. A write that a killed run left on its way counts too: the run asks about it first.
+    """
+    rows = job.plan.execute(
+        "SELECT p.line, p.chain, p.offset, p.length FROM plan p JOIN result r ON r.line = p.line "
+        "WHERE p.account = ? AND r.status = 'in_doubt' AND NOT EXISTS (SELECT 1 FROM plan q LEFT JOIN result s "
+        "ON s.line = q.line WHERE q.account = p.account AND q.chain = p.chain AND q.kind NOT LIKE '%.get' AND "
+        "(s.seq > r.seq AND s.status = 'ok' OR s.seq IS NULL AND EXISTS (SELECT 1 FROM send w WHERE w.line = q.line "
+        "AND w.state <> 'void' AND w.request NOT LIKE '[\"GET\"%'))) ORDER BY r.seq DESC",
+        (lane.number,),
+    )
+    return [PlannedLine(*row) for row in rows]
+
+
+async def _read_again(job: Job, lane: Lane, planned: PlannedLine) -> Settled | None:
+    operation = job.operation(planned, lane)
+    chain = remembered(job, lane, planned.chain, before=planned.line)
+    known, cell = chain.known(operation), lane.account.adapter.cells[operation.kind]
+    past, sends, astray, first_at = past_of(job.plan, planned.line, partial(cell.firsts, operation, known))
+    written = _up_to_last_write(past)
+    if not written:
+        return None
+    talk = Talk(lane, operation, known, written, sends, astray, first_at, looks_only=True)
+    ending = await converse(talk)
+    if ending is None or status_of(ending.outcome) is Status.IN_DOUBT:
+        return None
+    if isinstance(ending.outcome, Refused):
+        ending = structs.replace(
+            ending, outcome=structs.replace(ending.outcome, message=f"settled: {ending.outcome.message}")
+        )
+    text = redacted(result_text(operation, lane.account.adapter.name, ending), lane.secret)
+    return Settled(planned.line, status_of(ending.outcome), learnt_from(operation, ending), text)
+
+
+def _up_to_last_write(past: Past) -> Past:
+    """The past with what was read since the last write forgotten, so that it is read again."""
+    writes = [index for index, step in enumerate(past) if step.request.writes]
+    return past[: writes[-1] + 1] if writes else ()
+
+
+def _done(line: int, fields: dict[str, Any], given: Mapping[str, str], results: Path) -> Settled:
+    ids: dict[str, str] = {}
+    for name, value in given.items():
+        meaning = next((ours for ours, own in _OWN_NAMES.items() if name in {ours, *own}), None)
+        if meaning is None:
+            raise UsageError(
+                f"--done {name}: {suggestion(name, [n for own in _OWN_NAMES.items() for n in (own[0], *own[1])])}"
+            )
+        ids[meaning] = value
+    if fields["op"] == "cart.create" and not (ids.get("cart_id") or fields.get("cart_id")):
+        raise UsageError(f"{results}: line {line} made a cart: give its key, as in --done OrderKey=6F027F81ggx48to")
+    if "item" in fields and not ids.get("item_id") and _names_items(fields["platform"]):
+        raise UsageError(f"{results}: line {line} made an item: give its id too, as in --done item_id=123")
+    fields |= {"status": Status.OK.value, **given, **ids, "settled": "by hand"}
+    learnt = Learnt(fields.get("cart_id"), fields.get("item_id"), {"lines": None})
+    return Settled(line, Status.OK, learnt, orjson.dumps(fields))
+
+
+def _names_items(platform: str) -> bool:
+    """Whether later lines can be about one item, so that its id is needed."""
+    return any(kind.uses_item for kind in platforms()[platform].cells)
+
+
+def _not_done(line: int, fields: dict[str, Any], evidence: str) -> Settled:
+    message = f"settled by hand: it did not happen. {evidence}"
+    error = {"kind": Reason.NETWORK.value, "message": message}
+    fields |= {"status": Status.FAILED.value, "settled": "by hand", "error": error}
+    return Settled(line, Status.FAILED, Learnt(facts={"lines": None}), orjson.dumps(fields))
+
+
+def _apply(connection: sqlite3.Connection, results: Path, settled: list[Settled]) -> None:
+    connection.execute("BEGIN")
+    for one in settled:
+        learnt = msgspec.json.encode(one.learnt).decode()
+        values = (one.status.value, learnt, one.text, one.line)
+        connection.execute("UPDATE result SET status = ?, learnt = ?, text = ? WHERE line = ?", values)
+        connection.execute("DELETE FROM send WHERE line = ?", (one.line,))
+    if settled:
+        recount(connection)
+    connection.execute("COMMIT")
+    mend_results(connection, results)
+
+
+@contextlib.contextmanager
+def _opened(results: Path) -> Iterator[sqlite3.Connection]:
+    path = journal_path(results)
+    if not path.exists():
+        raise UsageError(
+            f"{results} has no journal {path}: it is not the result file of a run, or the journal was moved"
+        )
+    with disk_trouble(results), held(results), contextlib.closing(open_existing(path)) as connection:
+        mend_results(connection, results)
+        yield connection
+
+
+def _job_path(connection: sqlite3.Connection, results: Path) -> str:
+    path = get_meta(connection, "job") or ""
+    if not Path(path).is_file():
+        raise UsageError(
+            f"{results}: reading the shop again needs the job, and {path} is no file that is there; put it back, or, "
+            "if it never was a file, settle by hand: --line N --done KEY=VALUE, or --line N --not-done"
+        )
+    return path

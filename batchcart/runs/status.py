@@ -1,0 +1,89 @@
+"""Owns where a run stands as others see it: who works on its result file, its figures, the troubles of its disk.
+
+It neither plans nor sends anything.
+"""
+
+import contextlib
+import errno
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from batchcart.accounts.locks import Lock, lock_owner
+from batchcart.journal.queries import counts, states
+from batchcart.journal.schema import VERSION, get_meta
+from batchcart.journal.summary import Summary, fold
+from batchcart.model.errors import Stopped, UsageError
+from batchcart.runs.context import journal_path
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+_MAKE_ROOM = "Nothing that was done is forgotten; make room, then run the same command again"
+
+
+@contextlib.contextmanager
+def held(output: Path, what: str = "result file") -> Iterator[None]:
+    """A file that is made, held against other runs; raises UsageError naming the pid of the one that has it."""
+    if output.exists() and not output.is_file():  # a device or a pipe would be replaced when the file is made again
+        raise UsageError(f"the {what} {output} is no ordinary file and was not touched; choose another place")
+    lock = Lock(_lock_path(output))
+    try:
+        lock.acquire(f"the {what} {output}")
+    except OSError as error:
+        raise UsageError(f"{output}: cannot write there: {error.strerror}; choose another place") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def worked_on_by(results: Path) -> int | None:
+    """The pid of the run that holds the result file now, found without touching its lock."""
+    return lock_owner(_lock_path(results))
+
+
+@contextlib.contextmanager
+def disk_trouble(results: Path) -> Iterator[None]:
+    """Say in a sentence that the disk is full or failing, wherever it shows; raises Stopped."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise Stopped(f"{journal_path(results)}: {error}. {_MAKE_ROOM}") from None
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        raise Stopped(f"{error.filename or results}: {error.strerror}. {_MAKE_ROOM}") from None
+
+
+def summed_up(connection: sqlite3.Connection, results: Path) -> Summary:
+    """The figures of a run as its journal has them."""
+    return Summary(fold(counts(connection), states(connection)), str(results))
+
+
+def figures(results: Path) -> Summary:
+    """The figures of a run that may be alive, killed or over; raises UsageError as ``journal_of`` does."""
+    with journal_of(results) as connection:
+        return summed_up(connection, results)
+
+
+@contextlib.contextmanager
+def journal_of(results: Path) -> Iterator[sqlite3.Connection]:
+    """The journal of a run that may be alive, killed or over, read without leaving a trace.
+
+    Raises UsageError where there is none, or none that can be read.
+    """
+    path = journal_path(results)
+    if not path.exists():
+        raise UsageError(f"{results} has no journal {path}: no run has written there, or it has not begun to send yet")
+    # Without a WAL nobody writes, and there is nothing to share with a writer: SQLite then makes no files of its own.
+    alone = "" if Path(f"{path}-wal").exists() else "&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)) as connection:
+            if int(get_meta(connection, "version") or 0) > VERSION:
+                raise UsageError(f"the journal {path} was written by a newer batchcart; use that version")
+            yield connection
+    except sqlite3.Error as error:
+        raise UsageError(f"the journal {path} cannot be read: {error}") from None
+
+
+def _lock_path(results: Path) -> Path:
+    return Path(f"{results}.lock")

@@ -1,0 +1,111 @@
+"""Owns the folder of working files beside an output, until the output is whole; it does not know what they hold.
+
+The folder says what it was begun for, so that only the same command goes on with it.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from batchcart.model.errors import UsageError
+from batchcart.runs.status import disk_trouble, held
+
+_TASK = "task.json"
+
+
+@contextlib.contextmanager
+def working_folder(output: Path, task: Mapping[str, str], *, may_exist: bool) -> Iterator[Path]:
+    """The working files of ``output``, held against others; ``task`` tells what is done, by the names of options.
+
+    An output that may exist is made anew at any time, so what was begun for another task is then dropped. Otherwise
+    raises UsageError where the folder was begun for another task, or where there is none and the output exists.
+    """
+    folder = work_of(output)
+    with disk_trouble(output), held(output, "output"):
+        _remove(_done(folder))
+        changed = _changed(folder, task) if (folder / _TASK).exists() else None
+        if changed and not may_exist:
+            raise UsageError(
+                f"{folder} was begun with another {' and another '.join(changed)}; repeat the old command to go on, or "
+                f"remove {folder} to start over"
+            )
+        if changed == []:
+            yield folder
+            return
+        if output.exists() and not may_exist:
+            raise UsageError(f"{output} is there already and was not touched; remove it, or choose another with -o")
+        _begin(folder, task)
+        try:
+            yield folder
+        except UsageError:
+            _remove(folder)  # nothing was done in it
+            raise
+
+
+def keep_inputs(output: Path, inputs: Mapping[str, Path]) -> None:
+    """Raises UsageError where writing ``output`` would destroy one of the ``inputs``, which are by their names."""
+    for name, path in inputs.items():
+        if output.resolve() == path.resolve():
+            raise UsageError(f"{output} is the {name} and was not touched; choose another output with -o")
+
+
+def work_of(output: Path) -> Path:
+    """The folder of working files beside an output; it is there while the output is not whole."""
+    return Path(f"{output}.work")
+
+
+def finish(folder: Path, made: Mapping[str, Path]) -> None:
+    """Put the files made in the folder in their places, each in one step, and remove the folder."""
+    for name, place in made.items():
+        put_in_place(folder / name, place)
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(_done(folder))
+    _remove(_done(folder))
+
+
+def put_in_place(fresh: Path, place: Path) -> None:
+    """Make what was written to ``fresh`` the file at ``place``, durably and in one step."""
+    for path, step in ((fresh, lambda: fresh.replace(place)), (place.absolute().parent, lambda: None)):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        step()
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file; raises UsageError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _begin(folder: Path, task: Mapping[str, str]) -> None:
+    _remove(folder)  # it was being begun when its process died
+    folder.mkdir()
+    fresh = folder / f"{_TASK}.new"
+    fresh.write_bytes(msgspec.json.encode(task))
+    put_in_place(fresh, folder / _TASK)
+
+
+def _changed(folder: Path, task: Mapping[str, str]) -> list[str]:
+    begun = msgspec.json.decode((folder / _TASK).read_bytes(), type=dict[str, str])
+    return [name for name in sorted({*begun, *task}) if begun.get(name, "") != task.get(name, "")]
+
+
+def _done(folder: Path) -> Path:
+    return Path(f"{folder}.done")
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

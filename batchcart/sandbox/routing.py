@@ -1,0 +1,56 @@
+"""Owns where a simulated shop is found and how a request is read into a call; it does not know sockets."""
+
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qsl, quote, unquote
+
+from batchcart.model.errors import UsageError
+from batchcart.sandbox.messages import Call
+from batchcart.sandbox.shop import Platform
+from batchcart.sandbox.shoplo import SHOPLO
+from batchcart.sandbox.threedcart import THREEDCART
+from batchcart.sandbox.tray import TRAY
+
+PLATFORMS: Mapping[str, Platform] = {platform.name: platform for platform in (THREEDCART, TRAY, SHOPLO)}
+
+
+def platform_named(name: str) -> Platform:
+    """The platform of that name; raises UsageError where there is none."""
+    if name not in PLATFORMS:
+        raise UsageError(f"unknown platform {name!r}: there are {', '.join(PLATFORMS)}")
+    return PLATFORMS[name]
+
+
+def address(origin: str, platform: str, shop: str) -> str:
+    """The base address of an account: ``base_url`` for 3dcart and Shoplo, ``api_address`` for Tray."""
+    named = platform_named(platform)
+    parts = [origin, named.name, quote(shop, safe=""), named.door if named is TRAY else ""]
+    return "/".join(filter(None, parts))
+
+
+def read_call(method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> Call | None:
+    """The call that a request makes, as in ``/tray/SHOP/web_api/carts/KEY``; None where no shop is there."""
+    path, _, query = target.partition("?")
+    segments = [unquote(segment) for segment in path.split("/")[1:]]
+    if segments[-1:] == [""]:
+        segments.pop()
+    platform = PLATFORMS.get(segments[0]) if segments else None
+    if platform is None:
+        return None
+    door = 1 if segments[1:2] == [platform.door] else 2
+    if segments[door : door + 1] != [platform.door]:
+        return None
+    rest = tuple(segments[door + 1 + platform.versions :])
+    words, keys = platform.pattern(rest)
+    lowered = {name.lower(): value for name, value in headers}
+    return Call(
+        platform=platform.name,
+        shop=segments[1] if door > 1 else "",
+        method=method,
+        url=f"http://{lowered.get('host', '')}{target}",
+        path="/".join(rest),
+        route=f"{method} {words}",
+        keys=keys,
+        query=dict(parse_qsl(query, keep_blank_values=True)) if query else {},
+        headers=lowered,
+        body=body,
+    )

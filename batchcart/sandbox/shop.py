@@ -1,0 +1,76 @@
+"""Owns what one simulated shop holds and what a platform is; it does not know which platforms there are."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from batchcart.sandbox.messages import Answer, Call
+
+Document = dict[str, Any]
+"""A cart as plain JSON: the platform's own fields, and ``items`` by their ids."""
+
+
+@dataclass(slots=True)
+class Tokens:
+    """A Tray shop's pair of tokens: "" until the first renewal, when whatever the client has is good.
+
+    ``known`` are access tokens that were good once, ``spent`` the refresh tokens that were used.
+    """
+
+    access: str = ""
+    refresh: str = ""
+    expired: bool = False
+    renewals: int = 0
+    known: set[str] = field(default_factory=set)
+    spent: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Shop:
+    """One shop: its carts, the last id it gave out, and who may come in.
+
+    ``owners`` finds an item's cart. ``credentials`` pins what clients must show, in the words of the config
+    file; without them any that are not empty will do. ``nonces`` are the OAuth nonces seen.
+    """
+
+    platform: str
+    name: str
+    credentials: Mapping[str, str]
+    wall: Callable[[], datetime]
+    carts: dict[str, Document] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    last_id: int = 0
+    tokens: Tokens = field(default_factory=Tokens)
+    nonces: set[tuple[str, str]] = field(default_factory=set)
+
+    def new_id(self) -> str:
+        """An id that this shop never gave out before."""
+        self.last_id += 1
+        return str(self.last_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A simulated platform as a record of functions over a shop and a call.
+
+    ``hours`` is its clock's distance from UTC. ``door`` is the path segment before its routes, with
+    ``versions`` segments behind it that are not looked at; ``pattern`` splits the rest into words and keys.
+    ``account`` tells whose limits a call uses, ``cart`` which cart it is about ("" for none).
+    ``refusal`` answers who may not come in, ``denied`` does so by fault (None where that cannot strike).
+    ``as_printed`` turns an answer into the malformed one that the document prints.
+    """
+
+    name: str
+    hours: int
+    door: str
+    versions: int
+    pattern: Callable[[tuple[str, ...]], tuple[str, tuple[str, ...]]]
+    routes: Mapping[str, Callable[[Shop, Call], Answer]]
+    account: Callable[[Call], str]
+    refusal: Callable[[Shop, Call], Answer | None]
+    denied: Callable[[Shop, Call], Answer | None]
+    missing: Callable[[Call], Answer]
+    throttled: Callable[[Call], Answer]
+    cart: Callable[[Shop, Call], str]
+    as_printed: Callable[[Call, Answer], Answer]

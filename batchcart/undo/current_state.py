@@ -1,0 +1,101 @@
+"""Owns reading carts as they are now: an ordinary run of reads, which goes on where it was stopped.
+
+It does not know what the carts are compared with.
+"""
+
+import filecmp
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import msgspec
+import orjson
+
+from batchcart.journal.schema import open_reading
+from batchcart.model.adapter import Looking
+from batchcart.model.errors import Stopped
+from batchcart.model.http import Response
+from batchcart.model.outcome import Reason
+from batchcart.runs.context import Watch, journal_path
+from batchcart.runs.runner import RunOptions, run_job
+from batchcart.undo.model import Gone, Left, Now, Rewritten, Unread
+
+
+class _Error(msgspec.Struct):
+    kind: str
+    message: str
+    http_status: int = 0
+    body: str = ""
+
+
+class _Answer(msgspec.Struct):
+    body: msgspec.Raw = msgspec.Raw()
+    error: _Error | None = None
+
+
+class Answers:
+    """What the shops answered, by the number of the question."""
+
+    def __init__(self, connection: sqlite3.Connection | None) -> None:
+        self._connection = connection
+
+    def now(self, number: int, looking: Looking) -> Now:
+        """What the shop holds now of what question ``number`` asked about."""
+        assert self._connection is not None
+        row = self._connection.execute("SELECT text FROM result WHERE line = ?", (number,)).fetchone()
+        answer = msgspec.json.decode(row[0], type=_Answer)
+        if answer.error is None:
+            body = bytes(answer.body)
+            return Gone() if looking.gone(Response(200, body)) else looking.shown(body)
+        error = answer.error
+        if error.kind == Reason.REJECTED and looking.gone(Response(error.http_status, error.body.encode())):
+            return Gone()
+        return Unread(f"it cannot be read: {error.message}")
+
+
+@asynccontextmanager
+async def answers(
+    questions: Iterable[bytes], folder: Path, config: Path | None, watch: Watch
+) -> AsyncIterator[Answers]:
+    """Ask the shops the questions, job lines all of them; what was answered is kept in the folder.
+
+    Raises Stopped where not every question was answered: the same call goes on.
+    """
+    job, results = folder / "reads.jsonl", folder / "reads.results.jsonl"
+    if not _written(questions, job, results):
+        yield Answers(None)
+        return
+    summary = await run_job(RunOptions(job=str(job), results=results, config=config), watch)
+    if summary.totals["not_attempted"]:
+        why = summary.stopped or "; ".join(
+            f"{name}: {one.reason}" for name, one in summary.accounts.items() if one.reason
+        )
+        raise Stopped(
+            f"{summary.totals['not_attempted']:,} of {summary.lines:,} carts are not read yet ({why}); "
+            "the same command goes on"
+        )
+    with closing(open_reading(journal_path(results))) as connection:
+        yield Answers(connection)
+
+
+def _written(questions: Iterable[bytes], job: Path, results: Path) -> bool:
+    """Put the questions into a job, and say whether there are any; answers to other questions are forgotten."""
+    fresh = Path(f"{job}.new")
+    with fresh.open("wb") as file:
+        file.writelines(question + b"\n" for question in questions)
+        found = file.tell() > 0
+    if not (job.exists() and filecmp.cmp(fresh, job, shallow=False)):
+        journal = journal_path(results)
+        for path in (results, journal, Path(f"{journal}-wal"), Path(f"{journal}-shm")):
+            path.unlink(missing_ok=True)
+    fresh.replace(job)
+    return found
+
+
+def question(account: str, left: Left) -> bytes:
+    """The job line that reads a cart, or the one item of it where its key is not known."""
+    if left.cart_id is not None:
+        return orjson.dumps({"op": "cart.get", "account": account, "cart_id": left.cart_id})
+    item_id = next(effect.item_id for effect in left.effects if not isinstance(effect, Rewritten))
+    return orjson.dumps({"op": "item.get", "account": account, "item_id": item_id})

@@ -1,0 +1,197 @@
+"""Owns making the job that takes a run back, from its journal and what the shops hold now; it sends no write."""
+
+import contextlib
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from batchcart.accounts.config import Entry, config_path, read_config
+from batchcart.jobs.checks import check_operation
+from batchcart.jobs.job_file import RawLine, open_job, read_operation
+from batchcart.journal.schema import get_meta, open_existing
+from batchcart.model.errors import UsageError
+from batchcart.platforms import platforms
+from batchcart.runs.context import Watch, journal_path
+from batchcart.runs.resume import begun, check_same_accounts
+from batchcart.runs.status import disk_trouble, held
+from batchcart.runs.work_folder import finish, working_folder
+from batchcart.undo.current_state import Answers, answers, question
+from batchcart.undo.history import left_by
+from batchcart.undo.journal_reader import Cart, Ran
+from batchcart.undo.model import Back, Gone, Kept, Left, Taken, Why
+from batchcart.undo.revert import taken_back
+
+_JOB, _KEPT = "undo.jsonl", "kept.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class UndoOptions:
+    """What is to be taken back: the run's result file, and the job file to write; ``force`` takes changed carts too."""
+
+    results: Path
+    job: Path
+    config: Path | None = None
+    force: bool = False
+
+    @property
+    def kept(self) -> Path:
+        """Where what is kept is listed."""
+        return Path(f"{self.job}.kept.jsonl")
+
+
+@dataclass(slots=True)
+class Undone:
+    """What came of it: lines of the job by account and operation, what is kept by reason, what was gone already.
+
+    ``unended`` lines of the run may still be run; ``embedded`` accounts had their shop for the length of the run only;
+    ``without_job`` names the run's job where it was not there.
+    """
+
+    back: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
+    gone: int = 0
+    unended: int = 0
+    embedded: tuple[str, ...] = ()
+    without_job: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """Exit codes: 0 everything can be taken back, 1 something is kept."""
+        return 1 if self.kept else 0
+
+
+async def undo(options: UndoOptions, watch: Watch) -> Undone:
+    """Write the job that takes back what the run did, and the list of what is kept.
+
+    Raises UsageError where there is no such run or somebody works on it, and Stopped where the shops could not all be
+    read yet: the same call goes on.
+    """
+    path = config_path(options.config)
+    entries = read_config(path, platforms())
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(_opened(options.results))
+        check_same_accounts(connection, entries, str(path) if path else "the config")
+        job = get_meta(connection, "job") or ""
+        _check_place(options, job)
+        source = stack.enter_context(open_job(job)) if _is_there(job) else None
+        ran = Ran(connection, get_meta(connection, "run") or "", source, get_meta(connection, "account") or None)
+        task = {"RESULTS": str(options.results.absolute())}
+        folder = stack.enter_context(working_folder(options.job, task, may_exist=False))
+        accounts = _accounts(connection, entries)
+        undone = Undone(unended=ran.unended(), without_job="" if source else job)
+        undone.embedded = tuple(entry.name for entry in accounts.values() if entry.embedded)
+        async with answers(_questions(ran, accounts), folder, options.config, watch) as found:
+            _write(ran, accounts, found, folder, undone, force=options.force)
+        options.kept.unlink(missing_ok=True)  # an earlier undo's
+        made = {_KEPT: options.kept} if undone.kept else {}
+        finish(folder, made | ({_JOB: options.job} if undone.back else {}))
+        return undone
+
+
+@contextlib.contextmanager
+def _opened(results: Path) -> Iterator[sqlite3.Connection]:
+    path = journal_path(results)
+    if not path.exists():
+        raise UsageError(
+            f"{results} has no journal {path}, and without it nobody can say what the run found and what it made. "
+            "Name the result file of a run, with its journal beside it"
+        )
+    with disk_trouble(results), held(results), contextlib.closing(open_existing(path)) as connection:
+        if not begun(connection):
+            raise UsageError(f"{results}: this run has sent nothing yet, so there is nothing to take back")
+        yield connection
+
+
+def _is_there(job: str) -> bool:
+    return Path(job).is_file()
+
+
+def _check_place(options: UndoOptions, job: str) -> None:
+    """Raises UsageError where the new job would take the place of the run's own files."""
+    own = {options.results.absolute(), journal_path(options.results).absolute(), Path(job).absolute()}
+    if options.job.absolute() in own:
+        raise UsageError(f"{options.job} belongs to the run itself; choose another file with -o")
+
+
+def _accounts(connection: sqlite3.Connection, entries: Mapping[str, Entry]) -> dict[int, Entry]:
+    return {number: entries[name] for number, name in connection.execute("SELECT id, name FROM account")}
+
+
+def _lefts(ran: Ran, accounts: Mapping[int, Entry]) -> Iterator[tuple[Entry, Cart, Left]]:
+    """What the run left in each cart, in the order of the new job; the same in every call."""
+    for cart in ran.carts():
+        entry = accounts[cart.account]
+        yield entry, cart, left_by(ran.ended(cart, entry.name, entry.adapter), entry.adapter)
+
+
+def _questions(ran: Ran, accounts: Mapping[int, Entry]) -> Iterator[bytes]:
+    for entry, _, left in _lefts(ran, accounts):
+        if _is_asked(entry, left):
+            yield question(entry.name, left)
+
+
+def _is_asked(entry: Entry, left: Left) -> bool:
+    return not entry.embedded and (left.made is not None or bool(left.effects))
+
+
+def _write(
+    ran: Ran, accounts: Mapping[int, Entry], found: Answers, folder: Path, undone: Undone, *, force: bool
+) -> None:
+    number = 0
+    with (folder / _JOB).open("wb") as job, (folder / _KEPT).open("wb") as kept:
+        for entry, _, left in _lefts(ran, accounts):
+            taken = Taken((), left.kept)
+            if entry.embedded:
+                taken = taken_back(left, Gone(), entry.adapter, force=force)
+            elif _is_asked(entry, left):
+                number += 1
+                taken = taken_back(left, found.now(number, entry.adapter.looking), entry.adapter, force=force)
+            undone.gone += taken.gone
+            for back in taken.back:
+                _put_back(job, kept, entry, left, back, undone)
+            for one in taken.kept:
+                _keep(kept, entry, left, one, undone)
+
+
+def job_line(back: Back, account: str, cart_id: str | None) -> bytes:
+    """A line of the new job."""
+    line = {
+        "op": back.kind.value,
+        "account": account,
+        "cart_id": cart_id,
+        "item_id": back.item_id,
+        "data": orjson.Fragment(back.data) if back.data else None,
+        "id": f"undo of line {back.line}",
+    }
+    return orjson.dumps({key: value for key, value in line.items() if value is not None})
+
+
+def _put_back(job: BinaryIO, kept: BinaryIO, entry: Entry, left: Left, back: Back, undone: Undone) -> None:
+    """One line of the job; what the platform would not take is kept instead."""
+    text = job_line(back, entry.name, left.cart_id)
+    if problems := check_operation(read_operation(RawLine(1, 0, text), None), entry.adapter):
+        why = f"what was there before cannot be written: {'; '.join(problems)}"
+        _keep(kept, entry, left, Kept(back.line, back.kind, Why.IMPOSSIBLE, why, back.item_id), undone)
+        return
+    job.write(text + b"\n")
+    undone.back[entry.name, back.kind.value] += 1
+
+
+def _keep(kept: BinaryIO, entry: Entry, left: Left, one: Kept, undone: Undone) -> None:
+    line = {
+        "line": one.line,
+        "account": entry.name,
+        "platform": entry.adapter.name,
+        "op": one.op.value,
+        "cart_id": left.cart_id,
+        "item_id": one.item_id,
+        "kind": one.why.value,
+        "message": one.message,
+    }
+    kept.write(orjson.dumps({key: value for key, value in line.items() if value is not None}) + b"\n")
+    undone.kept[one.why.value] += 1
