@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from batchcart.engine.http.form_encoding import encoded
 from batchcart.model.adapter import Credentials
 from batchcart.model.http import Exchange, Request, Response
-from batchcart.model.outcome import Busy, Failing
+from batchcart.model.outcome import Busy, Failing, Foreign
 from batchcart.platforms import platforms
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import BODY_SHOWN, http_trouble, rejected
@@ -97,17 +97,69 @@ def _held(quantities: dict[str, int]) -> dict[str, lines.Line]:
 
 @pytest.mark.parametrize(
     ("status", "body", "trouble"),
-    [(429, b"", Busy), (500, b"{}", Failing), (302, b"{}", Failing), (200, b"", Failing), (200, b"null", Failing)],
+    [
+        (429, b"", Busy),
+        (429, b"<html>", Busy),
+        (500, b"{}", Failing),
+        (503, b"<html>", Failing),
+        (200, b"", Failing),
+        (200, b"null", Failing),
+        (200, b'{"cut', Failing),
+    ],
 )
 def test_a_write_that_got_no_clear_answer_is_not_a_refusal(status: int, body: bytes, trouble: type) -> None:
     exchange = Exchange(Request("POST", "/carts"), Response(status, body))
     assert isinstance(http_trouble(exchange), trouble)
 
 
-def test_a_redirect_is_told_without_its_query() -> None:
-    answer = Response(302, b"", {"location": "https://shop.example/login?access_token=t0k3n"})
-    assert "https://shop.example/login" in rejected(answer).message
-    assert "t0k3n" not in rejected(answer).message
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<!DOCTYPE html><title>Down for maintenance</title>"),
+        (200, b"\xef\xbb\xbf\r\n<html>"),
+        (301, b""),
+        (302, b"{}"),
+        (304, b""),
+        (400, b"<html>Bad Request</html>"),
+        (403, b"<html>blocked</html>"),
+        (403, b"error code: 1020"),
+        (403, b""),
+        (404, b"<html>no such page</html>"),
+        (405, b"<html>"),
+        (406, b"<html>"),
+    ],
+)
+def test_what_no_platform_says_is_told_from_its_answers(method: str, status: int, body: bytes) -> None:
+    trouble = http_trouble(Exchange(Request(method, "/carts"), Response(status, body)))
+    assert isinstance(trouble, Foreign)
+    assert trouble.void is (status == 301)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(400, b"{}"), (404, b""), (404, b"[]"), (403, b'{"code": 403}'), (400, b"")]
+)
+def test_a_refusal_in_the_platforms_form_is_no_trouble_of_the_account(status: int, body: bytes) -> None:
+    assert http_trouble(Exchange(Request("POST", "/carts"), Response(status, body))) is None
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("https://shop.example/login?access_token=t0k3n", "https://shop.example"),
+        ("https://user:t0k3n@shop.example:8443/t0k3n#t0k3n", "https://shop.example:8443"),
+        ("/t0k3n/login", "another path of the same host"),
+        ("//shop.example/t0k3n", "the same scheme://shop.example"),
+        ("https://[t0k3n", "somewhere that cannot be read"),
+        ("https://shop.example:t0k3n/", "somewhere that cannot be read"),
+        ("", "nowhere"),
+    ],
+)
+def test_of_a_redirects_target_only_scheme_and_host_are_told(location: str, told: str) -> None:
+    trouble = http_trouble(Exchange(Request("POST", "/carts"), Response(308, b"", {"location": location})))
+    assert isinstance(trouble, Foreign)
+    assert told in trouble.message
+    assert "t0k3n" not in trouble.message
 
 
 def test_a_refusal_shows_two_kilobytes_of_the_answer_at_most() -> None:

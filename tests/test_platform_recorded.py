@@ -45,7 +45,7 @@ def _ended(step: Step) -> dict[str, Any]:
     match step:
         case Done(body=body):
             return {**found, "body": json.loads(body)} if body else found
-        case Refused() | Unknown() | Busy() | Denied():
+        case Refused() | Unknown() | Busy() | Denied() | Foreign():
             return found
         case _:
             raise AssertionError(f"the conversation has not ended: {step}")

@@ -83,7 +83,10 @@ class Said:
 
 
 Script = Callable[[str, Request], str]
-"""Names what befalls a request of an account: a fault of the sandbox, one of _OWN, or "" for nothing."""
+"""Names what befalls a request of an account: a fault of the sandbox, one of _OWN, or "" for nothing.
+
+"page-403" is answered by a web page with that status, "redirect-301" by a redirect; with "-after" the shop acts first.
+"""
 
 _OWN = {
     "not-sent": "no byte leaves",
@@ -169,8 +172,8 @@ class Shops:
 
     async def _given(self, front: Front, call: Call, fault: str) -> Reply:
         now = asyncio.get_running_loop().time()
-        if fault in _OWN:
-            if fault in {"garbage", "empty"}:
+        if fault in _OWN or fault.startswith(("page-", "redirect-")):
+            if fault in {"garbage", "empty"} or fault.endswith("-after"):
                 with self.still:
                     front.treat(call, now, "")
             return _own_answer(fault)
@@ -207,6 +210,10 @@ def _own_answer(fault: str) -> Reply:
             return Response(429, b"{}", {"retry-after": format_datetime(again, usegmt=True)})
         case "429-none":
             return Response(429, b"slow down")
+        case page if page.startswith("page-"):
+            return Response(int(page.split("-")[1]), b"<!DOCTYPE html><html><title>Blocked</title></html>")
+        case redirect if redirect.startswith("redirect-"):
+            return Response(int(redirect.split("-")[1]), b"", {"location": "https://new.example/c?access_token=t0k3n"})
         case "1001":
             return Response(401, b'{"code": 401, "error_code": 1001, "causes": ["blocked"]}')
         case _:

@@ -4,7 +4,7 @@ from batchcart.engine.retry import probe_wait
 from batchcart.engine.session import Lane, Reply
 from batchcart.model.events import ShopDown, ShopUp
 from batchcart.model.http import Exchange, NotSent, Response, Unanswered
-from batchcart.model.outcome import Busy, Failing
+from batchcart.model.outcome import Busy, Failing, Foreign
 
 
 async def until_up(lane: Lane) -> bool:
@@ -44,6 +44,15 @@ async def _probe(lane: Lane) -> None:
             lane.close("unreachable", f"{why}. Its lines stay open; run again later")
 
 
+def _close_for(lane: Lane, what: str) -> None:
+    lane.close(
+        "foreign",
+        f"what answers at {lane.account.address} is not {lane.account.adapter.name}: {what}, also to a harmless "
+        "question. Its lines stay open; check the account's address and path, and what stands in front of the shop "
+        "(firewall, login, maintenance page), then run again",
+    )
+
+
 def _down(lane: Lane) -> ShopDown:
     since = lane.down_since or 0.0
     given_up = since + lane.patience
@@ -65,7 +74,9 @@ def _is_up(lane: Lane, reply: Reply) -> bool:
                 lane.throttle(trouble)
             if isinstance(trouble, Failing):
                 lane.down_why = trouble.message
-            return not isinstance(trouble, Failing)
+            if isinstance(trouble, Foreign):
+                _close_for(lane, trouble.message)
+            return not isinstance(trouble, Failing | Foreign)
         case NotSent(why) | Unanswered(why):
             lane.down_why = why
             return False

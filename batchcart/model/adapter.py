@@ -9,7 +9,7 @@ import msgspec
 from batchcart.model.cart import Cart, Making, Origin
 from batchcart.model.http import Exchange, Past, Request, Response
 from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Busy, Denied, Failing, Step
+from batchcart.model.outcome import AccountTrouble, Step
 
 
 class SecretReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -163,7 +163,8 @@ class Adapter:
 
     ``settings`` is the type of an account's own config keys; ``address`` gives the base address from them.
     ``chosen_key`` is the field in which the client names a cart, with ``key_length``, its greatest length;
-    None where the shop makes the key. ``trouble`` says whether an answer means that shop or credentials fail.
+    None where the shop makes the key. ``trouble`` says whether an answer means that shop or credentials fail, or that
+    it is not the platform's at all.
     ``ping`` is a read that changes nothing and shows that the shop is up. ``sample`` holds own config keys as an
     example; the built-in sandbox account uses them. ``ways`` are the kinds of credentials by name, the usual one
     first, each with the own config keys that it takes.
@@ -183,7 +184,7 @@ class Adapter:
     limits: tuple[str, ...]
     cells: Mapping[Kind, Cell]
     sign: Callable[[Request, Credentials, float, str], Request]
-    trouble: Callable[[Exchange], Busy | Failing | Denied | None]
+    trouble: Callable[[Exchange], AccountTrouble | None]
     ping: Request
     sample: Mapping[str, str]
     ways: Mapping[str, tuple[str, ...]]

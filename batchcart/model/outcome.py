@@ -106,5 +106,8 @@ class Denied(msgspec.Struct, frozen=True):
     final: bool = False
 
 
+AccountTrouble = Busy | Failing | Foreign | Denied
+"""What may be wrong with the shop or the credentials, whatever the operation was."""
+
 Step = Request | Busy | Failing | Foreign | Denied | Done | Refused | Unknown
 """What an adapter says next: something to send, something to wait for, or an ending."""

@@ -22,7 +22,7 @@ from batchcart.engine.rate_limiter import Limiter, capacity
 from batchcart.engine.token_refresh import origin
 from batchcart.model.adapter import Credentials
 from batchcart.model.http import Exchange, NotSent, Response, Unanswered
-from batchcart.model.outcome import Busy, Denied, Failing
+from batchcart.model.outcome import Busy, Denied, Failing, Foreign
 from batchcart.platforms.toolkit.http_status import described, not_there, ok
 
 _LONGEST_WAIT = 20.0  # seconds to wait for a place under the account's limits
@@ -105,6 +105,8 @@ def _judged(account: Account, credentials: Credentials, response: Response) -> T
             return Trial(Verdict.REFUSED, f"{message}; {mend}")
         case Busy(message) | Failing(message):
             return Trial(Verdict.TROUBLED, f"{message}; try again later")
+        case Foreign(message):
+            return Trial(Verdict.STRANGE, f"{message}, which is no answer of {adapter.name}; check address and rights")
         case None if ok(clean) or not_there(clean):
             return Trial(Verdict.TAKEN, "the shop took the credentials")
         case None:

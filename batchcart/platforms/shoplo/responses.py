@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from batchcart.model.http import Exchange, Response
-from batchcart.model.outcome import Busy, Denied, Failing, Refused
+from batchcart.model.outcome import AccountTrouble, Denied, Refused
 from batchcart.platforms.toolkit.cart_lines import number
 from batchcart.platforms.toolkit.http_status import http_trouble, not_there, ok, rejected
 from batchcart.platforms.toolkit.lenient_json import Unreadable, json_text, object_of, text_of, value_of
@@ -19,7 +19,7 @@ _REFUSED_CREDENTIALS = {"202": "is not authorised", "251": "has expired"}  # PLA
 Row = dict[str, Any]
 
 
-def trouble(exchange: Exchange) -> Busy | Failing | Denied | None:
+def trouble(exchange: Exchange) -> AccountTrouble | None:
     """Whether the answer means that shop or credentials fail."""
     response = exchange.response
     code = text_of(object_of(response.body).get("error"))

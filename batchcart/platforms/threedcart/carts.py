@@ -1,9 +1,11 @@
 """Owns how 3dcart's operations on whole carts end, a lost create among them; it does not know items."""
 
+from msgspec.structs import replace
+
 from batchcart.model.adapter import Known
 from batchcart.model.http import Exchange, Lost, Past, Request
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import Done, Failing, Reason, Refused, Step, Unknown
+from batchcart.model.outcome import Done, Failing, Foreign, Reason, Refused, Step, Unknown
 from batchcart.platforms.threedcart.responses import cart_of, made, refusal, trouble, unnamed
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import described, last, not_there, ok
@@ -17,6 +19,8 @@ def created(operation: Operation, known: Known, past: Past) -> Step:
     match trouble(exchange):
         case Failing(message):
             return _unfindable(exchange, message)
+        case Foreign(message, void=False) as foreign:
+            return replace(foreign, then=_unfindable(exchange, message))
         case None:
             pass
         case step:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from batchcart.model.http import Exchange, Response
-from batchcart.model.outcome import Busy, Denied, Failing, Refused
+from batchcart.model.outcome import AccountTrouble, Denied, Failing, Refused
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import described, http_trouble, not_there, ok, rejected
 from batchcart.platforms.toolkit.lenient_json import text_of, value_of, whole_of
@@ -17,7 +17,7 @@ Row = Mapping[str, str]
 """Key, Value, Status and Message of an answer to a write, names and Key in lower case."""
 
 
-def trouble(exchange: Exchange) -> Busy | Failing | Denied | None:
+def trouble(exchange: Exchange) -> AccountTrouble | None:
     """Whether the answer means that shop or credentials fail.
 
     a16 (S000, every "Responses and Errors"): 401 is wrong keys as well as a missing scope; neither mends itself.

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from batchcart.model.adapter import Cell, Known
 from batchcart.model.http import Exchange, Past, Request, Response
 from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Busy, Denied, Done, Facts, Failing, Refused, Step, Unknown
+from batchcart.model.outcome import AccountTrouble, Done, Facts, Failing, Foreign, Refused, Step, Unknown
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import described, evidence, last, not_there
 
@@ -54,7 +54,7 @@ class Adding:
     ``detail`` reads it, and ``found`` is given that answer.
     """
 
-    trouble: Callable[[Exchange], Busy | Failing | Denied | None]
+    trouble: Callable[[Exchange], AccountTrouble | None]
     look: Callable[[Operation, Known], Request]
     view: Callable[[Operation, Known, Pages], Seen | Untold | Request | Refused]
     post: Callable[[Operation, Known], Request]
@@ -92,6 +92,8 @@ def _interpret(ways: Adding, operation: Operation, known: Known, past: Past) -> 
     match ways.trouble(exchange):
         case Failing() as failing if exchange.request.writes:
             return replace(failing, then=ways.look(operation, known))
+        case Foreign(void=False) as foreign if exchange.request.writes:
+            return replace(foreign, then=ways.look(operation, known))
         case None:
             pass
         case step:

@@ -1,15 +1,22 @@
-"""Owns what an answer means by HTTP alone: throttled, failing, refused; it does not know any platform's words."""
+"""Owns what an answer means by HTTP alone: throttled, failing, not the platform's; it knows no platform's words."""
 
 import re
+from urllib.parse import urlsplit
 
 from batchcart.model.http import Exchange, Past, Response
-from batchcart.model.outcome import Busy, Failing, Reason, Refused
+from batchcart.model.outcome import Busy, Failing, Foreign, Reason, Refused
 from batchcart.platforms.toolkit.lenient_json import readable, value_of
 
 BODY_SHOWN = 2048
 """How many bytes of a shop's answer an error shows at the most."""
 
 _TAG = re.compile(r"<[^>]+>")
+
+_SURELY_NOT_DONE = {301, 307, 308}
+"""Redirects that ask for the same request elsewhere: a write was not acted on here. 302 and 303 may follow an act."""
+
+_SAID_BY_STATUS = {400, 401, 404, 415}
+"""Errors that a platform says with nothing in the body (PLATFORMS §1.3); any other without a body is a gateway's."""
 
 
 def ok(response: Response) -> bool:
@@ -36,12 +43,12 @@ def shown(body: bytes) -> str:
 
 def described(response: Response) -> str:
     """The answer in words, for a sentence: its status, and what kind of thing came with it."""
-    body = response.body.strip()
+    body = _bare(response)
     if _redirects(response):
         return f"HTTP {response.status}, a redirect to {_target(response)}"
     if not body:
         return f"HTTP {response.status} with an empty body"
-    if body.startswith(b"<"):
+    if body.startswith(b"<") and not readable(response.body):
         words = " ".join(_TAG.sub(" ", shown(body)).split())[:80]
         return f'HTTP {response.status} with a web page ("{words}")'
     if not readable(body):
@@ -49,8 +56,8 @@ def described(response: Response) -> str:
     return f"HTTP {response.status}"
 
 
-def http_trouble(exchange: Exchange, said: int = 0) -> Busy | Failing | None:
-    """What every platform's answer is looked at for first: throttled, failing, redirected, unreadable.
+def http_trouble(exchange: Exchange, said: int = 0) -> Busy | Failing | Foreign | None:
+    """What every platform's answer is looked at for first: throttled, failing, redirected, a web page, unreadable.
 
     ``said`` is the status that stands in the body, where that is worse. 429 is taken to mean that nothing was done:
     all three platforms refuse before they act (PLATFORMS §1.2, §2.2, §3.2: no case of the opposite is known).
@@ -59,13 +66,12 @@ def http_trouble(exchange: Exchange, said: int = 0) -> Busy | Failing | None:
     status = max(response.status, said)
     if status == 429:
         return Busy("the shop answered HTTP 429 (too many requests)", response.headers.get("retry-after", ""))
-    fails = (
-        status >= 500
-        or status == 408
-        or (300 <= response.status < 400 and exchange.request.writes)
-        or (ok(response) and not _says_something(exchange))
-    )
-    if fails:
+    down = status >= 500 or status == 408
+    if not down and _is_foreign(response):
+        return Foreign(
+            f"the shop answered {described(response)}", exchange.request, response.status in _SURELY_NOT_DONE
+        )
+    if down or (ok(response) and not _says_something(exchange)):
         inside = f" that says {said}" if said > response.status else ""
         # A gateway that gave up waiting does not stop what it was waiting for.
         slow = status in {408, 504}
@@ -76,11 +82,6 @@ def http_trouble(exchange: Exchange, said: int = 0) -> Busy | Failing | None:
 
 def rejected(response: Response, said: str = "") -> Refused:
     """The platform said no; ``said`` is its own reason where it gave one."""
-    if _redirects(response):
-        said = (
-            f"the shop redirects to {_target(response)} (HTTP {response.status}); redirects are not followed: "
-            "check the account's address"
-        )
     return Refused(Reason.REJECTED, said or f"the shop answered {described(response)}", shown(response.body))
 
 
@@ -101,9 +102,34 @@ def _says_something(exchange: Exchange) -> bool:
     return value_of(body) is not None or (readable(body) and not exchange.request.writes)
 
 
+def _is_foreign(response: Response) -> bool:
+    """Whether no platform can have said this: a redirect, a web page, an error that is not JSON."""
+    body = _bare(response)
+    if ok(response):
+        return body.startswith(b"<") and not readable(response.body)
+    if not body:
+        return response.status not in _SAID_BY_STATUS
+    return _redirects(response) or not readable(response.body)
+
+
+def _bare(response: Response) -> bytes:
+    return response.body.removeprefix(b"\xef\xbb\xbf").strip()
+
+
 def _redirects(response: Response) -> bool:
-    return 300 <= response.status < 400 and response.status != 304  # which says "not modified" to nobody who asked
+    return 300 <= response.status < 400
 
 
 def _target(response: Response) -> str:
-    return response.headers.get("location", "elsewhere").partition("?")[0]
+    """Scheme and host that a redirect points to; what stands behind them may be anybody's secret."""
+    target = response.headers.get("location", "")
+    try:
+        parts = urlsplit(target)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "somewhere that cannot be read"
+    if not target:
+        return "nowhere: it names no place"
+    if not host:
+        return "another path of the same host"
+    return f"{parts.scheme or 'the same scheme'}://{host}{f':{port}' if port else ''}"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from batchcart.model.adapter import Known
 from batchcart.model.http import Exchange, Past, Request, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import Busy, Denied, Failing, Refused, Step, Unknown
+from batchcart.model.outcome import AccountTrouble, Failing, Refused, Step, Unknown
 from batchcart.platforms.toolkit.http_status import evidence, last, ok, rejected, sent_before
 
-Trouble = Callable[[Exchange], Busy | Failing | Denied | None]
+Trouble = Callable[[Exchange], AccountTrouble | None]
 Interpret = Callable[[Operation, Known, Past], Step]
 
 

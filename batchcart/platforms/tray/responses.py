@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchcart.model.http import Exchange, Response
-from batchcart.model.outcome import Busy, Denied, Failing, Refused
+from batchcart.model.outcome import AccountTrouble, Denied, Refused
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import http_trouble, not_there, ok, rejected
 from batchcart.platforms.toolkit.lenient_json import object_of, text_of, value_of, whole_of
@@ -20,7 +20,7 @@ _NO_RENEWAL = {1001: "is blocked", 1002: "is inactive", 1003: "is cancelled"}  #
 _DEEPEST = 4  # a dict of lists of objects of texts
 
 
-def trouble(exchange: Exchange) -> Busy | Failing | Denied | None:
+def trouble(exchange: Exchange) -> AccountTrouble | None:
     """Whether the answer means that shop or credentials fail (PLATFORMS §2.3)."""
     response = exchange.response
     answer = object_of(response.body)
