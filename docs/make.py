@@ -48,7 +48,7 @@ _ENVIRONMENT = {
 
 def commands() -> dict[str, click.Command]:
     """All commands by name, in the order of --help."""
-    return {name: importlib.import_module(f"batchcart.cli.{name}").command for name in COMMANDS}
+    return {name: importlib.import_module(f"batchcart.cli.commands.{name}").command for name in COMMANDS}
 
 
 def commands_page() -> str:

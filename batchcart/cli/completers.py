@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 from batchcart.accounts.config import SANDBOX, config_path
 from batchcart.platforms import platforms
 from batchcart.sandbox.faults import KINDS
+from batchcart.sandbox.readings import READINGS
 
 _ACCOUNTS = {"account", "accounts", "source", "target"}
 
@@ -57,6 +58,10 @@ def _kind(command: click.Command, parameter: click.Parameter) -> click.types.Str
             return _Words(lambda _: [f"{name}=" for name in platforms()])
         case "faults" if command.name == "sandbox":
             return _Words(lambda _: [f"{kind}=" for kind in KINDS])
+        case "readings" if command.name == "sandbox":
+            return _Words(
+                lambda _: [f"{reading.name}={value}" for reading in READINGS.values() for value in reading.values]
+            )
         case "job":
             return _File()
         case _:

@@ -91,7 +91,8 @@ class Front:
         return found
 
     def _throttled(self, call: Call, wait: float) -> Verdict:
-        answer = self.platform.throttled(call)
+        self.saw.throttled += 1
+        answer = self.platform.throttled(self.shop, call)
         match self.retry_after:
             case "seconds":
                 return Verdict(replace(answer, headers={"Retry-After": str(ceil(wait))}))
@@ -140,7 +141,7 @@ class Front:
 
     def _answer(self, call: Call) -> Answer:
         route = self.platform.routes.get(call.route)
-        answer = route(self.shop, call) if route else self.platform.missing(call)
+        answer = route(self.shop, call) if route else self.platform.missing(self.shop, call)
         if answer.effect:
             self.saw.changed(call, answer.effect, next(self.sequence))
             self.noted(self.shop, answer.effect)

@@ -39,9 +39,12 @@ class Call:
     headers: Mapping[str, str]
     body: bytes = b""
 
-    def document(self) -> Any:
-        """The body as JSON or PHP form data, numbers as text; None where it is neither."""
-        if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    def document(self, form: str = "both") -> Any:
+        """The body as JSON or PHP form data, numbers as text; None where it is neither, or not of that ``form``."""
+        is_form = self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        if form == ("json" if is_form else "form"):
+            return None
+        if is_form:
             return read_form(self.body.decode("utf-8", "replace"))
         try:
             return _JSON.decode(self.body.decode())

@@ -47,6 +47,7 @@ class Saw:
     effects: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     answered: Counter[int] = field(default_factory=Counter)
+    throttled: int = 0
     turned_away: int = 0
     carts: dict[str, CartLog] = field(default_factory=dict)
     meters: dict[str, Meter] = field(default_factory=dict)
@@ -94,7 +95,7 @@ class Saw:
         return {
             "requests": dict(self.requests),
             "effects": dict(self.effects),
-            "throttled": self.answered[429],
+            "throttled": self.throttled,
             "answered": {str(status): times for status, times in sorted(self.answered.items())},
             "faults": dict(self.faults),
             "turned_away": self.turned_away,

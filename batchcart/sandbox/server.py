@@ -24,6 +24,7 @@ from batchcart.sandbox import statefile
 from batchcart.sandbox.endpoint import Front, RetryAfter, Verdict
 from batchcart.sandbox.faults import Fault, chances
 from batchcart.sandbox.messages import Answer, Call, Effect
+from batchcart.sandbox.readings import deviate
 from batchcart.sandbox.routing import PLATFORMS, address, platform_named, read_call
 from batchcart.sandbox.shop import Platform, Shop
 from batchcart.sandbox.tray_tokens import RENEW
@@ -53,7 +54,8 @@ class Sandbox:
     Keys of ``limits`` and ``credentials`` are ``PLATFORM`` or ``PLATFORM/SHOP``; limits of ``()`` are none.
     ``credentials`` pins what clients must show, in the words of the config file; any will do otherwise.
     ``delay`` is the range, in seconds, of the fault of that name. ``sloppy`` answers in the malformed shapes
-    that the documents print. ``state_file`` carries carts and tokens over a restart.
+    that the documents print. ``readings`` sets the switches of contested points by their names. ``state_file``
+    carries carts and tokens over a restart.
     """
 
     limits: Mapping[str, Sequence[Limit]] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class Sandbox:
     credentials: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     delay: tuple[float, float] = (0.05, 0.5)
     retry_after: RetryAfter = "seconds"
+    readings: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key in (*self.limits, *self.credentials):
@@ -98,7 +101,13 @@ class Sandbox:
         zone = timezone(timedelta(hours=platform.hours))
         return Front(
             platform=platform,
-            shop=Shop(platform.name, name, credentials, lambda: self.wall().astimezone(zone)),
+            shop=Shop(
+                platform.name,
+                name,
+                credentials,
+                lambda: self.wall().astimezone(zone),
+                deviate(platform.name, self.readings),
+            ),
             limits=limits,
             chances=chances(self.faults, self.seed, platform.name, name),
             sequence=self._sequence,

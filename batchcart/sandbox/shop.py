@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from batchcart.sandbox.messages import Answer, Call
+from batchcart.sandbox.readings import Readings
 
 Document = dict[str, Any]
 """A cart as plain JSON: the platform's own fields, and ``items`` by their ids."""
@@ -31,13 +32,15 @@ class Shop:
     """One shop: its carts, the last id it gave out, and who may come in.
 
     ``owners`` finds an item's cart. ``credentials`` pins what clients must show, in the words of the config
-    file; without them any that are not empty will do. ``nonces`` are the OAuth nonces seen.
+    file; without them any that are not empty will do. ``readings`` say how it takes each contested point of its
+    platform; they may be set while it runs. ``nonces`` are the OAuth nonces seen.
     """
 
     platform: str
     name: str
     credentials: Mapping[str, str]
     wall: Callable[[], datetime]
+    readings: Readings
     carts: dict[str, Document] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     last_id: int = 0
@@ -70,7 +73,7 @@ class Platform:
     account: Callable[[Call], str]
     refusal: Callable[[Shop, Call], Answer | None]
     denied: Callable[[Shop, Call], Answer | None]
-    missing: Callable[[Call], Answer]
-    throttled: Callable[[Call], Answer]
+    missing: Callable[[Shop, Call], Answer]
+    throttled: Callable[[Shop, Call], Answer]
     cart: Callable[[Shop, Call], str]
     as_printed: Callable[[Call, Answer], Answer]

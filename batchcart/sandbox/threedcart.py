@@ -1,52 +1,51 @@
 """Owns how a simulated 3dcart shop answers (S000); it does not know sockets, limits or faults.
 
-Where S000 is silent: a PUT of a cart merges fields, 400 says why in the array form. A GET answers 200 and an
-array, as is seen in practice, not 201 and an object.
+Where S000 is silent or contradicts itself, the shop's readings decide.
 """
 
 import hashlib
+from decimal import Decimal
 from typing import Any
 
-import orjson
-
-from batchcart.sandbox.messages import NUMBER, WHOLE, Answer, Call, Effect, said
+from batchcart.sandbox.messages import NUMBER, WHOLE, Answer, Call, Effect
 from batchcart.sandbox.shop import Document, Platform, Shop
-
-# S000 §Retrieve a cart: the fields of a cart, as printed.
-_ADDRESS = ("FirstName", "LastName", "Company", "Address", "Address2", "City", "State", "ZipCode", "Country")
-_CART_FIELDS = (
-    *(f"Billing{name}" for name in (*_ADDRESS, "PhoneNumber", "Email")),
-    *(f"Shipment{name}" for name in (*_ADDRESS, "Phone", "Email")),
+from batchcart.sandbox.threedcart_views import (
+    CART_FIELDS,
+    OPTION_NUMBERS,
+    as_cart,
+    as_error,
+    as_throttled,
+    as_written,
 )
-_OPTION_NUMBERS = ("OptionSetID", "OptionID")
 
 
-def _written(status: int, key: str, value: str, message: str, effect: Effect) -> Answer:
-    shown = "201" if effect.verb == "delete" else str(status)  # S000 §Delete a cart: "Status":"201" with HTTP 200
-    return said(status, [{"Key": key, "Value": value, "Status": shown, "Message": message}], effect)
+def _bad(shop: Shop, field: str, message: str) -> Answer:
+    return as_error(shop.readings, 400, field, message)
 
 
-def _bad(field: str, message: str) -> Answer:
-    return said(400, [{"Key": field, "Value": "", "Status": "400", "Message": message}])
+def _gone(shop: Shop) -> Answer:
+    return as_error(shop.readings, 404, "Error", "Not found")
 
 
-_GONE = Answer(404)
+def _lost_item(shop: Shop, point: str) -> Answer:
+    """What there is to say of an item, or of a cart for one, that is not there."""
+    return _gone(shop) if shop.readings[point] == "404" else _bad(shop, "CartItem", "The Cart/Item does not exist")
 
 
-def _cart_fields(call: Call) -> Document | Answer:
+def _cart_fields(shop: Shop, call: Call) -> Document | Answer:
     document = call.document()
     if not isinstance(document, dict):
-        return _bad("Cart", "The body is not a JSON object")
+        return _bad(shop, "Cart", "The body is not a JSON object")
     if not WHOLE.fullmatch(str(document.get("CustomerId", 0))):
-        return _bad("CustomerId", "CustomerId is not a whole number")
-    wrong = [name for name in _CART_FIELDS if not isinstance(document.get(name, ""), str | None)]
+        return _bad(shop, "CustomerId", "CustomerId is not a whole number")
+    wrong = [name for name in CART_FIELDS if not isinstance(document.get(name, ""), str | None)]
     if wrong:
-        return _bad(wrong[0], f"{wrong[0]} is not text")
-    return {name: document[name] for name in ("CustomerId", *_CART_FIELDS) if name in document}
+        return _bad(shop, wrong[0], f"{wrong[0]} is not text")
+    return {name: document[name] for name in ("CustomerId", *CART_FIELDS) if name in document}
 
 
 def _create(shop: Shop, call: Call) -> Answer:
-    fields = _cart_fields(call)
+    fields = _cart_fields(shop, call)
     if isinstance(fields, Answer):
         return fields
     number = shop.new_id()
@@ -54,129 +53,105 @@ def _create(shop: Shop, call: Call) -> Answer:
     key = f"{int(number):08X}{scattered[:7]}"  # 15 letters and digits, as 6F027F81ggx48to in S000
     now = f"{shop.wall():%Y-%m-%dT%H:%M:%S}"
     shop.carts[key] = {"fields": fields, "created": now, "updated": now, "items": {}}
-    return _written(201, "OrderKey", key, "Created successfully", Effect("create", key))
+    return as_written(shop.readings, 201, "OrderKey", key, "Created successfully", Effect("create", key))
 
 
 def _read(shop: Shop, call: Call) -> Answer:
     key = call.keys[0]
     cart = shop.carts.get(key)
-    if cart is None:
-        return _GONE
-    fields = cart["fields"]
-    items = [_shown(number, item) for number, item in cart["items"].items()]
-    shown = {
-        "OrderKey": key,
-        "OrderDate": cart["created"],
-        "LastUpdate": cart["updated"],
-        "CheckoutURL": f"https://{shop.name or 'sandbox'}.3dcartstores.com/checkout.asp?orderkey={key}",
-        "CustomerId": _number(fields.get("CustomerId", "0")),
-        **{name: fields.get(name, "") for name in _CART_FIELDS},
-        "CartItemList": items,
-    }
-    return said(200, [shown])
-
-
-def _shown(number: str, item: Document) -> Document:
-    shown = {
-        "CatalogID": _number(item["CatalogID"]),
-        "CartItemID": int(number),
-        "ItemID": f"SKU-{item['CatalogID']}",
-        "ItemQuantity": _number(item["ItemQuantity"]),
-        "ItemDescription": f"Product {item['CatalogID']}",
-        "ItemUnitPrice": 10.0,
-        "ItemOptionPrice": 0.0,
-    }
-    if "ItemOptions" in item:
-        shown["ItemOptions"] = [
-            {name: _number(value) if name in _OPTION_NUMBERS else value for name, value in option.items()}
-            for option in item["ItemOptions"]
-        ]
-    return shown
-
-
-def _number(text: str) -> orjson.Fragment:
-    """A number with the very digits that the client sent."""
-    return orjson.Fragment(text)
+    return _gone(shop) if cart is None else as_cart(shop.readings, shop.name, key, cart)
 
 
 def _update(shop: Shop, call: Call) -> Answer:
     key = call.keys[0]
     if key not in shop.carts:
-        return _GONE
-    fields = _cart_fields(call)
+        return _gone(shop)
+    fields = _cart_fields(shop, call)
     if isinstance(fields, Answer):
         return fields
-    shop.carts[key]["fields"].update(fields)
+    kept = {} if shop.readings["cart_update"] == "replace" else shop.carts[key]["fields"]
+    shop.carts[key]["fields"] = {**kept, **fields}
     shop.carts[key]["updated"] = f"{shop.wall():%Y-%m-%dT%H:%M:%S}"
-    return _written(200, "OrderKey", key, "Updated successfully", Effect("update", key))
+    return as_written(shop.readings, 200, "OrderKey", key, "Updated successfully", Effect("update", key))
 
 
 def _delete(shop: Shop, call: Call) -> Answer:
     key = call.keys[0]
     if shop.carts.pop(key, None) is None:
-        return _GONE
-    return _written(200, "OrderKey", key, "Deleted successfully", Effect("delete", key))
+        return _gone(shop)
+    return as_written(shop.readings, 200, "OrderKey", key, "Deleted successfully", Effect("delete", key))
 
 
-def _item_problem(document: Any) -> Answer | None:
+def _item_problem(shop: Shop, document: Any) -> Answer | None:
     if not isinstance(document, dict):
-        return _bad("CartItem", "The body is not a JSON object")
+        return _bad(shop, "CartItem", "The body is not a JSON object")
     if not NUMBER.fullmatch(str(document.get("ItemQuantity"))):
-        return _bad("ItemQuantity", "ItemQuantity is not a number")
+        return _bad(shop, "ItemQuantity", "ItemQuantity is not a number")
     return None
 
 
-def _options_problem(options: Any) -> Answer | None:
+def _options_problem(shop: Shop, options: Any) -> Answer | None:
     if not isinstance(options, list) or not all(isinstance(option, dict) for option in options):
-        return _bad("ItemOptions", "ItemOptions is not a list of objects")
+        return _bad(shop, "ItemOptions", "ItemOptions is not a list of objects")
     for option in options:
-        for name in _OPTION_NUMBERS:
+        for name in OPTION_NUMBERS:
             if not WHOLE.fullmatch(str(option.get(name, 0))):
-                return _bad(name, f"{name} is not a whole number")
+                return _bad(shop, name, f"{name} is not a whole number")
     return None
 
 
 def _item_add(shop: Shop, call: Call) -> Answer:
     cart = shop.carts.get(call.keys[0])
     if cart is None:
-        return _GONE
+        return _lost_item(shop, "missing_cart")
     document = call.document()
-    if problem := _item_problem(document):
+    if problem := _item_problem(shop, document):
         return problem
     if not WHOLE.fullmatch(str(document.get("CatalogID"))):
-        return _bad("CatalogID", "CatalogID is not a whole number")
+        return _bad(shop, "CatalogID", "CatalogID is not a whole number")
     item = {name: str(document[name]) for name in ("CatalogID", "ItemQuantity")}
     if "ItemOptions" in document:
-        if problem := _options_problem(document["ItemOptions"]):
+        if problem := _options_problem(shop, document["ItemOptions"]):
             return problem
         item["ItemOptions"] = document["ItemOptions"]
+    number = _put_in(shop, cart, item)
+    effect = Effect("add", call.keys[0], number, item["CatalogID"], item["ItemQuantity"])
+    return as_written(shop.readings, 201, "CartItemID", number, "Created successfully", effect)
+
+
+def _put_in(shop: Shop, cart: Document, item: Document) -> str:
+    """The id of the item, now that it is in the cart."""
+    if shop.readings["equal_items"] == "sum":
+        for number, other in cart["items"].items():
+            if {**other, "ItemQuantity": ""} == {**item, "ItemQuantity": ""}:
+                total = Decimal(other["ItemQuantity"]) + Decimal(item["ItemQuantity"])
+                other["ItemQuantity"] = f"{total:f}"
+                return str(number)
     number = shop.new_id()
     cart["items"][number] = item
-    effect = Effect("add", call.keys[0], number, item["CatalogID"], item["ItemQuantity"])
-    return _written(201, "CartItemID", number, "Created successfully", effect)
+    return number
 
 
 def _item_update(shop: Shop, call: Call) -> Answer:
     key, number = call.keys
     item = shop.carts.get(key, {}).get("items", {}).get(number)
     if item is None:
-        return _GONE
+        return _lost_item(shop, "missing_item")
     document = call.document()
-    if problem := _item_problem(document):
+    if problem := _item_problem(shop, document):
         return problem
     item["ItemQuantity"] = str(document["ItemQuantity"])
     effect = Effect("item-update", key, number, item["CatalogID"], item["ItemQuantity"])
-    return _written(200, "CartItemID", number, "Updated successfully", effect)
+    return as_written(shop.readings, 200, "CartItemID", number, "Updated successfully", effect)
 
 
 def _item_delete(shop: Shop, call: Call) -> Answer:
     key, number = call.keys
     item = shop.carts.get(key, {}).get("items", {}).pop(number, None)
     if item is None:
-        return _GONE
+        return _lost_item(shop, "missing_item")
     effect = Effect("item-delete", key, number, item["CatalogID"])
-    # S000 §Delete a cart item spells the key CartItemId, all others CartItemID.
-    return _written(200, "CartItemId", number, "Deleted successfully", effect)
+    return as_written(shop.readings, 200, "CartItemID", number, "Deleted successfully", effect)
 
 
 def _pattern(segments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
@@ -205,17 +180,17 @@ def _refusal(shop: Shop, call: Call) -> Answer | None:
     return None if allowed else _denied(shop, call)
 
 
-def _denied(_shop: Shop, _call: Call) -> Answer:
+def _denied(shop: Shop, _call: Call) -> Answer:
     # S000 §Responses and Errors, 401: the combination is invalid, or the scope lacks the privileges.
-    return said(401, [{"Key": "Error", "Value": "", "Status": "401", "Message": "Authentication failure"}])
+    return as_error(shop.readings, 401, "Error", "Authentication failure")
 
 
-def _missing(_call: Call) -> Answer:
-    return _GONE
+def _missing(shop: Shop, _call: Call) -> Answer:
+    return _gone(shop)
 
 
-def _throttled(_call: Call) -> Answer:
-    return said(429, [{"Key": "Error", "Value": "", "Status": "429", "Message": "Too many requests"}])
+def _throttled(shop: Shop, _call: Call) -> Answer:
+    return as_throttled(shop.readings)
 
 
 def _cart(_shop: Shop, call: Call) -> str:
@@ -224,8 +199,8 @@ def _cart(_shop: Shop, call: Call) -> str:
 
 def _as_printed(call: Call, answer: Answer) -> Answer:
     """S000 prints a trailing comma in every answer to a write; a cart as a bare object, with 201."""
-    if call.route == "GET Cart/{OrderKey}" and answer.status == 200:
-        return Answer(201, answer.body[1:-1])
+    if call.route == "GET Cart/{OrderKey}" and answer.status < 300:
+        return Answer(201, answer.body.removeprefix(b"[").removesuffix(b"]"))
     if answer.body.endswith(b'"}]'):
         return Answer(answer.status, answer.body[:-2] + b",\n  }\n]", answer.effect)
     return answer

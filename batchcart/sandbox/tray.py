@@ -1,17 +1,19 @@
 """Owns how a simulated Tray shop answers (S003); it does not know sockets, limits, faults or tokens.
 
-Where S003 is silent: POST adds to the line of the same product and variant, an unknown cart is a 404, a price
-that the client does not give is 100.00. Every value of an answer is a string.
+Where S003 is silent or contradicts itself, the shop's readings decide. A price that the client does not give is
+100.00.
 """
 
 import re
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from batchcart.sandbox import tray_tokens
-from batchcart.sandbox.messages import Answer, Call, Effect, said
+from batchcart.sandbox.messages import Answer, Call, Effect
 from batchcart.sandbox.shop import Document, Platform, Shop
-from batchcart.sandbox.tray_views import as_complete, as_lines
+from batchcart.sandbox.tray_answers import NOTHING, as_done, as_error, as_shown, as_throttled
+from batchcart.sandbox.tray_views import as_complete, as_lines, cart_number, number
 
 _LONGEST_KEY = 32
 _QUANTITY = re.compile(r"[1-9]\d*")
@@ -19,13 +21,12 @@ _QUANTITY = re.compile(r"[1-9]\d*")
 _HEAD_FIELDS = ("email", "variants_kit", "additional_info_kit", "date", "user_id", "user_cod", "hour")
 
 
-def _bad(call: Call, *causes: str) -> Answer:
-    document = {"code": 400, "url": f"/{call.path}", "name": "Bad Request", "causes": list(causes)}
-    return said(400, document)
+def _bad(shop: Shop, call: Call, *causes: str) -> Answer:
+    return as_error(shop.readings, call, 400, "Bad Request", *causes)
 
 
-def _missing(call: Call) -> Answer:
-    return said(404, {"code": 404, "url": f"/{call.path}", "name": "Not Found", "causes": ["Not Found"]})
+def _missing(shop: Shop, call: Call) -> Answer:
+    return as_error(shop.readings, call, 404, "Not Found", "Not Found")
 
 
 def _written(status: int, message: str, shop: Shop, effect: Effect) -> Answer:
@@ -33,12 +34,13 @@ def _written(status: int, message: str, shop: Shop, effect: Effect) -> Answer:
     address = f"http://{shop.name or 'loja'}.commercesuite.com.br/loja/carrinho.php?loja=123123&transID={key}&hash="
     written = {"message": message, "session_id": key, "cart_url": address, "code": status}
     if effect.verb in {"create", "add"}:
-        written = {"message": message, "id": effect.item, **written}
-    return said(status, written, effect)
+        own = cart_number(shop.carts[key]) if shop.readings["create_id"] == "cart" else effect.item
+        written = {"message": message, "id": number(shop.readings, own), **written}
+    return as_done(shop.readings, written, effect)
 
 
-def _cart_body(call: Call) -> Document | None:
-    document = call.document()
+def _cart_body(shop: Shop, call: Call) -> Document | None:
+    document = call.document(shop.readings["request_form"])
     cart = document.get("Cart") if isinstance(document, dict) else None
     return cart if isinstance(cart, dict) else None
 
@@ -70,27 +72,38 @@ def _is_amount(text: str) -> bool:
 
 
 def _add(shop: Shop, call: Call) -> Answer:
-    given = _cart_body(call)
+    given = None if _lacks_slash(shop, call) else _cart_body(shop, call)
     if given is None:
-        return _bad(call, "Cart is missing")
+        return _missing(shop, call) if _lacks_slash(shop, call) else _bad(shop, call, "Cart is missing")
     if causes := _causes(given):
-        return _bad(call, *causes)
+        return _bad(shop, call, *causes)
     key = _text(given.get("session_id")) or f"sandbox{int(shop.new_id()):019d}"
     verb = "add" if key in shop.carts else "create"
     cart = shop.carts.setdefault(key, {"head": {}, "shipping": {}, "items": {}})
-    number = _line_of(shop, cart, str(given["product_id"]), _text(given.get("variant_id")) or "0")
+    number = _line_of(shop, cart, given)
     line, quantity = cart["items"][number], _text(given.get("quantity", "1"))
-    line["quantity"] = str(int(line["quantity"]) + int(quantity))
-    line.update({name: _text(given[name]) for name in ("price", "additional_information") if name in given})
+    before = 0 if shop.readings["same_product"] == "replace" else int(line["quantity"])
+    line["quantity"] = str(before + int(quantity))
+    taken = ("price", "additional_information")[shop.readings["price"] == "ignored" :]
+    line.update({name: _text(given[name]) for name in taken if name in given})
     cart["shipping"].update({name: _text(value) for name, value in given.get("Shipping", {}).items()})
     return _written(201, "Created", shop, Effect(verb, key, number, line["product_id"], quantity))
 
 
-def _line_of(shop: Shop, cart: Document, product: str, variant: str) -> str:
-    """The cart's line of that product and variant, a new one of quantity 0 where there is none."""
-    for number, line in cart["items"].items():
-        if (line["product_id"], line["variant_id"]) == (product, variant):
-            return str(number)
+def _lacks_slash(shop: Shop, call: Call) -> bool:
+    return shop.readings["write_slash"] == "needed" and not call.url.partition("?")[0].endswith("/")
+
+
+def _line_of(shop: Shop, cart: Document, given: Document) -> str:
+    """The cart's line that the product goes to, a new one of quantity 0 where there is none."""
+    names = ("product_id", "variant_id", "additional_information")
+    product, variant = str(given["product_id"]), _text(given.get("variant_id")) or "0"
+    wanted = (product, variant, _text(given.get("additional_information")))
+    told = names if shop.readings["same_line"] == "information" else names[:2]
+    if shop.readings["same_product"] != "line":
+        for number, line in cart["items"].items():
+            if all(line[name] == text for name, text in zip(told, wanted, strict=False)):
+                return str(number)
     number = shop.new_id()
     cart["items"][number] = _new_line(shop, product, variant)
     return number
@@ -111,35 +124,51 @@ def _new_line(shop: Shop, product: str, variant: str) -> Document:
 
 def _read(shop: Shop, call: Call) -> Answer:
     key = call.keys[0]
-    return said(200, as_lines(key, shop.carts[key])) if key in shop.carts else _missing(call)
+    if key not in shop.carts:
+        return _not_shown(shop, call)
+    return as_shown(shop.readings, as_lines(shop.readings, key, shop.carts[key]))
 
 
 def _read_complete(shop: Shop, call: Call) -> Answer:
     key = call.keys[0]
-    return said(200, as_complete(shop.name, key, shop.carts[key])) if key in shop.carts else _missing(call)
+    if key not in shop.carts:
+        return _not_shown(shop, call)
+    return as_done(shop.readings, as_complete(shop.readings, shop.name, key, shop.carts[key]))
+
+
+def _not_shown(shop: Shop, call: Call) -> Answer:
+    """What a read of a cart that is not there is answered."""
+    nothing = NOTHING.get(shop.readings["missing_cart"])
+    return _missing(shop, call) if nothing is None else as_shown(shop.readings, nothing)
 
 
 def _update(shop: Shop, call: Call) -> Answer:
+    if _lacks_slash(shop, call) or shop.readings["update_route"] == ("body" if call.keys else "path"):
+        return _missing(shop, call)
     key = _cart(shop, call)
-    given = _cart_body(call)
+    given = _cart_body(shop, call)
     if given is None:
-        return _bad(call, "Cart is missing")
+        return _bad(shop, call, "Cart is missing")
     if not isinstance(given.get("Shipping", {}), dict):
-        return _bad(call, "Shipping is not an object")
+        return _bad(shop, call, "Shipping is not an object")
     if key not in shop.carts:
-        return _missing(call)
+        return _missing(shop, call)
     cart = shop.carts[key]
     cart["head"].update({name: _text(given[name]) for name in _HEAD_FIELDS if name in given})
     cart["shipping"].update({name: _text(value) for name, value in given.get("Shipping", {}).items()})
+    if shop.readings["update_lines"] == "drop":
+        cart["items"].clear()
     # S003 §Atualizar, Retorno: an update answers "Created" and code 201.
     return _written(201, "Created", shop, Effect("update", key))
 
 
 def _delete(shop: Shop, call: Call) -> Answer:
     key = call.keys[0]
-    if shop.carts.pop(key, None) is None:
-        return _missing(call)
-    return _written(200, "Deleted", shop, Effect("delete", key))
+    if shop.carts.pop(key, None) is not None:
+        return _written(200, "Deleted", shop, Effect("delete", key))
+    if shop.readings["delete_missing"] == "ok":
+        return replace(_written(200, "Deleted", shop, Effect("delete", key)), effect=None)
+    return _missing(shop, call)
 
 
 def _pattern(segments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
@@ -152,11 +181,8 @@ def _pattern(segments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
             return "/".join(segments), ()
 
 
-def _throttled(call: Call) -> Answer:
-    return said(
-        429,
-        {"code": 429, "url": f"/{call.path}", "name": "Too Many Requests", "causes": ["Too many requests"]},
-    )
+def _throttled(shop: Shop, call: Call) -> Answer:
+    return as_throttled(shop.readings, call)
 
 
 def _account(_call: Call) -> str:
@@ -164,11 +190,11 @@ def _account(_call: Call) -> str:
     return ""
 
 
-def _cart(_shop: Shop, call: Call) -> str:
+def _cart(shop: Shop, call: Call) -> str:
     if call.keys:
         return call.keys[0]
     if call.route in {"POST carts", "PUT carts"}:
-        return _text((_cart_body(call) or {}).get("session_id"))
+        return _text((_cart_body(shop, call) or {}).get("session_id"))
     return ""
 
 

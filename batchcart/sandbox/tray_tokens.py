@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from batchcart.sandbox.messages import Answer, Call, Effect, said
 from batchcart.sandbox.shop import Shop
+from batchcart.sandbox.tray_answers import as_unauthorized
 
 _ACCESS_LIFE = timedelta(hours=3)
 _REFRESH_LIFE = timedelta(days=30)
@@ -26,7 +27,7 @@ def refusal(shop: Shop, call: Call) -> Answer | None:
     if given and given == good and not tokens.expired:
         tokens.known.add(given)
         return None
-    return _unauthorized(call, EXPIRED if given == good or given in tokens.known else UNKNOWN)
+    return _unauthorized(shop, call, EXPIRED if given == good or given in tokens.known else UNKNOWN)
 
 
 def denied(shop: Shop, call: Call) -> Answer | None:
@@ -34,7 +35,7 @@ def denied(shop: Shop, call: Call) -> Answer | None:
     if call.route == "GET auth":
         return None
     shop.tokens.expired = True
-    return _unauthorized(call, EXPIRED)
+    return _unauthorized(shop, call, EXPIRED)
 
 
 def renew(shop: Shop, call: Call) -> Answer:
@@ -43,7 +44,7 @@ def renew(shop: Shop, call: Call) -> Answer:
     given = call.query.get("refresh_token", "")
     good = tokens.refresh or shop.credentials.get("refresh_token", given)
     if not given or given != good or given in tokens.spent:
-        return _unauthorized(call, UNKNOWN)
+        return _unauthorized(shop, call, UNKNOWN)
     tokens.spent.add(given)
     tokens.renewals += 1
     tokens.access = f"sandbox-access-{shop.name or 'loja'}-{tokens.renewals}"
@@ -63,13 +64,7 @@ def renew(shop: Shop, call: Call) -> Answer:
     return said(200, pair, Effect(RENEW, ""))
 
 
-def _unauthorized(call: Call, error_code: int) -> Answer:
-    cause = "Token expired" if error_code == EXPIRED else "Token unknown"
-    document = {
-        "code": 401,
-        "url": f"//{call.path}",
-        "name": "Unauthorized access",
-        "error_code": error_code,
-        "causes": [cause],
-    }
-    return said(401, document)
+def _unauthorized(shop: Shop, call: Call, error_code: int) -> Answer:
+    return as_unauthorized(
+        shop.readings, call, error_code, "Token expired" if error_code == EXPIRED else "Token unknown"
+    )

@@ -12,9 +12,16 @@ from batchcart.model.errors import UsageError, suggestion
 from batchcart.model.limits import Limit, parse_limit
 from batchcart.platforms import platforms
 from batchcart.sandbox.faults import KINDS, parse_fault
+from batchcart.sandbox.readings import listed, parse_reading
 from batchcart.sandbox.server import DEFAULT_LIMITS, Sandbox
 
 _KINDS = "\n".join(f"  {kind}: {text}" for kind, text in KINDS.items())
+
+
+def _list_readings(context: click.Context, _parameter: click.Parameter, wanted: object) -> None:
+    if wanted:
+        show(listed())
+        context.exit(0)
 
 
 @click.command("sandbox", epilog=f"\b\nFault kinds:\n{_KINDS}")
@@ -27,14 +34,38 @@ _KINDS = "\n".join(f"  {kind}: {text}" for kind, text in KINDS.items())
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Faults fall the same for the same seed.")
 @click.option("--sloppy", is_flag=True, help="Answer with the malformed JSON that the documents print.")
+@click.option(
+    "--reading",
+    "readings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Take a point that the documents leave open as VALUE says; --readings lists them.",
+)
+@click.option(
+    "--readings",
+    "shows_readings",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_readings,
+    help="List readings and exit.",
+)
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep carts in this file.")
 def command(
-    port: int, limits: tuple[str, ...], faults: tuple[str, ...], seed: int, state: Path | None, *, sloppy: bool
+    port: int,
+    limits: tuple[str, ...],
+    faults: tuple[str, ...],
+    seed: int,
+    readings: tuple[str, ...],
+    state: Path | None,
+    *,
+    sloppy: bool,
 ) -> int:
     """Run a simulator of all three platforms on this machine.
 
     It keeps carts in memory, answers as the platforms' documents say, counts what it sees, and listens on loopback
-    only. It is no shop. Stop it with Ctrl-C; it then prints what it saw.
+    only. Where the documents contradict themselves or are silent it takes one reading, or the one that --reading
+    names. It is no shop. Stop it with Ctrl-C; it then prints what it saw.
     """
     sandbox = Sandbox(
         limits=_limits(limits),
@@ -42,6 +73,7 @@ def command(
         seed=seed,
         sloppy=sloppy,
         state_file=state,
+        readings=_readings(readings),
     )
     try:
         asyncio.run(_serve(sandbox, port))
@@ -61,6 +93,17 @@ def _limits(given: Sequence[str]) -> dict[str, Sequence[Limit]]:
         if limit:
             limits[platform].append(parse_limit(limit))
     return {platform: tuple(found) for platform, found in limits.items()}
+
+
+def _readings(given: Sequence[str]) -> dict[str, str]:
+    chosen: dict[str, str] = {}
+    for text in given:
+        name, value = parse_reading(text)
+        if chosen.setdefault(name, value) != value:
+            raise UsageError(
+                f"--reading {name} is given as {chosen[name]!r} and as {value!r}: a shop takes one of them"
+            )
+    return chosen
 
 
 async def _serve(sandbox: Sandbox, port: int) -> None:

@@ -1,0 +1,69 @@
+"""Owns the switches for what the platforms' documents leave open; it does not know how a shop turns them.
+
+Adapter and simulator were made from the same documents by the same people. A shop may read them otherwise: each
+``Reading`` is one point where it could, and tests run under every one.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.sandbox.readings import shoplo, threedcart, tray
+from batchcart.sandbox.readings.reading import Reading, Readings
+
+__all__ = ["READINGS", "Reading", "Readings", "deviate", "listed", "parse_reading", "usual"]
+
+READINGS: Mapping[str, Reading] = {
+    reading.name: reading for reading in (*threedcart.READINGS, *tray.READINGS, *shoplo.READINGS)
+}
+"""Every contested point by the name of its switch."""
+
+
+def parse_reading(text: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE``; raises UsageError with a suggestion where there is no such point or value."""
+    name, sign, value = text.strip().partition("=")
+    if not sign:
+        raise UsageError(f"{quoted(text)} is not a reading: write NAME=VALUE, as in tray.cart_id=cart")
+    _check(name, value)
+    return name, value
+
+
+def usual(platform: str) -> dict[str, str]:
+    """How a shop of the platform takes each point if nobody asks for anything else."""
+    return {reading.point: reading.usual for reading in READINGS.values() if reading.platform == platform}
+
+
+def deviate(platform: str, chosen: Mapping[str, str]) -> dict[str, str]:
+    """How a shop of the platform takes each point, where ``chosen`` has values by the names of switches.
+
+    Raises UsageError for a name or value that there is not; those of other platforms are left out.
+    """
+    for name, value in chosen.items():
+        _check(name, value)
+    own = {READINGS[name].point: value for name, value in chosen.items() if READINGS[name].platform == platform}
+    return {**usual(platform), **own}
+
+
+def _check(name: str, value: str) -> None:
+    reading = READINGS.get(name)
+    if reading is None:
+        raise UsageError(f"there is no reading {quoted(name)}: {_nearest(name)}")
+    if value not in reading.values:
+        raise UsageError(f"reading {name} has no value {quoted(value)}: {suggestion(value, reading.values)}")
+
+
+def _nearest(name: str) -> str:
+    """What may have been meant: a point may be named without its platform."""
+    same_point = [reading.name for reading in READINGS.values() if reading.point == name]
+    if same_point:
+        return f"did you mean {' or '.join(map(repr, same_point))}?"
+    found = suggestion(name, READINGS)
+    return found if found.startswith("did you mean") else "batchcart sandbox --readings lists them"
+
+
+def listed(readings: Iterable[Reading] = READINGS.values()) -> str:
+    """The readings as text for a person: each point's sentence, then its values, the usual one first."""
+    parts = []
+    for reading in readings:
+        parts.append(f"{reading.name}  {reading.sentence} ({reading.source})")
+        parts += [f"    {value}: {text}" for value, text in reading.values.items()]
+    return "\n".join(parts)
