@@ -20,6 +20,7 @@ from batchcart.model.operation import Kind
 from batchcart.model.validation import field_names
 from batchcart.platforms import platforms
 
+KEYS_HAVE = "it has visible characters other than / \\ ? # %, not dots alone, no space at an end"
 ENTRIES = read_config(None, platforms())
 
 
@@ -118,10 +119,10 @@ def test_chains_joined_late_are_one_chain_in_the_plan(bench: Bench) -> None:
             line("cart.create", "3dcart", cart="x", item="i"),
             "item: 3dcart cart.create works on the whole cart and takes no item; add the item with item.add",
         ),
-        (line("cart.get", "tray", cart_id="k" * 33), "cart_id: 33 characters, but a session_id has 32 at the most"),
-        (line("cart.get", "tray", cart_id=".."), "cart_id: '..' is not a key"),
-        (line("item.get", "shoplo", item_id="."), "item_id: '.' is not an id"),
-        (line("item.get", "shoplo", item_id="1" * 201), "item_id: 201 characters, but an id has 200 at the most"),
+        (line("cart.get", "tray", cart_id="k" * 33), "cart_id: 33 characters, but a session_id has at most 32"),
+        (line("cart.get", "tray", cart_id=".."), f"cart_id: '..' is not a session_id: {KEYS_HAVE}"),
+        (line("item.get", "shoplo", item_id="."), f"item_id: '.' is not an id: {KEYS_HAVE}"),
+        (line("item.get", "shoplo", item_id="1" * 201), "item_id: 201 characters, but an id has at most 200"),
         (line("cart.get", "tray", cart_id="k", view="full"), "view: tray cart.get takes \"complete\", found 'full'"),
         (
             line("cart.get", "3dcart", cart_id="k", view="complete"),
@@ -156,7 +157,10 @@ def test_chains_joined_late_are_one_chain_in_the_plan(bench: Bench) -> None:
             line("cart.create", "tray", cart_id="k", data=ADD | {"session_id": "j"}).replace("n_id", "n\\u005fid"),
             "cart_id: 'k' contradicts data.session_id 'j'",
         ),
-        (line("cart.create", "tray", data=ADD | {"session_id": ".."}), "data.session_id: '..' is not a key"),
+        (
+            line("cart.create", "tray", data=ADD | {"session_id": ".."}),
+            f"data.session_id: '..' is not a session_id: {KEYS_HAVE}",
+        ),
         (
             line("cart.create", "tray", data=ADD | {"session_id": "k" * 33}),
             f'data.session_id: expected a text of at most 32 characters, found "{"k" * 33}"',

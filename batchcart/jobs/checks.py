@@ -5,10 +5,10 @@ import msgspec
 from batchcart.model.adapter import NEW_CART, Adapter, Cell, Known
 from batchcart.model.errors import quoted
 from batchcart.model.http import Request
+from batchcart.model.ids import id_problem
 from batchcart.model.operation import Kind, Operation
 from batchcart.model.validation import field_names, problems
 
-_LONGEST_ITEM_ID = 200
 _CREATE, _ADD = Kind.CART_CREATE, Kind.ITEM_ADD
 _OF_ACCOUNT = tuple(kind for kind in Kind if kind.of_account)
 _plain_query = msgspec.json.Decoder(dict[str, str | int | float | list[str]])
@@ -43,8 +43,8 @@ def chosen_key(operation: Operation, adapter: Adapter) -> tuple[str | None, list
     inside = msgspec.json.decode(data).get(name)
     if not isinstance(inside, str):
         return operation.cart_id, []
-    if inside in {".", ".."}:
-        return inside, [f"data.{name}: {inside!r} is not a key"]
+    if inside and (problem := id_problem(inside, f"a {name}", len(inside))):  # its length is the table's to say
+        return inside, [f"data.{name}: {problem}"]
     if operation.cart_id not in {None, inside}:
         return operation.cart_id, [f"cart_id: {quoted(operation.cart_id or '')} contradicts data.{name} {inside!r}"]
     return inside, []
@@ -127,12 +127,8 @@ def _cart_problems(operation: Operation, adapter: Adapter) -> list[str]:
 def _key_problems(cart_id: str, kind: Kind, adapter: Adapter) -> list[str]:
     if kind is _CREATE and adapter.chosen_key is None:
         return [f"cart_id: {adapter.name} makes the key of a new cart itself; leave it out"]
-    if len(cart_id) > adapter.key_length:
-        key = adapter.chosen_key or "key"
-        return [f"cart_id: {len(cart_id)} characters, but a {key} has {adapter.key_length} at the most"]
-    if cart_id in {".", ".."}:  # a path would lose them
-        return [f"cart_id: {cart_id!r} is not a key"]
-    return []
+    problem = id_problem(cart_id, f"a {adapter.chosen_key or 'key'}", adapter.key_length)
+    return [f"cart_id: {problem}"] if problem else []
 
 
 def _item_problems(operation: Operation, adapter: Adapter) -> list[str]:
@@ -155,6 +151,5 @@ def _item_problems(operation: Operation, adapter: Adapter) -> list[str]:
 
 
 def _item_id_problems(item_id: str) -> list[str]:
-    if len(item_id) > _LONGEST_ITEM_ID:
-        return [f"item_id: {len(item_id)} characters, but an id has {_LONGEST_ITEM_ID} at the most"]
-    return [f"item_id: {item_id!r} is not an id"] if item_id in {".", ".."} else []
+    problem = id_problem(item_id, "an id")
+    return [f"item_id: {problem}"] if problem else []

@@ -11,11 +11,12 @@ from batchcart.accounts.config import Entry, config_path, read_config
 from batchcart.migration.cart_reader import Answer, Reader, answers, ask_for, read
 from batchcart.migration.carts_file import cart_text, read_carts
 from batchcart.migration.item_history import Made
-from batchcart.migration.key_file import wanted
+from batchcart.migration.key_file import unusable, wanted
 from batchcart.migration.listing import check_filters, read_list, stored
 from batchcart.model.adapter import Filters
 from batchcart.model.cart import Cart, NoCart, Origin
 from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.model.ids import LONGEST_ID, id_problem
 from batchcart.platforms import platforms
 from batchcart.runs.context import Watch, journal_path
 from batchcart.runs.work_folder import fingerprint, finish, working_folder
@@ -133,7 +134,8 @@ async def _listed(folder: Path, entry: Entry, options: ExportOptions, watch: Wat
 
 async def _read(folder: Path, entry: Entry, options: ExportOptions, watch: Watch) -> bool:
     assert options.keys_from is not None
-    ask_for(folder, entry, wanted(options.keys_from, entry))
+    if not ask_for(folder, entry, wanted(options.keys_from, entry)):
+        return True
     summary = await read(folder, options.reader, watch)
     return summary.exit_code != 3
 
@@ -146,12 +148,14 @@ def why_stopped(watch: Watch) -> str:
 def _answers(folder: Path, entry: Entry, options: ExportOptions) -> Iterator[Answer]:
     if options.keys_from is not None:
         yield from answers(folder, entry)
+        yield from (Answer(key, why=f"cart_id: {problem}") for key, problem in unusable(options.keys_from, entry))
         return
     listing = entry.adapter.listing
     assert listing is not None
     with stored(folder) as lines:
         for key, rows in lines.carts():
-            yield Answer(key, (listing.joined(rows),))
+            problem = id_problem(key, "a key", entry.adapter.key_length)
+            yield Answer(key[:LONGEST_ID], (listing.joined(rows),), f"cart_id: {problem}" if problem else "")
 
 
 def _write(folder: Path, entry: Entry, options: ExportOptions, made: Made) -> Exported:

@@ -11,6 +11,7 @@ import msgspec
 from batchcart.accounts.config import Entry
 from batchcart.jobs.checks import check_operation
 from batchcart.model.errors import BadLines, UsageError
+from batchcart.model.ids import LONGEST_ID, id_problem, usable_id
 from batchcart.model.operation import Kind, Operation
 
 _MOST_LISTED = 1000
@@ -45,8 +46,8 @@ def wanted(path: Path, entry: Entry) -> Iterator[str]:
     """The keys of the account's carts that the file names, each once, in order of first appearance.
 
     Of a result file these are the carts that its run knew in the end: neither those it deleted nor those of other
-    accounts. The keys are kept on disk, so a file may name any number. Raises BadLines with every line that names no
-    cart of this platform, and UsageError where there is none at all.
+    accounts; what a shop named that can be no key is ``unusable``. The keys are kept on disk, so a file may name any
+    number. Raises BadLines with every line that names no cart of this platform, and UsageError where there is none.
     """
     with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
         connection.execute("CREATE TABLE wanted (key TEXT PRIMARY KEY, place INTEGER NOT NULL)")
@@ -61,20 +62,33 @@ def wanted(path: Path, entry: Entry) -> Iterator[str]:
             raise BadLines(bad.problems, bad.total)
         keys = connection.execute("SELECT key FROM wanted ORDER BY place")
         first = next(keys, None)
-        if first is None:
+        if first is not None:
+            yield first[0]
+        elif next(unusable(path, entry), None) is None:
             raise UsageError(f"{path}: it names no cart of account {entry.name!r}; nothing was read")
-        yield first[0]
         yield from (key for (key,) in keys)
 
 
+def unusable(path: Path, entry: Entry) -> Iterator[tuple[str, str]]:
+    """What the result file names as the account's carts and can be no key, each once, cut short, with the reason."""
+    told: set[str] = set()
+    for _, text in _lines(path):
+        if text.startswith(b"{") and (key := _named_cart(_read(text), entry)) is not None:
+            problem, short = id_problem(key, "a key", entry.adapter.key_length), key[:LONGEST_ID]
+            if problem and short not in told:
+                told.add(short)
+                yield short, problem
+
+
 def _take(connection: sqlite3.Connection, number: int, text: bytes, entry: Entry) -> None:
+    key: str | None
     if not text.startswith(b"{"):
         key = text.decode()
     else:
         found = _read(text)
-        if found.account not in {None, entry.name} or found.cart_id is None:
+        key = _named_cart(found, entry)
+        if key is None or not usable_id(key, entry.adapter.key_length):
             return
-        key = str(found.cart_id)
         if found.op == Kind.CART_DELETE.value and found.status == "ok":
             connection.execute("DELETE FROM wanted WHERE key = ?", (key,))
             return
@@ -83,6 +97,13 @@ def _take(connection: sqlite3.Connection, number: int, text: bytes, entry: Entry
     if problems := check_operation(operation, entry.adapter):
         raise ValueError("; ".join(problems))
     connection.execute("INSERT OR IGNORE INTO wanted VALUES (?, ?)", (key, number))
+
+
+def _named_cart(found: _Named, entry: Entry) -> str | None:
+    """The cart that a result line names, if it is one of the account's."""
+    if found.account not in {None, entry.name} or found.cart_id is None:
+        return None
+    return str(found.cart_id)
 
 
 def _read(text: bytes) -> _Named:

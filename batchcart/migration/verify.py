@@ -15,11 +15,12 @@ from batchcart.migration.cart_reader import Answer, Reader, answers, ask_for, re
 from batchcart.migration.carts_file import read_carts
 from batchcart.migration.compare import Comparison, Difference, Hidden, Status, compared
 from batchcart.migration.convert_cart import convert_cart
-from batchcart.migration.created_carts import Targets, targets
+from batchcart.migration.created_carts import Target, Targets, targets
 from batchcart.migration.export import account_entry, neutral, why_stopped
 from batchcart.migration.product_map import ProductMap, read_map
 from batchcart.model.cart import Cart, NoCart
 from batchcart.model.errors import UsageError, quoted
+from batchcart.model.ids import id_problem
 from batchcart.runs.context import Watch
 from batchcart.runs.work_folder import fingerprint, finish, keep_inputs, working_folder
 
@@ -101,7 +102,7 @@ async def verify(options: VerifyOptions, watch: Watch) -> Verified:
         entry = account_entry(options.reader.config, found.account)
         found.check(_names(options, products, entry, found), options.carts)
         with working_folder(options.parity, _task(options, entry), may_exist=True) as folder:
-            keys = (key for _, cart in read_carts(options.carts) if (key := found.of(cart.id).key))
+            keys = (key for _, cart in read_carts(options.carts) if (key := _made(found, cart, entry).key))
             if ask_for(folder, entry, keys) and (await read(folder, options.reader, watch)).exit_code == 3:
                 return Verified(options.parity, stopped=why_stopped(watch))
             verified = Verified(options.parity)
@@ -132,13 +133,20 @@ def _task(options: VerifyOptions, entry: Entry) -> dict[str, str]:
 def _lines(folder: Path, entry: Entry, carts: Path, products: ProductMap, found: Targets) -> Iterator[Parity]:
     read_back = answers(folder, entry)
     for _, cart in read_carts(carts):
-        made = found.of(cart.id)
+        made = _made(found, cart, entry)
         if made.key is None:
             conversion = convert_cart(cart, products, entry.adapter, entry.currency)
             status: Status = "cannot be read" if made.doubtful else "missing"
             yield Parity(cart.id, entry.name, status, why=conversion.stopped or made.why)
         else:
             yield _parity(cart, next(read_back), entry, products)
+
+
+def _made(found: Targets, cart: Cart, entry: Entry) -> Target:
+    """The new cart; one whose key can be none cannot be read."""
+    made = found.of(cart.id)
+    problem = "" if made.key is None else id_problem(made.key, "a key", entry.adapter.key_length)
+    return Target(why=f"cart_id: {problem}", doubtful=True) if problem else made
 
 
 def _parity(cart: Cart, answer: Answer, entry: Entry, products: ProductMap) -> Parity:

@@ -26,6 +26,7 @@ from batchcart.journal.summary import Summary
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.errors import UsageError, suggestion
 from batchcart.model.http import Past
+from batchcart.model.ids import LONGEST_ID, id_problem
 from batchcart.model.outcome import Reason, Refused, Status
 from batchcart.platforms import platforms
 from batchcart.runs.context import Watch, journal_path, laid
@@ -150,6 +151,9 @@ def _done(line: int, fields: dict[str, Any], given: Mapping[str, str], results: 
             raise UsageError(
                 f"--done {name}: {suggestion(name, [n for own in _OWN_NAMES.items() for n in (own[0], *own[1])])}"
             )
+        longest = platforms()[fields["platform"]].key_length if meaning == "cart_id" else LONGEST_ID
+        if problem := id_problem(value, "a key", longest):
+            raise UsageError(f"--done {name}: {problem}")
         ids[meaning] = value
     if fields["op"] == "cart.create" and not (ids.get("cart_id") or fields.get("cart_id")):
         raise UsageError(f"{results}: line {line} made a cart: give its key, as in --done OrderKey=6F027F81ggx48to")

@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +12,7 @@ import orjson
 
 from batchcart.accounts.config import Entry, config_path, read_config
 from batchcart.jobs.checks import check_operation
-from batchcart.jobs.job_file import RawLine, open_job, read_operation
+from batchcart.jobs.job_file import LONGEST_LINE, BadLine, RawLine, open_job, read_operation
 from batchcart.journal.schema import get_meta, open_existing
 from batchcart.model.errors import UsageError
 from batchcart.platforms import platforms
@@ -23,7 +23,7 @@ from batchcart.runs.work_folder import finish, working_folder
 from batchcart.undo.current_state import Answers, answers, question
 from batchcart.undo.history import left_by
 from batchcart.undo.journal_reader import Cart, Ran
-from batchcart.undo.model import Back, Gone, Kept, Left, Taken, Why
+from batchcart.undo.model import Back, Gone, Kept, Left, Unread, Why
 from batchcart.undo.revert import taken_back
 
 _JOB, _KEPT = "undo.jsonl", "kept.jsonl"
@@ -136,7 +136,18 @@ def _questions(ran: Ran, accounts: Mapping[int, Entry]) -> Iterator[bytes]:
 
 
 def _is_asked(entry: Entry, left: Left) -> bool:
-    return not entry.embedded and (left.made is not None or bool(left.effects))
+    """Whether the cart must be read; one whose key or item's id can be none, whoever gave it, cannot be."""
+    if entry.embedded or not (left.made is not None or left.effects):
+        return False
+    return not _problems(question(entry.name, left), entry)
+
+
+def _problems(text: bytes, entry: Entry) -> Sequence[str]:
+    """What the check of a job would say against the line."""
+    try:
+        return check_operation(read_operation(RawLine(1, 0, text, len(text) > LONGEST_LINE), None), entry.adapter)
+    except BadLine as error:
+        return error.problems
 
 
 def _write(
@@ -145,12 +156,13 @@ def _write(
     number = 0
     with (folder / _JOB).open("wb") as job, (folder / _KEPT).open("wb") as kept:
         for entry, _, left in _lefts(ran, accounts):
-            taken = Taken((), left.kept)
             if entry.embedded:
                 taken = taken_back(left, Gone(), entry.adapter, force=force)
             elif _is_asked(entry, left):
                 number += 1
                 taken = taken_back(left, found.now(number, entry.adapter.looking), entry.adapter, force=force)
+            else:  # what has effects all the same cannot be asked about, and so not be written either
+                taken = taken_back(left, Unread(""), entry.adapter, force=True)
             undone.gone += taken.gone
             for back in taken.back:
                 _put_back(job, kept, entry, left, back, undone)
@@ -174,8 +186,8 @@ def job_line(back: Back, account: str, cart_id: str | None) -> bytes:
 def _put_back(job: BinaryIO, kept: BinaryIO, entry: Entry, left: Left, back: Back, undone: Undone) -> None:
     """One line of the job; what the platform would not take is kept instead."""
     text = job_line(back, entry.name, left.cart_id)
-    if problems := check_operation(read_operation(RawLine(1, 0, text), None), entry.adapter):
-        why = f"what was there before cannot be written: {'; '.join(problems)}"
+    if problems := _problems(text, entry):
+        why = f"it cannot be taken back: {'; '.join(problems)}"
         _keep(kept, entry, left, Kept(back.line, back.kind, Why.IMPOSSIBLE, why, back.item_id), undone)
         return
     job.write(text + b"\n")

@@ -16,6 +16,7 @@ from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.add_once import Adding, Made, Pages, Seen, Untold
 from batchcart.platforms.toolkit.http_status import described, last, not_there, ok, rejected
 from batchcart.platforms.toolkit.idempotent import Deleting
+from batchcart.platforms.toolkit.ids import id_of
 from batchcart.platforms.toolkit.lenient_json import decoded, json_text, object_of, text_of
 
 _MOST_PAGES = 200
@@ -129,8 +130,8 @@ def _own(known: Known, pages: Pages) -> dict[str, Row] | None:
         if found is None:
             return None
         mine = (row for row in found if text_of(row["user_key"]) == requests.user_key(known))
-        own.update((text_of(row["id"]), row) for row in mine)
-    return own
+        own.update((id_of(row["id"]), row) for row in mine)
+    return None if "" in own else own
 
 
 def _next_page(operation: Operation, known: Known, pages: Pages) -> Request | Untold | None:
@@ -164,7 +165,7 @@ def _wanted(operation: Operation) -> lines.Line:
 
 
 def _said(operation: Operation, known: Known, response: Response) -> Made | Refused | None:
-    line = text_of(line_of(response).get("id"))
+    line = id_of(line_of(response).get("id"))
     return refusal(response) or (_found(operation, known, line, response) if line else None)
 
 

@@ -13,6 +13,7 @@ from batchcart.platforms.shoplo.responses import line_of, missing, refusal
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import last, rejected
 from batchcart.platforms.toolkit.idempotent import Deleting
+from batchcart.platforms.toolkit.ids import id_of
 from batchcart.platforms.toolkit.lenient_json import decoded, json_text, text_of
 
 
@@ -68,7 +69,7 @@ def _done(
     operation: Operation, known: Known, line: Mapping[str, Any], *, body: bytes = b"", facts: Facts | None = None
 ) -> Done:
     # c14 (S004, delete and discount answers): they carry no id; the result names the line that was asked for.
-    key = text_of(line.get("user_key")) or known.cart_id
+    key = id_of(line.get("user_key")) or known.cart_id
     names = {"user_key": key} if key else {}
     return Done(cart_id=key, item_id=requests.line_id(operation, known), names=names, body=body, facts=facts or {})
 

@@ -7,7 +7,7 @@ from batchcart.model.http import Response
 from batchcart.platforms.shoplo.responses import line_of, missing, rows
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import ok
-from batchcart.platforms.toolkit.lenient_json import text_of
+from batchcart.platforms.toolkit.ids import id_of
 
 
 def _shown(body: bytes) -> Shown:
@@ -15,9 +15,9 @@ def _shown(body: bytes) -> Shown:
     response = Response(200, body)
     line = line_of(response)
     found = [line] if line else rows(response)
-    if found is None or not all(text_of(row.get("id")) for row in found):
+    if found is None or not all(id_of(row.get("id")) for row in found):
         return Shown()
-    return Shown({text_of(row["id"]): lines.amount(row.get("quantity")) for row in found})
+    return Shown({id_of(row["id"]): lines.amount(row.get("quantity")) for row in found})
 
 
 def _gone(response: Response) -> bool:

@@ -11,6 +11,7 @@ from batchcart.model.http import Exchange, Response
 from batchcart.model.outcome import AccountTrouble, Denied, Failing, Refused
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import described, http_trouble, not_there, ok, rejected
+from batchcart.platforms.toolkit.ids import id_of
 from batchcart.platforms.toolkit.lenient_json import text_of, value_of, whole_of
 
 Row = Mapping[str, str]
@@ -44,7 +45,7 @@ def made(response: Response, key: str) -> str:
     a8 (S000 §Delete a cart item): CartItemId there, CartItemID elsewhere; compared without regard to case.
     """
     found = row(response)
-    return found["value"] if found is not None and found["key"] == key.lower() else ""
+    return id_of(found["value"]) if found is not None and found["key"] == key.lower() else ""
 
 
 def refusal(response: Response) -> Refused | None:
@@ -89,7 +90,7 @@ def items_of(response: Response) -> lines.Lines | None:
         return None
     items = {}
     for item in rows:
-        key = text_of(item.get("CartItemID")) if isinstance(item, dict) else ""
+        key = id_of(item.get("CartItemID")) if isinstance(item, dict) else ""
         if not key or not lines.number(item.get("CatalogID")):
             return None
         items[key] = lines.Line(lines.number(item["CatalogID"]), lines.amount(item.get("ItemQuantity")))

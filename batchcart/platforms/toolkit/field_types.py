@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from batchcart.model.ids import LONGEST_ID
+
 Whole = int | Annotated[str, Meta(pattern=r"^-?[0-9]+$(?!\n)", max_length=40, description="a whole number in quotes")]
 """A whole number, plain or in quotes."""
 
@@ -44,7 +46,7 @@ Money = (
 """An amount of at least 0 in the shop's currency."""
 
 Text = str
-Key = Annotated[str, Meta(min_length=1)]
+Key = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
 Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", max_length=40, description="YYYY-MM-DD")]
 Clock = Annotated[str, Meta(pattern=r"^[0-9]{2}:[0-9]{2}:[0-9]{2}$(?!\n)", max_length=40, description="HH:MM:SS")]
 Moment = Annotated[

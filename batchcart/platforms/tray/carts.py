@@ -8,9 +8,11 @@ from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.add_once import Adding, Made, Pages, Seen, Untold
 from batchcart.platforms.toolkit.http_status import described, last
 from batchcart.platforms.toolkit.idempotent import Deleting
-from batchcart.platforms.toolkit.lenient_json import decoded, json_text, object_of, text_of
+from batchcart.platforms.toolkit.ids import id_of
+from batchcart.platforms.toolkit.lenient_json import decoded, json_text, object_of
 from batchcart.platforms.tray import requests
 from batchcart.platforms.tray.responses import line_id, lines_of, missing, names, product_of, refusal, trouble
+from batchcart.platforms.tray.schema import KEY_LENGTH
 
 
 def read(operation: Operation, known: Known, past: Past) -> Step:
@@ -65,8 +67,8 @@ def _said(operation: Operation, known: Known, response: Response) -> Made | Refu
     if refused := refusal(response):
         return refused
     answer = object_of(response.body)
-    item_id = text_of(answer.get("id")) or None
-    if item_id is None and not text_of(answer.get("session_id")):
+    item_id = id_of(answer.get("id")) or None
+    if item_id is None and not id_of(answer.get("session_id"), KEY_LENGTH):
         return None
     found = names(requests.session(known), answer)
     return Made(found["session_id"], item_id, found)

@@ -14,7 +14,9 @@ from batchcart.model.http import Exchange, Response
 from batchcart.model.outcome import AccountTrouble, Denied, Refused
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import http_trouble, not_there, ok, rejected
+from batchcart.platforms.toolkit.ids import id_of
 from batchcart.platforms.toolkit.lenient_json import object_of, text_of, value_of, whole_of
+from batchcart.platforms.tray.schema import KEY_LENGTH
 
 _NO_RENEWAL = {1001: "is blocked", 1002: "is inactive", 1003: "is cancelled"}  # PLATFORMS §2.3
 _DEEPEST = 4  # a dict of lists of objects of texts
@@ -57,7 +59,7 @@ def missing(response: Response) -> bool:
 
 def names(key: str, answer: Mapping[str, Any]) -> dict[str, str]:
     """What the answer calls the cart."""
-    found = {"session_id": text_of(answer.get("session_id")) or key}
+    found = {"session_id": id_of(answer.get("session_id"), KEY_LENGTH) or key}
     if address := text_of(answer.get("cart_url")):
         found["cart_url"] = address
     return found
@@ -100,7 +102,7 @@ def line_id(product: str, response: Response) -> str | None:
     rows = cart.get("Products") if isinstance(cart, dict) else None
     for row in rows if isinstance(rows, list) else []:
         if isinstance(row, dict) and product_of(row, "id") == product:
-            return text_of(row.get("cart_id")) or None
+            return id_of(row.get("cart_id")) or None
     return None
 
 
