@@ -1,8 +1,6 @@
 """Owns the job file: where it comes from, its lines, and what a line may say; it does not know platforms."""
 
-import gzip
 import hashlib
-import importlib
 import os
 import sys
 import tempfile
@@ -12,11 +10,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Annotated, cast
+from typing import IO, Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from batchcart.jobs.file_kind import HEAD, binary_kind, text_kind
+from batchcart.jobs.packing import check_unpacked, describe_damage, open_unpacked
 from batchcart.jobs.strict_json import NotStrict, check_strictly
 from batchcart.model.errors import UsageError, quoted, suggestion
 from batchcart.model.operation import Kind, Operation
@@ -27,7 +27,6 @@ LONGEST_LINE = 1 << 20
 
 _BOM = b"\xef\xbb\xbf"
 _ENOUGH = len(_BOM) + LONGEST_LINE + len(b"\r\n")
-_PACKED = {b"\x1f\x8b": ("gzip", ".gz"), b"\x28\xb5": ("zstd", ".zst")}  # the first two bytes tell
 _CHUNK = 1 << 20
 _BLOCK, _BLOCKS = 1 << 14, 32
 
@@ -52,10 +51,14 @@ class JobLine(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
 
 
 class BadLine(Exception):
-    """A line that is wrong, with each of its problems as a sentence."""
+    """A line that is wrong, with each of its problems as a sentence.
 
-    def __init__(self, *found: str) -> None:
-        self.problems = found
+    ``kind`` is what a whole file of such lines has in common, "" for mistakes of one line; ``json`` is False where the
+    line is no JSON at all.
+    """
+
+    def __init__(self, *found: str, kind: str = "", json: bool = True) -> None:
+        self.problems, self.kind, self.json = found, kind, json
         super().__init__(*found)
 
 
@@ -137,23 +140,22 @@ def open_job(path: str, *, spool_folder: Path | None = None) -> Iterator[JobSour
 def _opened(path: str, name: str, spool_folder: Path | None, stack: ExitStack) -> IO[bytes]:
     damage: tuple[type[Exception], ...] = ()
     try:
-        stream, damage = _stream(path)
-        if path != "-":
-            stack.enter_context(stream)
+        stream, damage = _stdin() if path == "-" else open_unpacked(path, stack)
         if path == "-" or damage or not Path(path).is_file():
             stream = stack.enter_context(_spooled(stream, name, spool_folder))
-        first = stream.read(2)
+        head = stream.read(HEAD)
     except FileNotFoundError:
         raise UsageError(f"job file {path} does not exist; give the path of a job, or - for standard input") from None
     except IsADirectoryError:
         raise UsageError(f"job file {path} is a folder; give a file") from None
     except damage as error:
-        raise UsageError(f"job file {path} is not whole: {error}; pack it again") from None
+        raise UsageError(f"job file {path} {describe_damage(error)}") from None
     except OSError as error:
         raise UsageError(f"job file {name} cannot be read: {error.strerror or error}") from None
-    if first in _PACKED:
-        kind, ending = _PACKED[first]
-        raise UsageError(f"job file {name} holds {kind} data; give it a name that ends in {ending}, or unpack it")
+    check_unpacked(name, head)
+    if found := binary_kind(head) or text_kind(head):
+        kind, then = found
+        raise UsageError(f"job file {name} is {kind}; {then}")
     return stream
 
 
@@ -175,21 +177,10 @@ def text_path(source: JobSource, path: str) -> str:
     return own
 
 
-def _stream(path: str) -> tuple[IO[bytes], tuple[type[Exception], ...]]:
-    """The job's bytes unpacked, and what reading them raises where the packed ones are damaged."""
-    if path == "-":
-        if sys.stdin is None:  # so it is in a process that was started with it closed
-            raise UsageError("job file -: standard input is closed")
-        return sys.stdin.buffer, ()
-    if path.endswith(".gz"):
-        return cast("IO[bytes]", gzip.open(path, "rb")), (gzip.BadGzipFile, EOFError, zlib.error)
-    if path.endswith(".zst"):
-        try:
-            zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
-        except ImportError:
-            raise UsageError(f"job file {path}: reading .zst needs the extra: pip install 'batchcart[zstd]'") from None
-        return zstd.open(path, "rb"), (zstd.ZstdError, EOFError)
-    return Path(path).open("rb"), ()
+def _stdin() -> tuple[IO[bytes], tuple[type[Exception], ...]]:
+    if sys.stdin is None:  # so it is in a process that was started with it closed
+        raise UsageError("job file -: standard input is closed")
+    return sys.stdin.buffer, ()
 
 
 def _spooled(stream: IO[bytes], name: str, folder: Path | None) -> IO[bytes]:
@@ -229,7 +220,7 @@ def read_operation(raw: RawLine, default_account: str | None) -> Operation:
     try:
         check_strictly(raw.text)
     except NotStrict as error:
-        raise BadLine(str(error)) from None
+        raise BadLine(str(error), kind=error.kind, json=error.json) from None
     return strict_operation(raw, default_account)
 
 
@@ -238,7 +229,7 @@ def strict_operation(raw: RawLine, default_account: str | None) -> Operation:
     try:
         line = _line_of(raw.text)
     except msgspec.ValidationError:
-        raise BadLine(*problems(raw.text, JobLine, "")) from None
+        raise BadLine(*problems(raw.text, JobLine, ""), kind=_other_kind(raw.text)) from None
     kind = _KINDS.get(line.op)
     account = line.account or default_account
     data, query = bytes(line.data), bytes(line.query)
@@ -258,6 +249,16 @@ def strict_operation(raw: RawLine, default_account: str | None) -> Operation:
         line.view or None,
         None if line.id is UNSET else line.id,
     )
+
+
+def _other_kind(text: bytes) -> str:
+    """What a line of batchcart's other files, or of none of them, is that was taken for a job line."""
+    keys = msgspec.json.decode(text).keys()
+    if keys >= {"line", "status", "op"}:
+        return "result lines, as a run writes them; give the job"
+    if keys >= {"version", "platform", "items"}:
+        return "neutral carts, as batchcart export writes them; batchcart convert makes a job of them"
+    return "" if "op" in keys else "JSON Lines without the key op, so no job; batchcart init writes a first job"
 
 
 class _Names(msgspec.Struct):

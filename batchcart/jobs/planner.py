@@ -20,6 +20,10 @@ MOST_LISTED = 1000
 
 _TOLD_EVERY = 4096
 
+# How many bad lines, and not one good one, make a file that is no job: lines that lack a job's keys, and lines that are
+# no JSON for more than one reason.
+_FEW, _MANY = 3, 20
+
 _INSERT = "INSERT INTO plan (line, account, chain, kind, offset, length, digest) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _JOIN = "UPDATE plan SET chain = ? WHERE account = (SELECT account FROM plan WHERE line = ?) AND chain = ?"
 
@@ -55,7 +59,7 @@ class Planner:
 
         Raises BadLines with all that is wrong; then nothing may be sent.
         """
-        planned, bad = Planned(), _Bad()
+        planned, bad = Planned(), _Bad(self.source.name)
         try:
             with closing(Names()) as names:
                 chains = Chains(names)
@@ -65,7 +69,7 @@ class Planner:
                 else:
                     connection.execute("BEGIN")
                     connection.executemany(_INSERT, map(_row, good))
-            bad.check()
+            bad.check(planned.lines)
             if not planned.lines:
                 raise UsageError(f"{self.source.name}: there is no operation in it; put at least one line into it")
             if connection is not None:
@@ -84,7 +88,7 @@ class Planner:
             try:
                 operation, chain = self._place(raw, chains)
             except BadLine as error:
-                bad.add(f"{self.source.name}:{raw.number}", error)
+                bad.add(raw.number, error)
                 continue
             kind = operation.kind._value_
             yield raw, planned.count(operation.account, kind), chain, kind
@@ -130,18 +134,39 @@ def _row(good: tuple[RawLine, int, int, str]) -> tuple[int | str, ...]:
 
 @dataclass(slots=True)
 class _Bad:
-    """The bad lines so far: all counted, the first of them in words."""
+    """The bad lines so far: all counted, the first of them in words, with the kinds they are of."""
 
+    name: str
     lines: int = 0
     problems: list[str] = field(default_factory=list)
+    kinds: set[str] = field(default_factory=set)
+    json: bool = False
 
-    def add(self, where: str, error: BadLine) -> None:
+    def add(self, line: int, error: BadLine) -> None:
         self.lines += 1
+        self.kinds.add(error.kind)
+        self.json = self.json or error.json
         if self.lines <= MOST_LISTED:
-            self.problems += [f"{where}: {problem}" for problem in error.problems]
+            self.problems += [f"{self.name}:{line}: {problem}" for problem in error.problems]
 
-    def check(self) -> None:
-        """Raises BadLines if there was one."""
-        if self.lines:
-            not_listed = max(0, self.lines - MOST_LISTED)
-            raise BadLines(self.problems, len(self.problems) + not_listed)
+    def check(self, good: int) -> None:
+        """Raises BadLines if there was one; UsageError, once, where the ``good`` lines show that it is no job at all.
+
+        The last of an array's lines has no comma behind it, and the first mark of a file is no mistake.
+        """
+        if not self.lines:
+            return
+        kind = next(iter(self.kinds)) if len(self.kinds) == 1 else ""
+        alike = good == 0 or (good == 1 and kind in {"commas", "mark"})
+        if alike and kind and not self.json and self.lines > 1:
+            raise UsageError(f"{self.problems[0]}; so it is with {_all_of(self.lines, good)} lines")
+        if alike and kind and self.lines > _FEW:
+            raise UsageError(f"job file {self.name} is {kind}")
+        if alike and not self.json and self.lines > _MANY:
+            raise UsageError(f"{self.problems[0]}; none of the file's {self.lines:,} lines is a JSON object")
+        not_listed = max(0, self.lines - MOST_LISTED)
+        raise BadLines(self.problems, len(self.problems) + not_listed)
+
+
+def _all_of(bad: int, good: int) -> str:
+    return f"{bad:,} of {bad + good:,}" if good else f"all {bad:,}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from batchcart.jobs.line_flaw import explain
 from batchcart.model.errors import quoted
 
 DEEPEST = 100
@@ -19,11 +20,17 @@ _encode = msgspec.json.Encoder().encode
 _MANY_DIGITS = re.compile(rb"[0-9]{%d}" % (_LONGEST_NUMBER + 1))
 _TINY = re.compile(rb"[0-9][eE]-")
 _HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB]")
-_NOT_A_NUMBER = re.compile(rb"(?<![\w\"])-?(?:NaN|Infinity)\b")
 
 
 class NotStrict(Exception):
-    """The text is not the JSON object that a job line has to be; says why."""
+    """The text is not the JSON object that a job line has to be; says why.
+
+    ``kind`` is the kind of a Flaw, "" for none; ``json`` is False where the text is no JSON at all.
+    """
+
+    def __init__(self, sentence: str, kind: str = "", *, json: bool = True) -> None:
+        super().__init__(sentence)
+        self.kind, self.json = kind, json
 
 
 def check_strictly(text: bytes) -> None:
@@ -33,9 +40,11 @@ def check_strictly(text: bytes) -> None:
     except RecursionError:
         raise NotStrict(f"nested more than {DEEPEST} deep") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise NotStrict(_why(text, error)) from None
+        raise _refusal(text, error) from None
     if not isinstance(value, dict):
-        raise NotStrict('expected an object such as {"op":"cart.get",…}, found ' + _cut(text))
+        twice = " (an object written into a text: encoded twice)" if _is_object(value) else ""
+        sentence = f'expected an object such as {{"op":"cart.get",…}}, found {_cut(text)}{twice}'
+        raise NotStrict(sentence, "no object", json=False)
     if len(text) > 2 * DEEPEST and text.count(b"{") + text.count(b"[") > DEEPEST and _depth(value) > DEEPEST:
         raise NotStrict(f"nested more than {DEEPEST} deep")
     again = _encode(value)
@@ -87,19 +96,19 @@ def _depth(value: object) -> int:
     return depth
 
 
-def _why(text: bytes, error: Exception) -> str:
-    try:
-        text.decode()
-    except UnicodeDecodeError as wrong:
-        return f"not UTF-8 at byte {wrong.start + 1} of the line"
+def _refusal(text: bytes, error: Exception) -> NotStrict:
     if isinstance(error, msgspec.ValidationError):
-        return "a number is out of range"
+        return NotStrict("a number is out of range")
     said = str(error).removeprefix("JSON is malformed: ")
-    if "surrogate" in said or (said == "Input data was truncated" and _HIGH_SURROGATE.search(text)):
-        return "a lone surrogate (\\ud800 to \\udfff without its other half) is not a character"
-    if found := _NOT_A_NUMBER.search(text):
-        return f"not JSON: {found[0].decode()} is not a JSON number"
-    return f"not JSON: {said}"
+    is_text = not isinstance(error, UnicodeDecodeError)
+    if is_text and ("surrogate" in said or (said == "Input data was truncated" and _HIGH_SURROGATE.search(text))):
+        return NotStrict("a lone surrogate (\\ud800 to \\udfff without its other half) is not a character")
+    flaw = explain(text, said)
+    return NotStrict(flaw.sentence, flaw.kind, json=False)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, str) and value.lstrip().startswith("{")
 
 
 def _cut(text: bytes) -> str:

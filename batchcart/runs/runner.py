@@ -65,7 +65,7 @@ class RunOptions:
             return self.results
         name = "stdin" if self.job == "-" else Path(self.job).name
         for ending in (".gz", ".zst", ".jsonl", ".json"):
-            name = name.removesuffix(ending)
+            name = name[: -len(ending)] if name.lower().endswith(ending) else name
         return Path(f"{name}.results.jsonl")
 
     def __post_init__(self) -> None:
