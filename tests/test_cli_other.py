@@ -43,7 +43,7 @@ HAS = {
 
 def test_the_commands_help_lines_are_their_first_sentences() -> None:
     for name, text in COMMANDS.items():
-        command = importlib.import_module(f"batchcart.cli.{name}").command
+        command = importlib.import_module(f"batchcart.cli.commands.{name}").command
         assert command.help.partition("\n")[0] == text
 
 

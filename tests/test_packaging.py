@@ -49,7 +49,7 @@ def test_the_wheel_holds_the_package_and_nothing_of_the_tests(wheel: zipfile.Zip
         name for name in names if name.startswith("batchcart/")
     }
     assert "batchcart/py.typed" in names
-    assert "batchcart/report/template.html" in names
+    assert "batchcart/report/html/template.html" in names
     assert not [name for name in names if "test" in name.lower()]
 
 
