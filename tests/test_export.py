@@ -126,7 +126,7 @@ class Silent(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def silent_shop(answers: type[Silent]) -> Iterator[str]:
+def silent_shop(answers: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), answers) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()

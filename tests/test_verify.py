@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +16,7 @@ from test_export import Silent, silent_shop
 from batchcart.migration.compare import compared
 from batchcart.model.cart import Cart, Discount, Item
 from batchcart.sandbox.messages import Call
+from batchcart.sandbox.readings import deviate
 
 WORDS = ("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", "--progress", "none")
 
@@ -273,3 +276,72 @@ def test_a_report_is_never_written_over_what_is_read(two: Desk, name: str) -> No
 def test_files_that_are_not_there_are_told(two: Desk) -> None:
     (two.folder / "in.results.jsonl").unlink()
     refused(two, "result file in.results.jsonl does not exist")
+
+
+# Shops that read the documents otherwise
+
+
+def test_lines_that_share_the_id_of_their_cart_are_told_apart(shop: Desk) -> None:
+    readings = {"tray.cart_id": "cart", "tray.create_id": "cart"}
+    shop.front("loja").shop.readings = deviate("tray", readings)
+    brought(shop, "loja", 12)
+    verify(shop, code=0)
+    assert {row["status"] for row in parity(shop).values()} == {"equal"}
+
+
+class Answering(BaseHTTPRequestHandler):
+    """A shop that answers every get as a function of its path says."""
+
+    says: ClassVar[Callable[[str], tuple[int, bytes]]]
+
+    def do_GET(self) -> None:
+        status, body = type(self).says(self.path)
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_request(self, *_args: Any) -> None:
+        return
+
+
+def verified_at(shop: Desk, account: str, says: Callable[[str], tuple[int, bytes]]) -> set[str]:
+    """What a verification calls the account's carts whose shop answers so."""
+    with silent_shop(type("_", (Answering,), {"says": staticmethod(says)})) as address:
+        shop.configure(**{account: {"api_address" if account == "loja" else "base_url": address}})
+        verify(shop, "--patience", "0.01", code=1)
+    return {row["status"] for row in parity(shop).values()}
+
+
+@pytest.mark.parametrize(
+    ("account", "status", "body", "told"),
+    [
+        ("acme", 200, b'[{"OrderKey": "k", "CartItemList": [{"CatalogID": 501}]}]', "cannot be read"),
+        ("acme", 200, b'[{"OrderKey": "k", "CartItemList": [{"ItemQuantity": 1}]}]', "cannot be read"),
+        ("acme", 400, b'[{"Key": "OrderKey", "Status": "400", "Message": "not today"}]', "cannot be read"),
+        ("acme", 404, b"", "missing"),
+        ("acme", 200, b"[]", "missing"),
+        ("loja", 200, b'{"Cart": {"session_id": "k", "Products": [{"id": "101"}]}}', "cannot be read"),
+        ("loja", 200, b'[{"Cart": {"product_id": "101", "quantity": "many"}}]', "cannot be read"),
+        ("loja", 422, b'{"code": 422, "name": "no", "causes": ["not today"]}', "cannot be read"),
+        ("loja", 404, b'{"code": 404, "name": "Not Found", "causes": ["Not Found"]}', "missing"),
+        ("loja", 200, b"[]", "missing"),
+        ("sklep", 200, b'{"status": "err", "error": 77, "error_msg": "not today"}', "cannot be read"),
+        ("sklep", 400, b'{"status": "err", "error": 77, "error_msg": "not today"}', "cannot be read"),
+    ],
+)
+def test_only_a_shop_that_says_so_makes_a_cart_missing(
+    shop: Desk, account: str, status: int, body: bytes, told: str
+) -> None:
+    brought(shop, account, 2)
+    assert verified_at(shop, account, lambda _path: (status, body)) == {told}
+
+
+def test_a_cart_that_only_one_of_its_views_shows_is_not_called_missing(shop: Desk) -> None:
+    brought(shop, "loja", 2)
+    row = b'[{"Cart": {"session_id": "k", "product_id": "101", "quantity": "1", "price": "1.00"}}]'
+    gone = b'{"code": 404, "name": "Not Found", "causes": ["Not Found"]}'
+    told = verified_at(shop, "loja", lambda path: (404, gone) if "/complete" in path else (200, row))
+    assert told == {"cannot be read"}
+    assert all("another shows it" in row["why"] for row in parity(shop).values())

@@ -13,6 +13,8 @@ import msgspec
 from batchcart.accounts.config import Entry
 from batchcart.journal.schema import open_reading
 from batchcart.journal.summary import Summary
+from batchcart.model.adapter import Looking
+from batchcart.model.http import Response
 from batchcart.model.operation import Kind
 from batchcart.model.outcome import Reason
 from batchcart.runs.context import Watch, journal_path
@@ -33,9 +35,9 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a shop answered about one cart: the body of each view, or why there is none.
+    """What a shop answered about one cart: the body of each view that shows it, or why it cannot be read.
 
-    ``gone`` says that the shop answered, and has no such cart.
+    ``gone`` says that the shop itself says, in every view, that it has no such cart.
     """
 
     cart_id: str
@@ -47,6 +49,8 @@ class Answer:
 class _Error(msgspec.Struct):
     message: str
     kind: str
+    http_status: int = 0
+    body: str = ""
 
 
 class _Result(msgspec.Struct):
@@ -96,11 +100,26 @@ def answers(folder: Path, entry: Entry) -> Iterator[Answer]:
     with contextlib.closing(open_reading(path)) as connection:
         results = (_result(text) for (text,) in connection.execute("SELECT text FROM result ORDER BY line"))
         for several in zip(*[results] * len(views(entry)), strict=True):
-            yield _answer(several)
+            yield _answer(several, entry.adapter.looking)
 
 
-def _answer(several: tuple[_Result, ...]) -> Answer:
-    error = next((one.error for one in several if one.error is not None), None)
+def _answer(several: tuple[_Result, ...], looking: Looking) -> Answer:
+    key = several[0].cart_id
+    gone = [_says_gone(one, looking) for one in several]
+    errors = [one.error for one in several if one.error is not None]
+    if all(gone):
+        return Answer(key, why=errors[0].message if errors else "the shop shows no such cart", gone=True)
+    failed = [one.error.message for one, none in zip(several, gone, strict=True) if one.error and not none]
+    if failed:
+        return Answer(key, why=failed[0])
+    if errors:
+        return Answer(key, why=f"one view of it is not there, although another shows it: {errors[0].message}")
+    return Answer(key, tuple(bytes(one.body) for one, none in zip(several, gone, strict=True) if not none))
+
+
+def _says_gone(result: _Result, looking: Looking) -> bool:
+    """Whether the answer means that there is no such cart; anything else that shows none only could not be read."""
+    error = result.error
     if error is None:
-        return Answer(several[0].cart_id, tuple(bytes(one.body) for one in several))
-    return Answer(several[0].cart_id, why=error.message, gone=error.kind == Reason.REJECTED.value)
+        return looking.gone(Response(200, bytes(result.body)))
+    return error.kind == Reason.REJECTED.value and looking.gone(Response(error.http_status, error.body.encode()))

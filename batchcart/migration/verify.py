@@ -153,7 +153,7 @@ def _parity(cart: Cart, answer: Answer, entry: Entry, products: ProductMap) -> P
     try:
         read_back = neutral(entry, answer)[0]
     except NoCart as error:
-        status: Status = "missing" if answer.gone or not answer.why else "cannot be read"
+        status: Status = "missing" if answer.gone else "cannot be read"
         return Parity(cart.id, entry.name, status, answer.cart_id, str(error))
     conversion = convert_cart(cart, products, entry.adapter, entry.currency)
     comparison = compared(conversion.held, read_back, entry.adapter.unshown)

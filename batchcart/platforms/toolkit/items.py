@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import structs
+
 from batchcart.model.cart import Item, NoCart
 
 
@@ -19,3 +21,10 @@ def told_apart(items: Iterable[Item]) -> tuple[Item, ...]:
         if times > 1:
             raise NoCart(f"the answer shows {times} lines with the id {line}")
     return found
+
+
+def without_shared_ids(items: Iterable[Item]) -> tuple[Item, ...]:
+    """The items; an id that several of them have is none of theirs, but that of what they are in."""
+    found = tuple(items)
+    times = Counter(item.line for item in found)
+    return tuple(structs.replace(item, line="") if times[item.line] > 1 else item for item in found)

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from batchcart.model.cart import Cart, Customer, Discount, Item, NoCart, Origin, Shipping
 from batchcart.platforms.toolkit import money as amounts
-from batchcart.platforms.toolkit.items import rest, told_apart
+from batchcart.platforms.toolkit.items import rest, without_shared_ids
 from batchcart.platforms.toolkit.lenient_json import text_of, value_of
 from batchcart.platforms.toolkit.timestamps import moment
 
@@ -66,7 +66,9 @@ def means(origin: Origin, bodies: Sequence[bytes]) -> tuple[Cart, ...]:
     head = {name: lines[0][name] for name in _OF_CART if lines and name in lines[0]} | complete
     more = [{name: value for name, value in line.items() if head.get(name) != value} for line in lines]
     if complete:
-        items = told_apart(_item(origin, product, _PRODUCT, product) for product in _objects(complete.get("Products")))
+        # b15 (S003): cart_id is "the id of the cart" and stands at each product; where it repeats it is not the line's.
+        products = _objects(complete.get("Products"))
+        items = without_shared_ids(_item(origin, product, _PRODUCT, product) for product in products)
         head |= {"lines": more} if more else {}  # weight and the like are in the plain view only
     else:
         items = tuple(
