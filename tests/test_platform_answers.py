@@ -13,11 +13,12 @@ from msgspec.structs import replace
 from batchcart.engine.http.form_encoding import encoded
 from batchcart.model.adapter import Credentials
 from batchcart.model.http import Exchange, Request, Response
+from batchcart.model.json_text import Unreadable
 from batchcart.model.outcome import Busy, Failing, Foreign
 from batchcart.platforms import platforms
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import BODY_SHOWN, http_trouble, rejected
-from batchcart.platforms.toolkit.lenient_json import Unreadable, decoded, json_text
+from batchcart.platforms.toolkit.lenient_json import decoded, json_text
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """Owns HTTP as plain data, and what became of each request; it does not know sockets or platforms."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
+
+Made = TypeVar("Made")
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -28,11 +31,20 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """What the shop answered; header names are lower case."""
+    """What the shop answered; header names are lower case. ``made`` is for `once` alone."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = {}
+    made: dict[Any, tuple[bytes, Any]] = {}
+
+    def once(self, make: "Callable[[Response], Made]") -> Made:
+        """What ``make`` makes of the answer, made the first time that it is asked for."""
+        kept = self.made.get(make)
+        if kept is None or kept[0] is not self.body:  # a copy with another body is another answer
+            kept = self.made[make] = (self.body, make(self))
+        made: Made = kept[1]
+        return made
 
 
 class NotSent(msgspec.Struct, frozen=True):

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from batchcart.model.http import Exchange, Response
+from batchcart.model.json_text import Unreadable
 from batchcart.model.outcome import AccountTrouble, Denied, Refused
 from batchcart.platforms.toolkit.cart_lines import number
 from batchcart.platforms.toolkit.http_status import http_trouble, not_there, ok, rejected
-from batchcart.platforms.toolkit.lenient_json import Unreadable, json_text, object_of, text_of, value_of
+from batchcart.platforms.toolkit.lenient_json import json_text, object_of, text_of, value_of
 
 _REFUSED_CREDENTIALS = {"202": "is not authorised", "251": "has expired"}  # PLATFORMS §3.3
 

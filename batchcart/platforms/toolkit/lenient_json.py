@@ -1,60 +1,62 @@
 """Owns turning what a shop sent into values, well-formed or not; it does not know any platform's words."""
 
-import re
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-# Decimal keeps money and quantities as written; a float would round them.
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+from batchcart.model.http import Response
+from batchcart.model.json_text import TooMuch, Unreadable, exact
+from batchcart.platforms.toolkit.json_repair import repaired, with_whole_characters
+from batchcart.platforms.toolkit.text_encoding import NoText, text_in
 
-_KEPT = 1 << 20
-"""Bytes up to which an answer's values are kept for the next question about it."""
+Answer = Response | bytes
+"""A response, which is read once however often it is asked about, or the body of one."""
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
-_COMMENT = re.compile(rf"({_STRING})|//[^\n]*")
-_TRAILING_COMMA = re.compile(rf"({_STRING})|,(?=\s*[}}\]])")
-_MISSING_COMMA = re.compile(rf'({_STRING}|[}}\]0-9el])([ \t\r]*\n\s*(?="))')
+LONGEST_REPAIRED = 256 << 10
+"""Bytes of a body up to which the documents' own mistakes are forgiven; a longer one is JSON, or is not read."""
+
 _LONGEST_CODE = 9
+_SMALL = 1 << 14
 
 
-class Unreadable(ValueError):
-    """The body is not JSON, even when read with the documents' own mistakes forgiven."""
+class _Read(msgspec.Struct, frozen=True):
+    """What a body says: JSON on one line, and its value; or why it cannot be read."""
+
+    text: bytes
+    value: Any
+    why: str = ""
 
 
-def json_text(body: bytes) -> bytes:
-    """The body as one line of well-formed JSON; raises Unreadable."""
-    # JSON strings hold no raw line ends, so these are all between tokens.
-    return _read(body)[0].strip().replace(b"\r", b"").replace(b"\n", b"").replace(b"\t", b"")
+def json_text(answer: Answer) -> bytes:
+    """The body as one line of JSON that every reader takes; raises Unreadable."""
+    return _understood(answer).text
 
 
-def decoded(body: bytes) -> Any:
+def decoded(answer: Answer) -> Any:
     """The body as Python values, fractions as Decimal; raises Unreadable. Not to be changed: it is kept."""
-    return _read(body)[1]
+    return _understood(answer).value
 
 
-def readable(body: bytes) -> bool:
+def readable(answer: Answer) -> bool:
     """Whether the body can be read as JSON."""
-    try:
-        _read(body)
-    except Unreadable:
-        return False
-    return True
+    return not _read(answer).why
 
 
-def value_of(body: bytes) -> Any:
+def why_unreadable(answer: Answer) -> str:
+    """What the body is if it is no JSON that can be read, as a noun with its article; "" where it can."""
+    return _read(answer).why
+
+
+def value_of(answer: Answer) -> Any:
     """The body as Python values; None where it cannot be read."""
-    try:
-        return _read(body)[1]
-    except Unreadable:
-        return None
+    return _read(answer).value
 
 
-def object_of(body: bytes) -> dict[str, Any]:
+def object_of(answer: Answer) -> dict[str, Any]:
     """The body's JSON object; an empty one where it is anything else."""
-    value = value_of(body)
+    value = _read(answer).value
     return value if isinstance(value, dict) else {}
 
 
@@ -73,48 +75,51 @@ def whole_of(value: object) -> int:
     return int(text) if text.isdigit() and text.isascii() and len(text) <= _LONGEST_CODE else 0
 
 
-def _read(body: bytes) -> tuple[bytes, Any]:
-    # One answer is asked about several times in a row, so what was read last is kept.
-    return _kept(body) if len(body) <= _KEPT else _parsed(body)
+def _understood(answer: Answer) -> _Read:
+    read = _read(answer)
+    if read.why:
+        raise Unreadable(read.why)
+    return read
 
 
-def _parsed(body: bytes) -> tuple[bytes, Any]:
-    """Text and value of the body.
+def _read(answer: Answer) -> _Read:
+    if isinstance(answer, Response):
+        return answer.once(_of_response)
+    return _of_small(answer) if len(answer) <= _SMALL else _of_body(answer)
 
-    Strict first. The documents of all three platforms print answers that are not JSON: trailing commas (a9: S000 in
-    all answers to writes, S004 in nearly every sample), a missing comma (S003 "Atualizar Dados do Carrinho"), `//`
-    comments (S004 "Add/update cart item discount"), and objects side by side without brackets (S003 "Consultar Dados
-    do Carrinho"). What strict reading refuses is tried once more with exactly these forgiven. A comma at the very end
-    is not: it is where an answer of objects side by side was cut off.
-    """
-    if not body.strip():
-        raise Unreadable("the body is empty")
+
+def _of_response(response: Response) -> _Read:
+    return _of_body(response.body, response.headers.get("content-type", ""))
+
+
+def _of_body(body: bytes, content_type: str = "") -> _Read:
+    """Strictly first: what strict reading refuses is tried once more with the documents' mistakes forgiven."""
     try:
-        return body, _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
+        return _Read(_on_one_line(body), exact(body))
+    except TooMuch as refused:
+        return _Read(b"", None, str(refused))
+    except Unreadable as refused:
+        if not body.strip():
+            return _Read(b"", None, "an empty body")
+        why = str(refused)
     try:
-        mended = _mended(body.decode("utf-8-sig"))
-        return mended, _decoder.decode(mended)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Unreadable("the body is not JSON") from None
+        text = text_in(body, content_type)
+        mended = repaired(text) if len(body) <= LONGEST_REPAIRED else with_whole_characters(text.encode())
+        if mended == body:
+            return _Read(b"", None, why)
+        return _Read(_on_one_line(mended), exact(mended))
+    except NoText:
+        return _Read(b"", None, why)
+    except Unreadable as refused:
+        return _Read(b"", None, str(refused))
 
 
-_kept = lru_cache(maxsize=2)(_parsed)
+_of_small = lru_cache(maxsize=2)(_of_body)  # a body is asked about several times in a row
 
 
-def _mended(text: str) -> bytes:
-    text = _COMMENT.sub(lambda found: found[1] or "", text)
-    text = _MISSING_COMMA.sub(lambda found: f"{found[1]},{found[2]}", text)
-    text = _TRAILING_COMMA.sub(lambda found: found[1] or "", text).strip()
-    if _is_whole(text.encode()) or not (text.startswith("{") and text.endswith("}")):
-        return text.encode()
-    return f"[{text}]".encode()
-
-
-def _is_whole(text: bytes) -> bool:
-    try:
-        _decoder.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
+def _on_one_line(text: bytes) -> bytes:
+    text = text.strip()
+    # JSON strings hold no raw line ends, so these are all between tokens.
+    if b"\n" in text or b"\r" in text:
+        return text.translate(None, b"\r\n\t")
+    return text

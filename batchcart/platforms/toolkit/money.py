@@ -33,8 +33,8 @@ def number_of(value: Any) -> Decimal | None:
 
 
 def plain(number: Decimal, places: int = 0) -> str:
-    """The number without an exponent, with ``places`` decimals, and more only where they are not zero."""
-    whole, _, fraction = f"{number:f}".partition(".")
+    """The number without an exponent, with ``places`` decimals, and more only where they are not zero; no "-0"."""
+    whole, _, fraction = f"{number or abs(number):f}".partition(".")
     kept = fraction.rstrip("0").ljust(places, "0")
     return f"{whole}.{kept}" if kept else whole
 
