@@ -137,11 +137,10 @@ def test_a_file_that_is_no_map_is_told_in_words(tmp_path: Path) -> None:
     for path, sentence in (
         (tmp_path / "none.csv", "does not exist; --map-template"),
         (tmp_path, "cannot be read: Is a directory"),
-        (wrote(tmp_path, f"{HEADER}\nŁódź", encoding="utf-16"), "is not UTF-8 at byte 1; save it as CSV UTF-8"),
     ):
         with pytest.raises(UsageError, match=sentence):
             read_map(path)
-    with pytest.raises(UsageError, match="is not CSV: unexpected end of data"):
+    with pytest.raises(UsageError, match=r"products.csv:2: not CSV: a cell that begins with a quote has no end"):
         read_map(wrote(tmp_path, f'{HEADER}\n"1,2\n'))
 
 

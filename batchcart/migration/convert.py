@@ -193,7 +193,11 @@ class _Work:
         unused = [(row.line, key) for key, row in self.products.rows.items() if row.line not in self.used]
         if unused:
             then = f"is in no cart of {self.options.carts}; mend the row, remove it, or give --allow-unused"
-            problems = [f"{self.products.path}:{line}: {_named(key)} {then}" for line, key in unused[:_SHOWN]]
+            near = {_alike(key): key for key in _keys_of(self.seen)}
+            problems = [
+                f"{self.products.path}:{line}: {_named(key)} {then}{_nearly(near.get(_alike(key)))}"
+                for line, key in unused[:_SHOWN]
+            ]
             raise BadLines(problems, len(unused))
 
 
@@ -212,6 +216,25 @@ def _named(key: Key) -> str:
             )
         case _:
             raise AssertionError(key)
+
+
+def _keys_of(seen: Seen) -> Iterator[Key]:
+    """What rows may look for to find the products that were seen."""
+    for (product, variant, options, _), (sku, _) in seen.named.items():
+        yield from (("ids", product, variant, options), ("ids", product, variant, ""))
+        if variant:
+            yield "ids", "", variant, ""
+        if sku:
+            yield "sku", sku
+
+
+def _alike(key: Key) -> Key:
+    """The key without what spreadsheets take away or add: zeros before a number, .0 behind it, capitals."""
+    return tuple(text.casefold().removesuffix(".0").lstrip("0") for text in key)
+
+
+def _nearly(key: Key | None) -> str:
+    return "" if key is None else f". A cart has {_named(key)}: did a spreadsheet change it?"
 
 
 def _job_line(account: str, cart: Cart, wanted: Wanted) -> bytes:

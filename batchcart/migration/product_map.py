@@ -1,19 +1,17 @@
-"""Owns the product map: which of the target's products stands for which of the source's; it does not know carts files.
+"""Owns the product map: which of the target's products stands for which of the source's; it knows no carts files."""
 
-A CSV file in UTF-8, with or without a byte-order mark, its cells parted by commas or semicolons.
-"""
-
-import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec import structs
 
+from batchcart.migration.csv_table import Table, read_table
+from batchcart.migration.map_cell import read_id, read_sku, read_text
 from batchcart.model.adapter import Adapter
 from batchcart.model.cart import Cart, Item, Loss, Option
-from batchcart.model.errors import BadLines, UsageError, quoted, suggestion
+from batchcart.model.errors import BadLines, UsageError, quoted
 from batchcart.model.validation import problems
 
 COLUMNS = (
@@ -30,6 +28,8 @@ COLUMNS = (
 
 _SHOWN = 20
 _OPTION = re.compile(r"\s*([^:=|\s]+):([^:=|\s]+?)\s*(?:=(.*))?")
+
+_CLOCK = re.compile(r"\d?\d:0\d(?::00)?|0\d:\d\d(?::00)?")
 
 Key = tuple[str, ...]
 
@@ -103,7 +103,9 @@ def read_map(path: Path) -> ProductMap:
     """The map at ``path``; raises UsageError, or BadLines with every row that is wrong."""
     rows: dict[Key, Mapped] = {}
     found: list[str] = []
-    for line, cells in _rows(path):
+    table = read_table(path, "product map", COLUMNS, free=("source_name",))
+    _check_columns(path, table)
+    for line, cells in table.rows:
         try:
             key, row = _key(cells), _row(line, cells)
         except ValueError as error:
@@ -163,50 +165,18 @@ def _refused(row: Mapped, adapter: Adapter, currency: str | None) -> str:
     return ""
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows under the header with their lines; raises UsageError where the file is no such table."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=";" if first.count(";") > first.count(",") else ",", strict=True)
-            header = _header(path, next(reader, []))
-            line = reader.line_num
-            for cells in reader:
-                began, line = line + 1, reader.line_num
-                if any(cell.strip() for cell in cells):
-                    if len(cells) > len(header):
-                        raise UsageError(f"{path}:{began}: {len(cells)} cells, but the header has {len(header)}")
-                    yield began, dict(zip(header, (cell.strip() for cell in cells), strict=False))
-    except FileNotFoundError:
-        raise UsageError(f"product map {path} does not exist; --map-template {path} writes one to fill in") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"product map {path} is not UTF-8 at byte {error.start + 1}; save it as CSV UTF-8") from None
-    except csv.Error as error:
-        raise UsageError(f"product map {path} is not CSV: {error}") from None
-    except OSError as error:
-        raise UsageError(f"product map {path} cannot be read: {error.strerror}") from None
-
-
-def _header(path: Path, cells: Sequence[str]) -> list[str]:
-    header = [cell.strip() for cell in cells]
-    for place, name in enumerate(header):
-        if name not in COLUMNS:
-            raise UsageError(f"{path}:1: {quoted(name)} is no column of a product map; {suggestion(name, COLUMNS)}")
-        if name in header[:place]:
-            raise UsageError(f"{path}:1: the column {name} is there twice")
+def _check_columns(path: Path, table: Table) -> None:
     for prefix in ("source", "target"):
         keys = [name for name in COLUMNS if name.startswith(prefix) and not name.endswith(("options", "name"))]
-        if not set(keys) & set(header):
-            raise UsageError(f"{path}:1: the header has none of {', '.join(keys)}")
-    return header
+        if not set(keys) & set(table.columns):
+            raise UsageError(f"{path}:{table.line}: the header has none of {', '.join(keys)}")
 
 
 def _key(cells: Mapping[str, str]) -> Key:
-    product, variant, sku = (cells.get(f"source_{name}", "") for name in ("product", "variant", "sku"))
+    product, variant = read_id(cells, "source_product"), read_id(cells, "source_variant")
     if product or variant:
         return "ids", product, variant, options_key(_options(cells, "source_options"))
-    if sku:
+    if sku := read_sku(cells):
         return "sku", sku
     raise ValueError("source_product: missing; a row names source_product, source_variant or source_sku")
 
@@ -214,17 +184,19 @@ def _key(cells: Mapping[str, str]) -> Key:
 def _row(line: int, cells: Mapping[str, str]) -> Mapped:
     return Mapped(
         line,
-        cells.get("target_product", ""),
-        cells.get("target_variant", ""),
+        read_id(cells, "target_product"),
+        read_id(cells, "target_variant"),
         _options(cells, "target_options"),
         for_options=_options(cells, "source_options"),
     )
 
 
 def _options(cells: Mapping[str, str], column: str) -> tuple[Option, ...]:
-    text = cells.get(column, "")
+    text = read_text(cells, column)
     options = []
     for part in text.split("|") if text else []:
+        if _CLOCK.fullmatch(part.strip()):
+            raise ValueError(f"{column}: {quoted(part.strip())} is a time of day; a spreadsheet made it of SET:ID")
         match = _OPTION.fullmatch(part)
         if match is None:
             raise ValueError(

@@ -1,0 +1,178 @@
+"""Owns reading a CSV file as spreadsheets, pandas and editors leave it; it does not know what its columns mean.
+
+What is the same table in another dress is read: UTF-16 with tabs, semicolons, Excel's `sep=` line, columns and rows
+that are empty, invisible characters around a cell.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from batchcart.jobs.file_kind import binary_kind, utf_of
+from batchcart.model.errors import UsageError, quoted, suggestion
+
+_LARGEST = 64 << 20
+"""Bytes of a file; its rows are kept in memory."""
+
+_DELIMITERS = (",", ";", "\t", "|")
+_SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u00ad\u00a0\u202f"
+_BLANK = " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029\u3000" + _INVISIBLE
+_HALF = re.compile("[\ud800-\udfff]")
+_WORDS = {
+    "unexpected end of data": "a cell that begins with a quote has no end; close the quote, or take it away",
+    "',' expected": "a quote stands inside a cell that is in quotes; write it twice",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The line of the header, the columns it names, and the rows under it as they are read.
+
+    Each row comes with the line it begins on and its cells by column; blank rows are left out.
+    """
+
+    line: int
+    columns: Sequence[str]
+    rows: Iterator[tuple[int, dict[str, str]]]
+
+
+def read_table(path: Path, what: str, columns: Sequence[str], free: Collection[str]) -> Table:
+    """The table at ``path``; ``what`` names the file in sentences.
+
+    ``free`` are columns of any text, which may be damaged without harm; they are empty in what comes.
+    Raises UsageError, also while rows are read, where the file is no table with these columns.
+    """
+    text = _text(path, what)
+    rows, delimiter = _rows(path, text, columns)
+    line, cells = next(rows, (1, []))
+    if not _known(cells, columns) and delimiter is None:
+        _check_kind(path, what, text)
+    header = _header(path, line, cells, columns)
+    return Table(line, header, _under(path, rows, header, free))
+
+
+def _under(
+    path: Path, rows: Iterator[tuple[int, list[str]]], header: list[str], free: Collection[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    for line, cells in rows:
+        if [_column(cell) for cell in cells[: len(header)]] == header:
+            raise UsageError(f"{path}:{line}: the header once more; two files were put together, keep one of both")
+        yield line, _named(path, line, cells, header, free)
+
+
+def _text(path: Path, what: str) -> str:
+    """The file's text. A byte that is not UTF-8 comes as a lone surrogate, for the cell it is in to be judged."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except FileNotFoundError:
+        raise UsageError(f"{what} {path} does not exist; --map-template {path} writes one to fill in") from None
+    except OSError as error:
+        raise UsageError(f"{what} {path} cannot be read: {error.strerror}") from None
+    if len(content) > _LARGEST:
+        raise UsageError(f"{what} {path} is larger than {_LARGEST >> 20} MiB; is it the right file?")
+    encoding = utf_of(content)
+    if not encoding and (found := binary_kind(content)):
+        raise UsageError(f"{what} {path} is {found[0]}; save the table as CSV UTF-8")
+    if not encoding:
+        return content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    marked = content.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
+    order = "" if marked else ("-be" if content.startswith(b"\0") else "-le")
+    try:
+        return content.decode(f"{encoding.lower()}{order}").removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        raise UsageError(f"{what} {path} is in {encoding}, and damaged; save it as CSV UTF-8") from None
+
+
+def _rows(path: Path, text: str, columns: Sequence[str]) -> tuple[Iterator[tuple[int, list[str]]], str | None]:
+    """The rows that are not blank with their lines, and the delimiter where the file names it itself."""
+    file = io.StringIO(text, newline="")
+    skipped, first = 0, ""
+    for first in file:
+        if first.strip(_BLANK):
+            break
+        skipped += 1
+    if named := _SEP.fullmatch(first.strip("\r\n\ufeff")):
+        return _cells(path, file, named[1], skipped + 1), named[1]
+    file.seek(0)
+    rest = islice(file, skipped, None)
+    return _cells(path, rest, _delimiter(first, columns), skipped), None
+
+
+def _cells(path: Path, lines: Iterator[str], delimiter: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    began = skipped + 1
+    try:
+        for cells in reader:
+            found = [cell.strip(_BLANK) for cell in cells]
+            if any(found):
+                yield began, found
+            began = skipped + reader.line_num + 1
+    except csv.Error as error:
+        said = next((words for begin, words in _WORDS.items() if begin in str(error)), _limit(str(error)))
+        raise UsageError(f"{path}:{began}: not CSV: {said}") from None
+
+
+def _limit(said: str) -> str:
+    if "field limit" not in said:
+        return said
+    return f"a cell is longer than {csv.field_size_limit():,} characters; is a quote not closed?"
+
+
+def _delimiter(first: str, columns: Sequence[str]) -> str:
+    def known(delimiter: str) -> int:
+        return _known(next(csv.reader([first], delimiter=delimiter), []), columns)
+
+    return max(_DELIMITERS, key=known)
+
+
+def _known(cells: Sequence[str], columns: Sequence[str]) -> int:
+    return len({_column(cell) for cell in cells} & set(columns))
+
+
+def _column(cell: str) -> str:
+    return re.sub(r"[\s_-]+", "_", cell.strip(_BLANK)).lower()
+
+
+def _check_kind(path: Path, what: str, text: str) -> None:
+    begins = text.strip(_BLANK)[:1]
+    if begins in {"<", "{", "["}:
+        kind = "a web page or XML" if begins == "<" else "JSON"
+        raise UsageError(f"{what} {path} is {kind}; save the table as CSV UTF-8")
+
+
+def _header(path: Path, line: int, cells: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """The columns' names; those behind the last one that has a name are left out."""
+    header = [_column(cell) for cell in cells]
+    while header and not header[-1]:
+        header.pop()
+    if len(header) > 1 and not set(header) & set(columns):
+        raise UsageError(f"{path}:{line}: it is no header, which names its columns {', '.join(columns)}")
+    for place, name in enumerate(header):
+        if not name:
+            then = "name it, or take it away (pandas writes its index so: index=False)"
+            raise UsageError(f"{path}:{line}: column {place + 1} has no name; {then}")
+        if name not in columns:
+            given = quoted(_HALF.sub("\ufffd", cells[place]))
+            raise UsageError(f"{path}:{line}: {given} is no column of a product map; {suggestion(name, columns)}")
+        if name in header[:place]:
+            raise UsageError(f"{path}:{line}: the column {name} is there twice")
+    return header
+
+
+def _named(path: Path, line: int, cells: Sequence[str], header: Sequence[str], free: Collection[str]) -> dict[str, str]:
+    if any(cells[len(header) :]):
+        raise UsageError(f"{path}:{line}: {len(cells)} cells, but the header has {len(header)}")
+    found = {name: "" if name in free else cell for name, cell in zip(header, cells, strict=False)}
+    for name, cell in found.items():
+        if _HALF.search(cell):
+            then = "save the map as CSV UTF-8"
+            raise UsageError(
+                f"{path}:{line}: {name} is not UTF-8 but in another encoding (Windows-1250, ISO 8859?); {then}"
+            )
+    return found
