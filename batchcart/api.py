@@ -73,10 +73,13 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
 
 
 def read_results(path: str | Path) -> Iterator[Result]:
-    """The results in a result file, one by one."""
+    """The results in a result file, one by one; raises UsageError at a line that is none."""
     with Path(path).open("rb") as file:
-        for line in file:
-            yield read_result(line)
+        for number, line in enumerate(file, 1):
+            try:
+                yield read_result(line)
+            except ValueError as error:
+                raise UsageError(f"{path}:{number}: not a result line: {error}") from None
 
 
 class Run:

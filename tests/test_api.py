@@ -182,3 +182,14 @@ def test_importing_the_package_is_quick() -> None:
     program = "import sys, batchcart; print({'aiohttp', 'msgspec', 'click'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_a_line_that_is_no_result_is_named_and_an_old_number_out_of_range_is_read(tmp_path: Path) -> None:
+    line = b'{"line":1,"account":"a","platform":"shoplo","op":"cart.count","status":"ok","body":{"count":%s}}\n'
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(line % b"1e400" + line % b"2.5")
+    assert [result.body for result in batchcart.read_results(path)] == [{"count": "1e400"}, {"count": 2.5}]
+    for bad in (b"[1]\n", b'{"line":\n', b"\n", b"{}\n", line % (b"[" * 5000), line.replace(b'"ok"', b'"fine"') % b"1"):
+        path.write_bytes(line % b"7" + bad)
+        with pytest.raises(batchcart.UsageError, match=r"r\.jsonl:2: not a result line"):
+            list(batchcart.read_results(path))

@@ -12,12 +12,13 @@ from msgspec.structs import replace
 
 from batchcart.engine.http.form_encoding import encoded
 from batchcart.model.adapter import Credentials
+from batchcart.model.excerpt import MOST_SHOWN
 from batchcart.model.http import Exchange, Request, Response
 from batchcart.model.json_text import Unreadable
 from batchcart.model.outcome import Busy, Failing, Foreign
 from batchcart.platforms import platforms
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.http_status import BODY_SHOWN, http_trouble, rejected
+from batchcart.platforms.toolkit.http_status import http_trouble, rejected
 from batchcart.platforms.toolkit.lenient_json import decoded, json_text
 
 
@@ -164,7 +165,7 @@ def test_of_a_redirects_target_only_scheme_and_host_are_told(location: str, told
 
 
 def test_a_refusal_shows_two_kilobytes_of_the_answer_at_most() -> None:
-    assert len(rejected(Response(400, "ã".encode() * 5000)).body.encode()) <= BODY_SHOWN
+    assert len(rejected(Response(400, "ã".encode() * 5000)).body.encode()) <= MOST_SHOWN
 
 
 # ---- credentials

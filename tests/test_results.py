@@ -6,10 +6,13 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from batchcart.journal.result_line import Ending, moment, read_result, result_text, status_of
+from batchcart.model.cart import NoCart
+from batchcart.model.excerpt import MOST_SHOWN
 from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Done, Outcome, Reason, Refused, Skipped, Status, Unknown
+from batchcart.model.outcome import Busy, Denied, Done, Outcome, Reason, Refused, Skipped, Status, Unknown
 
 ADD = Operation(2, Kind.ITEM_ADD, "acme", cart="c1", item="i1", id="x-17")
 
@@ -65,6 +68,25 @@ def test_an_errors_body_is_two_kibibytes_at_the_most() -> None:
     line = written(ADD, Ending(Refused(Reason.REJECTED, "no", "é" * 3000)))
 
     assert line["error"]["body"] == "é" * 1024
+
+
+@pytest.mark.parametrize("unit", ["a", "é", "😀", "\x00", "\ud83d"])
+def test_a_sentence_that_quotes_a_shop_is_two_kibibytes_at_the_most_and_keeps_its_end(unit: str) -> None:
+    long = "the shop said: " + unit * 9000
+    said = (Refused(Reason.REJECTED, long), Busy(long), Denied(long))
+    for sentence in (*(one.message for one in said), str(NoCart(long))):
+        assert len(sentence.encode(errors="replace")) <= MOST_SHOWN
+        assert sentence.startswith("the shop said: ")
+    doubt = replace(Unknown(long), evidence=f"{Unknown(long).evidence} (first sent then)")
+    assert len(doubt.evidence.encode()) <= MOST_SHOWN
+    assert doubt.evidence.endswith(" (first sent then)")
+    assert Refused(Reason.REJECTED, "é" * 1000).message == "é" * 1000
+
+
+def test_a_line_in_doubt_shows_the_last_answer_too() -> None:
+    line = written(ADD, Ending(Unknown("who knows", body="<b>Warning</b>: it broke"), 1, 200))
+
+    assert line["error"]["body"] == "<b>Warning</b>: it broke"
 
 
 def test_ids_that_the_author_gave_are_echoed_whatever_happens() -> None:

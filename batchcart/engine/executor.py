@@ -11,6 +11,7 @@ from batchcart.engine.session import Heard, Lane
 from batchcart.engine.token_refresh import renew
 from batchcart.journal.result_line import Ending, moment
 from batchcart.model.adapter import Cell, Credentials, Known
+from batchcart.model.excerpt import excerpt
 from batchcart.model.http import Exchange, Lost, NotSent, Past, Request, Response, Unanswered
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import Busy, Denied, Done, Failing, Foreign, Reason, Refused, Step, Unknown
@@ -42,6 +43,7 @@ class Talk:
     tries: int = 0
     throttled: int = 0
     status: int | None = None
+    body: bytes = b""
     why: str = ""
     cut_off: bool = False
     denied: bool = False
@@ -107,6 +109,7 @@ async def _ask(talk: Talk, request: Request) -> Step | None:
         case Response() as response:
             talk.status = response.status
             exchange = Exchange(request, lane.without_secrets(response), heard.at)
+            talk.body = exchange.response.body
             step = talk.cell.interpret(talk.operation, talk.known, (*talk.past, exchange))
             if isinstance(step, Done):  # the ending follows at once, and takes the past away
                 lane.well(used)
@@ -126,7 +129,7 @@ async def _unanswered(talk: Talk, heard: Heard, request: Request, unanswered: Un
     lane = talk.lane
     talk.astray += 1
     talk.tries += 1
-    talk.why, talk.cut_off, talk.status = unanswered.why, True, None
+    talk.why, talk.cut_off, talk.status, talk.body = unanswered.why, True, None, b""
     lane.unwell(unanswered.why)
     lane.note(talk.operation.line, heard, "lost" if request.writes else "void")
     if not request.writes:
@@ -213,4 +216,6 @@ def _ending(talk: Talk, outcome: Done | Refused | Unknown) -> Ending:
     elapsed = 0.0 if talk.first_at is None else max(0.0, talk.lane.wall() - talk.first_at)
     if isinstance(outcome, Unknown) and talk.first_at is not None:
         outcome = replace(outcome, evidence=f"{outcome.evidence} (first sent {moment(talk.first_at)})")
+    if isinstance(outcome, Refused | Unknown) and talk.body and not outcome.body:
+        outcome = replace(outcome, body=excerpt(talk.body))
     return Ending(outcome, min(talk.astray + 1, talk.sends), talk.status, talk.first_at, elapsed)

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import orjson
 
+from batchcart.model.excerpt import excerpt
+from batchcart.model.json_text import plain
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import Done, Outcome, Reason, Refused, Skipped, Status, Unknown
-
-_BODY_SHOWN = 2048
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -110,11 +110,19 @@ def _bring(line: dict[str, Any], outcome: Done) -> None:
 
 
 def read_result(text: bytes) -> Result:
-    """A result line back as a value; the platform's own names are whatever the contract does not list."""
-    fields = orjson.loads(text)
+    """A result line back as a value; the platform's own names are whatever the contract does not list.
+
+    Raises ValueError where it is no result line.
+    """
+    fields = plain(text)
+    if not isinstance(fields, dict) or not fields.keys() >= _NEEDED:
+        raise ValueError("it is no result line")
     known = {name: fields.pop(name) for name in Result.__dataclass_fields__ if name != "names" and name in fields}
     known["status"] = Status(known["status"])
     return Result(**known, names=fields)
+
+
+_NEEDED = {"line", "account", "platform", "op", "status"}
 
 
 def moment(seconds: float) -> str:
@@ -133,12 +141,12 @@ def _error(outcome: Refused | Unknown | Skipped, http_status: int | None) -> dic
     match outcome:
         case Refused(reason, message, _):
             error = {"kind": reason.value, "message": message}
-        case Unknown(evidence):
+        case Unknown(evidence, _):
             error = {"kind": Reason.UNKNOWN.value, "message": evidence}
         case Skipped(needed, message):
             error = {"kind": Reason.DEPENDENCY.value, "message": message, "line": needed}
     if http_status is not None:
         error["http_status"] = http_status
-    if isinstance(outcome, Refused) and outcome.body:
-        error["body"] = outcome.body.encode()[:_BODY_SHOWN].decode(errors="ignore")
+    if not isinstance(outcome, Skipped) and outcome.body:
+        error["body"] = excerpt(outcome.body.encode(errors="replace"))
     return error

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from batchcart.model.excerpt import shortened
 from batchcart.model.operation import Kind
 
 VERSION = 1
@@ -160,6 +161,9 @@ class Origin:
 
 class NoCart(ValueError):
     """The answer does not show a cart; says why, as a sentence without its subject."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(shortened(why))
 
 
 @dataclass(frozen=True, slots=True)

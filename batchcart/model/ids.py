@@ -23,6 +23,7 @@ def usable_id(text: str, longest: int = LONGEST_ID) -> bool:
         len(text) <= longest
         and text.isprintable()
         and text == text.strip()
+        and "\ufffd" not in text  # stands for a character that was lost, so for any
         and text.strip(".") != ""
         and not _IN_ADDRESSES.search(text)
     )

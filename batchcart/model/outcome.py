@@ -1,10 +1,15 @@
-"""Owns how an operation can end, and the answers that are not endings; it does not know how they come about."""
+"""Owns how an operation can end, and the answers that are not endings; it does not know how they come about.
+
+Every sentence here may quote a shop, so here is where it gets its greatest length.
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import force_setattr
 
+from batchcart.model.excerpt import shortened
 from batchcart.model.http import Request
 
 
@@ -43,18 +48,28 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """It did not happen, and asking again would not help."""
+    """It did not happen, and asking again would not help; ``body`` is the beginning of the last answer."""
 
     reason: Reason
     message: str
     body: str = ""
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "message", shortened(self.message))
+
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Nobody can say whether it happened; ``evidence`` says what was sent, when, and what came back."""
+    """Nobody can say whether it happened; ``evidence`` says what was sent, when, and what came back.
+
+    ``body`` is the beginning of the last answer, "" where there was none.
+    """
 
     evidence: str
     facts: Facts = {}
+    body: str = ""
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "evidence", shortened(self.evidence))
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -67,42 +82,45 @@ class Skipped(msgspec.Struct, frozen=True):
 Outcome = Done | Refused | Unknown | Skipped
 
 
-class Busy(msgspec.Struct, frozen=True):
+class _Said(msgspec.Struct, frozen=True):
+    message: str
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "message", shortened(self.message))
+
+
+class Busy(_Said, frozen=True):
     """The platform did nothing and asks to come back later; ``retry_after`` is its header as written."""
 
-    message: str
     retry_after: str = ""
 
 
-class Failing(msgspec.Struct, frozen=True):
+class Failing(_Said, frozen=True):
     """The platform is in trouble; ``then`` is what to say once it may be better.
 
     ``slow`` means that something behind it may still be working on the request; ``retry_after`` is its header as
     written.
     """
 
-    message: str
     then: Request
     slow: bool = False
     retry_after: str = ""
 
 
-class Foreign(msgspec.Struct, frozen=True):
+class Foreign(_Said, frozen=True):
     """What answered is not the platform: a web page, a redirect, an error in no documented form.
 
     ``then`` is what to say if the platform is there after all, or the ending where nothing can be said; ``void`` means
     that nothing was done here, so that a write may be said again.
     """
 
-    message: str
     then: Request | Refused | Unknown
     void: bool = False
 
 
-class Denied(msgspec.Struct, frozen=True):
+class Denied(_Said, frozen=True):
     """The credentials were refused and nothing was done; ``final`` means that renewing them cannot help."""
 
-    message: str
     final: bool = False
 
 

@@ -10,6 +10,7 @@ from itertools import groupby
 import msgspec
 
 from batchcart.model.adapter import Adapter, Shown
+from batchcart.model.json_text import Unreadable, exact
 from batchcart.model.operation import Kind
 from batchcart.undo.model import (
     Added,
@@ -27,7 +28,6 @@ from batchcart.undo.model import (
     Why,
 )
 
-_value = msgspec.json.Decoder(float_hook=Decimal).decode
 _UNSHOWN = "the shop does not show the cart's lines, so nobody can say whether somebody changed it"
 _SHOWN = 3  # differences that a sentence names
 _FORCED = "; --force takes it back all the same"
@@ -218,6 +218,14 @@ def _same(one: bytes, other: bytes) -> bool:
         return Decimal(str(first)) == Decimal(str(second))
     except InvalidOperation:
         return False
+
+
+def _value(text: bytes) -> object:
+    """The value; the text itself where it is none that can be read, so that it is equal to the same text only."""
+    try:
+        return exact(text)
+    except Unreadable:
+        return text
 
 
 def _op(effect: Effect) -> Kind:

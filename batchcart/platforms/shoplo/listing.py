@@ -6,10 +6,10 @@ import msgspec
 
 from batchcart.model.adapter import Filters, ListedLine, Listing
 from batchcart.model.cart import NoCart
+from batchcart.model.excerpt import excerpt
 from batchcart.model.http import Response
 from batchcart.platforms.shoplo.requests import PAGE
 from batchcart.platforms.shoplo.responses import raw_rows
-from batchcart.platforms.toolkit.http_status import shown
 from batchcart.platforms.toolkit.lenient_json import object_of, text_of
 
 _LARGEST = (1 << 63) - 1
@@ -40,7 +40,7 @@ def _line(text: bytes) -> ListedLine:
     row = object_of(text)
     number, key = text_of(row.get("id")), text_of(row.get("user_key"))
     if not (number.isascii() and number.isdecimal() and int(number[:20]) <= _LARGEST and key):
-        raise NoCart(f"a row in it has no number as its id, or no user_key: {shown(text[:200])}")
+        raise NoCart(f"a row in it has no number as its id, or no user_key: {excerpt(text[:200])}")
     return ListedLine(int(number), key, text)
 
 

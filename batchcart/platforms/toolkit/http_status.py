@@ -3,12 +3,10 @@
 import re
 from urllib.parse import urlsplit
 
+from batchcart.model.excerpt import excerpt
 from batchcart.model.http import Exchange, Past, Response
 from batchcart.model.outcome import Busy, Failing, Foreign, Reason, Refused
-from batchcart.platforms.toolkit.lenient_json import readable, value_of
-
-BODY_SHOWN = 2048
-"""How many bytes of a shop's answer an error shows at the most."""
+from batchcart.platforms.toolkit.lenient_json import readable, value_of, why_unreadable
 
 _TAG = re.compile(r"<[^>]+>")
 
@@ -36,11 +34,6 @@ def last(past: Past) -> Exchange:
     return exchange
 
 
-def shown(body: bytes) -> str:
-    """The body as an error shows it: text of at most BODY_SHOWN bytes."""
-    return body[:BODY_SHOWN].decode("utf-8", "ignore")
-
-
 def described(response: Response) -> str:
     """The answer in words, for a sentence: its status, and what kind of thing came with it."""
     body = _bare(response)
@@ -49,11 +42,10 @@ def described(response: Response) -> str:
     if not body:
         return f"HTTP {response.status} with an empty body"
     if body.startswith(b"<") and not readable(response.body):
-        words = " ".join(_TAG.sub(" ", shown(body)).split())[:80]
+        words = " ".join(_TAG.sub(" ", excerpt(body)).split())[:80]
         return f'HTTP {response.status} with a web page ("{words}")'
-    if not readable(body):
-        return f"HTTP {response.status} with something that is not JSON"
-    return f"HTTP {response.status}"
+    why = why_unreadable(response.body)
+    return f"HTTP {response.status} with {why}" if why else f"HTTP {response.status}"
 
 
 def http_trouble(exchange: Exchange, said: int = 0) -> Busy | Failing | Foreign | None:
@@ -82,7 +74,7 @@ def http_trouble(exchange: Exchange, said: int = 0) -> Busy | Failing | Foreign 
 
 def rejected(response: Response, said: str = "") -> Refused:
     """The platform said no; ``said`` is its own reason where it gave one."""
-    return Refused(Reason.REJECTED, said or f"the shop answered {described(response)}", shown(response.body))
+    return Refused(Reason.REJECTED, said or f"the shop answered {described(response)}", excerpt(response.body))
 
 
 def sent_before(past: Past) -> bool:

@@ -19,6 +19,7 @@ from batchcart.platforms.toolkit.lenient_json import object_of, text_of, value_o
 from batchcart.platforms.tray.schema import KEY_LENGTH
 
 _NO_RENEWAL = {1001: "is blocked", 1002: "is inactive", 1003: "is cancelled"}  # PLATFORMS §2.3
+_LONGEST_ADDRESS = 2000  # what browsers take
 _DEEPEST = 4  # a dict of lists of objects of texts
 
 
@@ -60,7 +61,7 @@ def missing(response: Response) -> bool:
 def names(key: str, answer: Mapping[str, Any]) -> dict[str, str]:
     """What the answer calls the cart."""
     found = {"session_id": id_of(answer.get("session_id"), KEY_LENGTH) or key}
-    if address := text_of(answer.get("cart_url")):
+    if 0 < len(address := text_of(answer.get("cart_url"))) <= _LONGEST_ADDRESS:
         found["cart_url"] = address
     return found
 
