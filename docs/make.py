@@ -15,12 +15,15 @@ from msgspec import inspect
 from batchcart import __version__
 from batchcart.cli import COMMANDS, cli
 from batchcart.jobs.checks import route
+from batchcart.model.adapter import Adapter
 from batchcart.model.operation import Kind
 from batchcart.model.validation import described
 from batchcart.platforms import platforms
 
 HERE = Path(__file__).resolve().parent
 _MADE = "<!-- Made by docs/make.py: change the program, not this page. -->"
+_TABLE_BEGINS = "<!-- Made by docs/make.py from here: change the program, not this table. -->"
+_TABLE_ENDS = "<!-- Made by docs/make.py up to here. -->"
 _OPERATIONS = (
     "`{cart_id}` and `{item_id}` are the platform's own keys, as in results; a dash means that the platform has no "
     "such operation. What the platforms' documents leave open, and where live shops differ from them, is in "
@@ -165,7 +168,30 @@ def _plain(text: str) -> str:
     return f"\\&{escaped}" if escaped.startswith(".") else escaped
 
 
-PAGES = {"commands.md": commands_page, "operations.md": operations_page, "batchcart.1": manual_page}
+def platforms_page() -> str:
+    """The page as it stands, with the table of what makes an operation ok made anew."""
+    text = (HERE / "platforms.md").read_text()
+    head, _, rest = text.partition(_TABLE_BEGINS)
+    _, _, tail = rest.partition(_TABLE_ENDS)
+    return "\n\n".join((head + _TABLE_BEGINS, *map(_evidence, platforms().values()), _TABLE_ENDS)) + tail
+
+
+def _evidence(adapter: Adapter) -> str:
+    """What makes each operation of a platform ok, and which errors are taken for the platform's."""
+    rows = [(f"on {adapter.name}", "its answer has", "or a read shows"), ("---",) * 3]
+    for kind, cell in adapter.cells.items():
+        reads = kind.endswith((".get", ".list", ".count"))
+        shown = cell.evidence.shown or ("–" if reads else "nothing shows it: `in_doubt`")
+        rows.append((f"`{kind.value}`", cell.evidence.said, shown))
+    return f"{_table(rows)}\n\n{adapter.name}'s errors: {adapter.errors}."
+
+
+PAGES = {
+    "commands.md": commands_page,
+    "operations.md": operations_page,
+    "platforms.md": platforms_page,
+    "batchcart.1": manual_page,
+}
 
 
 def main() -> int:

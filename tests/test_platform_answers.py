@@ -18,7 +18,7 @@ from batchcart.model.json_text import Unreadable
 from batchcart.model.outcome import Busy, Failing, Foreign
 from batchcart.platforms import platforms
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.http_status import http_trouble, rejected
+from batchcart.platforms.toolkit.http_status import rejected
 from batchcart.platforms.toolkit.lenient_json import decoded, json_text
 
 
@@ -111,7 +111,7 @@ def _held(quantities: dict[str, int]) -> dict[str, lines.Line]:
 )
 def test_a_write_that_got_no_clear_answer_is_not_a_refusal(status: int, body: bytes, trouble: type) -> None:
     exchange = Exchange(Request("POST", "/carts"), Response(status, body))
-    assert isinstance(http_trouble(exchange), trouble)
+    assert {type(adapter.trouble(exchange)) for adapter in platforms().values()} == {trouble}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
@@ -133,16 +133,95 @@ def test_a_write_that_got_no_clear_answer_is_not_a_refusal(status: int, body: by
     ],
 )
 def test_what_no_platform_says_is_told_from_its_answers(method: str, status: int, body: bytes) -> None:
-    trouble = http_trouble(Exchange(Request(method, "/carts"), Response(status, body)))
+    for adapter in platforms().values():
+        trouble = adapter.trouble(Exchange(Request(method, "/carts"), Response(status, body)))
+        assert isinstance(trouble, Foreign)
+        assert trouble.void is (status == 301)
+
+
+ROW = b'[{"Key":"OrderKey","Value":"K","Status":"%d","Message":"No"}]'
+DOCUMENTED = [
+    ("3dcart", 400, b""),
+    ("3dcart", 404, b" \r\n"),
+    ("3dcart", 415, b""),
+    ("3dcart", 404, b"[]"),
+    ("3dcart", 400, ROW % 400),
+    ("3dcart", 404, (ROW % 404)[1:-1]),
+    ("3dcart", 403, ROW.replace(b'"%d"', b"403")),
+    ("3dcart", 200, ROW % 400),
+    ("3dcart", 200, b"[]"),
+    ("3dcart", 200, b'{"BillingCity":"Tampa"}'),
+    ("3dcart", 201, b'[{"CartItemList":null}]'),
+    ("tray", 404, b'{"code":404,"name":"Not Found","causes":["Not Found"]}'),
+    ("tray", 404, b'{"code":"404"}'),
+    ("tray", 400, b'{"causes":{"quantity":["too many"]}}'),
+    ("tray", 400, b'{"causes":[]}'),
+    ("tray", 422, b'{"code":422,"message":"Invalid"}'),
+    ("tray", 200, b'{"code":404,"causes":[]}'),
+    ("tray", 200, b"[]"),
+    ("tray", 200, b'{"Cart":[]}'),
+    ("tray", 201, b'{"session_id":"K"}'),
+    ("tray", 200, b'{"message":"Saved","code":200}'),
+    ("tray", 200, b'{"access_token":"a","refresh_token":"r"}'),
+    ("shoplo", 200, b'{"status":"err","error":99,"error_msg":"No"}'),
+    ("shoplo", 200, b'{"error":"99"}'),
+    ("shoplo", 404, b'{"error":"no such line","error_msg":"No"}'),
+    ("shoplo", 400, b'{"status":"ERR"}'),
+    ("shoplo", 200, b'{"status":"ok"}'),
+    ("shoplo", 200, b'{"carts":null}'),
+    ("shoplo", 200, b'{"cart":null}'),
+    ("shoplo", 200, b'{"count":"0"}'),
+    ("shoplo", 200, b"[]"),
+]
+
+
+@pytest.mark.parametrize(("name", "status", "body"), DOCUMENTED)
+def test_an_answer_in_a_documented_form_is_no_trouble_of_the_account(name: str, status: int, body: bytes) -> None:
+    adapter = platforms()[name]
+    assert adapter.trouble(Exchange(adapter.ping, Response(status, body))) is None
+
+
+GATEWAYS = [
+    b'{"message":"no Route matched with those values"}',
+    b'{"message":"Forbidden"}',
+    b'{"error":"not_found"}',
+    b'{"error":{"code":404,"message":"Not Found"}}',
+    b'{"errors":[{"code":1020}],"success":false}',
+    b'{"status":404,"error":"Not Found","message":"No message available","path":"/x"}',
+    b'{"statusCode":404,"message":"Resource not found"}',
+    b'{"code":5,"message":"Not Found","details":[]}',
+    b'{"detail":"Not Found"}',
+    b'{"status":"error","code":"not_found"}',
+    b'{"fault":{"faultstring":"Unable to identify proxy"}}',
+    b'"not found"',
+    b"404",
+    b"false",
+    b"[{}]",
+    b"{}",
+]
+
+
+@pytest.mark.parametrize("name", sorted(platforms()))
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 405, 410])
+@pytest.mark.parametrize("body", GATEWAYS)
+def test_a_gateways_json_is_no_answer_of_a_platform(name: str, status: int, body: bytes) -> None:
+    adapter = platforms()[name]
+    trouble = adapter.trouble(Exchange(adapter.ping, Response(status, body)))
     assert isinstance(trouble, Foreign)
-    assert trouble.void is (status == 301)
+    assert f"HTTP {status} with {body.decode()[:80]}" in trouble.message
 
 
-@pytest.mark.parametrize(
-    ("status", "body"), [(400, b"{}"), (404, b""), (404, b"[]"), (403, b'{"code": 403}'), (400, b"")]
-)
-def test_a_refusal_in_the_platforms_form_is_no_trouble_of_the_account(status: int, body: bytes) -> None:
-    assert http_trouble(Exchange(Request("POST", "/carts"), Response(status, body))) is None
+@pytest.mark.parametrize(("name", "status"), [("tray", 404), ("tray", 400), ("shoplo", 404), ("3dcart", 405)])
+def test_an_error_without_a_body_is_told_from_one_of_a_platform_that_documents_a_body(name: str, status: int) -> None:
+    adapter = platforms()[name]
+    assert isinstance(adapter.trouble(Exchange(adapter.ping, Response(status))), Foreign)
+
+
+@pytest.mark.parametrize("name", sorted(platforms()))
+@pytest.mark.parametrize("status", [200, 201, 400, 404])
+def test_json_that_was_cut_off_is_asked_for_again(name: str, status: int) -> None:
+    adapter = platforms()[name]
+    assert isinstance(adapter.trouble(Exchange(adapter.ping, Response(status, b'{"code":404,"na'))), Failing)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +237,8 @@ def test_a_refusal_in_the_platforms_form_is_no_trouble_of_the_account(status: in
     ],
 )
 def test_of_a_redirects_target_only_scheme_and_host_are_told(location: str, told: str) -> None:
-    trouble = http_trouble(Exchange(Request("POST", "/carts"), Response(308, b"", {"location": location})))
+    answer = Response(308, b"", {"location": location})
+    trouble = platforms()["tray"].trouble(Exchange(Request("POST", "/carts"), answer))
     assert isinstance(trouble, Foreign)
     assert told in trouble.message
     assert "t0k3n" not in trouble.message

@@ -68,8 +68,21 @@ NEW_CART = {"lines": "known"}
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What makes an operation ``ok``: an answer that says so in a documented form, or a read that shows it.
+
+    ``says`` takes an answer for that: what it gives back is true for such an answer and for no other; ``said`` is the
+    same in words. ``shown`` says in words what a later read must show instead; "" where no read can.
+    """
+
+    said: str
+    says: Callable[[Operation, Known, Response], object]
+    shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
-    """One operation on one platform: the fields it takes and what is said to the shop.
+    """One operation on one platform: the fields it takes, what is said to the shop, and what makes it ``ok``.
 
     ``repeatable`` says that the write may be sent again without a look at the shop, since it is absolute.
     """
@@ -77,6 +90,7 @@ class Cell:
     build: Callable[[Operation, Known], Request]
     interpret: Callable[[Operation, Known, Past], Step]
     recover: Callable[[Operation, Known, Past], Step]
+    evidence: Evidence
     data: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
     data_required: bool = True
@@ -165,6 +179,7 @@ class Adapter:
     ``chosen_key`` is the field in which the client names a cart, with ``key_length``, its greatest length;
     None where the shop makes the key. ``trouble`` says whether an answer means that shop or credentials fail, or that
     it is not the platform's at all.
+    ``errors`` says in words which forms of an error below 500 are taken for the platform's.
     ``ping`` is a read that changes nothing and shows that the shop is up. ``sample`` holds own config keys as an
     example; the built-in sandbox account uses them. ``ways`` are the kinds of credentials by name, the usual one
     first, each with the own config keys that it takes.
@@ -185,6 +200,7 @@ class Adapter:
     cells: Mapping[Kind, Cell]
     sign: Callable[[Request, Credentials, float, str], Request]
     trouble: Callable[[Exchange], AccountTrouble | None]
+    errors: str
     ping: Request
     sample: Mapping[str, str]
     ways: Mapping[str, tuple[str, ...]]

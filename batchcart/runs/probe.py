@@ -23,7 +23,7 @@ from batchcart.engine.token_refresh import origin
 from batchcart.model.adapter import Credentials
 from batchcart.model.http import Exchange, NotSent, Response, Unanswered
 from batchcart.model.outcome import Busy, Denied, Failing, Foreign
-from batchcart.platforms.toolkit.http_status import described, not_there, ok
+from batchcart.platforms.toolkit.http_status import described, ok
 
 _LONGEST_WAIT = 20.0  # seconds to wait for a place under the account's limits
 
@@ -107,7 +107,7 @@ def _judged(account: Account, credentials: Credentials, response: Response) -> T
             return Trial(Verdict.TROUBLED, f"{message}; try again later")
         case Foreign(message):
             return Trial(Verdict.STRANGE, f"{message}, which is no answer of {adapter.name}; check address and rights")
-        case None if ok(clean) or not_there(clean):
+        case None if ok(clean) or clean.status == 404:
             return Trial(Verdict.TAKEN, "the shop took the credentials")
         case None:
             return Trial(Verdict.STRANGE, f"the shop answered {described(clean)}; check address and rights")

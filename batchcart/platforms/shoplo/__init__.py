@@ -17,7 +17,7 @@ from batchcart.platforms.shoplo import carts, items, requests
 from batchcart.platforms.shoplo import from_neutral as making
 from batchcart.platforms.shoplo import to_neutral as meaning
 from batchcart.platforms.shoplo.listing import LISTING
-from batchcart.platforms.shoplo.responses import trouble
+from batchcart.platforms.shoplo.responses import ERRORS, trouble
 from batchcart.platforms.shoplo.schema import (
     WAYS,
     AddFields,
@@ -31,7 +31,7 @@ from batchcart.platforms.shoplo.schema import (
 )
 from batchcart.platforms.shoplo.snapshot import LOOKING
 from batchcart.platforms.toolkit import add_once as adding
-from batchcart.platforms.toolkit.idempotent import Interpret, after_trouble, said_again
+from batchcart.platforms.toolkit.idempotent import cell, said_again
 
 
 def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> Request:
@@ -67,10 +67,6 @@ def _signed_body(request: Request) -> str | None:
     return request.body.decode().replace("[", "%5B").replace("]", "%5D")
 
 
-def _read(read: Interpret) -> Interpret:
-    return after_trouble(trouble, read)
-
-
 ADAPTER = Adapter(
     name="shoplo",
     settings=Settings,
@@ -79,20 +75,28 @@ ADAPTER = Adapter(
     cells={
         Kind.CART_CREATE: adding.cell(carts.ADDING, AddFields, note="one variant"),
         Kind.CART_GET: Cell(
-            requests.first_page, _read(carts.read_all), said_again, query=CartQuery, note="by user_key, all pages"
+            requests.first_page,
+            carts.read_all,
+            said_again,
+            carts.READ,
+            query=CartQuery,
+            note="by user_key, all pages",
         ),
-        Kind.CART_DELETE: Cell(requests.first_page, _read(carts.deleted), said_again, note="each line, one by one"),
-        Kind.CART_LIST: Cell(requests.list_carts, _read(carts.read_once), said_again, query=ListQuery),
-        Kind.CART_COUNT: Cell(requests.count_carts, _read(carts.read_once), said_again, query=CountQuery),
+        Kind.CART_DELETE: Cell(
+            requests.first_page, carts.deleted, carts.delete_lost, carts.DELETED, note="each line, one by one"
+        ),
+        Kind.CART_LIST: cell(requests.list_carts, items.LISTING, query=ListQuery),
+        Kind.CART_COUNT: cell(requests.count_carts, items.COUNTING, query=CountQuery),
         Kind.ITEM_ADD: adding.cell(carts.ADDING, AddFields, note="same user_key"),
-        Kind.ITEM_GET: Cell(requests.get_line, _read(items.read), said_again, query=FieldsQuery),
-        Kind.ITEM_UPDATE: Cell(requests.update_line, _read(items.updated), said_again, QuantityFields),
-        Kind.ITEM_DELETE: Cell(requests.delete_line, _read(items.DELETING.interpret), said_again),
-        Kind.DISCOUNT_SET: Cell(requests.set_discount, _read(items.discounted), said_again, DiscountFields),
-        Kind.DISCOUNT_DELETE: Cell(requests.delete_discount, _read(items.DISCOUNT_DELETING.interpret), said_again),
+        Kind.ITEM_GET: cell(requests.get_line, items.READING, query=FieldsQuery),
+        Kind.ITEM_UPDATE: cell(requests.update_line, items.UPDATING, QuantityFields),
+        Kind.ITEM_DELETE: cell(requests.delete_line, items.DELETING),
+        Kind.DISCOUNT_SET: cell(requests.set_discount, items.DISCOUNTING, DiscountFields),
+        Kind.DISCOUNT_DELETE: cell(requests.delete_discount, items.DISCOUNT_DELETING),
     },
     sign=sign,
     trouble=trouble,
+    errors=ERRORS,
     ping=Request("GET", f"{requests.CARTS}/count"),
     means=meaning.means,
     makes=making.makes,

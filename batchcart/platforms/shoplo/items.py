@@ -1,68 +1,78 @@
-"""Owns how Shoplo's operations on one line and its discount end; it does not know whole carts."""
+"""Owns how Shoplo's operations on one line and its discount end, and its lists of the shop; it knows no whole carts."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-from batchcart.model.adapter import Known
-from batchcart.model.http import Exchange, Past
+from batchcart.model.adapter import Evidence, Known
+from batchcart.model.http import Past, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import Done, Facts, Reason, Refused, Step
+from batchcart.model.outcome import Done, Facts, Reason, Refused
 from batchcart.platforms.shoplo import requests
-from batchcart.platforms.shoplo.carts import line_gone, look_at_line
-from batchcart.platforms.shoplo.responses import line_of, missing, refusal
+from batchcart.platforms.shoplo.carts import sees_gone
+from batchcart.platforms.shoplo.looking import look_at_line, see_line
+from batchcart.platforms.shoplo.responses import count_of, line_of, missing, raw_rows, refusal, says_ok, trouble
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import last, rejected
-from batchcart.platforms.toolkit.idempotent import Deleting
+from batchcart.platforms.toolkit.idempotent import Reading, Shows, ShowsNot, Sight, Writing
 from batchcart.platforms.toolkit.ids import id_of
 from batchcart.platforms.toolkit.lenient_json import decoded, json_text, text_of
 
 
-def read(operation: Operation, known: Known, past: Past) -> Step:
-    """Read the answer to a get of one line."""
-    response = last(past).response
-    if refused := refusal(response):
-        return refused
+def _is_asked_for(operation: Operation, known: Known, line: Mapping[str, Any]) -> bool:
+    """Whether the answer is about the line that was asked about; with ``fields`` it need not name itself."""
+    number, key = requests.line_id(operation, known), known.cart_id
+    same = lines.same_id(text_of(line.get("id", number)), number)
+    return bool(line) and same and (key is None or text_of(line.get("user_key", key)) == key)
+
+
+def _says_line(operation: Operation, known: Known, response: Response) -> bool:
+    return refusal(response) is None and _is_asked_for(operation, known, line_of(response))
+
+
+def _says_updated(operation: Operation, known: Known, response: Response) -> bool:
     line = line_of(response)
-    if not line:
-        return Refused(Reason.REJECTED, f"Shoplo has no line {requests.line_id(operation, known)}")
-    return _done(operation, known, line, body=json_text(response.body))
+    return "id" in line and _says_line(operation, known, response) and _quantity(line) == _wanted(operation)
 
 
-def updated(operation: Operation, known: Known, past: Past) -> Step:
-    """Read the answer to an update.
+def _read(operation: Operation, known: Known, past: Past) -> Done:
+    response = last(past).response
+    return _done(operation, known, line_of(response), body=json_text(response))
 
-    c5 (S004 §Update an existing Cart Item): asked for 3, answered 2. The quantity is absolute; where the answer differs
-    the line is read once, and if it differs still the update was not applied.
+
+def _no_line(response: Response) -> Refused | None:
+    refused = refusal(response)
+    return refused or (rejected(response, "Shoplo answered no line: there is none") if missing(response) else None)
+
+
+def _sees_quantity(operation: Operation, known: Known, past: Past) -> Sight:
+    """Whether the line holds what it was set to.
+
+    c5 (S004 §Update an existing Cart Item): asked for 3, answered 2. The quantity is absolute; an answer that names
+    another is no evidence, and the line is read.
     """
-    exchange = last(past)
-    if refused := refusal(exchange.response):
-        return refused
-    line = line_of(exchange.response)
-    wanted = lines.amount(decoded(operation.data)["quantity"])
-    if "quantity" not in line or lines.amount(line["quantity"]) == wanted:
-        facts = lines.requantified(requests.line_id(operation, known), wanted, known.facts)
-        return _done(operation, known, line, facts=facts)
-    if exchange.request.writes:
-        return requests.show_line(operation, known)
-    held = text_of(line["quantity"]) or "something else"
-    return rejected(exchange.response, f"not applied: the line still holds {held} and not {wanted}")
+    match see_line(operation, known, past):
+        case dict() as row if not row:
+            return Refused(Reason.REJECTED, f"Shoplo has no line {requests.line_id(operation, known)}")
+        case dict() as row:
+            held, wanted = _quantity(row), _wanted(operation)
+            words = text_of(row.get("quantity")) or "something else"
+            return Shows() if held == wanted else ShowsNot(f"the line still holds {words} and not {wanted}")
+        case step:
+            return step
 
 
-def discounted(operation: Operation, known: Known, past: Past) -> Step:
-    """Read the answer to a set of a discount."""
-    return refusal(last(past).response) or _done(operation, known, {})
+def _updated(operation: Operation, known: Known, past: Past) -> Done:
+    facts = lines.requantified(requests.line_id(operation, known), _wanted(operation), known.facts)
+    return _done(operation, known, line_of(last(past).response), facts=facts)
 
 
 def _deleted(operation: Operation, known: Known, past: Past) -> Done:
     return _done(operation, known, {}, facts=lines.forget(requests.line_id(operation, known)))
 
 
-def _undiscounted(operation: Operation, known: Known, past: Past) -> Done:
+def _discounted(operation: Operation, known: Known, past: Past) -> Done:
     return _done(operation, known, {})
-
-
-def _discount_gone(operation: Operation, known: Known, exchange: Exchange) -> bool:
-    return missing(exchange.response)
 
 
 def _done(
@@ -74,6 +84,69 @@ def _done(
     return Done(cart_id=key, item_id=requests.line_id(operation, known), names=names, body=body, facts=facts or {})
 
 
-DELETING = Deleting(refusal, line_gone, look_at_line, _deleted)
+def _listed(operation: Operation, known: Known, past: Past) -> Done:
+    return Done(body=json_text(last(past).response))
+
+
+def _quantity(line: Mapping[str, Any]) -> Decimal:
+    return lines.amount(line.get("quantity"))
+
+
+def _wanted(operation: Operation) -> Decimal:
+    return _quantity(decoded(operation.data))
+
+
+_SAYS_OK = "`status` ok"
+
+READING = Reading(trouble, Evidence("`cart`, an object; its `id` is the one asked for", _says_line), _no_line, _read)
+LISTING = Reading(
+    trouble,
+    Evidence("`carts`, a list or null", lambda operation, known, response: raw_rows(response) is not None),
+    refusal,
+    _listed,
+)
+COUNTING = Reading(
+    trouble,
+    Evidence("`count`, a whole number", lambda operation, known, response: count_of(response) is not None),
+    refusal,
+    _listed,
+)
+UPDATING = Writing(
+    trouble,
+    Evidence(
+        "`cart` with the line's own `id` and the `quantity` that was sent",
+        _says_updated,
+        "GET of the line, else the cart's list: the line with the quantity that was sent",
+    ),
+    refusal,
+    _updated,
+    look_at_line,
+    _sees_quantity,
+    missing,
+)
+DELETING = Writing(
+    trouble,
+    Evidence(
+        _SAYS_OK,
+        lambda operation, known, response: says_ok(response),
+        "GET of the line: 404, or `cart` null; else the cart's list, all pages, without the line",
+    ),
+    refusal,
+    _deleted,
+    look_at_line,
+    sees_gone,
+    missing=missing,
+    deletes=True,
+)
 # No read of S004 shows a line's discount.
-DISCOUNT_DELETING = Deleting(refusal, _discount_gone, lambda known, request: None, _undiscounted)
+DISCOUNTING = Writing(
+    trouble, Evidence(_SAYS_OK, lambda operation, known, response: says_ok(response)), refusal, _discounted
+)
+DISCOUNT_DELETING = Writing(
+    trouble,
+    Evidence(_SAYS_OK, lambda operation, known, response: says_ok(response)),
+    refusal,
+    _discounted,
+    missing=missing,
+    deletes=True,
+)

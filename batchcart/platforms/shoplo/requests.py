@@ -51,6 +51,22 @@ def first_page(operation: Operation, known: Known) -> Request:
     return page(operation, known, 1)
 
 
+def count_lines(known: Known) -> Request:
+    """S004 §Receive a count of all carts: how many lines the cart has."""
+    return Request("GET", f"{CARTS}/count", (("user_key", user_key(known)),))
+
+
+def any_lines(*, of: str = "") -> Request:
+    """The first lines of the shop, or of the cart with that user_key, whatever carts they belong to."""
+    chosen = (("user_key", of),) if of else ()
+    return Request("GET", CARTS, (*chosen, ("limit", str(PAGE))))
+
+
+def is_narrowed(operation: Operation) -> bool:
+    """Whether a read of the cart asks for some of its lines only."""
+    return any(name != "fields" for name, _ in _query(operation))
+
+
 def list_carts(operation: Operation, known: Known) -> Request:
     """S004 §Receive a list of all carts."""
     return Request("GET", CARTS, _query(operation))

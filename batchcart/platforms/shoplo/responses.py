@@ -12,74 +12,132 @@ from batchcart.model.http import Exchange, Response
 from batchcart.model.json_text import Unreadable
 from batchcart.model.outcome import AccountTrouble, Denied, Refused
 from batchcart.platforms.toolkit.cart_lines import number
-from batchcart.platforms.toolkit.http_status import http_trouble, not_there, ok, rejected
-from batchcart.platforms.toolkit.lenient_json import json_text, object_of, text_of, value_of
+from batchcart.platforms.toolkit.http_status import http_trouble, ok, rejected
+from batchcart.platforms.toolkit.ids import id_of
+from batchcart.platforms.toolkit.lenient_json import (
+    json_text,
+    object_of,
+    readable,
+    text_of,
+    value_of,
+    whole_of,
+)
+
+ERRORS = "`status` err, or `error` as a number, or `error` beside `error_msg`, with any HTTP status (PLATFORMS §3.3)"
+"""The forms of an error below 500 that are taken for the platform's, in words."""
 
 _REFUSED_CREDENTIALS = {"202": "is not authorised", "251": "has expired"}  # PLATFORMS §3.3
+_MISSING, _TOO_MANY = 404, 429
+_LONGEST_COUNT = 18  # digits
 
 Row = dict[str, Any]
 
 
 def trouble(exchange: Exchange) -> AccountTrouble | None:
-    """Whether the answer means that shop or credentials fail."""
+    """Whether the answer means that shop or credentials fail, or that it is not Shoplo's."""
     response = exchange.response
-    code = text_of(object_of(response.body).get("error"))
+    code = text_of(object_of(response).get("error"))
     if code in _REFUSED_CREDENTIALS:
         return Denied(f"Shoplo says that the token {_REFUSED_CREDENTIALS[code]} (error {code})", final=True)
     if response.status == 401:
         return Denied("Shoplo refused the token (HTTP 401)", final=True)
-    return http_trouble(exchange)
+    # Its codes are not HTTP's; that one of 429 is meant as HTTP means it is a guess.
+    return http_trouble(exchange, _documented, _TOO_MANY if _error(response) == _TOO_MANY else 0)
 
 
 def refusal(response: Response) -> Refused | None:
     """Whether the shop said no, which it does with HTTP 200 and `status: err` (PLATFORMS §3.3)."""
-    if not ok(response) or says_err(response):
-        answer = object_of(response.body)
-        said = text_of(answer.get("error_msg")) or "no reason given"
-        code = text_of(answer.get("error")) or "not given"
-        return rejected(
-            response, f"Shoplo said: {said} (error {code}, HTTP {response.status})" if says_err(response) else ""
-        )
-    return None
+    if ok(response) and not says_err(response):
+        return None
+    answer = object_of(response)
+    said = text_of(answer.get("error_msg")) or "no reason given"
+    code = text_of(answer.get("error")) or "not given"
+    return rejected(
+        response, f"Shoplo said: {said} (error {code}, HTTP {response.status})" if says_err(response) else ""
+    )
 
 
 def says_err(response: Response) -> bool:
     """Whether the body is Shoplo's form of an error; its code is a number or a text."""
-    answer = object_of(response.body)
-    return text_of(answer.get("status")).lower() == "err" or bool(answer.get("error"))
+    answer = object_of(response)
+    error = text_of(answer.get("error"))
+    return text_of(answer.get("status")).lower() == "err" or bool(
+        error and (whole_of(answer["error"]) or "error_msg" in answer)
+    )
+
+
+def says_ok(response: Response) -> bool:
+    """Whether the shop says that it did what it answers no object to: deletes and discounts."""
+    return ok(response) and text_of(object_of(response).get("status")).lower() == "ok" and _is_clean(response)
 
 
 def missing(response: Response) -> bool:
-    """Whether the answer can only mean that there is no such line."""
-    return not_there(response) or text_of(object_of(response.body).get("error")) == "404"
+    """Whether the answer can only mean that there is no such line: 404 in HTTP or as the code, or `cart` null."""
+    if says_err(response):
+        return response.status == _MISSING or _error(response) == _MISSING
+    answer = object_of(response)
+    return ok(response) and "cart" in answer and answer["cart"] in (None, []) and _is_clean(response)
 
 
 def line_of(response: Response) -> Row:
     """The line in the answer; an empty one where there is none."""
-    line = object_of(response.body).get("cart")
-    return line if isinstance(line, dict) else {}
+    line = object_of(response).get("cart")
+    return line if isinstance(line, dict) and ok(response) and _is_clean(response) else {}
 
 
 def rows(response: Response) -> list[Row] | None:
     """The lines of a list answer; None where it is no list of lines, each with its id, its cart and its variant."""
-    found = object_of(response.body).get("carts")
+    found = object_of(response).get("carts")
     if not isinstance(found, list):
         return None
-    named = [row for row in found if isinstance(row, dict) and _names_itself(row)]
+    named = [row for row in found if isinstance(row, dict) and names_itself(row)]
     return named if len(named) == len(found) else None
-
-
-def _names_itself(row: Row) -> bool:
-    return all((text_of(row.get("id")), text_of(row.get("user_key")), number(row.get("variant_id"))))
 
 
 def raw_rows(response: Response) -> list[msgspec.Raw] | None:
     """The lines of a list answer as the shop wrote them; null means none (PLATFORMS §3.3), None that it is no list."""
-    answer = value_of(response.body)
-    if answer is None or answer == []:
+    if not ok(response):
+        return None
+    answer = value_of(response)
+    if (answer is None and readable(response)) or answer == []:
         return []
+    if not isinstance(answer, dict) or "carts" not in answer or not _is_clean(response):
+        return None
     try:
-        fields = msgspec.json.decode(json_text(response.body), type=dict[str, msgspec.Raw])
-        return msgspec.json.decode(fields.get("carts", b"0"), type=list[msgspec.Raw] | None) or []
+        fields = msgspec.json.decode(json_text(response), type=dict[str, msgspec.Raw])
+        return msgspec.json.decode(fields["carts"], type=list[msgspec.Raw] | None) or []
     except (Unreadable, msgspec.ValidationError, RecursionError):
         return None
+
+
+def count_of(response: Response) -> int | None:
+    """The number that a count answers, written as a number or a text; None where it is no count."""
+    text = text_of(object_of(response).get("count")) if ok(response) and _is_clean(response) else ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_COUNT else None
+
+
+def names_itself(row: Row) -> bool:
+    """Whether a row of a list says which line it is, whose, and of what."""
+    return all((id_of(row.get("id")), text_of(row.get("user_key")), number(row.get("variant_id"))))
+
+
+def _error(response: Response) -> int:
+    return whole_of(object_of(response).get("error"))
+
+
+def _is_clean(response: Response) -> bool:
+    """Whether nothing in the answer says that something went wrong."""
+    answer = object_of(response)
+    return text_of(answer.get("status", "ok")).lower() == "ok" and not (answer.get("error") or answer.get("errors"))
+
+
+def _documented(response: Response) -> bool:
+    """Whether Shoplo says such a thing. Null says nothing, but an unknown server would say more."""
+    if says_err(response):
+        return True
+    if not ok(response) or not readable(response):
+        return False
+    answer = value_of(response)
+    if not isinstance(answer, dict):
+        return answer is None or answer == []
+    return _is_clean(response) and not {"status", "cart", "carts", "count"}.isdisjoint(answer)

@@ -15,11 +15,11 @@ from batchcart.platforms.threedcart import carts, items, requests
 from batchcart.platforms.threedcart import from_neutral as making
 from batchcart.platforms.threedcart import to_neutral as meaning
 from batchcart.platforms.threedcart.joining import with_items
-from batchcart.platforms.threedcart.responses import trouble
+from batchcart.platforms.threedcart.responses import ERRORS, trouble
 from batchcart.platforms.threedcart.schema import CartFields, ItemFields, QuantityFields, Settings
 from batchcart.platforms.threedcart.snapshot import LOOKING
 from batchcart.platforms.toolkit import add_once as adding
-from batchcart.platforms.toolkit.idempotent import after_trouble, said_again
+from batchcart.platforms.toolkit.idempotent import cell
 
 _NAMED = (("SecureURL", "secure_url"), ("PrivateKey", "private_key"), ("Token", "token"))
 
@@ -48,17 +48,24 @@ ADAPTER = Adapter(
     limits=("bucket 50 leak 2/s",),
     cells={
         Kind.CART_CREATE: Cell(
-            requests.create_cart, carts.created, carts.create_lost, CartFields, data_required=False, repeatable=False
+            requests.create_cart,
+            carts.created,
+            carts.create_lost,
+            carts.MADE,
+            CartFields,
+            data_required=False,
+            repeatable=False,
         ),
-        Kind.CART_GET: Cell(requests.get_cart, after_trouble(trouble, carts.read), said_again),
-        Kind.CART_UPDATE: Cell(requests.update_cart, after_trouble(trouble, carts.updated), said_again, CartFields),
-        Kind.CART_DELETE: Cell(requests.delete_cart, after_trouble(trouble, carts.deleted), said_again),
+        Kind.CART_GET: cell(requests.get_cart, carts.READING),
+        Kind.CART_UPDATE: cell(requests.update_cart, carts.UPDATING, CartFields),
+        Kind.CART_DELETE: cell(requests.delete_cart, carts.DELETING),
         Kind.ITEM_ADD: adding.cell(items.ADDING, ItemFields),
-        Kind.ITEM_UPDATE: Cell(requests.update_item, after_trouble(trouble, items.updated), said_again, QuantityFields),
-        Kind.ITEM_DELETE: Cell(requests.delete_item, after_trouble(trouble, items.deleted), said_again),
+        Kind.ITEM_UPDATE: cell(requests.update_item, items.UPDATING, QuantityFields),
+        Kind.ITEM_DELETE: cell(requests.delete_item, items.DELETING),
     },
     sign=sign,
     trouble=trouble,
+    errors=ERRORS,
     ping=Request("GET", f"{requests.BASE}/batchcart-ping"),
     means=meaning.means,
     makes=making.makes,

@@ -2,92 +2,125 @@
 
 from msgspec.structs import replace
 
-from batchcart.model.adapter import Known
-from batchcart.model.http import Exchange, Lost, Past, Request
+from batchcart.model.adapter import Evidence, Known
+from batchcart.model.http import Exchange, Lost, Past, Request, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import Done, Failing, Foreign, Reason, Refused, Step, Unknown
-from batchcart.platforms.threedcart.responses import cart_of, made, refusal, trouble, unnamed
+from batchcart.model.outcome import Done, Failing, Foreign, Step, Unknown
+from batchcart.platforms.threedcart.responses import (
+    cart_of,
+    made,
+    missing,
+    no_cart,
+    refusal,
+    same_key,
+    trouble,
+)
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.http_status import described, last, not_there, ok
-from batchcart.platforms.toolkit.idempotent import Deleting
-from batchcart.platforms.toolkit.lenient_json import json_text
+from batchcart.platforms.toolkit.http_status import described, last
+from batchcart.platforms.toolkit.idempotent import Hides, Reading, Shows, ShowsNot, Sight, Writing, see_fields
+from batchcart.platforms.toolkit.lenient_json import decoded, json_text
+
+MADE = Evidence(
+    "a row with `Key` OrderKey, a `Value`, and `Status` 200 or 201",
+    lambda operation, known, response: made(response, "OrderKey"),
+)
 
 
 def created(operation: Operation, known: Known, past: Past) -> Step:
     """Read the answer to a create."""
     exchange = last(past)
+    if key := made(exchange.response, "OrderKey"):
+        return Done(cart_id=key, names={"OrderKey": key}, facts=lines.remember_all({}, {}))
     match trouble(exchange):
-        case Failing(message):
-            return _unfindable(exchange, message)
-        case Foreign(message, void=False) as foreign:
-            return replace(foreign, then=_unfindable(exchange, message))
+        case Foreign(void=False) as foreign:
+            return replace(foreign, then=_unfindable(exchange))
+        case Failing():
+            return _unfindable(exchange)
         case None:
-            pass
+            return refusal(exchange.response) or _unfindable(exchange)
         case step:
             return step
-    if refused := refusal(exchange.response):
-        return refused
-    key = made(exchange.response, "OrderKey")
-    if not key:
-        return _unfindable(exchange, f"{described(exchange.response)} and no OrderKey in it")
-    return Done(cart_id=key, names={"OrderKey": key}, facts=lines.remember_all({}, {}))
 
 
 def create_lost(operation: Operation, known: Known, past: Past) -> Step:
     """A lost create cannot be looked up."""
-    step = past[-1]
-    return _unfindable(step, step.why if isinstance(step, Lost) else described(step.response))
+    return _unfindable(past[-1])
 
 
-def _unfindable(step: Exchange | Lost, why: str) -> Unknown:
+def _unfindable(step: Exchange | Lost) -> Unknown:
     # PLATFORMS §1.6: the key exists only in the answer, and no route finds a cart without it.
+    answer = f"not answered ({step.why})" if isinstance(step, Lost) else f"answered {described(step.response)}"
     return Unknown(
-        f"{step.request} was sent and not answered ({why}). 3dcart makes the OrderKey and has no route that finds "
-        "a cart without it, so nobody can read back whether the cart exists"
+        f"{step.request} was sent and {answer}. 3dcart makes the OrderKey and has no route that finds a cart without "
+        "it, so nobody can read back whether the cart exists"
     )
 
 
-def read(operation: Operation, known: Known, past: Past) -> Step:
-    """Read the answer to a get."""
-    response = last(past).response
-    if refused := refusal(response):
-        return refused
-    if cart_of(response) is None:
-        return Refused(Reason.REJECTED, f"3dcart has no cart {known.cart_id}")
-    return Done(cart_id=known.cart_id, names=_names(known), body=json_text(response.body))
-
-
-def updated(operation: Operation, known: Known, past: Past) -> Step:
-    """Read the answer to an update."""
-    return refusal(last(past).response) or unnamed(last(past)) or _done(operation, known, past)
+def _read(operation: Operation, known: Known, past: Past) -> Done:
+    return Done(cart_id=known.cart_id, names=_names(known), body=json_text(last(past).response))
 
 
 def _done(operation: Operation, known: Known, past: Past) -> Done:
     return Done(cart_id=known.cart_id, names=_names(known))
 
 
-def _gone(operation: Operation, known: Known, exchange: Exchange) -> bool | None:
-    if not_there(exchange.response):
-        return True
-    if exchange.request.writes or not ok(exchange.response):
-        return None
-    return cart_of(exchange.response) is None
-
-
-def _look(known: Known, request: Request) -> Request:
-    return Request("GET", request.path)
-
-
 def _names(known: Known) -> dict[str, str]:
     return {"OrderKey": known.cart_id or ""}
 
 
-_deleting = Deleting(refusal, _gone, _look, _done)
+def _says_done(operation: Operation, known: Known, response: Response) -> bool:
+    key = made(response, "OrderKey")
+    return bool(key) and same_key(key, known.cart_id or "")
 
 
-def deleted(operation: Operation, known: Known, past: Past) -> Step:
-    """Read the answer to a delete."""
-    exchange = last(past)
-    if exchange.request.writes and refusal(exchange.response) is None and (failing := unnamed(exchange)):
-        return failing
-    return _deleting.interpret(operation, known, past)
+def _look(operation: Operation, known: Known, write: Request) -> Request:
+    return Request("GET", write.path)
+
+
+def _sees_fields(operation: Operation, known: Known, past: Past) -> Sight:
+    """Whether the cart shows every field as it was sent."""
+    response = last(past).response
+    if refused := no_cart(response):
+        return refused if missing(response) else Hides(refused.message)
+    return see_fields(decoded(operation.data), cart_of(response, known.cart_id))
+
+
+def _sees_gone(operation: Operation, known: Known, past: Past) -> Sight:
+    response = last(past).response
+    if missing(response):
+        return Shows()
+    if cart_of(response, known.cart_id) is None:
+        return Hides("a read does not tell whether the cart is there")
+    return ShowsNot("the cart is still there")
+
+
+_ROW = "a row with `Key` OrderKey, the cart's own key as its `Value`, and `Status` 200 or 201"
+
+READING = Reading(
+    trouble,
+    Evidence(
+        "an object with a field of a cart, or an array of one; `OrderKey`, where it is shown, is the one asked for",
+        lambda operation, known, response: cart_of(response, known.cart_id),
+    ),
+    no_cart,
+    _read,
+)
+UPDATING = Writing(
+    trouble,
+    Evidence(_ROW, _says_done, "GET cart: every field that was sent, as it was sent"),
+    refusal,
+    _done,
+    _look,
+    _sees_fields,
+    missing,
+)
+DELETING = Writing(
+    trouble,
+    Evidence(_ROW, _says_done, "GET cart: 404 or an empty array"),
+    refusal,
+    _done,
+    _look,
+    _sees_gone,
+    missing=missing,
+    deletes=True,
+)

@@ -4,22 +4,33 @@ a14 (S000, titles): "retrieve a Cart" above delete item, "carts (i.e. orders)" a
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from batchcart.model.http import Exchange, Response
-from batchcart.model.outcome import AccountTrouble, Denied, Failing, Refused
+from batchcart.model.outcome import AccountTrouble, Denied, Refused
+from batchcart.platforms.threedcart.schema import CartFields
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.http_status import described, http_trouble, not_there, ok, rejected
+from batchcart.platforms.toolkit.http_status import http_trouble, ok, rejected
 from batchcart.platforms.toolkit.ids import id_of
-from batchcart.platforms.toolkit.lenient_json import text_of, value_of, whole_of
+from batchcart.platforms.toolkit.lenient_json import readable, text_of, value_of, whole_of
 
 Row = Mapping[str, str]
 """Key, Value, Status and Message of an answer to a write, names and Key in lower case."""
 
+ERRORS = (
+    "an empty body with HTTP 400, 401, 404 or 415, or a row with `Key` and `Status` or `Message` (PLATFORMS §1.3); "
+    "a row's `Status` of 400 and more is an error with any HTTP status"
+)
+"""The forms of an error below 500 that are taken for the platform's, in words."""
+
+_SAID_BY_STATUS = {400, 401, 404, 415}
+_SUCCESS = {200, 201}
+_SHOWN = {*CartFields.__struct_fields__, "OrderKey", "CheckoutURL", "CartItemList"}
+"""Fields by which a cart is known. a7 (S000 §Retrieve a cart): none of them must be there; one of them must."""
+
 
 def trouble(exchange: Exchange) -> AccountTrouble | None:
-    """Whether the answer means that shop or credentials fail.
+    """Whether the answer means that shop or credentials fail, or that it is not 3dcart's.
 
     a16 (S000, every "Responses and Errors"): 401 is wrong keys as well as a missing scope; neither mends itself.
     """
@@ -30,99 +41,125 @@ def trouble(exchange: Exchange) -> AccountTrouble | None:
             "or the application lacks the right to read or write",
             final=True,
         )
-    return http_trouble(exchange, said)
-
-
-def row(response: Response) -> Row | None:
-    """The answer's first row; None where it has none."""
-    rows = _rows(response)
-    return rows[0] if rows else None
+    return http_trouble(exchange, _documented, said)
 
 
 def made(response: Response, key: str) -> str:
-    """The id that the answer gives under ``key``; "" where it does not.
+    """The id under ``key`` that the answer says was made or changed; "" where it does not say so.
 
+    a4 (S000 §Retrieve a cart): success is 201 in one table and 200 in another; any 2xx is, in HTTP and in Status.
     a8 (S000 §Delete a cart item): CartItemId there, CartItemID elsewhere; compared without regard to case.
     """
-    found = row(response)
-    return id_of(found["value"]) if found is not None and found["key"] == key.lower() else ""
+    rows = _rows(response) if ok(response) else ()
+    if len(rows) != 1 or rows[0]["key"] != key.lower():
+        return ""
+    return id_of(rows[0]["value"]) if whole_of(rows[0]["status"]) in _SUCCESS else ""
 
 
 def refusal(response: Response) -> Refused | None:
     """Whether the shop said no.
 
-    a4 (S000 §Retrieve a cart): success is 201 in one table and 200 in another; any 2xx is.
     a5 (S000 §Delete a cart): "201" in the body, 200 in the table; the body's Status fails a call only from 400 on.
     """
     if ok(response) and _worst(response) < 400:
         return None
-    bad = next((found for found in _rows(response) if whole_of(found["status"]) >= 400), row(response))
+    rows = _rows(response)
+    bad = next((found for found in rows if whole_of(found["status"]) >= 400), rows[0] if rows else None)
     if bad is not None and (bad["message"] or bad["status"]):
         return rejected(response, f"3dcart said: {bad['message'] or bad['status']} (HTTP {response.status})")
     # a13 (S000, create and delete item list no 404): 404 means everywhere that cart or item is gone.
-    return rejected(response, "3dcart has no such cart or item (HTTP 404)" if not_there(response) else "")
+    return rejected(response, "3dcart has no such cart or item (HTTP 404)" if missing(response) else "")
 
 
-def unnamed(exchange: Exchange) -> Failing | None:
-    """A 2xx to a write without a row to read (S000 shows one for every write) is an answer that got lost."""
-    if exchange.response.body.strip() and row(exchange.response) is None:
-        return Failing(f"the shop answered {described(exchange.response)} and no row in it", exchange.request)
-    return None
+def missing(response: Response) -> bool:
+    """Whether the shop says that there is no such cart or item: in HTTP, in a row, or by an empty array (a6)."""
+    if ok(response):
+        return _worst(response) == 404 or value_of(response) == []
+    return response.status == 404 and _documented(response)
 
 
-def cart_of(response: Response) -> dict[str, Any] | None:
-    """The cart in the answer. a6 (S000 §Retrieve a cart): an object there, an array of one in practice."""
-    answer = value_of(response.body)
+def no_cart(response: Response) -> Refused | None:
+    """Whether an answer to a read is a refusal, or says that there is no such cart."""
+    refused = refusal(response)
+    return refused or (rejected(response, "3dcart shows no such cart") if missing(response) else None)
+
+
+def cart_of(response: Response, key: str | None = None) -> dict[str, Any] | None:
+    """The cart in the answer; None where it shows none, or names another than ``key``.
+
+    a6 (S000 §Retrieve a cart): an object there, an array of one in practice.
+    """
+    answer = value_of(response) if ok(response) else None
     if isinstance(answer, list):
-        answer = answer[0] if answer else None
-    return answer if isinstance(answer, dict) else None
+        answer = answer[0] if len(answer) == 1 else None
+    if not isinstance(answer, dict) or _SHOWN.isdisjoint(answer):
+        return None
+    return answer if key is None or same_key(text_of(answer.get("OrderKey", key)), key) else None
 
 
-def items_of(response: Response) -> lines.Lines | None:
-    """The cart's items by CartItemID; None where the answer does not show them.
+def same_key(one: str, other: str) -> bool:
+    """Whether two texts are one OrderKey: a shop may find a cart by a key written in other letters."""
+    return one.casefold() == other.casefold()
+
+
+def items_of(response: Response, key: str | None = None) -> lines.Lines | None:
+    """The items of the cart, of that ``key`` where it is given, by CartItemID; None where the answer shows none.
 
     a7 (S000 §Retrieve a cart): the sample shows no items, no OrderKey and no CheckoutURL; shops send CartItemList
     (PLATFORMS §1.5).
     """
-    cart = cart_of(response)
+    cart = cart_of(response, key)
     rows = cart.get("CartItemList") if cart is not None else None
     if not isinstance(rows, list):
         return None
     items = {}
     for item in rows:
-        key = id_of(item.get("CartItemID")) if isinstance(item, dict) else ""
-        if not key or not lines.number(item.get("CatalogID")):
+        item_id = item_key(item) if isinstance(item, dict) else ""
+        if not item_id or item_id in items or not lines.number(item.get("CatalogID")):
             return None
-        items[key] = lines.Line(lines.number(item["CatalogID"]), lines.amount(item.get("ItemQuantity")))
+        items[item_id] = lines.Line(lines.number(item["CatalogID"]), lines.amount(item.get("ItemQuantity")))
     return items
 
 
+def item_key(item: Mapping[str, Any]) -> str:
+    """The id of an item of CartItemList; "" where it has none. a8: CartItemID or CartItemId."""
+    return id_of(item.get("CartItemID", item.get("CartItemId")))
+
+
+def _documented(response: Response) -> bool:
+    """Whether 3dcart says such a thing. Null says nothing, but an unknown server would say more."""
+    if not response.body.strip():
+        return response.status in _SAID_BY_STATUS
+    answer = value_of(response)
+    if answer is None:
+        return ok(response) and readable(response)
+    return answer == [] or bool(_rows(response)) or (ok(response) and cart_of(response) is not None)
+
+
 def _rows(response: Response) -> tuple[Row, ...]:
-    return _said(response.body)[0]
+    return response.once(_said)[0]
 
 
-@lru_cache(maxsize=2)  # one answer is asked about several times in a row
-def _said(body: bytes) -> tuple[tuple[Row, ...], int]:
+def _said(response: Response) -> tuple[tuple[Row, ...], int]:
     """The answer's rows, and the worst status that one of them names; 0 where none names one from 400 on.
 
     An array of one in S000, an object now and then (PLATFORMS §1.3). a10 (S000): ids and statuses are strings.
     """
-    answer = value_of(body)
+    answer = value_of(response)
     given = answer if isinstance(answer, list) else [answer]
-    rows = tuple([_row(found) for found in given if isinstance(found, dict)])
+    rows = tuple([row for found in given if isinstance(found, dict) and (row := _row(found)) is not None])
     worst = max([whole_of(found["status"]) for found in rows], default=0)
     return rows, worst if worst >= 400 else 0
 
 
-def _row(found: Mapping[str, object]) -> Row:
-    row = {"key": "", "value": "", "status": "", "message": ""}
-    for name, value in found.items():
-        if (lower := name.lower()) in row:
-            row[lower] = text_of(value)
-    row["key"] = row["key"].lower()
-    return row
+def _row(found: Mapping[str, object]) -> Row | None:
+    """The object as a row; None where it is none."""
+    row = {name.lower(): text_of(value) for name, value in found.items()}
+    if "key" not in row or ("status" not in row and "message" not in row):
+        return None
+    return {name: row.get(name, "") for name in ("value", "status", "message")} | {"key": row["key"].lower()}
 
 
 def _worst(response: Response) -> int:
     """The worst status that a row names; 0 where none names one from 400 on."""
-    return _said(response.body)[1]
+    return response.once(_said)[1]

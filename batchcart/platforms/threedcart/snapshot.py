@@ -4,9 +4,8 @@ import msgspec
 
 from batchcart.model.adapter import Looking, Shown
 from batchcart.model.http import Response
-from batchcart.platforms.threedcart.responses import cart_of, items_of
+from batchcart.platforms.threedcart.responses import cart_of, items_of, missing
 from batchcart.platforms.threedcart.schema import CartFields
-from batchcart.platforms.toolkit.http_status import not_there, ok
 from batchcart.platforms.toolkit.lenient_json import value_of
 
 
@@ -25,9 +24,4 @@ def _fields(body: bytes) -> dict[str, bytes]:
     return {name: bytes(found[name]) for name in CartFields.__struct_fields__ if name in found}
 
 
-def _gone(response: Response) -> bool:
-    """a6 (S000 §Retrieve a cart): an empty array is no cart either."""
-    return not_there(response) or (ok(response) and cart_of(response) is None)
-
-
-LOOKING = Looking(_shown, _gone, "ItemQuantity")
+LOOKING = Looking(_shown, missing, "ItemQuantity")

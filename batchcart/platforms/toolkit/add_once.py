@@ -1,8 +1,10 @@
 """Owns the conversation of an add, which must not be repeated blindly; it does not know any platform's words.
 
-Where a cart's lines are not known, the cart is read before the add. An add that was lost is looked for: what the cart
-held before it, what the cart holds now, and whether one add explains the difference. Only a look that says "not there"
-lets the add be said again. A refusal after a lost add is not believed before one more look.
+Where a cart's lines are not known, the cart is read before the add. The add is done once its answer says so in a
+documented form. After any other answer, and after none, it is looked for: what the cart held before it, what the cart
+holds now, and whether one add explains the difference. Only a look that says "not there" lets the add be said again,
+and a yes in no documented form is not said again even then, since a read may lag behind. A refusal after a lost add is
+not believed before one more look.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,12 +15,17 @@ from itertools import takewhile
 import msgspec
 from msgspec.structs import replace
 
-from batchcart.model.adapter import Cell, Known
+from batchcart.model.adapter import Cell, Evidence, Known
+from batchcart.model.excerpt import excerpt
 from batchcart.model.http import Exchange, Past, Request, Response
 from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import AccountTrouble, Done, Facts, Failing, Foreign, Refused, Step, Unknown
+from batchcart.model.outcome import AccountTrouble, Done, Facts, Failing, Foreign, Reason, Refused, Step, Unknown
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.http_status import described, evidence, last, not_there
+from batchcart.platforms.toolkit.http_status import described, evidence, last, last_write, ok
+from batchcart.platforms.toolkit.lenient_json import readable
+
+_MOST_TRIES = 2
+"""How often an add is said to what is not the platform, if the platform then shows that nothing was added."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -41,24 +48,40 @@ class Untold(msgspec.Struct, frozen=True):
     why: str
 
 
+class Gone(msgspec.Struct, frozen=True):
+    """A read says that there is no such cart, in a shop that makes a cart before its first line."""
+
+    refused: Refused
+
+
+View = Seen | Untold | Gone
+
 Pages = tuple[Exchange, ...]
 """The answers that make one look at a cart."""
+
+
+class Look(msgspec.Struct, frozen=True):
+    """One look at a cart. ``decides``: what it shows says whether the add is said again, so it must be sure."""
+
+    pages: Pages
+    decides: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Adding:
     """How a platform adds: what is said, and what the answers mean.
 
-    ``said`` is None where a 2xx does not name what it made. ``view`` may ask for another page. ``line_key`` is the key
-    a line has in ``view``. ``found`` is what a look's line is called. Where the look does not show a line's own id,
+    ``evidence`` finds what an answer says was made. ``view`` may ask for another page. ``line_key`` is the key a line
+    has in ``view``. ``found`` is what a look's line is called. Where the look does not show a line's own id,
     ``detail`` reads it, and ``found`` is given that answer.
     """
 
     trouble: Callable[[Exchange], AccountTrouble | None]
+    evidence: Evidence
+    refusal: Callable[[Response], Refused | None]
     look: Callable[[Operation, Known], Request]
-    view: Callable[[Operation, Known, Pages], Seen | Untold | Request | Refused]
+    view: Callable[[Operation, Known, Look], View | Request]
     post: Callable[[Operation, Known], Request]
-    said: Callable[[Operation, Known, Response], Made | Refused | None]
     wanted: Callable[[Operation], lines.Line]
     line_key: Callable[[lines.Line, Made], str]
     found: Callable[[Operation, Known, str, Response], Made]
@@ -67,9 +90,8 @@ class Adding:
 
 def cell(ways: Adding, table: type[msgspec.Struct], note: str = "") -> Cell:
     """The operations table's cell of an add."""
-    return Cell(
-        partial(_build, ways), partial(_interpret, ways), partial(_recover, ways), table, repeatable=False, note=note
-    )
+    hear, recover = partial(_interpret, ways), partial(_recover, ways)
+    return Cell(partial(_build, ways), hear, recover, ways.evidence, table, repeatable=False, note=note)
 
 
 def _build(ways: Adding, operation: Operation, known: Known) -> Request:
@@ -89,17 +111,10 @@ def _recover(ways: Adding, operation: Operation, known: Known, past: Past) -> St
 
 def _interpret(ways: Adding, operation: Operation, known: Known, past: Past) -> Step:
     exchange = last(past)
-    match ways.trouble(exchange):
-        case Failing() as failing if exchange.request.writes:
-            return replace(failing, then=ways.look(operation, known))
-        case Foreign(void=False) as foreign if exchange.request.writes:
-            return replace(foreign, then=ways.look(operation, known))
-        case None:
-            pass
-        case step:
-            return step
     if exchange.request.writes:
         return _answered(ways, operation, known, past)
+    if trouble := ways.trouble(exchange):
+        return trouble
     if ways.detail is not None and exchange.request == ways.detail(operation, known):
         key = ways.wanted(operation).product
         return _done(ways, operation, known, past, ways.found(operation, known, key, exchange.response))
@@ -107,34 +122,43 @@ def _interpret(ways: Adding, operation: Operation, known: Known, past: Past) -> 
 
 
 def _answered(ways: Adding, operation: Operation, known: Known, past: Past) -> Step:
-    response = last(past).response
-    match ways.said(operation, known, response):
-        case Made() as made:
-            return _done(ways, operation, known, past, made)
-        case Refused() as refused:
-            wrote_before = any(step.request.writes for step in past[:-1])
-            return ways.look(operation, known) if wrote_before else refused
+    exchange = last(past)
+    made = ways.evidence.says(operation, known, exchange.response)
+    if isinstance(made, Made):
+        return _done(ways, operation, known, past, made)
+    match ways.trouble(exchange):
+        case Failing() as failing:
+            return replace(failing, then=ways.look(operation, known))
+        case Foreign(void=False) as foreign:
+            return replace(foreign, then=ways.look(operation, known))
         case None:
-            why = f"the shop answered {described(response)}, which does not name what was added"
-            return Failing(why, ways.look(operation, known))
+            pass
+        case step:
+            return step
+    if refused := ways.refusal(exchange.response):
+        wrote_before = any(step.request.writes for step in past[:-1])
+        return ways.look(operation, known) if wrote_before else refused
+    why = f"the shop answered {described(exchange.response)}, which does not name what was added"
+    return Failing(why, ways.look(operation, known))
 
 
 def _looked(ways: Adding, operation: Operation, known: Known, past: Past) -> Step:
-    view = ways.view(operation, known, _pages(tuple(reversed(past)))[::-1])
+    wrote = any(step.request.writes for step in past)
+    view = ways.view(operation, known, Look(_pages(tuple(reversed(past)))[::-1], decides=wrote))
     if isinstance(view, Request):
         return view
-    if any(step.request.writes for step in past):
+    if wrote:
         return _settled(ways, operation, known, past, view)
-    return view if isinstance(view, Refused) else ways.post(operation, known)
+    return view.refused if isinstance(view, Gone) else ways.post(operation, known)
 
 
-def _settled(ways: Adding, operation: Operation, known: Known, past: Past, view: Seen | Untold | Refused) -> Step:
+def _settled(ways: Adding, operation: Operation, known: Known, past: Past, view: View) -> Step:
     """Whether the add happened, by what the cart held before it and holds now."""
     before = _before(ways, operation, known, past)
     match view:
-        case Refused() if not_there(last(past).response):
-            return view  # the cart is gone, and what was added to it with it
-        case Refused(_, why) | Untold(why):
+        case Gone(refused):
+            return refused  # and what was added to it is gone with it
+        case Untold(why):
             return Unknown(evidence(past, f"a read of the cart does not settle it: {why}"), lines.distrust())
         case Seen() if before is None:
             return Unknown(evidence(past, "what the cart held before is not known"), lines.distrust())
@@ -157,18 +181,28 @@ def _compared(
 
 
 def _last_word(ways: Adding, operation: Operation, known: Known, past: Past) -> Refused | Unknown | None:
-    """What the shop said to the last try, if it said anything: a refusal stands, and so does a yes.
+    """What the answer to the last try means once a read does not show the add; None lets it be said again.
 
-    A yes that a read does not confirm is not said again: the read may lag behind what was written.
+    A refusal stands. A yes in no documented form is not said again: the read may lag behind what was written. What
+    came from somebody else (a web page, a gateway's error) is said again once.
     """
-    write = next(step for step in reversed(past) if step.request.writes)
-    if not isinstance(write, Exchange) or ways.trouble(write) is not None:
+    write = last_write(past)
+    if not isinstance(write, Exchange):
         return None
-    said = ways.said(operation, known, write.response)
-    if isinstance(said, Refused):
-        return said
-    yes = f"the shop answered {described(write.response)} without an id, and a read of the cart does not show it"
-    return Unknown(evidence(past, yes), lines.distrust())
+    trouble = ways.trouble(write)
+    if trouble is None and (refused := ways.refusal(write.response)):
+        return refused
+    if trouble is None or (isinstance(trouble, Foreign) and _says_yes(write.response)):
+        return Unknown(evidence(past, "a read of the cart does not show it"), lines.distrust())
+    if isinstance(trouble, Foreign) and sum(step.request.writes for step in past) >= _MOST_TRIES:
+        why = f"{trouble.message} to {write.request}, and a read of the cart shows that nothing was added"
+        return Refused(Reason.PLATFORM, why, excerpt(write.response.body))
+    return None
+
+
+def _says_yes(response: Response) -> bool:
+    """Whether a program, and no web page, said that all went well."""
+    return ok(response) and readable(response)
 
 
 def _done(ways: Adding, operation: Operation, known: Known, past: Past, made: Made) -> Done:
@@ -177,8 +211,6 @@ def _done(ways: Adding, operation: Operation, known: Known, past: Past, made: Ma
 
 
 def _facts(ways: Adding, operation: Operation, known: Known, past: Past, made: Made) -> Facts:
-    if known.cart_id not in {None, made.cart_id}:
-        return lines.distrust()
     before = _before(ways, operation, known, past)
     if before is None:
         return lines.hidden()
@@ -193,7 +225,7 @@ def _facts(ways: Adding, operation: Operation, known: Known, past: Past, made: M
 def _before(ways: Adding, operation: Operation, known: Known, past: Past) -> lines.Lines | None:
     """The cart's lines before this operation's first write: read at its start, remembered, or none."""
     if pages := _pages(past):
-        view = ways.view(operation, known, pages)
+        view = ways.view(operation, known, Look(pages, decides=False))
         return view.lines if isinstance(view, Seen) else None
     remembered = lines.known_lines(known.facts)
     return {} if remembered is None and _made_here(operation, known) else remembered

@@ -149,6 +149,11 @@ def number(value: object) -> str:
     return text.lstrip("0") or "0" if text.isdecimal() else ""
 
 
+def same_id(one: str, other: str) -> bool:
+    """Whether two texts are one id: a number may be written with zeros in front."""
+    return one == other or number(one) == number(other) != ""
+
+
 def _total(lines: Lines, product: str) -> Decimal:
     total = Decimal(0)
     for line in lines.values():

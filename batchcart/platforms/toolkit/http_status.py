@@ -1,30 +1,24 @@
 """Owns what an answer means by HTTP alone: throttled, failing, not the platform's; it knows no platform's words."""
 
 import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from batchcart.model.excerpt import excerpt
-from batchcart.model.http import Exchange, Past, Response
+from batchcart.model.http import Exchange, Lost, Past, Response
 from batchcart.model.outcome import Busy, Failing, Foreign, Reason, Refused
 from batchcart.platforms.toolkit.lenient_json import readable, value_of, why_unreadable
 
 _TAG = re.compile(r"<[^>]+>")
+_MOST_WORDS = 80  # characters of an answer that a sentence quotes
 
 _SURELY_NOT_DONE = {301, 307, 308}
 """Redirects that ask for the same request elsewhere: a write was not acted on here. 302 and 303 may follow an act."""
-
-_SAID_BY_STATUS = {400, 401, 404, 415}
-"""Errors that a platform says with nothing in the body (PLATFORMS §1.3); any other without a body is a gateway's."""
 
 
 def ok(response: Response) -> bool:
     """Whether HTTP says that all went well; the documents name 200 and 201 for the same calls, so any 2xx does."""
     return 200 <= response.status < 300
-
-
-def not_there(response: Response) -> bool:
-    """Whether the platform itself says 404; a web page with 404 is some server on the way that knows no carts."""
-    return response.status == 404 and (not response.body.strip() or readable(response.body))
 
 
 def last(past: Past) -> Exchange:
@@ -41,29 +35,34 @@ def described(response: Response) -> str:
         return f"HTTP {response.status}, a redirect to {_target(response)}"
     if not body:
         return f"HTTP {response.status} with an empty body"
-    if body.startswith(b"<") and not readable(response.body):
-        words = " ".join(_TAG.sub(" ", excerpt(body)).split())[:80]
+    if body.startswith(b"<") and not readable(response):
+        words = " ".join(_TAG.sub(" ", excerpt(body)).split())[:_MOST_WORDS]
         return f'HTTP {response.status} with a web page ("{words}")'
-    why = why_unreadable(response.body)
-    return f"HTTP {response.status} with {why}" if why else f"HTTP {response.status}"
+    if why := why_unreadable(response):
+        return f"HTTP {response.status} with {why}"
+    return f"HTTP {response.status} with {_beginning(body)}"
 
 
-def http_trouble(exchange: Exchange, said: int = 0) -> Busy | Failing | Foreign | None:
-    """What every platform's answer is looked at for first: throttled, failing, redirected, a web page, unreadable.
+def http_trouble(
+    exchange: Exchange, documented: Callable[[Response], bool], said: int = 0
+) -> Busy | Failing | Foreign | None:
+    """What every platform's answer is looked at for first: throttled, failing, not the platform's.
 
-    ``said`` is the status that stands in the body, where that is worse. 429 is taken to mean that nothing was done:
-    all three platforms refuse before they act (PLATFORMS §1.2, §2.2, §3.2: no case of the opposite is known).
+    ``documented`` says whether an answer below 500 has a form that the platform's documents know, ``said`` is the
+    status that stands in the body, where that is worse. 429 is taken to mean that nothing was done: all three
+    platforms refuse before they act (PLATFORMS §1.2, §2.2, §3.2: no case of the opposite is known).
     """
     response = exchange.response
     status = max(response.status, said)
     if status == 429:
         return Busy("the shop answered HTTP 429 (too many requests)", response.headers.get("retry-after", ""))
-    down = status >= 500 or status == 408
-    if not down and _is_foreign(response):
+    moved = _redirects(response)
+    fails = status >= 500 or status == 408 or (not moved and (_is_cut(response) or _says_nothing(exchange)))
+    if not fails and (moved or not documented(response)):
         return Foreign(
             f"the shop answered {described(response)}", exchange.request, response.status in _SURELY_NOT_DONE
         )
-    if down or (ok(response) and not _says_something(exchange)):
+    if fails:
         inside = f" that says {said}" if said > response.status else ""
         # A gateway that gave up waiting does not stop what it was waiting for.
         slow = status in {408, 504}
@@ -83,25 +82,34 @@ def sent_before(past: Past) -> bool:
     return writes.count(writes[-1]) > 1
 
 
+def last_write(past: Past) -> Exchange | Lost:
+    """The write that was sent last; there must be one."""
+    return next(step for step in reversed(past) if step.request.writes)
+
+
 def evidence(past: Past, why: str) -> str:
     """The sentence for a write of which nobody can say whether it happened."""
-    write = next(step for step in reversed(past) if step.request.writes)
-    return f"{write.request} was sent and not answered, and {why}"
+    write = last_write(past)
+    first, *again = [step for step in past if step.request == write.request]
+    more = f", said again and {_became(again[-1])}" if again else ""
+    return f"{write.request} was sent and {_became(first)}{more}, and {why}"
 
 
-def _says_something(exchange: Exchange) -> bool:
-    body = exchange.response.body
-    return value_of(body) is not None or (readable(body) and not exchange.request.writes)
+def _became(step: Exchange | Lost) -> str:
+    return "not answered" if isinstance(step, Lost) else f"answered {described(step.response)}"
 
 
-def _is_foreign(response: Response) -> bool:
-    """Whether no platform can have said this: a redirect, a web page, an error that is not JSON."""
-    body = _bare(response)
-    if ok(response):
-        return body.startswith(b"<") and not readable(response.body)
-    if not body:
-        return response.status not in _SAID_BY_STATUS
-    return _redirects(response) or not readable(response.body)
+def _says_nothing(exchange: Exchange) -> bool:
+    """Whether a 2xx has an empty body, or, in answer to a write, nothing but null."""
+    response = exchange.response
+    if not ok(response):
+        return False
+    return not _bare(response) or (exchange.request.writes and readable(response) and value_of(response) is None)
+
+
+def _is_cut(response: Response) -> bool:
+    """Whether the answer begins like JSON and does not end like it, as one that was cut off does."""
+    return _bare(response)[:1] in {b"{", b"["} and not readable(response)
 
 
 def _bare(response: Response) -> bytes:
@@ -125,3 +133,9 @@ def _target(response: Response) -> str:
     if not host:
         return "another path of the same host"
     return f"{parts.scheme or 'the same scheme'}://{host}{f':{port}' if port else ''}"
+
+
+def _beginning(body: bytes) -> str:
+    """The first words of a body, for a sentence."""
+    words = " ".join(excerpt(body).split())
+    return words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]}…"

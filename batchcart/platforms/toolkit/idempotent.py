@@ -1,95 +1,244 @@
-"""Owns the conversations of reads, absolute writes and deletes, which may be said again; it knows no platform's words.
+"""Owns the conversations of reads, and of writes that may be said again: updates and deletes; it knows no platform.
 
-A delete that is refused after it was sent once before may have been done by the first sending: the shop is looked at.
+Such a write is done once an answer to it says so in a documented form, or a read shows it.
+
+- An answer that does neither (nothing in it, an unknown form, another cart, a web page) is followed by that read, and
+  where it shows that nothing happened by the write once more.
+- A lost write, and one answered by a shop in trouble, is said again; from the second time on the read comes first.
+- A refusal of a write that was sent before does not say what became of the first sending: that is read as well.
+- Where no read shows it, the write is said again a few times, and is in doubt then.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
-from batchcart.model.adapter import Known
-from batchcart.model.http import Exchange, Past, Request, Response
+import msgspec
+from msgspec.structs import replace
+
+from batchcart.model.adapter import Cell, Evidence, Known
+from batchcart.model.excerpt import excerpt
+from batchcart.model.http import Exchange, Lost, Past, Request, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import AccountTrouble, Failing, Refused, Step, Unknown
-from batchcart.platforms.toolkit.http_status import evidence, last, ok, rejected, sent_before
+from batchcart.model.outcome import AccountTrouble, Failing, Foreign, Reason, Refused, Step, Unknown
+from batchcart.platforms.toolkit.cart_lines import same_id
+from batchcart.platforms.toolkit.http_status import described, evidence, last, last_write, ok, sent_before
+from batchcart.platforms.toolkit.lenient_json import text_of
 
 Trouble = Callable[[Exchange], AccountTrouble | None]
 Interpret = Callable[[Operation, Known, Past], Step]
 
+_MOST_SENDINGS = 2
+"""How often a write is said to a shop whose answers do not say what became of it, and whose reads show: nothing."""
+
+_MOST_BLIND = 5
+"""How often a write that no read shows is said to a shop that does not answer it."""
+
+
+class Shows(msgspec.Struct, frozen=True):
+    """A read shows that the write was done."""
+
+
+class ShowsNot(msgspec.Struct, frozen=True):
+    """A read shows that the write was not done; ``why`` is what it shows instead."""
+
+    why: str
+
+
+class Hides(msgspec.Struct, frozen=True):
+    """A read does not tell whether the write was done."""
+
+    why: str
+
+
+Sight = Shows | ShowsNot | Hides | Refused | Request
+"""What a read after a write tells: also that the thing to write on is not there, or that more must be read."""
+
 
 def said_again(operation: Operation, known: Known, past: Past) -> Request:
-    """What follows a lost write that may be repeated."""
+    """What follows a lost request that may be repeated."""
     return past[-1].request
 
 
-def after_trouble(trouble: Trouble, read: Interpret) -> Interpret:
-    """An interpretation that ``read`` makes of answers in which neither shop nor credentials fail."""
-
-    def interpret(operation: Operation, known: Known, past: Past) -> Step:
-        step = trouble(last(past))
-        if isinstance(step, Failing) and _said_without_words(past):
-            step = None
-        return step or read(operation, known, past)
-
-    return interpret
+def look_at_nothing(operation: Operation, known: Known, write: Request) -> None:
+    """The look of a write that no read shows."""
+    return
 
 
-def _said_without_words(past: Past) -> bool:
-    """Whether the shop said yes to an absolute write with nothing in the body: 204, or any 2xx twice.
-
-    Once may be a server on the way that did not ask the shop.
-    """
-    exchange = last(past)
-    if not (exchange.request.writes and _empty_yes(exchange)):
-        return False
-    before = any(
-        isinstance(step, Exchange) and step.request == exchange.request and _empty_yes(step) for step in past[:-1]
-    )
-    return before or exchange.response.status == 204
+def see_nothing(operation: Operation, known: Known, past: Past) -> Sight:
+    """What is seen where there is no look."""
+    return Hides("no read shows it")
 
 
-def _empty_yes(exchange: Exchange) -> bool:
-    return ok(exchange.response) and not exchange.response.body.strip()
+def see_fields(asked: Mapping[str, Any], held: Mapping[str, Any] | None) -> Sight:
+    """Whether the fields that a read shows are as they were sent; texts and numbers are compared as texts."""
+    if held is None:
+        return Hides("a read does not show what was written on")
+    sights = [_see_field(name, _text(value), _text(held.get(name)), name in held) for name, value in asked.items()]
+    ranked = [sight for kind in (ShowsNot, Hides) for sight in sights if isinstance(sight, kind)]
+    return ranked[0] if ranked else Shows()
+
+
+def _see_field(name: str, sent: str | None, found: str | None, there: bool) -> Shows | ShowsNot | Hides:  # noqa: FBT001
+    if not there or sent is None or found is None:
+        return Hides(f"a read does not show {name}")
+    if sent == found or same_id(sent, found):
+        return Shows()
+    if sent.casefold() == found.casefold():
+        return Hides(f"a read shows {name} in other letters")
+    return ShowsNot(f"a read shows another {name}")
+
+
+def _text(value: object) -> str | None:
+    """A field's value as text, blanks around it and null left out; None where it is no text or number."""
+    plain = value is None or (isinstance(value, str | int | Decimal) and not isinstance(value, bool))
+    return text_of(value).strip() if plain else None
 
 
 @dataclass(frozen=True, slots=True)
-class Deleting:
-    """How a platform deletes one thing, and what its answers mean.
+class Reading:
+    """How a platform shows something: ``done`` makes an ending of an answer in a form of the ``evidence``."""
 
-    ``gone`` says whether an answer, to the delete or to ``look``, means that there is no such thing (any more); None
-    where it does not tell. ``look`` is None where the platform has no read that shows the thing.
-    """
-
+    trouble: Trouble
+    evidence: Evidence
     refusal: Callable[[Response], Refused | None]
-    gone: Callable[[Operation, Known, Exchange], bool | None]
-    look: Callable[[Known, Request], Request | None]
     done: Interpret
-    always_look: bool = False
 
     def interpret(self, operation: Operation, known: Known, past: Past) -> Step:
-        """What follows from an answer to the delete or to the look."""
+        """What follows from an answer to the read."""
+        exchange = last(past)
+        if self.evidence.says(operation, known, exchange.response):
+            return self.done(operation, known, past)
+        return self.trouble(exchange) or self.refusal(exchange.response) or unread(exchange)
+
+
+def unread(exchange: Exchange) -> Refused:
+    """The ending of a read that was answered in a form of the platform, but not in one of this read."""
+    why = f"the shop answered {described(exchange.response)}, which is no answer to {exchange.request}"
+    return Refused(Reason.PLATFORM, why, excerpt(exchange.response.body))
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a platform does something that may be said again, and what shows that it was done.
+
+    ``look`` is the read that shows it, None where there is none for this operation; ``sees`` is what the read tells.
+    ``missing`` says whether an answer means that there is nothing to write on, which is what a delete of it is for:
+    ``deletes``. ``always_looks`` says that no other refusal is believed without a look.
+    """
+
+    trouble: Trouble
+    evidence: Evidence
+    refusal: Callable[[Response], Refused | None]
+    done: Interpret
+    look: Callable[[Operation, Known, Request], Request | None] = look_at_nothing
+    sees: Callable[[Operation, Known, Past], Sight] = see_nothing
+    missing: Callable[[Response], bool] = lambda _response: False
+    deletes: bool = False
+    always_looks: bool = False
+
+    def interpret(self, operation: Operation, known: Known, past: Past) -> Step:
+        """What follows from an answer to the write, or to the look."""
         exchange = last(past)
         if not exchange.request.writes:
             return self._looked(operation, known, past)
+        if self.evidence.says(operation, known, exchange.response):
+            return self.done(operation, known, past)
+        match self.trouble(exchange):
+            case Failing() | Foreign() as trouble:
+                return self._untold(operation, known, past, trouble)
+            case None:
+                pass
+            case step:
+                return step
         refusal = self.refusal(exchange.response)
-        if refusal is None:
-            return self.done(operation, known, past)
-        if not (self.always_look or sent_before(past)):
+        if refusal is not None:
+            return self._refused(operation, known, past, refusal)
+        look = self.look(operation, known, exchange.request)
+        return look or self._unseen(past, _MOST_SENDINGS)
+
+    def recover(self, operation: Operation, known: Known, past: Past) -> Request | Unknown:
+        """What follows once the write got no answer."""
+        write = past[-1].request
+        if not sent_before(past):
+            return write
+        return self.look(operation, known, write) or self._unseen(past, _MOST_BLIND)
+
+    def _untold(self, operation: Operation, known: Known, past: Past, trouble: Failing | Foreign) -> Step:
+        """What follows from an answer that does not tell what became of the write."""
+        if isinstance(trouble, Foreign) and trouble.void:
+            return trouble
+        in_trouble = _in_trouble(last(past), trouble)
+        look = None if in_trouble and not sent_before(past) else self.look(operation, known, last(past).request)
+        match look or self._unseen(past, _MOST_BLIND if in_trouble else _MOST_SENDINGS), trouble:
+            case Unknown() as doubt, Failing():
+                return doubt
+            case then, _:
+                return replace(trouble, then=then)
+
+    def _unseen(self, past: Past, most: int) -> Request | Unknown:
+        """What follows where neither the answer tells nor a read shows what became of the write."""
+        tries = _sendings(past, past[-1].request)
+        return past[-1].request if tries < most else _doubt(past, "no read shows whether it was done")
+
+    def _refused(self, operation: Operation, known: Known, past: Past, refusal: Refused) -> Step:
+        write = last(past)
+        if not (self.always_looks or sent_before(past)):
             return refusal
-        if self.gone(operation, known, exchange):
-            return self.done(operation, known, past)
-        return self.look(known, exchange.request) or self._doubt(past, refusal.message)
+        if self.missing(write.response):
+            return self.done(operation, known, past) if self.deletes else refusal
+        look = self.look(operation, known, write.request)
+        return look or _doubt(past, "no read shows whether the first one did it")
 
     def _looked(self, operation: Operation, known: Known, past: Past) -> Step:
-        write = next(step for step in reversed(past) if step.request.writes)
-        assert isinstance(write, Exchange)
-        refusal = self.refusal(write.response) or rejected(write.response)
-        match self.gone(operation, known, last(past)):
-            case True:
+        if trouble := self.trouble(last(past)):
+            return trouble
+        match self.sees(operation, known, past):
+            case Shows():
                 return self.done(operation, known, past)
-            case False:
-                return refusal
-            case None:
-                return self._doubt(past, refusal.message)
+            case ShowsNot(why):
+                return self._not_done(past, why)
+            case Hides(why):
+                write = last_write(past)
+                again = self._is_unanswered(write) and _sendings(past, write.request) < _MOST_BLIND
+                return write.request if again else _doubt(past, why)
+            case step:
+                return step
 
-    def _doubt(self, past: Past, why: str) -> Unknown:
-        return Unknown(evidence(past, f"its repetition was refused, and no read settles it: {why}"))
+    def _is_unanswered(self, write: Exchange | Lost) -> bool:
+        return isinstance(write, Lost) or _in_trouble(write, self.trouble(write))
+
+    def _not_done(self, past: Past, why: str) -> Request | Refused:
+        write = last_write(past)
+        not_applied = Refused(Reason.REJECTED, f"not applied: {why}", excerpt(last(past).response.body))
+        if isinstance(write, Exchange) and self.trouble(write) is None:
+            return self.refusal(write.response) or not_applied
+        again = self._is_unanswered(write) or _sendings(past, write.request) < _MOST_SENDINGS
+        return write.request if again else not_applied
+
+
+def _in_trouble(exchange: Exchange, trouble: AccountTrouble | None) -> bool:
+    """Whether the shop said that it fails, and not that all went well in words that nobody can read."""
+    return isinstance(trouble, Failing) and not ok(exchange.response)
+
+
+def _sendings(past: Past, write: Request) -> int:
+    return sum(step.request == write for step in past)
+
+
+def _doubt(past: Past, why: str) -> Unknown:
+    return Unknown(evidence(past, why))
+
+
+def cell(
+    build: Callable[[Operation, Known], Request],
+    ways: Reading | Writing,
+    data: type[msgspec.Struct] | None = None,
+    *,
+    query: type[msgspec.Struct] | None = None,
+    views: tuple[str, ...] = (),
+) -> Cell:
+    """The operations table's cell of a read, or of a write that may be said again."""
+    recover = ways.recover if isinstance(ways, Writing) else said_again
+    return Cell(build, ways.interpret, recover, ways.evidence, data, query, views=views)

@@ -7,17 +7,17 @@ module they concern.
 
 from msgspec.structs import replace
 
-from batchcart.model.adapter import Adapter, Cell, Credentials, Renewal
+from batchcart.model.adapter import Adapter, Credentials, Renewal
 from batchcart.model.http import Request, Response
 from batchcart.model.operation import Kind
 from batchcart.platforms.toolkit import add_once as adding
 from batchcart.platforms.toolkit.http_status import ok
-from batchcart.platforms.toolkit.idempotent import after_trouble, said_again
+from batchcart.platforms.toolkit.idempotent import cell
 from batchcart.platforms.toolkit.lenient_json import object_of, text_of
 from batchcart.platforms.tray import carts, requests
 from batchcart.platforms.tray import from_neutral as making
 from batchcart.platforms.tray import to_neutral as meaning
-from batchcart.platforms.tray.responses import trouble
+from batchcart.platforms.tray.responses import ERRORS, trouble
 from batchcart.platforms.tray.schema import KEY_LENGTH, AddFields, Settings, UpdateFields
 from batchcart.platforms.tray.snapshot import LOOKING
 
@@ -31,7 +31,7 @@ def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> 
 
 def _read_renewal(response: Response) -> dict[str, str] | None:
     """The fresh pair (PLATFORMS §2.1: a renewal answers a new pair, and the old one dies)."""
-    answer = object_of(response.body)
+    answer = object_of(response)
     if not ok(response) or not text_of(answer.get("access_token")):
         return None
     return {name: text for name in ("access_token", "refresh_token") if (text := text_of(answer.get(name)))}
@@ -44,13 +44,14 @@ ADAPTER = Adapter(
     limits=("180/min", "10000/day"),
     cells={
         Kind.CART_CREATE: adding.cell(carts.ADDING, AddFields, note="one product"),
-        Kind.CART_GET: Cell(requests.get, after_trouble(trouble, carts.read), said_again, views=("complete",)),
-        Kind.CART_UPDATE: Cell(requests.update, after_trouble(trouble, carts.updated), said_again, UpdateFields),
-        Kind.CART_DELETE: Cell(requests.delete, after_trouble(trouble, carts.DELETING.interpret), said_again),
+        Kind.CART_GET: cell(requests.get, carts.READING, views=("complete",)),
+        Kind.CART_UPDATE: cell(requests.update, carts.UPDATING, UpdateFields),
+        Kind.CART_DELETE: cell(requests.delete, carts.DELETING),
         Kind.ITEM_ADD: adding.cell(carts.ADDING, AddFields, note="same session_id"),
     },
     sign=sign,
     trouble=trouble,
+    errors=ERRORS,
     ping=Request("GET", "/carts/batchcart-ping"),
     means=meaning.means,
     makes=making.makes,

@@ -1,52 +1,90 @@
 """Owns how Tray's operations end, and how a lost add is settled; it does not know routes or the forms of answers."""
 
-from batchcart.model.adapter import Known
-from batchcart.model.http import Exchange, Past, Request, Response
+from typing import Any
+
+from batchcart.model.adapter import Evidence, Known
+from batchcart.model.http import Past, Request, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import Done, Refused, Step
+from batchcart.model.outcome import Done, Facts
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.add_once import Adding, Made, Pages, Seen, Untold
+from batchcart.platforms.toolkit.add_once import Adding, Look, Made, Seen, Untold
 from batchcart.platforms.toolkit.http_status import described, last
-from batchcart.platforms.toolkit.idempotent import Deleting
+from batchcart.platforms.toolkit.idempotent import Hides, Reading, Shows, ShowsNot, Sight, Writing, see_fields
 from batchcart.platforms.toolkit.ids import id_of
-from batchcart.platforms.toolkit.lenient_json import decoded, json_text, object_of
+from batchcart.platforms.toolkit.lenient_json import decoded, json_text
 from batchcart.platforms.tray import requests
-from batchcart.platforms.tray.responses import line_id, lines_of, missing, names, product_of, refusal, trouble
-from batchcart.platforms.tray.schema import KEY_LENGTH
+from batchcart.platforms.tray.responses import (
+    first_row,
+    line_id,
+    lines_of,
+    missing,
+    names,
+    product_of,
+    refusal,
+    says_written,
+    shows_cart,
+    trouble,
+    written,
+)
+
+_SESSION = "`session_id` of the cart, with `code` 200 or 201 where it has one, and no `causes`"
 
 
-def read(operation: Operation, known: Known, past: Past) -> Step:
-    """Read the answer to a get."""
-    response = last(past).response
+def _read(operation: Operation, known: Known, past: Past) -> Done:
     key = requests.session(known)
-    return refusal(response) or Done(cart_id=key, names={"session_id": key}, body=json_text(response.body))
+    return Done(cart_id=key, names={"session_id": key}, body=json_text(last(past).response))
 
 
-def updated(operation: Operation, known: Known, past: Past) -> Step:
-    """Read the answer to an update.
+def _says_written(operation: Operation, known: Known, response: Response) -> dict[str, Any]:
+    return written(response, requests.session(known))
 
-    b4 (S003 §Atualizar): an update is answered "Created" with code 201, and the sample lacks a comma; neither matters.
-    """
-    response = last(past).response
-    key = requests.session(known)
-    return refusal(response) or Done(cart_id=key, names=names(key, object_of(response.body)))
+
+def _says_updated(operation: Operation, known: Known, response: Response) -> bool:
+    """What no read shows is taken from an answer without a session_id as well."""
+    return bool(_says_written(operation, known, response)) or (_is_hidden(operation) and says_written(response))
+
+
+def _is_hidden(operation: Operation) -> bool:
+    """Whether a part of the update is in neither view of a cart: Shipping."""
+    return "Shipping" in decoded(operation.data)
+
+
+def _look(operation: Operation, known: Known, write: Request) -> Request:
+    return requests.look(operation, known)
+
+
+def _look_unless_hidden(operation: Operation, known: Known, write: Request) -> Request | None:
+    return None if _is_hidden(operation) else requests.look(operation, known)
+
+
+def _sees_fields(operation: Operation, known: Known, past: Past) -> Sight:
+    """Whether the plain view shows each field as it was sent: every line of it repeats the cart's own."""
+    response, key = last(past).response, requests.session(known)
+    if refused := refusal(response):
+        return refused if missing(response) else Hides(refused.message)
+    shown = first_row(response) if shows_cart(response, key) else None
+    return see_fields(decoded(operation.data), shown)
+
+
+def _updated(operation: Operation, known: Known, past: Past) -> Done:
+    """An update may take the cart's lines away (PLATFORMS §2.5), so they are read before the next add."""
+    return _done(known, last(past).response, lines.distrust())
+
+
+def _sees_gone(operation: Operation, known: Known, past: Past) -> Sight:
+    held = lines_of(last(past).response, requests.session(known))
+    if held is None:
+        return Hides("a read does not tell whether the cart is there")
+    return ShowsNot("the cart still has lines") if held else Shows()
 
 
 def _deleted(operation: Operation, known: Known, past: Past) -> Done:
-    response = last(past).response
+    return _done(known, last(past).response, lines.remember_all({}, known.facts))
+
+
+def _done(known: Known, response: Response, facts: Facts) -> Done:
     key = requests.session(known)
-    answer = {} if refusal(response) else object_of(response.body)
-    return Done(cart_id=key, names=names(key, answer), facts=lines.remember_all({}, known.facts))
-
-
-def _gone(operation: Operation, known: Known, exchange: Exchange) -> bool | None:
-    if exchange.request.writes:
-        return missing(exchange.response)
-    held = lines_of(exchange.response)
-    return None if held is None else not held
-
-
-DELETING = Deleting(refusal, _gone, lambda known, request: Request("GET", request.path), _deleted)
+    return Done(cart_id=key, names=names(key, written(response, key)), facts=facts)
 
 
 def _wanted(operation: Operation) -> lines.Line:
@@ -54,24 +92,20 @@ def _wanted(operation: Operation) -> lines.Line:
     return lines.Line(product_of(fields), lines.amount(fields["quantity"]))
 
 
-def _view(operation: Operation, known: Known, pages: Pages) -> Seen | Untold | Request | Refused:
-    response = pages[-1].response
-    held = lines_of(response)
+def _view(operation: Operation, known: Known, look: Look) -> Seen | Untold:
+    response = look.pages[-1].response
+    held = lines_of(response, requests.session(known))
     if held is not None:
         return Seen(held)
-    return refusal(response) or Untold(f"the shop answered {described(response)}, which does not show its lines")
+    refused = refusal(response)
+    return Untold(refused.message if refused else f"the shop answered {described(response)}, which shows no lines")
 
 
-def _said(operation: Operation, known: Known, response: Response) -> Made | Refused | None:
-    """b15 (S003 §Criar): `id` is called the cart's code, but the cart's key is session_id; `id` is the line's."""
-    if refused := refusal(response):
-        return refused
-    answer = object_of(response.body)
-    item_id = id_of(answer.get("id")) or None
-    if item_id is None and not id_of(answer.get("session_id"), KEY_LENGTH):
-        return None
-    found = names(requests.session(known), answer)
-    return Made(found["session_id"], item_id, found)
+def _says_made(operation: Operation, known: Known, response: Response) -> Made | None:
+    """b15 (S003 §Criar): `id` is called the cart's code, but the cart's key is session_id; `id` may be the line's."""
+    key = requests.session(known)
+    answer = written(response, key)
+    return Made(key, id_of(answer.get("id")) or None, names(key, answer)) if answer else None
 
 
 def _found(operation: Operation, known: Known, key: str, response: Response) -> Made:
@@ -79,12 +113,50 @@ def _found(operation: Operation, known: Known, key: str, response: Response) -> 
     return Made(found, line_id(key, response), {"session_id": found})
 
 
+READING = Reading(
+    trouble,
+    Evidence(
+        "`Cart`, one or several, each with `session_id`, `product_id` or `Products`, and of no other session; or an "
+        "empty array",
+        lambda operation, known, response: shows_cart(response, requests.session(known)),
+    ),
+    refusal,
+    _read,
+)
+UPDATING = Writing(
+    trouble,
+    Evidence(
+        f"{_SESSION}; with Shipping, which no read shows, also `code` 200 or 201 and `message` without a `session_id`",
+        _says_updated,
+        "GET cart: every field that was sent, as it was sent; nothing shows Shipping",
+    ),
+    refusal,
+    _updated,
+    _look_unless_hidden,
+    _sees_fields,
+    missing,
+)
+DELETING = Writing(
+    trouble,
+    Evidence(_SESSION, _says_written, "GET cart: 404, or no lines"),
+    refusal,
+    _deleted,
+    _look,
+    _sees_gone,
+    missing=missing,
+    deletes=True,
+)
 ADDING = Adding(
     trouble=trouble,
+    evidence=Evidence(
+        _SESSION,
+        _says_made,
+        "GET cart: the product holds more by just that quantity than before",
+    ),
+    refusal=refusal,
     look=requests.look,
     view=_view,
     post=requests.add,
-    said=_said,
     wanted=_wanted,
     line_key=lambda wanted, item: wanted.product,
     found=_found,

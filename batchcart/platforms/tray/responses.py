@@ -3,7 +3,7 @@
 - b17 (S003 §Consultar Carrinho Completo): totals that do not add up; nothing is cross-checked.
 - b18 (S003 §Excluir Carrinho): a deleted cart still has a cart_url; it is passed on.
 - b19 (S003): user_id is in samples but not in every table; answers are passed on whole.
-- b20 (S003, samples): they follow redirects on writes; a redirect of a write is an answer that got lost.
+- b20 (S003, samples): they follow redirects on writes; none is followed.
 - b21 (S003, table A) is about a field that only answers have.
 """
 
@@ -13,26 +13,33 @@ from typing import Any
 from batchcart.model.http import Exchange, Response
 from batchcart.model.outcome import AccountTrouble, Denied, Refused
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.http_status import http_trouble, not_there, ok, rejected
+from batchcart.platforms.toolkit.http_status import http_trouble, ok, rejected
 from batchcart.platforms.toolkit.ids import id_of
-from batchcart.platforms.toolkit.lenient_json import object_of, text_of, value_of, whole_of
+from batchcart.platforms.toolkit.lenient_json import object_of, readable, text_of, value_of, whole_of
 from batchcart.platforms.tray.schema import KEY_LENGTH
+
+ERRORS = (
+    "an object with `causes`, `error_code`, or a `code` of 400 and more (PLATFORMS §2.3); with a 2xx as well if it has "
+    "such a `code`, or `causes` that are not empty"
+)
+"""The forms of an error below 500 that are taken for the platform's, in words."""
 
 _NO_RENEWAL = {1001: "is blocked", 1002: "is inactive", 1003: "is cancelled"}  # PLATFORMS §2.3
 _LONGEST_ADDRESS = 2000  # what browsers take
+_SUCCESS = {200, 201}
 _DEEPEST = 4  # a dict of lists of objects of texts
 
 
 def trouble(exchange: Exchange) -> AccountTrouble | None:
-    """Whether the answer means that shop or credentials fail (PLATFORMS §2.3)."""
+    """Whether the answer means that shop or credentials fail, or that it is not Tray's (PLATFORMS §2.3)."""
     response = exchange.response
-    answer = object_of(response.body)
+    answer = object_of(response)
     error, code = whole_of(answer.get("error_code")), whole_of(answer.get("code"))
     if error in _NO_RENEWAL:
         return Denied(f"Tray says that the store {_NO_RENEWAL[error]} (error_code {error})", final=True)
     if response.status == 401 or (code == 401 and response.status < 500):
         return Denied(f"Tray refused the access token (HTTP {response.status}, error_code {error or 'not given'})")
-    return http_trouble(exchange, code)
+    return http_trouble(exchange, _documented, code)
 
 
 def refusal(response: Response) -> Refused | None:
@@ -41,7 +48,7 @@ def refusal(response: Response) -> Refused | None:
     b11 (S003, every call): "200 ou 201" while samples take only 200; any 2xx counts, unless the body carries causes or
     a code of 400 and more (PLATFORMS §2.3). Causes are a list of texts or objects, a dict of lists, or one object.
     """
-    answer = object_of(response.body)
+    answer = object_of(response)
     causes = _texts(answer.get("causes"))
     if ok(response) and not causes and whole_of(answer.get("code")) < 400:
         return None
@@ -55,7 +62,33 @@ def refusal(response: Response) -> Refused | None:
 
 def missing(response: Response) -> bool:
     """Whether the answer says that there is no such cart: by HTTP or by its own code, a number or a text."""
-    return not_there(response) or whole_of(object_of(response.body).get("code")) == 404
+    answer = object_of(response)
+    return whole_of(answer.get("code")) == 404 or (response.status == 404 and _says_no(response))
+
+
+def written(response: Response, key: str) -> dict[str, Any]:
+    """The answer that says a write was done on the cart ``key``; an empty one where it does not say so.
+
+    b4 (S003 §Atualizar): an update is answered "Created" with code 201, and the sample lacks a comma; neither matters.
+    """
+    answer = object_of(response) if ok(response) else {}
+    code = whole_of(answer.get("code", 200))
+    if text_of(answer.get("session_id")) != key or code not in _SUCCESS or _texts(answer.get("causes")):
+        return {}
+    return answer
+
+
+def says_written(response: Response) -> bool:
+    """Whether the answer says that a write was done, without saying on which cart (PLATFORMS §2.5)."""
+    answer = object_of(response) if ok(response) else {}
+    said = whole_of(answer.get("code")) in _SUCCESS and text_of(answer.get("message"))
+    return bool(said) and "session_id" not in answer and not _texts(answer.get("causes"))
+
+
+def shows_cart(response: Response, key: str) -> bool:
+    """Whether the answer shows the cart ``key`` in one of its two views; an empty array is an empty cart (b1)."""
+    carts = _carts(value_of(response)) if ok(response) and not _says_no(response) else None
+    return carts is not None and all(_names_itself(cart) and _is_of(cart, key) for cart in carts)
 
 
 def names(key: str, answer: Mapping[str, Any]) -> dict[str, str]:
@@ -73,15 +106,17 @@ def product_of(fields: Mapping[str, Any], name: str = "product_id") -> str:
     return f"{lines.number(fields.get(name))}/{lines.number(plain) or '0'}"
 
 
-def lines_of(response: Response) -> lines.Lines | None:
-    """What the plain view shows, by product and variant; None where it cannot be read so.
+def lines_of(response: Response, key: str | None = None) -> lines.Lines | None:
+    """What the plain view shows, by product and variant; None where it cannot be read so, or is not of cart ``key``.
 
     404 and an empty array both mean an empty cart (PLATFORMS §2.3).
     """
     if missing(response):
         return {}
-    rows = _carts(value_of(response.body)) if ok(response) else None
+    rows = _carts(value_of(response)) if ok(response) and not _says_no(response) else None
     if rows is None or not all(lines.number(row.get("product_id")) for row in rows):
+        return None
+    if key is not None and not all(_is_of(row, key) for row in rows):
         return None
     found: dict[str, lines.Line] = {}
     for row in rows:
@@ -93,18 +128,49 @@ def lines_of(response: Response) -> lines.Lines | None:
 
 def first_row(response: Response) -> dict[str, Any]:
     """The first line that the plain view shows, with the cart's own fields; an empty one where it shows none."""
-    rows = _carts(value_of(response.body)) if ok(response) else None
+    rows = _carts(value_of(response)) if ok(response) else None
     return rows[0] if rows else {}
 
 
 def line_id(product: str, response: Response) -> str | None:
-    """The line's id in the complete view. b16 (S003): the product is `id` there, `product_id` in the plain view."""
-    cart = object_of(response.body).get("Cart")
-    rows = cart.get("Products") if isinstance(cart, dict) else None
-    for row in rows if isinstance(rows, list) else []:
-        if isinstance(row, dict) and product_of(row, "id") == product:
-            return id_of(row.get("cart_id")) or None
-    return None
+    """The line's id in the complete view; None where it has none of its own.
+
+    b16 (S003): the product is `id` there, `product_id` in the plain view. b15: cart_id is called the cart's; one that
+    several lines share is no line's.
+    """
+    cart = object_of(response).get("Cart")
+    given = cart.get("Products") if isinstance(cart, dict) else None
+    rows = [row for row in given if isinstance(row, dict)] if isinstance(given, list) else []
+    ids = [id_of(row.get("cart_id")) for row in rows]
+    found = next((key for row, key in zip(rows, ids, strict=True) if product_of(row, "id") == product), "")
+    return found if found and ids.count(found) == 1 else None
+
+
+def _documented(response: Response) -> bool:
+    """Whether Tray says such a thing. Null says nothing, but an unknown server would say more."""
+    if _says_no(response):
+        return True
+    if not ok(response) or not readable(response):
+        return False
+    answer = value_of(response)
+    if isinstance(answer, dict) and any(text_of(answer.get(name)) for name in ("session_id", "access_token")):
+        return True
+    return answer is None or says_written(response) or _carts(answer) is not None
+
+
+def _says_no(response: Response) -> bool:
+    answer = object_of(response)
+    if whole_of(answer.get("code")) >= 400 or _texts(answer.get("causes")):
+        return True
+    return not ok(response) and ("causes" in answer or bool(whole_of(answer.get("error_code"))))
+
+
+def _names_itself(cart: Mapping[str, Any]) -> bool:
+    return any((text_of(cart.get("session_id")), lines.number(cart.get("product_id")), "Products" in cart))
+
+
+def _is_of(cart: Mapping[str, Any], key: str) -> bool:
+    return text_of(cart.get("session_id", key)) == key
 
 
 def _carts(answer: object) -> list[dict[str, Any]] | None:
