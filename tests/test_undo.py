@@ -24,6 +24,7 @@ from batchcart.platforms import platforms
 from batchcart.runs.context import Watch
 from batchcart.runs.runner import RunOptions, run_job
 from batchcart.sandbox.messages import Call
+from batchcart.sandbox.readings import deviate
 from batchcart.undo.history import left_by
 from batchcart.undo.model import Added, Left, Unread, Why
 from batchcart.undo.model import Ended as EndedLine
@@ -286,6 +287,48 @@ def test_a_field_that_somebody_changed_is_kept(shop: Desk) -> None:
 
     assert "somebody changed ShipmentCity since" in told
     assert [one["data"] for one in undone(shop)] == [{"BillingFirstName": "Zofia"}]
+
+
+def test_fields_that_an_update_emptied_are_filled_again(shop: Desk) -> None:
+    shop.front("acme").shop.readings = deviate("3dcart", {"3dcart.cart_update": "replace"})
+    carts = old_carts(shop)
+    before = held(shop)["acme"][carts["acme"]["cart_id"]]
+    shop.job(
+        [
+            old("acme", "cart.get", carts["acme"]),
+            old("acme", "cart.update", carts["acme"], data={"ShipmentCity": "Kraków"}),
+            old("acme", "cart.update", carts["acme"], data={"BillingState": "MA"}),
+        ]
+    )
+    run()
+    assert held(shop)["acme"][carts["acme"]["cart_id"]]["fields"] == {"BillingState": "MA"}
+
+    undo(code=0)
+    run("undo.jsonl")
+
+    after = held(shop)["acme"][carts["acme"]["cart_id"]]
+    assert {name: value for name, value in after["fields"].items() if value} == before["fields"]
+
+
+def test_what_somebody_wrote_into_an_emptied_cart_stays(shop: Desk) -> None:
+    shop.front("acme").shop.readings = deviate("3dcart", {"3dcart.cart_update": "replace"})
+    carts = old_carts(shop)
+    shop.job(
+        [
+            old("acme", "cart.get", carts["acme"]),
+            old("acme", "cart.update", carts["acme"], data={"ShipmentCity": "Kraków"}),
+        ]
+    )
+    run()
+    fields = {"ShipmentCity": "Kraków", "BillingCity": "Kraków"}
+    shop.job([old("acme", "cart.update", carts["acme"], data=fields)], "x.jsonl")
+    run("x.jsonl")
+
+    undo(code=0)
+    run("undo.jsonl")
+
+    after = held(shop)["acme"][carts["acme"]["cart_id"]]["fields"]
+    assert after == {"CustomerId": "7", "BillingFirstName": "Zofia", "ShipmentCity": "Łódź", "BillingCity": "Kraków"}
 
 
 def test_carts_that_are_gone_need_no_line(shop: Desk) -> None:

@@ -154,6 +154,10 @@ def item(product: str, quantity: str = "1", **fields: Any) -> Item:
         (cart(item("1", unit_price="9.90")), cart(item("1")), ["items[0].unit_price"]),
         (cart(item("1"), item("1")), cart(item("1")), ["items[1]"]),
         (cart(item("1")), cart(item("1"), item("1")), ["items[2]"]),
+        (cart(item("1", "2"), item("2"), item("1", "3")), cart(item("1", "5"), item("2")), []),
+        (cart(item("1", "5")), cart(item("1", "2"), item("1", "3.0")), []),
+        (cart(item("1", "2"), item("1", "3", note="x")), cart(item("1", "5")), ["items[0].quantity", "items[1]"]),
+        (cart(item("1", "2"), item("1", "3")), cart(item("1", "6")), ["items[0].quantity"]),
         (cart(item("1")), cart(item("1", note="x")), ["items[0].note"]),
         (cart(discounts=(Discount(kind="percent", value="5.0"),)), cart(), ["discounts"]),
         (

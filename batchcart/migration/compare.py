@@ -49,8 +49,8 @@ class Comparison:
 def compared(held: Cart, read: Cart, unshown: Mapping[str, str]) -> Comparison:
     """What differs between the cart as the target should have it and the one that was read back.
 
-    ``unshown`` says why an answer does not show a field. Items are told apart by product and variant; their order does
-    not matter.
+    ``unshown`` says why an answer does not show a field. Items are told apart by product and variant; neither their
+    order matters, nor whether equal ones stand in one line or in several.
     """
     found = list(_differences(held, read))
     hidden = [(one, path) for one in found if (path := _covering(one.field, read.unread)) is not None]
@@ -89,8 +89,30 @@ def _differing(path: str, wanted: Any, found: Any) -> Iterator[Difference]:
 
 
 def _items(held: Sequence[Item], read: Sequence[Item]) -> Iterator[Difference]:
-    left = list(enumerate(read))
-    for index, item in enumerate(held):
+    """What differs between the items: of the two ways to lay them side by side, the one in which they differ less.
+
+    No document says whether a shop keeps equal items as one line or as several, so they count together as well.
+    """
+    apart = list(_paired(list(enumerate(held)), list(enumerate(read)), len(held)))
+    together = list(_paired(_joined(held), _joined(read), len(held))) if apart else apart
+    yield from min(apart, together, key=len)
+
+
+def _joined(items: Sequence[Item]) -> list[tuple[int, Item]]:
+    """The items by their places, those that are equal but for their quantity as one."""
+    joined: dict[tuple[Any, ...], tuple[int, Item]] = {}
+    for place, item in enumerate(items):
+        key = (item.product, item.variant, item.unit_price, item.options, item.note)
+        first, before = joined.get(key, (place, None))
+        total = Decimal(item.quantity) + (Decimal(before.quantity) if before else 0)
+        joined[key] = first, msgspec.structs.replace(before or item, quantity=f"{total:f}")
+    return list(joined.values())
+
+
+def _paired(held: Sequence[tuple[int, Item]], read: Sequence[tuple[int, Item]], known: int) -> Iterator[Difference]:
+    """What differs where each item has at most one opposite it; those that were only read count on from ``known``."""
+    left = list(read)
+    for index, item in held:
         same = [(place, other) for place, other in left if _is_same_product(item, other)]
         if not same:
             yield Difference(f"items[{index}]", item_text(item), "")
@@ -100,7 +122,7 @@ def _items(held: Sequence[Item], read: Sequence[Item]) -> Iterator[Difference]:
         left.remove((place, other))
         yield from differences
     for place, other in left:
-        yield Difference(f"items[{len(held) + place}]", "", item_text(other))
+        yield Difference(f"items[{known + place}]", "", item_text(other))
 
 
 def _is_same_product(wanted: Item, found: Item) -> bool:

@@ -53,6 +53,7 @@ class Story:
     fields: dict[str, bytes] = field(default_factory=dict)
     items: dict[str, _Item] = field(default_factory=dict)
     written: dict[str, _Field] = field(default_factory=dict)
+    read: dict[str, bytes] | None = None  # the fields before the first update
     discounts: dict[str | None, int] = field(default_factory=dict)
     freed: set[str] = field(default_factory=set)
     kept: list[Kept] = field(default_factory=list)
@@ -83,6 +84,7 @@ class Story:
             complete=lines.all_known(self.facts),
             unsure=self.unsure,
             freed=frozenset(self.freed),
+            others={name: text for name, text in (self.read or {}).items() if name not in self.written},
         )
 
     def _adds(self, kind: Kind) -> bool:
@@ -172,6 +174,7 @@ class Story:
         """What was done to the cart before does not matter any more, but for what cannot come back."""
         for of_cart in (self.items, self.written, self.discounts, self.freed, self.fields):
             of_cart.clear()
+        self.read = None
         self.kept = [kept for kept in self.kept if kept.op in {Kind.CART_DELETE, Kind.ITEM_DELETE}]
         self.unsure = False
 
@@ -235,6 +238,7 @@ class Story:
             self.kept.append(Kept(ended.line, ended.kind, Why.UNKNOWN, _NO_JOB))
             return
         said = msgspec.json.decode(ended.said, type=dict[str, msgspec.Raw])
+        self.read = dict(self.fields) if self.read is None else self.read
         for name, raw in said.items():
             one = self.written.setdefault(name, _Field(ended.line, self.fields.get(name), b""))
             one.after = bytes(raw)

@@ -111,7 +111,8 @@ class Left:
     ``made`` is the line that made the cart, with its operation, None where the cart was there before. ``effects`` are
     in the order of the run's lines. ``lines`` are the quantities that the run knows of, all of them if ``complete``;
     ``unsure`` says that some may differ, because an operation is in doubt or was settled by hand. ``freed`` are the
-    items whose discount the run took away again. ``kept`` cannot be taken back whatever the shop shows.
+    items whose discount the run took away again. ``kept`` cannot be taken back whatever the shop shows. ``others`` are
+    fields that the run read before its first update of the cart, and never wrote.
     """
 
     cart_id: str | None
@@ -122,6 +123,7 @@ class Left:
     complete: bool = False
     unsure: bool = False
     freed: frozenset[str] = frozenset()
+    others: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

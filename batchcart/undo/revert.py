@@ -140,21 +140,42 @@ def _undiscounted(left: Left, effect: Discounted, now: Shown) -> Iterator[Back |
 
 
 def _all_restored(left: Left, now: Shown, *, force: bool) -> Iterator[Back | Kept | None]:
-    """The cart's own fields, those that one line wrote first together."""
-    rewritten = (effect for effect in left.effects if isinstance(effect, Rewritten))
+    """The cart's own fields, those that one line wrote first together; all in one update where it empties the rest."""
+    rewritten = [effect for effect in left.effects if isinstance(effect, Rewritten)]
+    beside = _beside(left.others, now.fields)
+    if beside and rewritten:
+        yield from _restored(rewritten[0].line, rewritten, now, beside, force=force)
+        return
     for line, fields in groupby(rewritten, key=lambda effect: effect.line):
-        yield from _restored(line, fields, now, force=force)
+        yield from _restored(line, fields, now, {}, force=force)
 
 
-def _restored(line: int, fields: Iterable[Rewritten], now: Shown, *, force: bool) -> Iterator[Back | Kept | None]:
-    """The fields that one line wrote first, as they were before it."""
+def _beside(others: Mapping[str, bytes], now: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """What an update must say beside the fields it restores, so that it leaves the others as they should be.
+
+    Whether an update leaves or empties the fields that it does not name is not said (PLATFORMS §1.6). A field that the
+    run did not write and that is as it was shows that this shop leaves them. Where there is none, those that are empty
+    now were emptied by the run's own update: they are filled again, and all others are named as they are.
+    """
+    filled = {name: text for name, text in others.items() if not _is_empty(text)}
+    if not filled or any(name in now and _same(now[name], text) for name, text in filled.items()):
+        return {}
+    emptied = {name: text for name, text in filled.items() if _is_empty(now.get(name, b'""'))}
+    return {**{name: text for name, text in now.items() if not _is_empty(text)}, **emptied}
+
+
+def _restored(
+    line: int, fields: Iterable[Rewritten], now: Shown, beside: Mapping[str, bytes], *, force: bool
+) -> Iterator[Back | Kept | None]:
+    """The fields that one line wrote first, as they were before it; ``beside`` goes with them."""
     data: dict[str, msgspec.Raw] = {}
     changed = []
     for effect in fields:
         held = now.fields.get(effect.name)
         if held is not None and _same(held, effect.before):
             continue
-        if force or (held is not None and _same(held, effect.after)):
+        emptied = bool(beside) and held is not None and _is_empty(held)
+        if force or (held is not None and (emptied or _same(held, effect.after))):
             data[effect.name] = msgspec.Raw(effect.before)
         else:
             changed.append(effect.name)
@@ -162,7 +183,8 @@ def _restored(line: int, fields: Iterable[Rewritten], now: Shown, *, force: bool
         message = f"somebody changed {', '.join(changed)} since{_FORCED}"
         yield Kept(line, Kind.CART_UPDATE, Why.CHANGED, message)
     if data:
-        yield Back(line, Kind.CART_UPDATE, None, msgspec.json.encode(data))
+        whole = {**{name: msgspec.Raw(text) for name, text in beside.items()}, **data}
+        yield Back(line, Kind.CART_UPDATE, None, msgspec.json.encode(whole))
     if not data and not changed:
         yield None
 
@@ -207,6 +229,11 @@ def _changed(found: list[str]) -> str:
 
 def _listed(found: list[str]) -> str:
     return ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+
+
+def _is_empty(text: bytes) -> bool:
+    """Whether a field holds nothing, as a shop writes that: "", null, or 0 for a number of something."""
+    return not _value(text) or _same(text, b"0")
 
 
 def _same(one: bytes, other: bytes) -> bool:

@@ -50,7 +50,8 @@ UNSHOWN: Mapping[str, str] = {
     "items.options": "the shop's CartItemList does not show ItemOptions",
 }
 
-_ITEM = ("CartItemID", "CatalogID", "ItemID", "ItemDescription", "ItemQuantity", "ItemUnitPrice", "ItemOptions")
+_KEYS = ("CartItemID", "CartItemId")  # a8 (S000 §Delete a cart item): both spellings
+_ITEM = (*_KEYS, "CatalogID", "ItemID", "ItemDescription", "ItemQuantity", "ItemUnitPrice", "ItemOptions")
 _DATES = {"OrderDate": "created", "LastUpdate": "updated"}
 _HEAD = ("OrderKey", "CustomerId", EMAIL, *BILLING.values(), *SHIPMENT.values(), "CartItemList", *_DATES)
 
@@ -98,12 +99,13 @@ def _customer(found: Mapping[str, Any]) -> str:
 
 def _item(row: Mapping[str, Any], currency: str | None) -> Item:
     quantity, unit = amounts.amount(row.get("ItemQuantity")), amounts.amount(row.get("ItemUnitPrice"), currency)
+    line = next((text for key in _KEYS if (text := text_of(row.get(key)))), "")
     if quantity is None:
-        raise NoCart(f"its item {text_of(row.get('CartItemID'))} has no ItemQuantity that is a number")
+        raise NoCart(f"its item {line} has no ItemQuantity that is a number")
     options = row.get("ItemOptions")
     return Item(
         quantity=quantity,
-        line=text_of(row.get("CartItemID")),
+        line=line,
         product=text_of(row.get("CatalogID")),
         sku=text_of(row.get("ItemID")),
         name=text_of(row.get("ItemDescription")),

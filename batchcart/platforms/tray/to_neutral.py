@@ -81,10 +81,13 @@ def means(origin: Origin, bodies: Sequence[bytes]) -> tuple[Cart, ...]:
 
 
 def _carts(body: bytes) -> list[dict[str, Any]]:
-    """The ``Cart`` objects of an answer: one in the complete view, one a line in the plain one (b1, S003)."""
+    """The ``Cart`` objects of an answer: one in the complete view, one a line in the plain one.
+
+    b1 (S003 §Consultar Dados do Carrinho): the lines stand side by side there, and ``Cart`` is called an array.
+    """
     answer = value_of(body)
-    wrapped = _objects(answer if isinstance(answer, list) else [answer])
-    carts = _objects([one.get("Cart") for one in wrapped])
+    wrapped = [one.get("Cart") for one in _objects(answer if isinstance(answer, list) else [answer])]
+    carts = _objects([cart for one in wrapped for cart in (one if isinstance(one, list) else [one])])
     if not carts:
         raise NoCart("the answer shows no Cart")
     return carts
