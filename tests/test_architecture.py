@@ -102,6 +102,15 @@ def test_what_is_pure_imports_no_io(room: str) -> None:
         assert not [node for node in functions(path) if isinstance(node, ast.AsyncFunctionDef)]
 
 
+def test_sql_is_said_in_the_journals_room_alone() -> None:
+    for path in MODULES:
+        if path.parent.name != "journal":
+            assert "sqlite3" not in imported(path), named(path)
+            calls = [node.func for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
+            said = {call.attr for call in calls if isinstance(call, ast.Attribute)}
+            assert not said & {"execute", "executemany", "executescript"}, named(path)
+
+
 def test_no_text_names_a_place_on_somebodys_machine() -> None:
     places = re.compile(r"/(?:home|Users|root|work|workspace|mnt)/[\w.-]+")
     kinds = ("*.py", "*.md", "*.toml", "*.jsonl", "*.json")

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchcart.jobs.chains import Chains, Placed
-from batchcart.jobs.name_index import Names
+from batchcart.journal.spill import SpillDict
 from batchcart.model.operation import Kind, Operation
 
 
 @contextmanager
 def placing() -> Iterator["Job"]:
-    names = Names(in_memory=3)
+    names = SpillDict[tuple[int, str]](tuple[int, str], in_memory=3)
     yield Job(Chains(names))
     names.close()
 

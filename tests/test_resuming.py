@@ -12,11 +12,12 @@ import pytest
 import storming
 from storming import Line
 
+from batchcart.journal.queries import has_progress
+from batchcart.journal.result_file import repair_result_file
 from batchcart.journal.schema import VERSION, open_existing
 from batchcart.journal.summary import Summary
 from batchcart.model.errors import Stopped, UsageError
 from batchcart.runs.context import Watch, journal_path
-from batchcart.runs.resume import begun, mend_results
 from batchcart.runs.runner import RunOptions, run_job
 from batchcart.sandbox import Sandbox
 
@@ -121,7 +122,7 @@ def test_a_result_line_torn_at_any_byte_is_made_whole(half: Place) -> None:
     with closing(open_existing(half.journal)) as connection:
         for end in range(start - 1, len(whole)):
             half.results.write_bytes(whole[:end])
-            mend_results(connection, half.results)
+            repair_result_file(connection, half.results)
             assert half.results.read_bytes() == whole
     half.run()
     half.assert_whole()
@@ -132,7 +133,7 @@ def test_a_result_file_cut_back_anywhere_is_filled_up(half: Place) -> None:
     with closing(open_existing(half.journal)) as connection:
         for end in range(0, len(whole), 97):
             half.results.write_bytes(whole[:end])
-            mend_results(connection, half.results)
+            repair_result_file(connection, half.results)
             assert half.results.read_bytes() == whole
 
 
@@ -149,7 +150,7 @@ def test_zeros_that_a_power_cut_left_in_the_result_file_are_mended(half: Place) 
     with closing(open_existing(half.journal)) as connection:
         for count in (1, 40, 400, 2000):
             half.results.write_bytes(whole[:-count] + bytes(count))
-            mend_results(connection, half.results)
+            repair_result_file(connection, half.results)
             assert half.results.read_bytes() == whole
 
 
@@ -262,7 +263,7 @@ def test_a_plan_of_which_nothing_was_sent_is_made_anew(tmp_path: Path) -> None:
     place.run_with_shops_down()
     with closing(open_existing(place.journal)) as connection:
         connection.execute("DELETE FROM send")
-        assert not begun(connection)
+        assert not has_progress(connection)
     place.job.write_text(place.job.read_text().replace("c0", "cc0"))
     assert place.run_with_shops_down().exit_code == 3
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from workshop import FAULTS, Line, Script, Shops, Workshop
 
 from batchcart.jobs.job_file import open_job
+from batchcart.journal import carts as of_journals
 from batchcart.journal.schema import open_reading
 from batchcart.model.http import Request
 from batchcart.platforms import platforms
@@ -135,7 +136,7 @@ def lefts(folder: Path) -> Iterator[tuple[str, Left]]:
     ):
         names = dict(journal.execute("SELECT id, name FROM account"))
         ran = Ran(journal, "0123456789abcdef", source, None)
-        for cart in ran.carts():
+        for cart in of_journals.carts(journal):
             name = names[cart.account]
             adapter = platforms()[name.removeprefix("local-")]
             yield name, left_by(ran.ended(cart, name, adapter), adapter)

@@ -31,6 +31,7 @@ from batchcart.engine.session import Lane, Reply
 from batchcart.jobs.job_file import open_job
 from batchcart.jobs.planner import Planner
 from batchcart.journal.queries import counts, next_number, states
+from batchcart.journal.result_file import repair_result_file
 from batchcart.journal.schema import create, get_meta, open_existing, open_reading, set_meta
 from batchcart.journal.summary import Summary, fold
 from batchcart.journal.writer import Journal, JournalFailed
@@ -39,7 +40,6 @@ from batchcart.model.http import NotSent, Request, Response, Unanswered
 from batchcart.model.limits import Limit
 from batchcart.platforms import platforms
 from batchcart.runs.context import Watch, journal_path
-from batchcart.runs.resume import mend_results
 from batchcart.sandbox import Sandbox
 from batchcart.sandbox.endpoint import Front
 from batchcart.sandbox.messages import Call
@@ -308,7 +308,7 @@ class Workshop:
         entries = read_config(config, platforms())
         if path.exists():
             connection = open_existing(path)
-            mend_results(connection, self.results)
+            repair_result_file(connection, self.results)
             return connection, True, entries
         job = self.folder / "job.jsonl"
         job.write_text("".join(json.dumps(line) + "\n" for line in self.lines))

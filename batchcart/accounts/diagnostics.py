@@ -8,17 +8,16 @@ import os
 import platform
 import re
 import shutil
-import sqlite3
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from batchcart.accounts.config import Entry, read_secret, secret_file
 from batchcart.accounts.locks import lock_owner
 from batchcart.accounts.state import state_place
+from batchcart.journal.schema import SQLITE, DatabaseError, probe
 from batchcart.model.adapter import SecretReference
 from batchcart.model.errors import UsageError
 
@@ -140,23 +139,18 @@ def _writable(about: str, folder: Path, why: str) -> Finding:
 
 def _sqlite(folder: Path) -> Finding:
     """Whether the file system there can do what a journal needs, tried on a file that is removed at once."""
-    version = f"SQLite {sqlite3.sqlite_version}"
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix=".batchcart-", dir=folder) as place,
-            closing(sqlite3.connect(Path(place, "journal"))) as connection,
-        ):
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            connection.execute("CREATE TABLE tried (a)")
-    except (OSError, sqlite3.Error) as error:
-        return to_mend("SQLite", f"{version} cannot write a journal in {folder}: {error}; work elsewhere")
+        with tempfile.TemporaryDirectory(prefix=".batchcart-", dir=folder) as place:
+            mode = probe(Path(place))
+    except (OSError, DatabaseError) as error:
+        return to_mend("SQLite", f"{SQLITE} cannot write a journal in {folder}: {error}; work elsewhere")
     if mode != "wal":
         return to_mend(
             "SQLite",
-            f"{version} keeps a journal in {folder} in mode {mode}, but runs need wal; put results "
+            f"{SQLITE} keeps a journal in {folder} in mode {mode}, but runs need wal; put results "
             "on a local disk with -o",
         )
-    return fine("SQLite", f"{version}, journal mode wal")
+    return fine("SQLite", f"{SQLITE}, journal mode wal")
 
 
 def _versions() -> Iterator[Finding]:

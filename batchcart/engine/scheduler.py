@@ -1,7 +1,6 @@
 """Owns the order of work: accounts side by side, carts side by side, a cart's lines one by one."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from batchcart.jobs.checks import chosen_key
 from batchcart.jobs.job_file import JobSource, RawLine, strict_operation
 from batchcart.journal.queries import OpenChain, PlannedLine, ended_lines, open_chains, open_lines, past_of
 from batchcart.journal.result_line import Ending, result_text, status_of
+from batchcart.journal.schema import Connection
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import Skipped, Status
@@ -35,7 +35,7 @@ class Job:
 
     run: str
     source: JobSource
-    plan: sqlite3.Connection
+    plan: Connection
     default_account: str | None
     resumed: bool
 

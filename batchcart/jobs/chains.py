@@ -36,7 +36,7 @@ class Chains:
     A chain's names are kept under its own number even after it was joined to another one.
     """
 
-    names: MutableMapping[tuple[str, ...], tuple[int, str]]
+    names: MutableMapping[str, tuple[int, str]]
     joined: dict[int, int] = field(default_factory=dict)
 
     def place(self, operation: Operation, chosen_id: str | None) -> Placed:
@@ -47,9 +47,9 @@ class Chains:
         if operation.cart is not None:
             chain, keyed = self._by_name(operation, chosen_id, found)
         else:
-            chain, keyed = self._of(("key", operation.account, chosen_id or ""), operation.line), True
+            chain, keyed = self._of(_name("key", operation.account, chosen_id or ""), operation.line), True
         if operation.item_id is not None:
-            self._tie(("item id", operation.account, operation.item_id), chain)
+            self._tie(_name("item id", operation.account, operation.item_id), chain)
         if keyed:
             found += self._creation(operation, chosen_id, chain, blamed=bool(found))
         if operation.item is not None:
@@ -59,23 +59,23 @@ class Chains:
     def excuse(self, line: int, account: str, cart: str | None, item: str | None) -> None:
         """A line that cannot be placed names these, so the lines after it are not to blame if nothing makes them."""
         if cart is not None:
-            name = ("name", account, cart)
+            name = _name("name", account, cart)
             chain, _ = entry = self.names.get(name) or (line, _BLAMED)
             self.names[name] = entry
             if item is not None:
-                self.names["item", str(chain), item] = (line, _BLAMED)
+                self.names[_name("item", str(chain), item)] = (line, _BLAMED)
 
     def _without_cart(self, operation: Operation) -> int:
         if operation.item_id is None:
             return operation.line
-        name = ("item id", operation.account, operation.item_id)
+        name = _name("item id", operation.account, operation.item_id)
         entry = self.names.get(name)
         if entry is None:
             self.names[name] = (operation.line, _ALONE)
             return operation.line
         return entry[0]
 
-    def _tie(self, name: tuple[str, ...], chain: int) -> None:
+    def _tie(self, name: str, chain: int) -> None:
         """Lines that gave the item's id alone are about this cart. Two carts may have items of equal ids."""
         entry = self.names.get(name)
         if entry is None or entry[1] == _ALONE:
@@ -87,7 +87,7 @@ class Chains:
 
     def _by_name(self, operation: Operation, chosen_id: str | None, found: list[str]) -> tuple[int, bool]:
         """The named cart's chain, and whether its key was given."""
-        name = ("name", operation.account, operation.cart or "")
+        name = _name("name", operation.account, operation.cart or "")
         creates = operation.kind is _CREATE
         entry = self.names.get(name)
         if entry is not None and not (creates and entry[1] == _BLAMED):
@@ -99,7 +99,7 @@ class Chains:
         if entry is not None:
             chain = entry[0]
         elif chosen_id is not None:
-            chain = self._of(("key", operation.account, chosen_id), operation.line)
+            chain = self._of(_name("key", operation.account, chosen_id), operation.line)
         elif not creates:
             state = _BLAMED
             found.append(
@@ -110,7 +110,7 @@ class Chains:
         return chain, chosen_id is not None
 
     def _creation(self, operation: Operation, chosen_id: str | None, chain: int, *, blamed: bool) -> Iterator[str]:
-        name = ("made", str(chain))
+        name = _name("made", str(chain))
         if operation.kind is _CREATE:
             earlier = (self.names.get(name) or (0, ""))[0]
             if earlier and not blamed:
@@ -120,16 +120,17 @@ class Chains:
             self.names[name] = (0, "")
 
     def _item(self, operation: Operation, chain: int) -> Iterator[str]:
-        name = ("item", str(chain), operation.item or "")
+        item = operation.item or ""
+        name = _name("item", str(chain), item)
         made = self.names.get(name)
         if operation.kind in _MAKES_ITEM:
             if made is not None and made[1] != _BLAMED:
-                yield f"item: {quoted(name[2])} is made twice, first on line {made[0]}"
+                yield f"item: {quoted(item)} is made twice, first on line {made[0]}"
             self.names[name] = (operation.line, "")
         elif made is None:
-            yield f"item: no earlier line of this cart makes {quoted(name[2])}; name it where it is added"
+            yield f"item: no earlier line of this cart makes {quoted(item)}; name it where it is added"
 
-    def _of(self, name: tuple[str, ...], otherwise: int) -> int:
+    def _of(self, name: str, otherwise: int) -> int:
         entry = self.names.get(name)
         if entry is None:
             self.names[name] = (otherwise, "")
@@ -140,6 +141,11 @@ class Chains:
         while chain in self.joined:
             chain = self.joined[chain]
         return chain
+
+
+def _name(*words: str) -> str:
+    """What something is kept under: what kind of name it is, whose, and the name."""
+    return "\0".join(words)
 
 
 def _contradiction(operation: Operation, chosen_id: str | None, chain: int, state: str) -> Iterator[str]:

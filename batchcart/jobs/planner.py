@@ -1,6 +1,5 @@
 """Owns checking a whole job before anything is sent, and laying down its plan; it does not know sockets."""
 
-import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -10,8 +9,10 @@ from batchcart.accounts.config import Entry
 from batchcart.jobs.chains import Chains
 from batchcart.jobs.checks import check_operation, chosen_key
 from batchcart.jobs.job_file import BadLine, JobSource, RawLine, named_in, read_operation
-from batchcart.jobs.name_index import Names
-from batchcart.journal.schema import PLAN_INDEX
+from batchcart.journal.changes import begin_plan, complete_plan
+from batchcart.journal.queries import PlannedAccount
+from batchcart.journal.schema import Connection, DatabaseError
+from batchcart.journal.spill import SpillDict
 from batchcart.model.errors import BadLines, UsageError, quoted, suggestion
 from batchcart.model.operation import Operation
 
@@ -23,9 +24,6 @@ _TOLD_EVERY = 4096
 # How many bad lines, and not one good one, make a file that is no job: lines that lack a job's keys, and lines that are
 # no JSON for more than one reason.
 _FEW, _MANY = 3, 20
-
-_INSERT = "INSERT INTO plan (line, account, chain, kind, offset, length, digest) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_JOIN = "UPDATE plan SET chain = ? WHERE account = (SELECT account FROM plan WHERE line = ?) AND chain = ?"
 
 
 @dataclass(slots=True)
@@ -54,27 +52,26 @@ class Planner:
     allow_unknown: bool
     checking: Callable[[int], None] | None = None
 
-    def plan(self, connection: sqlite3.Connection | None = None) -> Planned:
+    def plan(self, connection: Connection | None = None) -> Planned:
         """Check every line, and with a ``connection`` lay the plan down in the journal.
 
         Raises BadLines with all that is wrong; then nothing may be sent.
         """
         planned, bad = Planned(), _Bad(self.source.name)
         try:
-            with closing(Names()) as names:
+            with closing(SpillDict[tuple[int, str]](tuple[int, str])) as names:
                 chains = Chains(names)
                 good = self._good(chains, planned, bad)
                 if connection is None:
                     deque(good, maxlen=0)
                 else:
-                    connection.execute("BEGIN")
-                    connection.executemany(_INSERT, map(_row, good))
+                    begin_plan(connection, map(_row, good))
             bad.check(planned.lines)
             if not planned.lines:
                 raise UsageError(f"{self.source.name}: there is no operation in it; put at least one line into it")
             if connection is not None:
                 self._complete(connection, chains, planned)
-        except sqlite3.Error as error:
+        except DatabaseError as error:
             raise UsageError(f"the plan of {self.source.name} cannot be written: {error}; nothing was sent") from None
         except OSError as error:
             raise UsageError(f"{self.source.name} cannot be read: {error.strerror}; nothing was sent") from None
@@ -115,19 +112,19 @@ class Planner:
             raise BadLine(f"account: {quoted(account)} is not in {self.config_name}; {hint}")
         return entry
 
-    def _complete(self, connection: sqlite3.Connection, chains: Chains, planned: Planned) -> None:
-        connection.execute(PLAN_INDEX)
+    def _complete(self, connection: Connection, chains: Chains, planned: Planned) -> None:
         # A chain's number is that of its first line. The last parts first, since a part may itself have been joined to.
-        parts = ((chains.joined[part], part, part) for part in sorted(chains.joined, reverse=True))
-        connection.executemany(_JOIN, parts)
-        for name, number in planned.accounts.items():
-            entry = self.entries[name]
-            place = "the embedded sandbox" if entry.embedded else entry.place
-            values = (number, name, entry.adapter.name, place)
-            connection.execute("INSERT INTO account (id, name, platform, place) VALUES (?, ?, ?, ?)", values)
+        parts = ((chains.joined[part], part) for part in sorted(chains.joined, reverse=True))
+        accounts = (self._account(name, number) for name, number in planned.accounts.items())
+        complete_plan(connection, parts, accounts)
+
+    def _account(self, name: str, number: int) -> PlannedAccount:
+        entry = self.entries[name]
+        place = "the embedded sandbox" if entry.embedded else entry.place
+        return PlannedAccount(number, name, entry.adapter.name, place)
 
 
-def _row(good: tuple[RawLine, int, int, str]) -> tuple[int | str, ...]:
+def _row(good: tuple[RawLine, int, int, str]) -> tuple[int, int, int, str, int, int, int]:
     raw, number, chain, kind = good
     return raw.number, number, chain, kind, raw.offset, len(raw.text), raw.digest
 

@@ -1,6 +1,5 @@
 """Owns the questions that are asked of a journal; it changes nothing in it."""
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from operator import attrgetter
 import msgspec
 
 from batchcart.journal.codec import MadeOtherwise, step_of
+from batchcart.journal.schema import Connection, DatabaseError, get_meta
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.http import Past, Request
 from batchcart.model.outcome import Status
@@ -35,6 +35,22 @@ class Learnt(msgspec.Struct, frozen=True, omit_defaults=True):
     facts: dict[str, str | None] = {}
 
 
+class PlannedAccount(msgspec.Struct, frozen=True):
+    """An account of the plan: its number there, its name, and where it pointed when the run began."""
+
+    number: int
+    name: str
+    platform: str
+    place: str
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a line ended, with its result line."""
+
+    status: str
+    text: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class EndedLine:
     """An ended line of a chain, with what it brought."""
@@ -49,7 +65,7 @@ def _legible() -> Iterator[None]:
     """Raises JournalFailed in place of what a damaged journal makes its readers raise."""
     try:
         yield
-    except (sqlite3.Error, msgspec.DecodeError, ValueError) as error:
+    except (DatabaseError, msgspec.DecodeError, ValueError) as error:
         raise JournalFailed(
             f"the journal is damaged: {error}. Sending has stopped; put back a copy of the journal, or start over "
             "with --fresh, which keeps the old files under another name"
@@ -67,7 +83,7 @@ class OpenChain(msgspec.Struct, frozen=True):
     whole: bool
 
 
-def open_chains(connection: sqlite3.Connection, account: int, *, fresh: bool, page: int = _PAGE) -> Iterator[OpenChain]:
+def open_chains(connection: Connection, account: int, *, fresh: bool, page: int = _PAGE) -> Iterator[OpenChain]:
     """The account's chains that have open lines, in order of first appearance; read ``page`` lines at a time.
 
     With ``fresh`` no line has ended before.
@@ -83,7 +99,7 @@ def open_chains(connection: sqlite3.Connection, account: int, *, fresh: bool, pa
         last = cut
 
 
-def open_lines(connection: sqlite3.Connection, account: int, chain: OpenChain, *, fresh: bool) -> Iterator[PlannedLine]:
+def open_lines(connection: Connection, account: int, chain: OpenChain, *, fresh: bool) -> Iterator[PlannedLine]:
     """All open lines of a chain, in file order; read page by page."""
     yield from chain.lines
     last, more = chain.lines[-1].line, not chain.whole
@@ -95,7 +111,7 @@ def open_lines(connection: sqlite3.Connection, account: int, chain: OpenChain, *
 
 
 def _rows(
-    connection: sqlite3.Connection, where: str, values: tuple[int, ...], *, fresh: bool, page: int
+    connection: Connection, where: str, values: tuple[int, ...], *, fresh: bool, page: int
 ) -> list[tuple[int, int, int, int, int]]:
     still_open = "" if fresh else f"AND {_OPEN} "
     with _legible():
@@ -106,7 +122,7 @@ def _rows(
         ).fetchall()
 
 
-def ended_lines(connection: sqlite3.Connection, account: int, chain: int) -> Iterator[EndedLine]:
+def ended_lines(connection: Connection, account: int, chain: int) -> Iterator[EndedLine]:
     """The chain's ended lines with what they brought, in the order in which they ended.
 
     That is not the file's where some were opened again.
@@ -122,7 +138,7 @@ def ended_lines(connection: sqlite3.Connection, account: int, chain: int) -> Ite
 
 
 def past_of(
-    connection: sqlite3.Connection, line: int, firsts: Callable[[], Iterable[Request]]
+    connection: Connection, line: int, firsts: Callable[[], Iterable[Request]]
 ) -> tuple[Past, int, int, float | None]:
     """An open operation's past, with the number of its sends, how many led nowhere, and the time of the first.
 
@@ -142,21 +158,98 @@ def past_of(
     return past, len(rows), astray, rows[0][0] if rows else None
 
 
-def next_number(connection: sqlite3.Connection, line: int) -> int:
+def next_number(connection: Connection, line: int) -> int:
     """The first unused number of a line's sends."""
     number: int = connection.execute("SELECT coalesce(max(n), 0) + 1 FROM send WHERE line = ?", (line,)).fetchone()[0]
     return number
 
 
-def counts(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str | None, int]]:
+def accounts(connection: Connection) -> list[PlannedAccount]:
+    """The accounts of the plan, in order of first appearance."""
+    return [
+        PlannedAccount(*row) for row in connection.execute("SELECT id, name, platform, place FROM account ORDER BY id")
+    ]
+
+
+def has_progress(connection: Connection) -> bool:
+    """Whether anything was sent or ended, so that the plan must be kept."""
+    if get_meta(connection, "planned") is None:
+        return False
+    return _yes(connection, "SELECT EXISTS (SELECT 1 FROM send) OR EXISTS (SELECT 1 FROM result)")
+
+
+def is_finished(connection: Connection) -> bool:
+    """Whether every line has ended."""
+    return _yes(connection, "SELECT (SELECT count(*) FROM plan) = (SELECT count(*) FROM result)")
+
+
+def _yes(connection: Connection, question: str) -> bool:
+    return bool(connection.execute(question).fetchone()[0])
+
+
+def unended(connection: Connection) -> int:
+    """How many lines have not ended."""
+    query = "SELECT (SELECT count(*) FROM plan) - (SELECT count(*) FROM result)"
+    number: int = connection.execute(query).fetchone()[0]
+    return number
+
+
+def is_planned(connection: Connection, line: int) -> bool:
+    """Whether the line is an operation of the run."""
+    return connection.execute("SELECT 1 FROM plan WHERE line = ?", (line,)).fetchone() is not None
+
+
+def planned_digests(connection: Connection) -> Iterator[tuple[int, int]]:
+    """Each line's number and the checksum of its text, in file order."""
+    return iter(connection.execute("SELECT line, digest FROM plan ORDER BY line"))
+
+
+def result_of(connection: Connection, line: int) -> Ended | None:
+    """How a line ended; None where it has not."""
+    row = connection.execute("SELECT status, text FROM result WHERE line = ?", (line,)).fetchone()
+    return None if row is None else Ended(*row)
+
+
+def result_texts(connection: Connection, *, in_order: bool = False) -> Iterator[bytes]:
+    """All result lines, in the order in which they ended or, with ``in_order``, in that of the file."""
+    order = "line" if in_order else "seq"
+    yield from (text for (text,) in connection.execute(f"SELECT text FROM result ORDER BY {order}"))  # noqa: S608  # one of two words of our own
+
+
+def doubtful_lines(connection: Connection, account: int) -> list[PlannedLine]:
+    """The account's lines in doubt, the last first, to whose cart nothing was surely written since.
+
+    A write that a killed run left on its way counts too: the run asks about it first.
+    """
+    rows = connection.execute(
+        "SELECT p.line, p.chain, p.offset, p.length, p.digest FROM plan p JOIN result r ON r.line = p.line "
+        "WHERE p.account = ? AND r.status = 'in_doubt' AND NOT EXISTS (SELECT 1 FROM plan q LEFT JOIN result s "
+        "ON s.line = q.line WHERE q.account = p.account AND q.chain = p.chain AND q.kind NOT LIKE '%.get' AND "
+        "(s.seq > r.seq AND s.status = 'ok' OR s.seq IS NULL AND EXISTS (SELECT 1 FROM send w WHERE w.line = q.line "
+        "AND w.state <> 'void' AND w.request NOT LIKE '[\"GET\"%'))) ORDER BY r.seq DESC",
+        (account,),
+    )
+    return [PlannedLine(*row) for row in rows]
+
+
+def unused_line(connection: Connection) -> int:
+    """The first number from 1 on of which nothing was sent and nothing has ended."""
+    asked = "SELECT line FROM send UNION ALL SELECT line FROM result"
+    number: int = connection.execute(f"SELECT coalesce(max(line), 0) + 1 FROM ({asked})").fetchone()[0]  # noqa: S608  # no value is in it
+    return max(number, 1)
+
+
+def counts(connection: Connection) -> Iterator[tuple[str, str, str | None, int]]:
     """Lines by account name, kind and status; None: open."""
-    yield from connection.execute(
-        "SELECT a.name, p.kind, r.status, count(*) FROM plan p JOIN account a ON a.id = p.account "
-        "LEFT JOIN result r ON r.line = p.line GROUP BY a.name, p.kind, r.status"
+    return iter(
+        connection.execute(
+            "SELECT a.name, p.kind, r.status, count(*) FROM plan p JOIN account a ON a.id = p.account "
+            "LEFT JOIN result r ON r.line = p.line GROUP BY a.name, p.kind, r.status"
+        )
     )
 
 
-def open_counts(connection: sqlite3.Connection) -> dict[str, int]:
+def open_counts(connection: Connection) -> dict[str, int]:
     """How many open lines each account has, in order of first appearance; accounts without one are left out."""
     rows = connection.execute(
         "SELECT a.name, count(*) FROM plan JOIN account a ON a.id = plan.account "
@@ -165,7 +258,7 @@ def open_counts(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def states(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+def states(connection: Connection) -> dict[str, tuple[str, str]]:
     """The accounts that the last start gave up, each with its state and the reason."""
     rows = connection.execute("SELECT substr(key, 7), value FROM meta WHERE key LIKE 'state:%'")
     return {name: msgspec.json.decode(value, type=tuple[str, str]) for name, value in rows}

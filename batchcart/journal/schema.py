@@ -8,6 +8,12 @@ from batchcart.model.errors import UsageError
 
 VERSION = 2
 
+Connection = sqlite3.Connection
+"""An open journal. What is asked of it and changed in it stands in this room alone."""
+
+DatabaseError = sqlite3.Error
+"""What SQLite raises: others make a sentence of it."""
+
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE account (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, platform TEXT NOT NULL, place TEXT NOT NULL);
@@ -100,6 +106,33 @@ def open_existing(path: Path) -> sqlite3.Connection:
             set_meta(connection, "version", str(VERSION))
         stack.pop_all()
         return connection
+
+
+def open_alone(path: Path) -> sqlite3.Connection:
+    """A journal that only is looked at, and left as it is: where nobody writes, SQLite then makes no files beside it.
+
+    Raises DatabaseError where it cannot be read.
+    """
+    # Without a WAL nobody writes, and there is nothing to share with a writer.
+    alone = "" if Path(f"{path}-wal").exists() else "&immutable=1"
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)
+
+
+def newest_format(connection: sqlite3.Connection) -> bool:
+    """Whether this version knows the journal's format."""
+    return int(get_meta(connection, "version") or 0) <= VERSION
+
+
+def probe(folder: Path) -> str:
+    """Try a journal in the folder: the mode that SQLite keeps it in; raises DatabaseError where it cannot."""
+    with closing(sqlite3.connect(folder / "journal")) as connection:
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        connection.execute("CREATE TABLE tried (a)")
+    return str(mode)
+
+
+SQLITE = f"SQLite {sqlite3.sqlite_version}"
+"""The library and its version."""
 
 
 def open_reading(path: Path) -> sqlite3.Connection:

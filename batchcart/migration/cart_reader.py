@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from batchcart.accounts.config import Entry
+from batchcart.journal.queries import result_texts
 from batchcart.journal.schema import open_reading
 from batchcart.journal.summary import Summary
 from batchcart.model.adapter import Looking
@@ -98,7 +99,7 @@ def answers(folder: Path, entry: Entry) -> Iterator[Answer]:
     if not path.exists():
         return
     with contextlib.closing(open_reading(path)) as connection:
-        results = (_result(text) for (text,) in connection.execute("SELECT text FROM result ORDER BY line"))
+        results = map(_result, result_texts(connection, in_order=True))
         for several in zip(*[results] * len(views(entry)), strict=True):
             yield _answer(several, entry.adapter.looking)
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import filecmp
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 from batchcart.accounts.config import Entry
 from batchcart.accounts.locks import Lock
 from batchcart.jobs.job_file import LONGEST_LINE
+from batchcart.journal.spill import SpillDict
 from batchcart.migration.carts_file import read_carts
 from batchcart.migration.convert_cart import convert_cart
 from batchcart.migration.loss_report import LossReport, LossRow, losses_path
@@ -98,9 +98,10 @@ def convert(options: ConvertOptions, target: Entry) -> Converted:
     with disk_trouble(options.output), _alone(options.output), contextlib.ExitStack() as stack:
         job, report = (stack.enter_context(_fresh(place)) for place in (options.output, losses_path(options.output)))
         work = _Work(options, target, products, job, LossReport(report), Seen(products))
-        with contextlib.closing(_Names()) as names:
+        with contextlib.closing(SpillDict[int](int)) as first_lines:
             for line, cart in read_carts(options.carts):
-                work.take(line, cart, names.first_line(cart, line))
+                first = first_lines.setdefault(cart.id, line)
+                work.take(line, cart, first if first != line else 0)
         if options.template is not None:
             write_template(options.template, work.seen)
         return work.finished()
@@ -267,24 +268,3 @@ def _fresh(place: Path) -> Iterator[IO[bytes]]:
             yield file
     finally:
         fresh.unlink(missing_ok=True)
-
-
-class _Names:
-    """The names of carts that came by, on the disk, since there may be millions."""
-
-    def __init__(self) -> None:
-        self._rows = sqlite3.connect("", isolation_level=None)  # a nameless file that SQLite removes
-        self._rows.execute("PRAGMA synchronous = OFF")
-        self._rows.execute("CREATE TABLE names (name TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
-        self._rows.execute("BEGIN")
-
-    def first_line(self, cart: Cart, line: int) -> int:
-        """The line of an earlier cart of the same id; 0 where this is the first."""
-        if self._rows.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (cart.id, line)).rowcount:
-            return 0
-        found: int = self._rows.execute("SELECT line FROM names WHERE name = ?", (cart.id,)).fetchone()[0]
-        return found
-
-    def close(self) -> None:
-        """Forget them."""
-        self._rows.close()

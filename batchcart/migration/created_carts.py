@@ -1,13 +1,14 @@
 """Owns which new cart a result file has for each cart of a carts file; it does not know what is in them."""
 
 import contextlib
-import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
+from batchcart.journal.spill import SpillDict
 from batchcart.model.errors import UsageError, quoted
 from batchcart.model.operation import Kind
 
@@ -40,40 +41,45 @@ class Target:
     doubtful: bool = False
 
 
+class _Made(msgspec.Struct):
+    """What the result file says of one cart: its first line there, and the new cart, if there is one."""
+
+    line: int
+    key: str | None = None
+    why: str = ""
+    doubtful: bool = False
+    known: bool = False
+
+
 class Targets:
     """The new carts by the names that `convert` gave them, which are the source carts' ids; kept on disk."""
 
-    def __init__(self, connection: sqlite3.Connection, results: Path) -> None:
-        self._connection = connection
+    def __init__(self, made: SpillDict[_Made], results: Path) -> None:
+        self._made = made
         self._results = results
-        connection.execute(
-            "CREATE TABLE target (name TEXT PRIMARY KEY, line INTEGER NOT NULL, key TEXT, "
-            "why TEXT NOT NULL DEFAULT '', doubtful INTEGER NOT NULL DEFAULT 0, known INTEGER NOT NULL DEFAULT 0)"
-        )
         self.account = self._learn()
 
     def of(self, name: str) -> Target:
         """The new cart of that name."""
-        row = self._connection.execute("SELECT key, why, doubtful FROM target WHERE name = ?", (name,)).fetchone()
-        if row is None or row[:2] == (None, ""):
+        made = self._made.get(name)
+        if made is None or (made.key is None and not made.why):
             return Target(why="the result file has no line that made it: it was not sent, or has not ended")
-        return Target(row[0], row[1], bool(row[2]))
+        return Target(made.key, made.why, made.doubtful)
 
     def check(self, names: Iterable[str], carts: Path) -> None:
         """Raises UsageError where the result file is of other carts than these."""
-        self._connection.execute("BEGIN")
-        self._connection.executemany("UPDATE target SET known = 1 WHERE name = ?", ((name,) for name in names))
-        self._connection.execute("COMMIT")
-        row = self._connection.execute("SELECT name, line FROM target WHERE NOT known ORDER BY line").fetchone()
-        if row is not None:
-            raise UsageError(
-                f"{self._results}:{row[1]}: cart: {quoted(row[0])} is no cart of {carts}; is it the result file of "
-                "another job?"
-            )
+        for name in names:
+            if made := self._made.get(name):
+                self._made[name] = structs.replace(made, known=True)
+        for name, made in self._made.items():
+            if not made.known:
+                raise UsageError(
+                    f"{self._results}:{made.line}: cart: {quoted(name)} is no cart of {carts}; is it the result file "
+                    "of another job?"
+                )
 
     def _learn(self) -> str:
         account = ""
-        self._connection.execute("BEGIN")
         for number, result in _read(self._results):
             account = account or result.account
             if result.account != account:
@@ -86,25 +92,25 @@ class Targets:
                     f"{self._results}:{number}: cart: missing; every line of a job that `batchcart convert` wrote "
                     "names one"
                 )
-            self._take(number, result)
-        self._connection.execute("COMMIT")
+            self._made[result.cart] = _after(self._made.get(result.cart) or _Made(number), result)
         if not account:
             raise UsageError(f"{self._results}: there is no result in it")
         return account
 
-    def _take(self, number: int, result: _Result) -> None:
-        said = result.error.message if result.error else ""
-        self._connection.execute("INSERT OR IGNORE INTO target (name, line) VALUES (?, ?)", (result.cart, number))
-        if result.op == _CREATED and result.status == "ok":
-            self._connection.execute("UPDATE target SET key = ? WHERE name = ?", (result.cart_id, result.cart))
-        elif result.op == _CREATED:
-            doubtful = result.status == "in_doubt"
-            why = f"line {result.line} of the job did not make it ({result.status}): {said}"
-            if doubtful:
-                why = f"line {result.line} of the job is in doubt, settle it with `batchcart settle`: {said}"
-            self._connection.execute(
-                "UPDATE target SET why = ?, doubtful = ? WHERE name = ?", (why, doubtful, result.cart)
-            )
+
+def _after(made: _Made, result: _Result) -> _Made:
+    """What is known of a cart once a line of its came."""
+    if result.op != _CREATED:
+        return made
+    if result.status == "ok":
+        return structs.replace(made, key=result.cart_id)
+    said = result.error.message if result.error else ""
+    if result.status == "in_doubt":
+        why = f"line {result.line} of the job is in doubt, settle it with `batchcart settle`: {said}"
+        return structs.replace(made, why=why, doubtful=True)
+    return structs.replace(
+        made, why=f"line {result.line} of the job did not make it ({result.status}): {said}", doubtful=False
+    )
 
 
 @contextlib.contextmanager
@@ -113,8 +119,8 @@ def targets(results: Path) -> Iterator[Targets]:
 
     Raises UsageError, naming the line, where it is not the result file of a job that `convert` wrote.
     """
-    with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
-        yield Targets(connection, results)
+    with contextlib.closing(SpillDict[_Made](_Made)) as made:
+        yield Targets(made, results)
 
 
 def _read(path: Path) -> Iterator[tuple[int, _Result]]:

@@ -4,30 +4,22 @@ It serves shops whose answers show no items: what was added, updated and not del
 """
 
 import contextlib
-import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from batchcart.accounts.config import Entry
 from batchcart.jobs.job_file import JobSource, RawLine, open_job, read_operation
-from batchcart.journal.schema import get_meta, open_reading
+from batchcart.journal.carts import LineOfAccount, lines_of_account
+from batchcart.journal.schema import DatabaseError, get_meta, open_reading
+from batchcart.journal.spill import SpillDict
 from batchcart.model.errors import UsageError
 from batchcart.model.operation import Kind
+from batchcart.model.outcome import Status
 from batchcart.runs.context import journal_path
 from batchcart.runs.resume import check_same_job
 
-_TABLES = """
-CREATE TABLE chain (chain INTEGER PRIMARY KEY, key TEXT, doubt INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE item (chain INTEGER NOT NULL, id TEXT NOT NULL, line INTEGER NOT NULL, data BLOB NOT NULL,
-                   PRIMARY KEY (chain, id));
-"""
-_ROWS = (
-    "SELECT p.line, p.chain, p.kind, p.offset, p.length, r.status, r.text FROM plan p "
-    "JOIN account a ON a.id = p.account LEFT JOIN result r ON r.line = p.line WHERE a.name = ? ORDER BY p.line"
-)
-_CHANGES = {Kind.ITEM_ADD.value, Kind.ITEM_UPDATE.value, Kind.ITEM_DELETE.value}
+_CHANGES = {Kind.ITEM_ADD, Kind.ITEM_UPDATE, Kind.ITEM_DELETE}
 
 
 class _Ids(msgspec.Struct):
@@ -35,24 +27,32 @@ class _Ids(msgspec.Struct):
     item_id: str | None = None
 
 
+class _Chain(msgspec.Struct):
+    """What the run did to one cart: its key, its items by id, each with the line that added it and its data."""
+
+    key: str | None = None
+    doubtful: bool = False
+    items: dict[str, tuple[int, bytes]] = {}
+
+
 class Made:
     """The items that a run put into the account's carts, kept on disk. To be closed."""
 
     def __init__(self) -> None:
-        self._items = sqlite3.connect("", isolation_level=None)
-        self._items.executescript(_TABLES)
+        self._chains = SpillDict[_Chain](_Chain)
+        self._of_key = SpillDict[list[int]](list[int])
 
     def close(self) -> None:
         """Forget them."""
-        self._items.close()
+        self._chains.close()
+        self._of_key.close()
 
     def items(self, cart_id: str) -> list[tuple[str, bytes]] | None:
         """The cart's items, each its id and its data; None where the run did not make the cart or left doubts."""
-        found = self._items.execute("SELECT chain, doubt FROM chain WHERE key = ?", (cart_id,)).fetchall()
-        if len(found) != 1 or found[0][1]:
+        chains = self._of_key.get(cart_id, [])
+        if len(chains) != 1 or (chain := self._chain(chains[0])).doubtful:
             return None
-        rows = self._items.execute("SELECT id, data FROM item WHERE chain = ? ORDER BY line", (found[0][0],))
-        return rows.fetchall()
+        return [(number, data) for number, (_, data) in sorted(chain.items.items(), key=lambda item: item[1][0])]
 
     def learn(self, results: Path, entry: Entry) -> None:
         """Read what the run of this result file did; raises UsageError where its job or journal is not what it was."""
@@ -61,40 +61,51 @@ class Made:
             with contextlib.closing(open_reading(path)) as plan, open_job(get_meta(plan, "job") or "") as source:
                 check_same_job(plan, source, path)
                 account = get_meta(plan, "account") or entry.name
-                self._items.execute("BEGIN")
-                for row in plan.execute(_ROWS, (entry.name,)):
-                    self._take(source, account, row)
-                self._items.execute("CREATE INDEX by_key ON chain (key)")
-                self._items.execute("COMMIT")
-        except sqlite3.DatabaseError as error:
-            if self._items.in_transaction:
-                self._items.execute("ROLLBACK")  # a part of what was done is not what is there
+                for line in lines_of_account(plan, entry.name):
+                    self._take(source, account, line)
+        except DatabaseError as error:
+            self._chains.clear()  # a part of what was done is not what is there
+            self._of_key.clear()
             raise UsageError(f"the journal {path} cannot be read: {error}") from None
 
-    def _take(self, source: JobSource, account: str, row: tuple[int, int, str, int, int, str | None, bytes]) -> None:
-        line, chain, kind, offset, length, status, text = row
-        self._items.execute("INSERT OR IGNORE INTO chain (chain) VALUES (?)", (chain,))
-        if kind == Kind.CART_CREATE.value and status == "ok":
-            key = msgspec.json.decode(text, type=_Ids).cart_id
-            self._items.execute("UPDATE chain SET key = ? WHERE chain = ?", (key, chain))
-        if kind not in _CHANGES:
-            return
-        if status != "ok":
-            # What failed or was skipped did not happen; what is open or in doubt may have.
-            doubt = status not in {"failed", "skipped"}
-            self._items.execute("UPDATE chain SET doubt = doubt OR ? WHERE chain = ?", (doubt, chain))
-            return
-        number = msgspec.json.decode(text, type=_Ids).item_id or ""
-        if kind == Kind.ITEM_DELETE.value:
-            self._items.execute("DELETE FROM item WHERE chain = ? AND id = ?", (chain, number))
-            return
-        operation = read_operation(RawLine(line, offset, source.read(offset, length)), account)
-        place, old = next(self._held(chain, number), (line, b"{}"))
-        values = (chain, number, place, _merged(old, operation.data))
-        self._items.execute("INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?)", values)
+    def _chain(self, number: int) -> _Chain:
+        return self._chains.get(str(number)) or _Chain()
 
-    def _held(self, chain: int, number: str) -> Iterator[tuple[int, bytes]]:
-        yield from self._items.execute("SELECT line, data FROM item WHERE chain = ? AND id = ?", (chain, number))
+    def _take(self, source: JobSource, account: str, line: LineOfAccount) -> None:
+        number, chain = line.planned.chain, self._chain(line.planned.chain)
+        if line.kind is Kind.CART_CREATE and line.status is Status.OK:
+            self._name(number, chain, _ids(line).cart_id)
+        elif line.kind in _CHANGES and line.status is Status.OK:
+            _change(chain, source, account, line)
+        elif line.kind in _CHANGES and line.status not in {Status.FAILED, Status.SKIPPED}:
+            # What failed or was skipped did not happen; what is open or in doubt may have.
+            chain.doubtful = True
+        self._chains[str(number)] = chain
+
+    def _name(self, number: int, chain: _Chain, key: str | None) -> None:
+        if chain.key is not None:
+            self._of_key[chain.key] = [other for other in self._of_key[chain.key] if other != number]
+        chain.key = key
+        if key is not None:
+            self._of_key[key] = [*self._of_key.get(key, []), number]
+
+
+def _change(chain: _Chain, source: JobSource, account: str, line: LineOfAccount) -> None:
+    """What an item is after the line."""
+    number = _ids(line).item_id or ""
+    if line.kind is Kind.ITEM_DELETE:
+        chain.items.pop(number, None)
+        return
+    planned = line.planned
+    operation = read_operation(
+        RawLine(planned.line, planned.offset, source.read(planned.offset, planned.length)), account
+    )
+    place, old = chain.items.get(number, (planned.line, b"{}"))
+    chain.items[number] = place, _merged(old, operation.data)
+
+
+def _ids(line: LineOfAccount) -> _Ids:
+    return msgspec.json.decode(line.text or b"{}", type=_Ids)
 
 
 def _merged(old: bytes, new: bytes) -> bytes:

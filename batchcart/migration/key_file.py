@@ -1,7 +1,6 @@
 """Owns the file that names the carts to read: keys one a line, or the result file of a run; it reads no shop."""
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ import msgspec
 
 from batchcart.accounts.config import Entry
 from batchcart.jobs.checks import check_operation
+from batchcart.journal.spill import SpillDict
 from batchcart.model.errors import BadLines, UsageError
 from batchcart.model.ids import LONGEST_ID, id_problem, usable_id
 from batchcart.model.operation import Kind, Operation
@@ -49,24 +49,18 @@ def wanted(path: Path, entry: Entry) -> Iterator[str]:
     accounts; what a shop named that can be no key is ``unusable``. The keys are kept on disk, so a file may name any
     number. Raises BadLines with every line that names no cart of this platform, and UsageError where there is none.
     """
-    with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
-        connection.execute("CREATE TABLE wanted (key TEXT PRIMARY KEY, place INTEGER NOT NULL)")
-        connection.execute("BEGIN")
+    with contextlib.closing(SpillDict[bool](bool)) as found:
         bad = _Bad()
         for number, text in _lines(path):
             try:
-                _take(connection, number, text, entry)
+                _take(found, number, text, entry)
             except ValueError as error:
                 bad.add(f"{path}:{number}: {error}")
         if bad.total:
             raise BadLines(bad.problems, bad.total)
-        keys = connection.execute("SELECT key FROM wanted ORDER BY place")
-        first = next(keys, None)
-        if first is not None:
-            yield first[0]
-        elif next(unusable(path, entry), None) is None:
+        if not found and next(unusable(path, entry), None) is None:
             raise UsageError(f"{path}: it names no cart of account {entry.name!r}; nothing was read")
-        yield from (key for (key,) in keys)
+        yield from found
 
 
 def unusable(path: Path, entry: Entry) -> Iterator[tuple[str, str]]:
@@ -80,7 +74,7 @@ def unusable(path: Path, entry: Entry) -> Iterator[tuple[str, str]]:
                 yield short, problem
 
 
-def _take(connection: sqlite3.Connection, number: int, text: bytes, entry: Entry) -> None:
+def _take(wanted: SpillDict[bool], number: int, text: bytes, entry: Entry) -> None:
     key: str | None
     if not text.startswith(b"{"):
         key = text.decode()
@@ -90,13 +84,13 @@ def _take(connection: sqlite3.Connection, number: int, text: bytes, entry: Entry
         if key is None or not usable_id(key, entry.adapter.key_length):
             return
         if found.op == Kind.CART_DELETE.value and found.status == "ok":
-            connection.execute("DELETE FROM wanted WHERE key = ?", (key,))
+            wanted.pop(key, None)
             return
     view = entry.adapter.cells[Kind.CART_GET].views[:1]
     operation = Operation(number, Kind.CART_GET, entry.name, cart_id=key, view=view[0] if view else None)
     if problems := check_operation(operation, entry.adapter):
         raise ValueError("; ".join(problems))
-    connection.execute("INSERT OR IGNORE INTO wanted VALUES (?, ?)", (key, number))
+    wanted[key] = True
 
 
 def _named_cart(found: _Named, entry: Entry) -> str | None:

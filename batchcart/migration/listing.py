@@ -6,7 +6,6 @@ other line from one page to the next. Every page is on the disk together with th
 
 import contextlib
 import itertools
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,11 @@ from batchcart.accounts.redaction import redacted
 from batchcart.engine.executor import Talk, converse
 from batchcart.engine.session import Lane
 from batchcart.jobs.checks import check_operation
+from batchcart.journal.changes import add_account
+from batchcart.journal.listed import ListedRows, listed_rows
+from batchcart.journal.queries import PlannedAccount, unused_line
 from batchcart.journal.result_line import status_of
-from batchcart.journal.schema import create, open_existing
+from batchcart.journal.schema import Connection, create, open_existing
 from batchcart.migration.cart_reader import Reader
 from batchcart.model.adapter import Filters, Known, ListedLine, Listing
 from batchcart.model.cart import NoCart
@@ -31,13 +33,6 @@ from batchcart.runs.work_folder import put_in_place
 
 _LINES, _PAGES = "lines.sqlite", "pages.jsonl"
 _LARGEST_ID = (1 << 63) - 1
-
-_TABLES = """
-CREATE TABLE cart (n INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
-CREATE TABLE line (id INTEGER PRIMARY KEY, cart INTEGER NOT NULL, text BLOB NOT NULL);
-CREATE INDEX line_of ON line (cart, id);
-CREATE TABLE walk (one INTEGER PRIMARY KEY CHECK (one = 1), walk BLOB NOT NULL);
-"""
 
 
 class Walk(msgspec.Struct, frozen=True):
@@ -76,52 +71,44 @@ class Walk(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Lines:
-    """The lines that were listed, on disk, with the walk. ``count`` is how many there are."""
+    """The lines that were listed, on disk, with the walk."""
 
-    connection: sqlite3.Connection
-    count: int
+    rows: ListedRows
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.rows.count
 
     def walk(self, filters: Filters) -> Walk:
         """How far the list has been read."""
-        row = self.connection.execute("SELECT walk FROM walk").fetchone()
-        return msgspec.json.decode(row[0], type=Walk) if row else Walk(since=int(filters.since_id or 0))
+        text = self.rows.walk()
+        return msgspec.json.decode(text, type=Walk) if text else Walk(since=int(filters.since_id or 0))
 
     def take(self, page: Sequence[ListedLine], walk: Walk, filters: Filters) -> Walk:
         """Keep the page's lines that are not there yet, and the walk after it."""
-        self.connection.execute("BEGIN")
-        fresh = [line.id for line in page if self._keep(line, filters)]
-        then = walk.after([line.id for line in page], fresh)
-        self.connection.execute("INSERT OR REPLACE INTO walk VALUES (1, ?)", (msgspec.json.encode(then),))
-        self.connection.execute("COMMIT")
+        with self.rows.page():
+            fresh = [line.id for line in page if self._keep(line, filters)]
+            then = walk.after([line.id for line in page], fresh)
+            self.rows.note_walk(msgspec.json.encode(then))
         return then
 
     def _keep(self, line: ListedLine, filters: Filters) -> bool:
         # Whether a shop heeds the filters is not known (c2), so what can be looked at is.
         if filters.cart_key not in {"", line.cart} or line.id <= int(filters.since_id or 0):
             return False
-        self.connection.execute("INSERT OR IGNORE INTO cart (key) VALUES (?)", (line.cart,))
-        kept = self.connection.execute(
-            "INSERT OR IGNORE INTO line SELECT ?, n, ? FROM cart WHERE key = ?", (line.id, line.text, line.cart)
-        )
-        self.count += kept.rowcount
-        return kept.rowcount == 1
+        return self.rows.keep(line.id, line.cart, line.text)
 
     def carts(self) -> Iterator[tuple[str, list[bytes]]]:
         """Each cart's key with its lines, in the order of their ids; carts in the order in which they were met."""
-        rows = self.connection.execute(
-            "SELECT cart.key, line.text FROM cart JOIN line ON line.cart = cart.n ORDER BY cart.n, line.id"
-        )
-        for key, group in itertools.groupby(rows, key=lambda row: str(row[0])):
-            yield key, [text for _, text in group]
+        return self.rows.carts()
 
 
 @contextlib.contextmanager
 def stored(folder: Path) -> Iterator[Lines]:
     """The lines that were listed into ``folder``."""
-    with contextlib.closing(sqlite3.connect(folder / _LINES, isolation_level=None)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-            connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
-        yield Lines(connection, connection.execute("SELECT count(*) FROM line").fetchone()[0])
+    with listed_rows(folder / _LINES) as rows:
+        yield Lines(rows)
 
 
 def check_filters(entry: Entry, listing: Listing, filters: Filters) -> None:
@@ -148,7 +135,7 @@ async def read_list(folder: Path, entry: Entry, filters: Filters, reader: Reader
         async with floor_for as floor:
             if watch.stopping:
                 watch.stop()
-            ended = await _walk(floor.lanes[entry.name], entry, store, filters, watch, _unused(connection))
+            ended = await _walk(floor.lanes[entry.name], entry, store, filters, watch, unused_line(connection))
         if watch.failure is not None:
             raise watch.failure
         return ended
@@ -194,25 +181,17 @@ def _lines(entry: Entry, listing: Listing, body: bytes) -> list[ListedLine]:
         raise Stopped(f"account {entry.name!r}: its list of carts cannot be read: {error}") from None
 
 
-def _unused(connection: sqlite3.Connection) -> int:
-    """The first number of a page that the journal does not know."""
-    asked = "SELECT line FROM send UNION ALL SELECT line FROM result"
-    number: int = connection.execute(f"SELECT coalesce(max(line), 0) + 1 FROM ({asked})").fetchone()[0]  # noqa: S608
-    return max(number, 1)
-
-
 def _operation(entry: Entry, query: bytes, number: int) -> Operation:
     return Operation(number, Kind.CART_LIST, entry.name, query=query)
 
 
-def _journal(results: Path, entry: Entry) -> sqlite3.Connection:
+def _journal(results: Path, entry: Entry) -> Connection:
     """A journal with the account and without a plan: which page comes next is known only from the one before."""
     path = journal_path(results)
     if not path.exists():
         fresh = path.with_name(f"{path.name}.new")
         fresh.unlink(missing_ok=True)
         with contextlib.closing(create(fresh)) as connection:
-            values = (entry.name, entry.adapter.name, entry.place)
-            connection.execute("INSERT INTO account (id, name, platform, place) VALUES (1, ?, ?, ?)", values)
+            add_account(connection, PlannedAccount(1, entry.name, entry.adapter.name, entry.place))
         put_in_place(fresh, path)
     return open_existing(path)

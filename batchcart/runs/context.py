@@ -2,7 +2,6 @@
 
 import os
 import random
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -18,8 +17,8 @@ from batchcart.engine.event_filter import Crowd
 from batchcart.engine.rate_limiter import Limiter, capacity
 from batchcart.engine.session import Lane, Send
 from batchcart.engine.token_refresh import origin
-from batchcart.journal.queries import next_number
-from batchcart.journal.schema import open_reading
+from batchcart.journal.queries import accounts, next_number
+from batchcart.journal.schema import Connection, open_reading
 from batchcart.journal.sink import Notes
 from batchcart.journal.writer import Journal, JournalFailed
 from batchcart.model.events import DiskTrouble, Event, OfAccount, QuotaUsedUp, Tell, cleaned
@@ -132,13 +131,13 @@ class Floor:
     """Everything that a run's lanes stand on: the journal, a view of its plan, and the accounts' lanes."""
 
     journal: Journal
-    plan: sqlite3.Connection
+    plan: Connection
     lanes: Mapping[str, Lane]
 
 
 @asynccontextmanager
 async def laid(
-    connection: sqlite3.Connection,
+    connection: Connection,
     results: Path,
     entries: Mapping[str, Entry],
     watch: Watch,
@@ -152,7 +151,7 @@ async def laid(
     """
     async with AsyncExitStack() as stack:
         plan = stack.enter_context(closing(open_reading(journal_path(results))))
-        numbers = dict(plan.execute("SELECT name, id FROM account ORDER BY id").fetchall())
+        numbers = {account.name: account.number for account in accounts(plan)}
         embedded = await stack.enter_async_context(served([entries[name] for name in numbers], results))
         terms = Terms(patience, concurrency, embedded)
         journal = Journal(connection, results, ended=watch.on_line, failed=watch.fail)

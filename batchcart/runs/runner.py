@@ -3,7 +3,6 @@
 import contextlib
 import os
 import secrets
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -16,8 +15,10 @@ from batchcart.engine.scheduler import Job, work
 from batchcart.engine.session import Lane
 from batchcart.jobs.job_file import JobSource, open_job, text_path
 from batchcart.jobs.planner import Planner
-from batchcart.journal.queries import counts, open_counts
-from batchcart.journal.schema import create, forget_states, get_meta, open_existing, set_meta
+from batchcart.journal.changes import commit_plan, reopen
+from batchcart.journal.queries import counts, has_progress, is_finished, open_counts, result_texts
+from batchcart.journal.result_file import repair_result_file, sort_result_file
+from batchcart.journal.schema import Connection, create, forget_states, get_meta, open_existing
 from batchcart.journal.summary import Summary
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.errors import UsageError
@@ -26,7 +27,7 @@ from batchcart.model.files import sync_dir
 from batchcart.model.outcome import Status
 from batchcart.platforms import platforms
 from batchcart.runs.context import Floor, Terms, Watch, journal_path, laid, sandbox_path
-from batchcart.runs.resume import begun, check_same_accounts, check_same_job, mend_results, reopen, sort_results
+from batchcart.runs.resume import check_same_accounts, check_same_job
 from batchcart.runs.sinks import first_word, last_word, told, why_stopped
 from batchcart.runs.status import disk_trouble, held, summed_up
 from batchcart.runs.workers.coordinator import Fleet, spread
@@ -99,9 +100,9 @@ async def run_job(options: RunOptions, watch: Watch, executor: Callable[[], Exec
         connection, resumed = _journal(options, source, entries, config_name, watch)
         stack.callback(connection.close)
         if resumed and watch.replay:
-            for (text,) in connection.execute("SELECT text FROM result ORDER BY seq"):
+            for text in result_texts(connection):
                 watch.on_line(text)
-        if resumed and _finished(connection):
+        if resumed and is_finished(connection):
             return replace(summed_up(connection, results), nothing_to_do=True)
         return await _run(options, watch, source, connection, entries, executor, resumed=resumed)
 
@@ -112,17 +113,17 @@ def _same_file(source: JobSource, results: Path) -> bool:
 
 def _journal(
     options: RunOptions, source: JobSource, entries: Mapping[str, Entry], config_name: str, watch: Watch
-) -> tuple[sqlite3.Connection, bool]:
+) -> tuple[Connection, bool]:
     """The journal of this run: the one that is there, if it is this job's, or a fresh one with the plan in it."""
     results, path = options.results_path, journal_path(options.results_path)
     if path.exists() and not options.fresh:
         connection = open_existing(path)
-        if begun(connection):
+        if has_progress(connection):
             check_same_job(connection, source, path)
             check_same_accounts(connection, entries, config_name)
             if options.retry_failed and _has_ended_so(connection, _RETRIED):
                 reopen(connection, _RETRIED)
-            mend_results(connection, results)
+            repair_result_file(connection, results)
             return connection, True
         connection.close()  # nothing was sent: the plan may be made anew
     if results.exists() and results.stat().st_size and not options.fresh:
@@ -159,10 +160,9 @@ def _plan(options: RunOptions, planner: Planner, path: Path) -> None:
             "account": options.account or "",
             "planned": str(planned.lines),
         }
-        for key, value in facts.items():
-            # A file name may hold bytes that are no text.
-            set_meta(connection, key, value.encode("utf-8", "backslashreplace").decode())
-        connection.execute("COMMIT")
+        # A file name may hold bytes that are no text.
+        texts = ((key, value.encode("utf-8", "backslashreplace").decode()) for key, value in facts.items())
+        commit_plan(connection, texts)
 
 
 def _set_aside(results: Path) -> None:
@@ -180,20 +180,15 @@ def _files(results: Path) -> list[Path]:
     return [results, journal, Path(f"{journal}-wal"), Path(f"{journal}-shm"), sandbox_path(results)]
 
 
-def _has_ended_so(connection: sqlite3.Connection, statuses: Sequence[Status]) -> bool:
+def _has_ended_so(connection: Connection, statuses: Sequence[Status]) -> bool:
     return any(status in statuses for _, _, status, _ in counts(connection))
-
-
-def _finished(connection: sqlite3.Connection) -> bool:
-    query = "SELECT (SELECT count(*) FROM plan) = (SELECT count(*) FROM result)"
-    return bool(connection.execute(query).fetchone()[0])
 
 
 async def _run(
     options: RunOptions,
     watch: Watch,
     source: JobSource,
-    connection: sqlite3.Connection,
+    connection: Connection,
     entries: Mapping[str, Entry],
     executor: Callable[[], Executor],
     *,
@@ -227,7 +222,7 @@ async def _run(
         _tell(floor, watch, last_word(watch))
     summary = summed_up(connection, results)
     if options.in_order and not summary.totals["not_attempted"]:
-        sort_results(connection, results)
+        sort_result_file(connection, results)
     if summary.exit_code == 0:  # else --retry-failed or settle may need its carts
         sandbox_path(results).unlink(missing_ok=True)
     return replace(
@@ -258,7 +253,7 @@ def _tell(floor: Floor | Fleet, watch: Watch, event: Event) -> None:
     watch.tell(event)
 
 
-def _count_planned(plan: sqlite3.Connection, watch: Watch) -> None:
+def _count_planned(plan: Connection, watch: Watch) -> None:
     for name, _, status, count in counts(plan):
         watch.planned[name] = watch.planned.get(name, 0) + count
         ended = watch.ended.setdefault(name, {})

@@ -1,14 +1,11 @@
 """Owns settling what is in doubt: by reading the shops again, or by the operator's word; it sends no write."""
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import orjson
 from msgspec import structs
 
@@ -19,9 +16,11 @@ from batchcart.engine.executor import Talk, converse
 from batchcart.engine.scheduler import Job, remembered
 from batchcart.engine.session import Lane
 from batchcart.jobs.job_file import open_job
-from batchcart.journal.queries import Learnt, PlannedLine, past_of
+from batchcart.journal.changes import Settled, settle
+from batchcart.journal.queries import Learnt, PlannedLine, doubtful_lines, is_planned, past_of, result_of
+from batchcart.journal.result_file import repair_result_file
 from batchcart.journal.result_line import result_text, status_of
-from batchcart.journal.schema import get_meta, open_existing
+from batchcart.journal.schema import Connection, get_meta, open_existing
 from batchcart.journal.summary import Summary
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.errors import UsageError, suggestion
@@ -30,31 +29,21 @@ from batchcart.model.ids import LONGEST_ID, id_problem
 from batchcart.model.outcome import Reason, Refused, Status
 from batchcart.platforms import platforms
 from batchcart.runs.context import Watch, journal_path, laid
-from batchcart.runs.resume import check_same_accounts, check_same_job, mend_results, recount
+from batchcart.runs.resume import check_same_accounts, check_same_job
 from batchcart.runs.status import disk_trouble, held, summed_up
 
 _OWN_NAMES = {"cart_id": ("OrderKey", "session_id", "user_key"), "item_id": ("CartItemID",)}
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of one line that was in doubt: its new result, and what later lines learn from it."""
-
-    line: int
-    status: Status
-    learnt: Learnt
-    text: bytes
-
-
 def settle_by_hand(results: Path, line: int, done: Mapping[str, str] | None) -> Summary:
     """End a line that is in doubt by the operator's word: ``done`` with its ids, or None: it did not happen."""
     with _opened(results) as connection:
-        row = connection.execute("SELECT status, text FROM result WHERE line = ?", (line,)).fetchone()
-        if row is None or row[0] != Status.IN_DOUBT:
-            planned = connection.execute("SELECT 1 FROM plan WHERE line = ?", (line,)).fetchone()
-            is_now = f"is {row[0]}" if row else "has not ended" if planned else "is no operation of this run"
+        ended = result_of(connection, line)
+        if ended is None or ended.status != Status.IN_DOUBT:
+            open_or_not = "has not ended" if is_planned(connection, line) else "is no operation of this run"
+            is_now = f"is {ended.status}" if ended else open_or_not
             raise UsageError(f"{results}: line {line} {is_now}; only lines in doubt can be settled")
-        fields = orjson.loads(row[1])
+        fields = orjson.loads(ended.text)
         evidence = fields.pop("error")["message"]
         settled = _not_done(line, fields, evidence) if done is None else _done(line, fields, done, results)
         _apply(connection, results, [settled])
@@ -85,11 +74,11 @@ async def _settled(job: Job, lane: Lane) -> list[Settled]:
     """The account's lines that the shop's state decides.
 
     What a later line of the cart brought was not brought by an earlier one as well; nor is it known what an earlier
-    one brought while a later one is in doubt.
+    one brought while a later one is in doubt. Only lines can be read back to whose cart nothing was written since.
     """
     settled: list[Settled] = []
     later: dict[int, set[str | None]] = {}
-    for planned in _doubts(job, lane):
+    for planned in doubtful_lines(job.plan, lane.number):
         brought = later.setdefault(planned.chain, set())
         found = None if None in brought else await _read_again(job, lane, planned)
         if found and found.status is Status.OK and found.learnt.item_id in brought:
@@ -99,22 +88,6 @@ async def _settled(job: Job, lane: Lane) -> list[Settled]:
         if found is None or found.status is Status.OK:
             brought.add(found.learnt.item_id if found else None)
     return settled
-
-
-def _doubts(job: Job, lane: Lane) -> list[PlannedLine]:
-    """The account's lines in doubt, the last first, to whose cart nothing was surely written since.
-
-    Only those can be read back. A write that a killed run left on its way counts too: the run asks about it first.
-    """
-    rows = job.plan.execute(
-        "SELECT p.line, p.chain, p.offset, p.length FROM plan p JOIN result r ON r.line = p.line "
-        "WHERE p.account = ? AND r.status = 'in_doubt' AND NOT EXISTS (SELECT 1 FROM plan q LEFT JOIN result s "
-        "ON s.line = q.line WHERE q.account = p.account AND q.chain = p.chain AND q.kind NOT LIKE '%.get' AND "
-        "(s.seq > r.seq AND s.status = 'ok' OR s.seq IS NULL AND EXISTS (SELECT 1 FROM send w WHERE w.line = q.line "
-        "AND w.state <> 'void' AND w.request NOT LIKE '[\"GET\"%'))) ORDER BY r.seq DESC",
-        (lane.number,),
-    )
-    return [PlannedLine(*row) for row in rows]
 
 
 async def _read_again(job: Job, lane: Lane, planned: PlannedLine) -> Settled | None:
@@ -176,32 +149,24 @@ def _not_done(line: int, fields: dict[str, Any], evidence: str) -> Settled:
     return Settled(line, Status.FAILED, Learnt(facts={"lines": None}), orjson.dumps(fields))
 
 
-def _apply(connection: sqlite3.Connection, results: Path, settled: list[Settled]) -> None:
-    connection.execute("BEGIN")
-    for one in settled:
-        learnt = msgspec.json.encode(one.learnt).decode()
-        values = (one.status.value, learnt, one.text, one.line)
-        connection.execute("UPDATE result SET status = ?, learnt = ?, text = ? WHERE line = ?", values)
-        connection.execute("DELETE FROM send WHERE line = ?", (one.line,))
-    if settled:
-        recount(connection)
-    connection.execute("COMMIT")
-    mend_results(connection, results)
+def _apply(connection: Connection, results: Path, settled: list[Settled]) -> None:
+    settle(connection, settled)
+    repair_result_file(connection, results)
 
 
 @contextlib.contextmanager
-def _opened(results: Path) -> Iterator[sqlite3.Connection]:
+def _opened(results: Path) -> Iterator[Connection]:
     path = journal_path(results)
     if not path.exists():
         raise UsageError(
             f"{results} has no journal {path}: it is not the result file of a run, or the journal was moved"
         )
     with disk_trouble(results), held(results), contextlib.closing(open_existing(path)) as connection:
-        mend_results(connection, results)
+        repair_result_file(connection, results)
         yield connection
 
 
-def _job_path(connection: sqlite3.Connection, results: Path) -> str:
+def _job_path(connection: Connection, results: Path) -> str:
     path = get_meta(connection, "job") or ""
     if not Path(path).is_file():
         raise UsageError(

@@ -5,13 +5,12 @@ It neither plans nor sends anything.
 
 import contextlib
 import errno
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from batchcart.accounts.locks import Lock, lock_owner
 from batchcart.journal.queries import counts, states
-from batchcart.journal.schema import VERSION, get_meta
+from batchcart.journal.schema import Connection, DatabaseError, newest_format, open_alone
 from batchcart.journal.summary import Summary, fold
 from batchcart.model.errors import Stopped, UsageError
 from batchcart.runs.context import journal_path
@@ -46,7 +45,7 @@ def disk_trouble(results: Path) -> Iterator[None]:
     """Say in a sentence that the disk is full or failing, wherever it shows; raises Stopped."""
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except DatabaseError as error:
         raise Stopped(f"{journal_path(results)}: {error}. {_MAKE_ROOM}") from None
     except OSError as error:
         if error.errno not in _DISK:
@@ -54,7 +53,7 @@ def disk_trouble(results: Path) -> Iterator[None]:
         raise Stopped(f"{error.filename or results}: {error.strerror}. {_MAKE_ROOM}") from None
 
 
-def summed_up(connection: sqlite3.Connection, results: Path) -> Summary:
+def summed_up(connection: Connection, results: Path) -> Summary:
     """The figures of a run as its journal has them."""
     return Summary(fold(counts(connection), states(connection)), str(results))
 
@@ -66,7 +65,7 @@ def figures(results: Path) -> Summary:
 
 
 @contextlib.contextmanager
-def journal_of(results: Path) -> Iterator[sqlite3.Connection]:
+def journal_of(results: Path) -> Iterator[Connection]:
     """The journal of a run that may be alive, killed or over, read without leaving a trace.
 
     Raises UsageError where there is none, or none that can be read.
@@ -74,14 +73,12 @@ def journal_of(results: Path) -> Iterator[sqlite3.Connection]:
     path = journal_path(results)
     if not path.exists():
         raise UsageError(f"{results} has no journal {path}: no run has written there, or it has not begun to send yet")
-    # Without a WAL nobody writes, and there is nothing to share with a writer: SQLite then makes no files of its own.
-    alone = "" if Path(f"{path}-wal").exists() else "&immutable=1"
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)) as connection:
-            if int(get_meta(connection, "version") or 0) > VERSION:
+        with contextlib.closing(open_alone(path)) as connection:
+            if not newest_format(connection):
                 raise UsageError(f"the journal {path} was written by a newer batchcart; use that version")
             yield connection
-    except sqlite3.Error as error:
+    except DatabaseError as error:
         raise UsageError(f"the journal {path} cannot be read: {error}") from None
 
 

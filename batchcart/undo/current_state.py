@@ -4,7 +4,6 @@ It does not know what the carts are compared with.
 """
 
 import filecmp
-import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -12,7 +11,8 @@ from pathlib import Path
 import msgspec
 import orjson
 
-from batchcart.journal.schema import open_reading
+from batchcart.journal.queries import result_of
+from batchcart.journal.schema import Connection, open_reading
 from batchcart.model.adapter import Looking
 from batchcart.model.errors import Stopped
 from batchcart.model.http import Response
@@ -37,14 +37,15 @@ class _Answer(msgspec.Struct):
 class Answers:
     """What the shops answered, by the number of the question."""
 
-    def __init__(self, connection: sqlite3.Connection | None) -> None:
+    def __init__(self, connection: Connection | None) -> None:
         self._connection = connection
 
     def now(self, number: int, looking: Looking) -> Now:
         """What the shop holds now of what question ``number`` asked about."""
         assert self._connection is not None
-        row = self._connection.execute("SELECT text FROM result WHERE line = ?", (number,)).fetchone()
-        answer = msgspec.json.decode(row[0], type=_Answer)
+        ended = result_of(self._connection, number)
+        assert ended is not None
+        answer = msgspec.json.decode(ended.text, type=_Answer)
         if answer.error is None:
             body = bytes(answer.body)
             return Gone() if looking.gone(Response(200, body)) else looking.shown(body)

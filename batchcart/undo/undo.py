@@ -1,7 +1,6 @@
 """Owns making the job that takes a run back, from its journal and what the shops hold now; it sends no write."""
 
 import contextlib
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,16 +12,18 @@ import orjson
 from batchcart.accounts.config import Entry, config_path, read_config
 from batchcart.jobs.checks import check_operation
 from batchcart.jobs.job_file import LONGEST_LINE, BadLine, RawLine, open_job, read_operation
-from batchcart.journal.schema import get_meta, open_existing
+from batchcart.journal.carts import Cart, carts
+from batchcart.journal.queries import accounts, has_progress, unended
+from batchcart.journal.schema import Connection, get_meta, open_existing
 from batchcart.model.errors import UsageError
 from batchcart.platforms import platforms
 from batchcart.runs.context import Watch, journal_path
-from batchcart.runs.resume import begun, check_same_accounts
+from batchcart.runs.resume import check_same_accounts
 from batchcart.runs.status import disk_trouble, held
 from batchcart.runs.work_folder import finish, working_folder
 from batchcart.undo.current_state import Answers, answers, question
 from batchcart.undo.history import left_by
-from batchcart.undo.journal_reader import Cart, Ran
+from batchcart.undo.journal_reader import Ran
 from batchcart.undo.model import Back, Gone, Kept, Left, Unread, Why
 from batchcart.undo.revert import taken_back
 
@@ -82,11 +83,11 @@ async def undo(options: UndoOptions, watch: Watch) -> Undone:
         ran = Ran(connection, get_meta(connection, "run") or "", source, get_meta(connection, "account") or None)
         task = {"RESULTS": str(options.results.absolute())}
         folder = stack.enter_context(working_folder(options.job, task, may_exist=False))
-        accounts = _accounts(connection, entries)
-        undone = Undone(unended=ran.unended(), without_job="" if source else job)
-        undone.embedded = tuple(entry.name for entry in accounts.values() if entry.embedded)
-        async with answers(_questions(ran, accounts), folder, options.config, watch) as found:
-            _write(ran, accounts, found, folder, undone, force=options.force)
+        used = {account.number: entries[account.name] for account in accounts(connection)}
+        undone = Undone(unended=unended(connection), without_job="" if source else job)
+        undone.embedded = tuple(entry.name for entry in used.values() if entry.embedded)
+        async with answers(_questions(ran, used), folder, options.config, watch) as found:
+            _write(ran, used, found, folder, undone, force=options.force)
         options.kept.unlink(missing_ok=True)  # an earlier undo's
         made = {_KEPT: options.kept} if undone.kept else {}
         finish(folder, made | ({_JOB: options.job} if undone.back else {}))
@@ -94,7 +95,7 @@ async def undo(options: UndoOptions, watch: Watch) -> Undone:
 
 
 @contextlib.contextmanager
-def _opened(results: Path) -> Iterator[sqlite3.Connection]:
+def _opened(results: Path) -> Iterator[Connection]:
     path = journal_path(results)
     if not path.exists():
         raise UsageError(
@@ -102,7 +103,7 @@ def _opened(results: Path) -> Iterator[sqlite3.Connection]:
             "Name the result file of a run, with its journal beside it"
         )
     with disk_trouble(results), held(results), contextlib.closing(open_existing(path)) as connection:
-        if not begun(connection):
+        if not has_progress(connection):
             raise UsageError(f"{results}: this run has sent nothing yet, so there is nothing to take back")
         yield connection
 
@@ -118,19 +119,15 @@ def _check_place(options: UndoOptions, job: str) -> None:
         raise UsageError(f"{options.job} belongs to the run itself; choose another file with -o")
 
 
-def _accounts(connection: sqlite3.Connection, entries: Mapping[str, Entry]) -> dict[int, Entry]:
-    return {number: entries[name] for number, name in connection.execute("SELECT id, name FROM account")}
-
-
-def _lefts(ran: Ran, accounts: Mapping[int, Entry]) -> Iterator[tuple[Entry, Cart, Left]]:
+def _lefts(ran: Ran, used: Mapping[int, Entry]) -> Iterator[tuple[Entry, Cart, Left]]:
     """What the run left in each cart, in the order of the new job; the same in every call."""
-    for cart in ran.carts():
-        entry = accounts[cart.account]
+    for cart in carts(ran.connection):
+        entry = used[cart.account]
         yield entry, cart, left_by(ran.ended(cart, entry.name, entry.adapter), entry.adapter)
 
 
-def _questions(ran: Ran, accounts: Mapping[int, Entry]) -> Iterator[bytes]:
-    for entry, _, left in _lefts(ran, accounts):
+def _questions(ran: Ran, used: Mapping[int, Entry]) -> Iterator[bytes]:
+    for entry, _, left in _lefts(ran, used):
         if _is_asked(entry, left):
             yield question(entry.name, left)
 
@@ -150,12 +147,10 @@ def _problems(text: bytes, entry: Entry) -> Sequence[str]:
         return error.problems
 
 
-def _write(
-    ran: Ran, accounts: Mapping[int, Entry], found: Answers, folder: Path, undone: Undone, *, force: bool
-) -> None:
+def _write(ran: Ran, used: Mapping[int, Entry], found: Answers, folder: Path, undone: Undone, *, force: bool) -> None:
     number = 0
     with (folder / _JOB).open("wb") as job, (folder / _KEPT).open("wb") as kept:
-        for entry, _, left in _lefts(ran, accounts):
+        for entry, _, left in _lefts(ran, used):
             if entry.embedded:
                 taken = taken_back(left, Gone(), entry.adapter, force=force)
             elif _is_asked(entry, left):

@@ -5,7 +5,6 @@ No shard begins before all are ready, so that an account that is in use elsewher
 
 import asyncio
 import shutil
-import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 from msgspec import structs
 
 from batchcart.accounts.config import Entry
-from batchcart.journal.schema import open_reading
+from batchcart.journal.schema import Connection, open_reading
 from batchcart.journal.writer import Journal, JournalFailed
 from batchcart.model.errors import BatchcartError, Stopped, UsageError
 from batchcart.model.events import ProcessLost
@@ -69,7 +68,7 @@ class Fleet:
     """All shards of a run, ready to begin, and what they stand on."""
 
     journal: Journal
-    plan: sqlite3.Connection
+    plan: Connection
     watch: Watch
     crews: Sequence[Crew]
 
@@ -82,7 +81,7 @@ class Fleet:
 
 @asynccontextmanager
 async def spread(
-    connection: sqlite3.Connection,
+    connection: Connection,
     entries: Mapping[str, Entry],
     watch: Watch,
     groups: Sequence[Sequence[str]],

@@ -14,7 +14,7 @@ from batchcart.accounts.config import read_config
 from batchcart.engine.scheduler import Job, work
 from batchcart.engine.session import Lane
 from batchcart.jobs.job_file import open_job
-from batchcart.journal.queries import next_number
+from batchcart.journal.queries import accounts, next_number
 from batchcart.journal.schema import get_meta, open_reading
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.outcome import Status
@@ -146,7 +146,7 @@ async def _opened(
     entries = read_config(shard.config, platforms())
     plan = stack.enter_context(contextlib.closing(open_reading(journal_path(shard.results))))
     source = replace(stack.enter_context(open_job(shard.text)), name=shard.job)
-    numbers = dict(plan.execute("SELECT name, id FROM account").fetchall())
+    numbers = {account.name: account.number for account in accounts(plan)}
     lanes = []
     for name in shard.accounts:
         numbered = numbers[name], next_number(plan, -numbers[name])

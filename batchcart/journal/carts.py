@@ -1,0 +1,95 @@
+"""Owns what a journal tells of each cart that a run wrote to, all its chains together; it changes nothing in it."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from batchcart.journal.queries import Learnt, PlannedLine
+from batchcart.journal.schema import Connection
+from batchcart.model.operation import Kind
+from batchcart.model.outcome import Facts, Status
+
+READS = frozenset({Kind.CART_GET, Kind.CART_LIST, Kind.CART_COUNT, Kind.ITEM_GET})
+"""The operations that change nothing."""
+
+_READS = ", ".join(f"'{kind.value}'" for kind in sorted(READS))
+
+# Lines without a result of which a write has left. Below 0 are questions of the engine's own.
+_UNDER_WAY = (
+    "NOT EXISTS (SELECT 1 FROM result r WHERE r.line = p.line) AND EXISTS "
+    "(SELECT 1 FROM send s WHERE s.line = p.line AND s.state <> 'void' AND s.request NOT LIKE '[\"GET\"%')"
+)
+# Chains that are about the same cart: on Shoplo a line may name an item without its cart, and so have its own chain.
+_CHAINS = (
+    "CREATE TEMP TABLE IF NOT EXISTS of_cart AS "  # noqa: S608  # only words of our own are in these
+    "SELECT account, chain, coalesce(max(key), char(0) || chain) AS cart, max(seq) AS last FROM ("
+    "SELECT p.account, p.chain, json_extract(CAST(r.text AS TEXT), '$.cart_id') AS key, r.seq, "
+    f"p.kind NOT IN ({_READS}) AS writes FROM plan p JOIN result r ON r.line = p.line WHERE r.status <> 'skipped' "
+    "UNION ALL SELECT p.account, p.chain, NULL, 9e18, 1 FROM plan p "
+    f"WHERE p.line IN (SELECT line FROM send WHERE line > 0) AND {_UNDER_WAY}"
+    ") GROUP BY account, chain HAVING max(writes)"
+)
+_BY_CART = "CREATE INDEX IF NOT EXISTS temp.by_cart ON of_cart (account, cart)"
+_CARTS = "SELECT account, cart FROM of_cart GROUP BY account, cart ORDER BY max(last) DESC, max(chain) DESC"
+_OF_CART = "p.account = ? AND p.chain IN (SELECT chain FROM of_cart WHERE account = ? AND cart = ?)"
+_ENDED = (
+    "SELECT p.line, p.chain, p.offset, p.length, p.digest, p.kind, r.status, r.learnt, r.text FROM plan p "  # noqa: S608
+    f"JOIN result r ON r.line = p.line WHERE {_OF_CART} ORDER BY r.seq"
+)
+_ON_THEIR_WAY = (
+    "SELECT p.line, p.chain, p.offset, p.length, p.digest, p.kind, NULL, '{}', '{}' FROM plan p "  # noqa: S608
+    f"WHERE {_OF_CART} AND {_UNDER_WAY} ORDER BY p.line"
+)
+_OF_ACCOUNT = (
+    "SELECT p.line, p.chain, p.offset, p.length, p.digest, p.kind, r.status, r.text FROM plan p "
+    "JOIN account a ON a.id = p.account LEFT JOIN result r ON r.line = p.line WHERE a.name = ? ORDER BY p.line"
+)
+
+
+class Cart(msgspec.Struct, frozen=True):
+    """One cart of the run: its account's number in the journal, and its key, or its chain where no key is known."""
+
+    account: int
+    key: str
+
+
+class LineOfCart(msgspec.Struct, frozen=True):
+    """A line with its result line, and what it brought; ``status`` None: it was on its way when the run stopped."""
+
+    planned: PlannedLine
+    kind: Kind
+    status: Status | None
+    facts: Facts
+    text: bytes
+
+
+class LineOfAccount(msgspec.Struct, frozen=True):
+    """A line with its result line; both None where it has not ended."""
+
+    planned: PlannedLine
+    kind: Kind
+    status: Status | None
+    text: bytes | None
+
+
+def carts(connection: Connection) -> Iterator[Cart]:
+    """Every cart that was written to, the one that was worked on last first."""
+    for sql in (_CHAINS, _BY_CART):
+        connection.execute(sql)
+    for account, key in connection.execute(_CARTS):
+        yield Cart(account, key)
+
+
+def lines_of_cart(connection: Connection, cart: Cart) -> Iterator[LineOfCart]:
+    """The cart's lines in the order in which they ended, then those that were on their way; after ``carts``."""
+    for sql in (_ENDED, _ON_THEIR_WAY):
+        for *place, kind, status, learnt, text in connection.execute(sql, (cart.account, cart.account, cart.key)):
+            facts = msgspec.json.decode(learnt, type=Learnt).facts
+            ended = None if status is None else Status(status)
+            yield LineOfCart(PlannedLine(*place), Kind(kind), ended, facts, text)
+
+
+def lines_of_account(connection: Connection, name: str) -> Iterator[LineOfAccount]:
+    """All lines of the account of that name, in file order."""
+    for *place, kind, status, text in connection.execute(_OF_ACCOUNT, (name,)):
+        yield LineOfAccount(PlannedLine(*place), Kind(kind), None if status is None else Status(status), text)

@@ -1,0 +1,94 @@
+"""Owns what is changed in a journal while no run writes it: its plan, lines opened again or settled, its notes."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from batchcart.journal.queries import Learnt, PlannedAccount
+from batchcart.journal.schema import PLAN_INDEX, Connection, set_meta
+from batchcart.model.outcome import Status
+
+REWRITE = "rewrite"
+"""Set in the journal while the result file must be written anew."""
+
+IN_ORDER = "in_order"
+"""Set in the journal once the result file has been sorted by line."""
+
+_LINE = "INSERT INTO plan (line, account, chain, kind, offset, length, digest) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_JOIN = "UPDATE plan SET chain = ? WHERE account = (SELECT account FROM plan WHERE line = ?) AND chain = ?"
+_ACCOUNT = "INSERT INTO account (id, name, platform, place) VALUES (?, ?, ?, ?)"
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What became of one line that was in doubt: its new result, and what later lines learn from it."""
+
+    line: int
+    status: Status
+    learnt: Learnt
+    text: bytes
+
+
+def begin_plan(connection: Connection, lines: Iterable[tuple[int, int, int, str, int, int, int]]) -> None:
+    """Lay down a plan's lines: number, account, chain, kind, offset, length and checksum of each."""
+    connection.execute("BEGIN")
+    connection.executemany(_LINE, lines)
+
+
+def complete_plan(
+    connection: Connection, joined: Iterable[tuple[int, int]], accounts: Iterable[PlannedAccount]
+) -> None:
+    """Join chains to those that they turned out to be a part of, in this order, and note the accounts."""
+    connection.execute(PLAN_INDEX)
+    connection.executemany(_JOIN, ((whole, part, part) for whole, part in joined))
+    for account in accounts:
+        add_account(connection, account)
+
+
+def commit_plan(connection: Connection, facts: Iterable[tuple[str, str]]) -> None:
+    """Note the facts about the run, and have all of the plan or nothing."""
+    for key, value in facts:
+        set_meta(connection, key, value)
+    connection.execute("COMMIT")
+
+
+def add_account(connection: Connection, account: PlannedAccount) -> None:
+    """Note an account of the run."""
+    connection.execute(_ACCOUNT, (account.number, account.name, account.platform, account.place))
+
+
+def reopen(connection: Connection, statuses: Sequence[str]) -> int:
+    """Open the lines that ended so, as if they had never been tried; how many. The result file follows on mending."""
+    marks = ", ".join("?" * len(statuses))
+    connection.execute("BEGIN")
+    found = connection.execute(f"DELETE FROM result WHERE status IN ({marks})", tuple(statuses))  # noqa: S608  # question marks
+    _recompute_offsets(connection)
+    connection.execute("COMMIT")
+    return found.rowcount
+
+
+def settle(connection: Connection, settled: Sequence[Settled]) -> None:
+    """End lines in doubt otherwise; what was sent for them is forgotten. The result file follows on mending."""
+    connection.execute("BEGIN")
+    for one in settled:
+        learnt = msgspec.json.encode(one.learnt).decode()
+        values = (one.status.value, learnt, one.text, one.line)
+        connection.execute("UPDATE result SET status = ?, learnt = ?, text = ? WHERE line = ?", values)
+        connection.execute("DELETE FROM send WHERE line = ?", (one.line,))
+    if settled:
+        _recompute_offsets(connection)
+    connection.execute("COMMIT")
+
+
+def clear_notes(connection: Connection, *keys: str) -> None:
+    """Forget facts about the run."""
+    connection.executemany("DELETE FROM meta WHERE key = ?", ((key,) for key in keys))
+
+
+def _recompute_offsets(connection: Connection) -> None:
+    """Note anew where each result line ends in the file, after some were changed; the file is to be rewritten."""
+    until = 0
+    lengths = connection.execute("SELECT seq, length(text) FROM result ORDER BY seq").fetchall()
+    for seq, length in lengths:
+        until += length + 1
+        connection.execute("UPDATE result SET until = ? WHERE seq = ?", (until, seq))
+    set_meta(connection, REWRITE, "1")
