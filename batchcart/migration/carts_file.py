@@ -42,7 +42,7 @@ def read_carts(path: Path) -> Iterator[tuple[int, Cart]]:
     total = 0
     with _opened(path) as file:
         for number, text in _lines(file):
-            wrong = _problems(text)
+            wrong = cart_problems(text)
             if wrong:
                 total += 1
                 found += [f"{path}:{number}: {problem}" for problem in wrong][: _SHOWN - len(found)]
@@ -77,7 +77,8 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
             yield number, text
 
 
-def _problems(text: bytes) -> list[str]:
+def cart_problems(text: bytes) -> list[str]:
+    """What is wrong with a line of a carts file; empty where nothing is."""
     if len(text) > LONGEST_LINE:
         return [f"longer than {LONGEST_LINE:,} bytes"]
     try:

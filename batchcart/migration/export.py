@@ -9,7 +9,7 @@ import msgspec
 
 from batchcart.accounts.config import Entry, config_path, read_config
 from batchcart.migration.cart_reader import Answer, Reader, answers, ask_for, read
-from batchcart.migration.carts_file import cart_text, read_carts
+from batchcart.migration.carts_file import cart_problems, cart_text, read_carts
 from batchcart.migration.item_history import Made
 from batchcart.migration.key_file import unusable, wanted
 from batchcart.migration.listing import check_filters, read_list, stored
@@ -168,16 +168,24 @@ def _write(folder: Path, entry: Entry, options: ExportOptions, made: Made) -> Ex
     with (folder / _CARTS).open("wb") as file, (folder / _UNREAD).open("wb") as unread_file:
         for answer in _answers(folder, entry, options):
             try:
-                found = neutral(entry, answer, made)
+                found = [(cart, cart_line(cart)) for cart in neutral(entry, answer, made)]
             except NoCart as error:
                 unread += 1
                 line = {"account": entry.name, "cart_id": answer.cart_id, "why": str(error)}
                 unread_file.write(msgspec.json.encode(line) + b"\n")
                 continue
-            for cart in found:
-                file.write(cart_text(cart) + b"\n")
+            for cart, text in found:
+                file.write(text)
                 carts, items, bare = carts + 1, items + len(cart.items), bare + ("items" in cart.unread)
     return Exported(options.output, carts, items, bare, unread)
+
+
+def cart_line(cart: Cart) -> bytes:
+    """The cart as a line; raises NoCart for one that a carts file cannot hold, which nothing would read back."""
+    text = cart_text(cart)
+    if wrong := cart_problems(text):
+        raise NoCart(wrong[0])
+    return text + b"\n"
 
 
 def neutral(entry: Entry, answer: Answer, made: Made | None = None) -> tuple[Cart, ...]:
