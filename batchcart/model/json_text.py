@@ -53,7 +53,8 @@ def exact(text: bytes) -> Any:
         value = in_pieces(text)
     else:
         value = _at_once(text)
-    if text.count(b"[") + text.count(b"{") > DEEPEST and _depth(value) > DEEPEST:
+    # Most answers are too short to be deep.
+    if len(text) > 2 * DEEPEST and text.count(b"[") + text.count(b"{") > DEEPEST and _depth(value) > DEEPEST:
         raise TooMuch(f"JSON that is nested more than {DEEPEST} deep")
     return value
 
@@ -113,7 +114,11 @@ def _at_once(text: bytes) -> Any:
         raise TooMuch(f"JSON that is nested more than {DEEPEST} deep") from None
     except (msgspec.MsgspecError, ValueError):
         raise Unreadable("something that is not JSON") from None
-    if _may_have_long_whole(text) and any(_is_long_whole(entry) for layer in _layers(value) for entry in layer):
+    if (
+        len(text) > LONGEST_WHOLE
+        and _may_have_long_whole(text)
+        and any(_is_long_whole(entry) for layer in _layers(value) for entry in layer)
+    ):
         raise Unreadable("JSON with a number that is out of range")
     return value
 

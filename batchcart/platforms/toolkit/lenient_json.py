@@ -1,7 +1,8 @@
 """Owns turning what a shop sent into values, well-formed or not; it does not know any platform's words."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -18,11 +19,11 @@ LONGEST_REPAIRED = 256 << 10
 """Bytes of a body up to which the documents' own mistakes are forgiven; a longer one is JSON, or is not read."""
 
 _LONGEST_CODE = 9
-_SMALL = 1 << 14
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class _Read(msgspec.Struct, frozen=True):
-    """What a body says: JSON on one line, and its value; or why it cannot be read."""
+    """What a body says: JSON, and its value; or why it cannot be read."""
 
     text: bytes
     value: Any
@@ -31,11 +32,11 @@ class _Read(msgspec.Struct, frozen=True):
 
 def json_text(answer: Answer) -> bytes:
     """The body as one line of JSON that every reader takes; raises Unreadable."""
-    return _understood(answer).text
+    return answer.once(_line_of) if isinstance(answer, Response) else _line_of(answer)
 
 
 def decoded(answer: Answer) -> Any:
-    """The body as Python values, fractions as Decimal; raises Unreadable. Not to be changed: it is kept."""
+    """The body as Python values, fractions as Decimal; raises Unreadable. Not to be changed: a response's are kept."""
     return _understood(answer).value
 
 
@@ -85,17 +86,17 @@ def _understood(answer: Answer) -> _Read:
 def _read(answer: Answer) -> _Read:
     if isinstance(answer, Response):
         return answer.once(_of_response)
-    return _of_small(answer) if len(answer) <= _SMALL else _of_body(answer)
+    return _of_body(answer)
 
 
 def _of_response(response: Response) -> _Read:
-    return _of_body(response.body, response.headers.get("content-type", ""))
+    return _of_body(response.body, response.headers)
 
 
-def _of_body(body: bytes, content_type: str = "") -> _Read:
+def _of_body(body: bytes, headers: Mapping[str, str] = _NONE) -> _Read:
     """Strictly first: what strict reading refuses is tried once more with the documents' mistakes forgiven."""
     try:
-        return _Read(_on_one_line(body), exact(body))
+        return _Read(body, exact(body))
     except TooMuch as refused:
         return _Read(b"", None, str(refused))
     except Unreadable as refused:
@@ -103,22 +104,19 @@ def _of_body(body: bytes, content_type: str = "") -> _Read:
             return _Read(b"", None, "an empty body")
         why = str(refused)
     try:
-        text = text_in(body, content_type)
+        text = text_in(body, headers.get("content-type", ""))
         mended = repaired(text) if len(body) <= LONGEST_REPAIRED else with_whole_characters(text.encode())
         if mended == body:
             return _Read(b"", None, why)
-        return _Read(_on_one_line(mended), exact(mended))
+        return _Read(mended, exact(mended))
     except NoText:
         return _Read(b"", None, why)
     except Unreadable as refused:
         return _Read(b"", None, str(refused))
 
 
-_of_small = lru_cache(maxsize=2)(_of_body)  # a body is asked about several times in a row
-
-
-def _on_one_line(text: bytes) -> bytes:
-    text = text.strip()
+def _line_of(answer: Answer) -> bytes:
+    text = _understood(answer).text.strip()
     # JSON strings hold no raw line ends, so these are all between tokens.
     if b"\n" in text or b"\r" in text:
         return text.translate(None, b"\r\n\t")
