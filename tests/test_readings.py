@@ -1,0 +1,113 @@
+"""However a shop reads the documents: nothing is done twice, nothing is lost unsaid, ok stands where the shop did it.
+
+A referee judges by what the simulated shops did and hold, never by their answers. Every deviation is tried alone, and
+many together. The long form: pytest -m readings
+"""
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from deviations import PLATFORMS, ROUNDS, Chosen, combinations, config_for, named, turn
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from witness import Line, Referee, job, stock, witness
+from workshop import FAULTS, Script, Shops, Workshop
+
+from batchcart.model.http import Request
+from batchcart.sandbox.readings import READINGS
+
+CANNOT: Mapping[tuple[str, str], set[str]] = {
+    ("tray.update_route", "body"): {"cart.update"},
+    ("tray.write_slash", "needed"): {"cart.create", "item.add", "cart.get", "cart.update", "cart.delete"},
+    ("shoplo.user_key_filter", "product"): {"cart.get", "cart.delete"},
+}
+"""What cannot end ok under a reading, though nothing goes wrong: it says so instead."""
+
+OTHERS = ("page-403", "page-502-after", "redirect-301", "redirect-302-after", "401")
+
+
+def fine(_account: str, _request: Request) -> str:
+    return ""
+
+
+def by_chance(seed: int, share: float, faults: tuple[str, ...] = FAULTS) -> Script:
+    """This share of the requests meets one of the faults."""
+    rng = random.Random(seed)
+    return lambda _account, _request: rng.choice(faults) if rng.random() < share else ""
+
+
+def judged(chosen: Chosen, script: Script = fine, *, seed: int = 0, stops: tuple[float, ...] = ()) -> list[Line]:
+    """The results of a run with every operation at shops of these readings, once the referee found nothing wrong."""
+    shops = Shops(script)
+    jobs = {platform: job(f"local-{platform}", platform) for platform in PLATFORMS}
+    turn(shops.sandbox, chosen)
+    referees = {}
+    for platform in PLATFORMS:
+        front = shops.sandbox.shop(platform)
+        stock(front)
+        referees[platform] = Referee(front, witness(front))
+    with TemporaryDirectory() as folder:
+        lines = [line for platform in PLATFORMS for line in jobs[platform]]
+        shop = Workshop(Path(folder), lines, shops, config=config_for(chosen))
+        for seconds in stops:
+            shop.run(stop_after=seconds, seed=seed)
+        results = shop.run(seed=seed).results
+    first = 1
+    for platform, referee in referees.items():
+        own = [{**result, "line": result["line"] - first + 1} for result in results if result["platform"] == platform]
+        assert referee.wrong(jobs[platform], own) == [], named(chosen)
+        first += len(jobs[platform])
+    assert shops.troubles == []
+    return results
+
+
+@pytest.mark.parametrize("chosen", ROUNDS, ids=named)
+def test_every_operation_is_right_under_every_reading(chosen: Chosen) -> None:
+    results = judged(chosen)
+    excused = {(READINGS[name].platform, op) for name, value in chosen.items() for op in CANNOT.get((name, value), ())}
+    assert len(results) == sum(len(job("", platform)) for platform in PLATFORMS)
+    assert {(one["platform"], one["op"]) for one in results if one["status"] != "ok"} <= excused
+    for platform, op in excused:
+        ended = {one["status"] for one in results if (one["platform"], one["op"]) == (platform, op)}
+        assert ended & {"failed", "skipped"}, f"{platform} {op} is not to be excused"
+
+
+@pytest.mark.parametrize("chosen", ROUNDS, ids=named)
+def test_lost_and_odd_answers_do_no_harm_under_any_reading(chosen: Chosen) -> None:
+    results = judged(chosen, by_chance(len(named(chosen)), 0.25))
+    assert {"ok"} < {one["status"] for one in results} | {"?"}
+
+
+def any_run(chosen: Chosen, seed: int, share: float, stops: list[float]) -> None:
+    judged(chosen, by_chance(seed, share, (*FAULTS, *OTHERS)), seed=seed, stops=tuple(stops))
+
+
+RUNS = (
+    combinations(12),
+    st.integers(0, 10_000),
+    st.sampled_from([0.0, 0.1, 0.3]),
+    st.lists(st.floats(0, 5), max_size=2),
+)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(*RUNS)
+def test_many_readings_at_once_do_no_harm_with_faults_and_stops(
+    chosen: dict[str, str], seed: int, share: float, stops: list[float]
+) -> None:
+    any_run(chosen, seed, share, stops)
+
+
+@pytest.mark.readings
+@pytest.mark.timeout(7200)
+@settings(
+    max_examples=3000, deadline=None, phases=[Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.too_slow]
+)
+@given(*RUNS)
+def test_thousands_of_combinations_do_no_harm(
+    chosen: dict[str, str], seed: int, share: float, stops: list[float]
+) -> None:
+    any_run(chosen, seed, share, stops)
