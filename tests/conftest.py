@@ -7,6 +7,13 @@ import pytest
 from shopping import Desk, Mall, desk, open_mall
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
 @pytest.fixture(scope="module")
 def mall() -> Iterator[Mall]:
     with open_mall() as mall:

@@ -1,6 +1,5 @@
 """Owns the config file: accounts, their credentials, limits and options; it does not know how they are used."""
 
-import ipaddress
 import os
 import re
 import tomllib
@@ -12,7 +11,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from batchcart.model.adapter import Adapter, Credentials, SecretReference
+from batchcart.accounts.proxy import Proxy, is_loopback, proxy_of_environment, read_proxy
+from batchcart.model.adapter import Adapter, Credentials, SecretReference, SecretText
 from batchcart.model.cart import Currency
 from batchcart.model.errors import UsageError, quoted, suggestion
 from batchcart.model.limits import Limit, parse_limit
@@ -23,6 +23,7 @@ ENVIRONMENT = "BATCHCART_CONFIG"
 SANDBOX = "sandbox-"
 """What the names of the built-in accounts begin with; the platform's name follows."""
 
+_LEAST_ANSWER, _MOST_ANSWER = 0.1, 32.0  # MiB; the most is what one account may have of all answers' memory
 _MOST_LIMITS = 8  # as many as an account's memory of sends has room for
 _BY_REFERENCE = 'a text, { env = "NAME" } or { file = "PATH" }'
 
@@ -34,10 +35,13 @@ class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     limits: list[str] | None = None
     concurrency: int = 8
     timeout: float = 30.0
+    max_read_answer: float = 8.0
+    max_write_answer: float = 1.0
     pacing: Literal["smooth", "strict"] = "smooth"
     encoding: Literal["json", "form"] = "json"
     currency: Currency | None = None
     ca_file: str | None = None
+    proxy: SecretText | None = None
     insecure: bool = False
     allow_bench: bool = False
 
@@ -46,6 +50,9 @@ class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
             raise ValueError("concurrency is a whole number from 1 to 10000")
         if not 0 < self.timeout <= 3600:
             raise ValueError("timeout is a number of seconds above 0, 3600 at the most")
+        for name in ("max_read_answer", "max_write_answer"):
+            if not _LEAST_ANSWER <= getattr(self, name) <= _MOST_ANSWER:
+                raise ValueError(f"{name} is a number of MiB from {_LEAST_ANSWER:g} to {_MOST_ANSWER:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +71,12 @@ class Account:
     options: Options
     ca_file: Path | None = None
     embedded: bool = False
+    proxy: Proxy | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be seen."""
-        return self.credentials.secrets()
+        return (*self.credentials.secrets(), *(self.proxy.secrets if self.proxy else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,15 @@ class Entry:
         return self.options.currency or self.adapter.currency
 
     @property
+    def secret_settings(self) -> dict[str, SecretText]:
+        """The settings that must not be seen, as the config has them."""
+        found = {name: value for name, value in self.settings.items() if name in self.secret_names}
+        proxy = self.options.proxy
+        if isinstance(proxy, SecretReference) or (proxy is not None and "@" in proxy):
+            found["proxy"] = proxy
+        return found
+
+    @property
     def _public(self) -> dict[str, str]:
         plain = {name: value for name, value in self.settings.items() if isinstance(value, str)}
         return {name: value for name, value in plain.items() if name not in self.secret_names}
@@ -112,10 +129,26 @@ class Entry:
         ca_file = self.folder / self.options.ca_file if self.options.ca_file else None
         if ca_file is not None and not ca_file.is_file():
             raise UsageError(f"{where}: ca_file {ca_file} is not a file")
-        credentials = Credentials(values, self.secret_names & frozenset(values))
         return Account(
-            self.name, self.adapter, self.address, credentials, self.limits, self.options, ca_file, self.embedded
+            self.name,
+            self.adapter,
+            self.address,
+            Credentials(values, self.secret_names & frozenset(values)),
+            self.limits,
+            self.options,
+            ca_file,
+            self.embedded,
+            self.proxy(),
         )
+
+    def proxy(self) -> Proxy | None:
+        """The proxy to the shop: the config's, else the environment's; raises UsageError where it cannot be read."""
+        if self.embedded:
+            return None
+        if self.options.proxy is None:
+            return proxy_of_environment(self.address)
+        where = f"account {self.name!r}: proxy"
+        return read_proxy(read_secret(self.options.proxy, where, self.folder), "proxy in the config", where)
 
 
 def config_path(given: str | Path | None) -> Path | None:
@@ -188,6 +221,8 @@ def read_entry(name: str, keys: dict[str, Any], adapters: Mapping[str, Adapter],
     present = {key: value for key, value in msgspec.structs.asdict(settings).items() if value is not None}
     entry = Entry(name, adapter, options, present, _secret_names(adapter), _limits(options, adapter, where), folder)
     _check_address(entry, where)
+    if isinstance(options.proxy, str):
+        read_proxy(options.proxy, "", f"{where}: proxy")
     return entry
 
 
@@ -280,18 +315,11 @@ def _check_address(entry: Entry, where: str) -> None:
         raise UsageError(
             f"{where}: expected an address such as https://shop.example.com, without user, query and fragment"
         )
-    if parts.scheme == "http" and not _is_loopback(host) and not entry.options.insecure:
+    if parts.scheme == "http" and not is_loopback(host) and not entry.options.insecure:
         raise UsageError(
             f"{where}: http:// sends credentials in the clear; use https://, "
             "or set insecure = true if the network is your own"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _sandbox_entry(adapter: Adapter) -> Entry:

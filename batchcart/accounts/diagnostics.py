@@ -49,6 +49,7 @@ def examined(config: Path | None, entries: list[Entry], folder: Path) -> Iterato
     yield _config(config, entries)
     for entry in entries:
         yield from _secrets(entry)
+        yield from _proxy(entry)
     yield from _state()
     yield from _disk(folder)
     yield _sqlite(folder)
@@ -71,7 +72,7 @@ def _config(config: Path | None, entries: list[Entry]) -> Finding:
 
 
 def _in_clear(entry: Entry) -> bool:
-    return any(isinstance(entry.settings.get(name), str) for name in entry.secret_names)
+    return any(isinstance(value, str) for value in entry.secret_settings.values())
 
 
 def _others_can_read(path: Path) -> bool:
@@ -81,8 +82,7 @@ def _others_can_read(path: Path) -> bool:
 def _secrets(entry: Entry) -> Iterator[Finding]:
     about = f"account {entry.name}"
     bad = 0
-    for name in sorted(entry.secret_names & set(entry.settings)):
-        value = entry.settings[name]
+    for name, value in sorted(entry.secret_settings.items()):
         try:
             read_secret(value, name, entry.folder)
         except UsageError as error:
@@ -96,6 +96,17 @@ def _secrets(entry: Entry) -> Iterator[Finding]:
                 yield to_mend(about, f"{name}: others can read {file}; mend it with: chmod 600 {file}")
     if not bad:
         yield fine(about, "its secrets are there")
+
+
+def _proxy(entry: Entry) -> Iterator[Finding]:
+    about = f"account {entry.name}"
+    try:
+        proxy = entry.proxy()
+    except UsageError as error:
+        yield to_mend(about, str(error))
+        return
+    if proxy is not None:
+        yield fine(about, f"its shop is reached through the proxy {proxy}")
 
 
 def _state() -> Iterator[Finding]:

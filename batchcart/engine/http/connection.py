@@ -1,80 +1,120 @@
 """Owns one open connection: a request's bytes go out, its one answer is put together; it does not know what they mean.
 
 llhttp, by way of httptools, reads the answer. What it has no word for stands here: answers that end with the
-connection, hints before the answer, packed bodies, and bytes that nobody asked for.
+connection, hints before the answer, heads that it refuses and others read, and bytes that nobody asked for. A
+connection whose answer was odd takes no other request: what was taken for its end may not have been it.
 """
 
 import asyncio
-import zlib
+import re
+import select
+from typing import Protocol
 
 import httptools
 import msgspec
 
-LARGEST_BODY = 32 << 20
-"""Bytes of an answer that are read at the most, unpacked."""
+from batchcart.engine.http.answer_body import Body, CutShort, NotHttp, Progress, TooLarge
+from batchcart.engine.http.content_coding import NotPacked, NotWhole, codings_of
+from batchcart.engine.http.dialer import befriend
+from batchcart.engine.http.lenient_head import Odd, Unreadable, plain_head
 
-_LARGEST_HEAD = 64 << 10
-"""Bytes that are read at the most with none of a body among them: of a head, or of trailers."""
+_LARGEST_HEAD = 256 << 10
+"""Bytes read at the most with none of a body among them: of a head with the hints before it, or of trailers."""
 
-_HINTS = (100, 102, 103)
-_LOWEST_STATUS = 200
-_RAW_DEFLATE, _GZIP_OR_ZLIB = -zlib.MAX_WBITS, zlib.MAX_WBITS | 32  # what zlib calls them
-_ZLIB_METHOD = 8  # the low half of a zlib stream's first byte
-_BLOCK = 4 << 10  # bytes unpacked at once; each end of a packed part copies what is left of them
+_AT_HAND = 64 << 10
+"""Bytes of a body that every answer may have; for more there must be room."""
 
-_buffer = memoryview(bytearray(256 << 10))
+_LOWEST_HINT, _SWITCHING, _LOWEST_STATUS = 100, 101, 200
+_WITHOUT_BODY = (204, 304)
+_LAST_CHUNK = re.compile(rb"(?:^|\n)0+[ \t]*(?:;[^\n]*)?\r?\n\Z")
+_TAIL = 64
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"keep-alive"})
+
+_buffer = memoryview(bytearray(16 << 10))
 """What a read lands in. All connections share it, since what was read is parsed before anything else is.
 
-It is a view since asyncio's TLS reads into slices of it, and a slice of a bytearray is a copy.
+It is a view since asyncio's TLS reads into slices of it, and a slice of a bytearray is a copy. It is no larger, so that
+a read's worth of tiny chunks is parsed within a millisecond.
 """
 
 
-class NotHttp(Exception):
-    """What came is no HTTP answer."""
-
-
-class TooLarge(Exception):
-    """The answer is longer than LARGEST_BODY."""
-
-
-class CutShort(Exception):
-    """The answer began and its end is missing."""
-
-
 class Answer(msgspec.Struct, frozen=True):
-    """A whole answer; header names are lower case, and of headers that come twice the first one stands."""
+    """A whole answer, of its headers those that are wanted; their names are lower case.
+
+    Of headers that come twice the first one stands; those about the answer's form are put together.
+    """
 
     status: int
     headers: dict[bytes, bytes]
     body: bytes
 
 
+class Owner(Protocol):
+    """Whoever has a connection."""
+
+    def give_room(self, wire: "Wire", size: int) -> bool:
+        """Whether the answer may take up ``size`` bytes; if not yet, ``wire.room_given`` is called once it may."""
+
+    def ended_idle(self, wire: "Wire") -> None:
+        """The connection ended while nothing was waited for."""
+
+
 class Wire(asyncio.BufferedProtocol):
-    """One connection, on which one request at a time waits for its answer. ``fit`` says whether it takes another."""
+    """One connection, on which one request at a time waits for its answer. ``fit`` says whether it takes another.
+
+    ``quiet`` says that nothing that was sent is under way any more.
+    """
 
     __slots__ = (
-        "_answer", "_began", "_body", "_head", "_headed", "_headers", "_loop", "_parser", "_size", "_status", "fit",
-        "transport",
+        "_answer", "_began", "_body", "_gathering", "_head", "_headed", "_headers", "_held", "_last_chunk", "_limit",
+        "_loop", "_odd", "_owner", "_parser", "_said", "_status", "_tail", "_wanted", "_watch", "_whole", "fit",
+        "quiet", "transport",
     )  # fmt: skip
+    # Of the one answer:
+    _headers: dict[bytes, bytes]
+    _said: bytes  # its head so far
+    _body: bytes  # as long as it came in one part
+    _tail: bytes  # its latest bytes, of chunks
+    _gathering: Body | None
+    _began: bool
+    _headed: bool
+    _held: bool  # its reading stands still
+    _whole: bool
+    _last_chunk: bool
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, owner: Owner, wanted: frozenset[bytes]
+    ) -> None:
         self.transport = transport
-        self.fit = True
+        self.fit = self.quiet = True
         self._loop = loop
-        self._parser = httptools.HttpResponseParser(self)
-        # Servers are lax here, and browsers and aiohttp let them.
-        self._parser.set_dangerous_leniencies(
-            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
-        )
+        self._owner = owner
+        self._wanted = wanted | _FRAMING
         self._answer: asyncio.Future[Answer] | None = None
+        self._limit = 0
+        self._odd = False
+        self._watch: select.poll | None = None
+        self._parser = self._new_parser()
         self._forget()
         transport.set_protocol(self)
 
-    def say(self, text: bytes) -> "asyncio.Future[Answer]":
-        """Send the request; the future has its answer, or raises NotHttp, TooLarge, CutShort or OSError."""
+    def say(self, text: bytes, limit: int) -> "asyncio.Future[Answer]":
+        """Send the request; the future has its answer, whose body is ``limit`` bytes at most, 64 KiB or more.
+
+        It may raise NotHttp, TooLarge, CutShort or OSError instead.
+        """
         self._answer = answer = self._loop.create_future()
+        self._limit = limit
+        self.quiet = False
         self.transport.write(text)
         return answer
+
+    def stirs(self) -> bool:
+        """Whether something came in that the loop has not seen yet, such as the end of the connection."""
+        if self._watch is None:
+            self._watch = select.poll()
+            self._watch.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(self._watch.poll(0))
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         """Where the next read lands."""
@@ -82,27 +122,51 @@ class Wire(asyncio.BufferedProtocol):
 
     def buffer_updated(self, count: int) -> None:
         """Parse what was read."""
+        part = _buffer[:count]
         self._head += count
-        try:
-            self._parser.feed_data(_buffer[:count])
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:  # what a callback raised is its cause
-            self._break_off(TooLarge() if isinstance(error.__context__, TooLarge) else NotHttp())
-        if self._head > _LARGEST_HEAD and self._answer is not None:
+        if self._odd and not self._headed:
+            self._read_oddly(self._said + part)
+        else:
+            self._feed(part)
+        if self._answer is None:
+            return
+        if not self._headed:
+            self._said += part
+        elif b"transfer-encoding" in self._headers:
+            self._tail = (self._tail + part)[-_TAIL:]
+        if self._head > _LARGEST_HEAD:
             self._break_off(NotHttp())
+
+    def eof_received(self) -> None:
+        """The other side says no more, and the connection closes: in a friendly way where nothing is under way."""
+        if self.quiet or (self._headed and self._ends_with_connection()):
+            befriend(self.transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone; an answer of unknown length ends with it."""
         self.fit = False
-        if error is None and self._headed and self._ends_with_connection():
-            self._end()
-        elif self._began:
-            self._break_off(CutShort())
+        if self._answer is None:
+            self._owner.ended_idle(self)
+        elif self._whole:
+            pass  # it is at hand, and waits for room
+        elif error is None and self._headed and self._ends_with_connection():
+            self._whole = True
+            if not self._held:
+                self._end()
+        elif isinstance(error, TimeoutError):
+            self._break_off(error)
         else:
-            self._break_off(ConnectionResetError())
+            self._break_off(CutShort() if self._began else ConnectionResetError())
 
-    def _ends_with_connection(self) -> bool:
-        coding = self._headers.get(b"transfer-encoding", b"identity")
-        return b"content-length" not in self._headers and coding.strip().lower() == b"identity"
+    def room_given(self) -> None:
+        """The answer may take up as much as it may be long."""
+        if self._gathering is not None:
+            self._gathering.room = self._limit
+            self._go_on()
+
+    def cut(self) -> None:
+        """Give up what is waited for, and the connection."""
+        self._break_off(CutShort())
 
     def on_message_begin(self) -> None:
         """An answer begins, or a hint."""
@@ -112,48 +176,157 @@ class Wire(asyncio.BufferedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header or a trailer."""
-        if len(value) > _LARGEST_HEAD:
-            raise NotHttp
-        if not self._headed:  # what comes after the body is a trailer
-            self._headers.setdefault(name.lower(), value)
+        name = name.lower()
+        if name not in self._wanted or self._headed:  # what comes after the body is a trailer
+            return
+        before = self._headers.get(name)
+        if before is None:
+            self._headers[name] = value
+        elif name in _FRAMING:
+            self._headers[name] = before + b", " + value
 
     def on_headers_complete(self) -> None:
         """The head is whole: a hint's, or the answer's."""
         self._status = self._parser.get_status_code()
-        self._headed = self._status not in _HINTS
-        if self._headed and self._status < _LOWEST_STATUS:
-            raise NotHttp
+        if self._status < _LOWEST_STATUS:
+            if self._status < _LOWEST_HINT or self._status == _SWITCHING:
+                raise NotHttp
+            return
+        packed, transfer = self._headers.get(b"content-encoding"), self._headers.get(b"transfer-encoding", b"chunked")
+        if transfer != b"chunked":
+            if b"chunked" in (names := transfer.lower()) and not names.rstrip(b" \t").endswith(b"chunked"):
+                raise Odd
+            packed = transfer if packed is None else packed + b"," + transfer
+        length = int(self._headers.get(b"content-length", 0))
+        if length > self._limit and self._status not in _WITHOUT_BODY:
+            raise TooLarge
+        self._headed = True
+        if packed is not None and (codings := codings_of(packed)):
+            self._gathering = Body(self._limit, _AT_HAND, codings)
 
-    def on_body(self, body: bytes) -> None:
+    def on_chunk_header(self) -> None:
+        """A chunk begins; it is the last one if nothing follows."""
+        self._last_chunk = True
+
+    def on_body(self, part: bytes) -> None:
         """A part of the body, still packed."""
         self._head = 0
-        self._body.append(body)
-        self._size += len(body)
-        if self._size > LARGEST_BODY:
-            raise TooLarge
+        self._last_chunk = False
+        if self._gathering is None:
+            if not self._body:
+                self._body = part  # most answers have no second one
+                return
+            self._gathering = Body(self._limit, _AT_HAND, ())
+            self._gathering.push(self._body)
+            self._body = b""
+        self._gathering.push(part)
+        if not self._held:
+            self._gather(self._gathering)
 
     def on_message_complete(self) -> None:
         """A hint is over, or the answer is whole."""
-        if self._headed:
-            # An answer that overtakes its request leaves bytes behind that would stand before the next one.
-            self.fit = self._parser.should_keep_alive() and not self.transport.get_write_buffer_size()
+        if not self._headed:
+            self._began, self._headers = False, {}
+            return
+        # An answer that overtakes its request leaves bytes behind that would stand before the next one.
+        self.quiet = not self.transport.get_write_buffer_size()
+        self.fit = self.quiet and not self._odd and self._parser.should_keep_alive()
+        self._whole = True
+        if not self._held:
             self._end()
+
+    def _new_parser(self) -> httptools.HttpResponseParser:
+        parser = httptools.HttpResponseParser(self)
+        # Servers are lax here, and browsers and aiohttp let them.
+        parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
+        return parser
+
+    def _feed(self, part: bytes | memoryview) -> None:
+        try:
+            self._parser.feed_data(part)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            cause = error.__context__  # what a callback raised
         else:
+            return
+        if isinstance(cause, TooLarge | NotPacked):
+            self._break_off(cause)
+        elif isinstance(cause, Odd | None) and self._answer is not None and not (self._headed or self._odd):
+            self._odd = True
+            self._read_oddly(self._said + part)
+        else:
+            self._break_off(NotHttp())
+
+    def _read_oddly(self, text: bytes) -> None:
+        """Read what came of the answer so far, whose head the parser refused."""
+        try:
+            found = plain_head(text)
+        except Unreadable:
+            self._break_off(NotHttp())
+            return
+        if found is not None:
             self._forget()
+            self._parser = self._new_parser()
+            for part in filter(None, found):
+                if self._answer is not None:
+                    self._feed(part)
+
+    def _ends_with_connection(self) -> bool:
+        if b"chunked" in self._headers.get(b"transfer-encoding", b"").lower():
+            # The line behind the last chunk is missing: others take no offence, since nothing of the body is.
+            return self._last_chunk and _LAST_CHUNK.search(self._tail) is not None
+        return b"content-length" not in self._headers
+
+    def _gather(self, body: Body) -> None:
+        match body.gather():
+            case Progress.ALL_IN if self._whole:
+                self._end()
+            case Progress.ALL_IN:
+                self._release()
+            case Progress.MORE:
+                self._hold()
+                self._loop.call_soon(self._go_on)
+            case Progress.NO_ROOM:
+                self._hold()
+                if self._owner.give_room(self, self._size()):
+                    body.room = self._limit
+                    self._gather(body)
+
+    def _size(self) -> int:
+        """Bytes that the body may come to, unpacked."""
+        is_known = b"content-encoding" not in self._headers and b"transfer-encoding" not in self._headers
+        return int(self._headers.get(b"content-length", self._limit)) if is_known else self._limit
+
+    def _hold(self) -> None:
+        self._held = True
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def _release(self) -> None:
+        if self._held and not self.transport.is_closing():
+            self.transport.resume_reading()
+        self._held = False
+
+    def _go_on(self) -> None:
+        """Gather what is at hand, unless it was given up meanwhile."""
+        if self._gathering is not None and self._held:
+            try:
+                self._gather(self._gathering)
+            except (TooLarge, NotPacked) as failure:
+                self._break_off(failure)
 
     def _end(self) -> None:
         """The answer is whole."""
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
             try:
-                answer.set_result(Answer(self._status, self._headers, _unpacked(b"".join(self._body), self._headers)))
-            except (NotHttp, TooLarge, CutShort) as error:
-                answer.set_exception(error)
+                body = self._body if self._gathering is None else self._gathering.whole()
+                answer.set_result(Answer(self._status, self._headers, body))
+            except (NotPacked, NotWhole) as failure:
+                answer.set_exception(failure)
+        self._release()
         self._forget()
-
-    def cut(self) -> None:
-        """Give up what is waited for, and the connection."""
-        self._break_off(CutShort())
 
     def _break_off(self, error: Exception) -> None:
         self.fit = False
@@ -161,39 +334,11 @@ class Wire(asyncio.BufferedProtocol):
         if answer is not None and not answer.done():
             answer.set_exception(error)
         self.transport.abort()
+        self._forget()
 
     def _forget(self) -> None:
-        self._began = self._headed = False
-        self._status = self._size = self._head = 0
-        self._headers: dict[bytes, bytes] = {}
-        self._body: list[bytes] = []
-
-
-def _unpacked(body: bytes, headers: dict[bytes, bytes]) -> bytes:
-    """The body as it was before it was packed; as it came where its packing is none that was asked for.
-
-    Raises NotHttp for a body that is not packed as it says, and CutShort and TooLarge.
-    """
-    packing = headers.get(b"content-encoding", b"").strip().lower()
-    if not body or packing not in {b"gzip", b"x-gzip", b"deflate"}:
-        return body
-    parts, size, unpacking = [], 0, None
-    for place in range(0, len(body), _BLOCK):
-        rest = body[place : place + _BLOCK]
-        while rest:
-            if unpacking is None:
-                bare = packing == b"deflate" and rest[0] & 0x0F != _ZLIB_METHOD
-                unpacking = zlib.decompressobj(_RAW_DEFLATE if bare else _GZIP_OR_ZLIB)
-            try:
-                parts.append(unpacking.decompress(rest, LARGEST_BODY + 1 - size))
-            except zlib.error:
-                raise NotHttp from None
-            size += len(parts[-1])
-            if size > LARGEST_BODY:
-                raise TooLarge
-            rest = unpacking.unused_data
-            if unpacking.eof:
-                unpacking = None
-    if unpacking is not None:
-        raise CutShort
-    return b"".join(parts)
+        self._began = self._headed = self._held = self._whole = self._last_chunk = False
+        self._status = self._head = 0
+        self._headers = {}
+        self._said = self._tail = self._body = b""
+        self._gathering = None

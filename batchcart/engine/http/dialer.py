@@ -1,0 +1,192 @@
+"""Owns opening connections to one shop, also through a proxy; it does not know what is said on them.
+
+It is the only module that knows aiohttp's client: aiohttp connects (Happy Eyeballs, TLS, CONNECT), and what comes out
+is an open transport and nothing of aiohttp. tests/test_dialer.py says in words when aiohttp's inside has changed.
+
+What was given up must not arrive later. A plain close leaves what was written to the kernel, which goes on sending it
+for minutes, also after a kill -9. So every socket is told before it connects that its end throws away what the other
+side has not acknowledged (SO_LINGER with no time), and that nothing may stay unacknowledged for longer than a request
+may take (TCP_USER_TIMEOUT, where the system has it). To the other side an end like that is a reset: ``let_go`` is the
+friendly one, for connections on which nothing is under way.
+
+aiohttp's error texts hold addresses, and so perhaps a password: none of them is ever shown.
+"""
+
+import asyncio
+import os
+import socket
+import ssl
+import struct
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from batchcart import __version__
+from batchcart.accounts.config import Account
+from batchcart.accounts.proxy import Proxy
+from batchcart.engine.http.names import look_up
+from batchcart.model.errors import UsageError
+
+_RESET, _FINISH = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
+"""What SO_LINGER takes: an end at once, without what is not acknowledged; or an orderly one."""
+
+
+class NotConnected(Exception):
+    """There is no connection, and so nothing was sent; its text is a sentence part without secrets."""
+
+
+class Dialer:
+    """Opens connections to an account's shop; raises UsageError for a bad ca_file."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._trust = _trust(account)
+        self._place = URL(account.address, encoded=True)
+        self._connector: aiohttp.TCPConnector | None = None
+
+    async def dial(self) -> asyncio.Transport:
+        """An open connection, of which the caller takes care; raises NotConnected."""
+        try:
+            async with asyncio.timeout(self._account.options.timeout):
+                return await self._connect()
+        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            raise NotConnected(f"{_shop(self._account)} cannot be reached: {self._why_not(error)}") from None
+
+    async def close(self) -> None:
+        """Give up what is being opened."""
+        if self._connector is not None:
+            await self._connector.close()
+
+    async def _connect(self) -> asyncio.Transport:
+        if self._connector is None:
+            self._connector = aiohttp.TCPConnector(
+                limit=0,
+                ssl=self._trust,
+                resolver=_Names(),
+                socket_factory=_sockets(self._account.options.timeout),
+            )
+        # aiohttp takes the place to connect to from a request that is never sent.
+        place = aiohttp.ClientRequest("GET", self._place, loop=asyncio.get_running_loop(), **_way(self._account.proxy))
+        connection = await self._connector.connect(place, [], aiohttp.ClientTimeout())
+        protocol, transport = connection.protocol, connection.transport
+        if protocol is None or transport is None or transport.is_closing() or protocol.should_close:
+            connection.close()
+            raise ConnectionError
+        protocol.transport = None  # from here on it is ours, and aiohttp closes and counts it no longer
+        connection.close()
+        return transport
+
+    def _why_not(self, error: BaseException) -> str:
+        proxy = self._account.proxy
+        match error:
+            case aiohttp.ClientHttpProxyError(status=407):
+                return f"its proxy {proxy} wants other credentials (407)"
+            case aiohttp.ClientHttpProxyError():
+                return f"its proxy {proxy} answered {error.status} to CONNECT"
+            case aiohttp.ClientProxyConnectionError():
+                return f"its proxy {proxy} cannot be reached: {_plainly(error)}"
+            case aiohttp.ClientConnectorDNSError() if proxy is not None:
+                return f"the name of its proxy {proxy} is not known"
+            case _ if proxy is not None:
+                return f"{_plainly(error)}, through its proxy {proxy}"
+            case _:
+                return _plainly(error)
+
+
+def let_go(transport: asyncio.Transport) -> None:
+    """End a connection on which nothing is under way: the other side sees an end, and no reset."""
+    befriend(transport)
+    transport.abort()  # a close would wait for the other side's end of TLS
+
+
+def befriend(transport: asyncio.Transport) -> None:
+    """Let the connection's end be a friendly one, if the other side has acknowledged all that was sent."""
+    with suppress(OSError):  # it is closed already
+        made_of = transport.get_extra_info("socket")
+        if _unacknowledged(made_of.fileno()) == 0:
+            made_of.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FINISH)
+
+
+def _unacknowledged(number: int) -> int:
+    """Bytes still on their way from the socket with this file number; 0 where the system does not tell."""
+    if sys.platform != "linux":
+        return 0
+    import fcntl  # noqa: PLC0415  # Windows has neither
+    import termios  # noqa: PLC0415
+
+    count: int = struct.unpack("i", fcntl.ioctl(number, termios.TIOCOUTQ, bytes(4)))[0]
+    return count
+
+
+class _Names(AbstractResolver):
+    """Our look-ups as aiohttp asks for them."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=found, proto=0, flags=socket.AI_NUMERICHOST)
+            for found, address in await look_up(host, family)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def _sockets(timeout: float) -> Callable[[Any], socket.socket]:
+    """What aiohttp makes a connection's socket with; ``timeout`` is a request's, in seconds."""
+
+    def open_socket(address: Any) -> socket.socket:
+        made = socket.socket(*address[:3])
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, round(timeout * 1000)))
+        return made
+
+    return open_socket
+
+
+def _way(proxy: Proxy | None) -> dict[str, Any]:
+    if proxy is None:
+        return {}
+    said = {"User-Agent": f"batchcart/{__version__}"}
+    if proxy.authorization:
+        said["Proxy-Authorization"] = proxy.authorization
+    return {"proxy": URL(proxy.url), "proxy_headers": said}
+
+
+def _trust(account: Account) -> ssl.SSLContext | bool:
+    if account.ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=str(account.ca_file))
+    except (ssl.SSLError, OSError):
+        raise UsageError(f"account {account.name!r}: ca_file {account.ca_file} holds no certificates") from None
+
+
+def _shop(account: Account) -> str:
+    return urlsplit(account.address).netloc
+
+
+def _plainly(error: BaseException) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+            return "its TLS certificate was not accepted, or TLS failed"
+        case aiohttp.ClientConnectorDNSError() if error.errno == socket.EAI_AGAIN:
+            return "no name server tells its address"
+        case aiohttp.ClientConnectorDNSError():
+            return "its name is not known"
+        case UnicodeError():
+            return "its name cannot be one"
+        case asyncio.TimeoutError():
+            return "no connection in time"
+        case OSError() as failed if failed.errno:
+            return os.strerror(failed.errno).lower()
+        case _:
+            return "no connection"
