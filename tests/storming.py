@@ -56,12 +56,18 @@ def _fetched(url: str) -> dict[str, Any]:
 
 @contextmanager
 def shops(
-    folder: Path, *, faults: Sequence[str] = (), limits: Mapping[str, str] | None = None, seed: int = 0
+    folder: Path,
+    *,
+    faults: Sequence[str] = (),
+    limits: Mapping[str, str] | None = None,
+    readings: Sequence[str] = (),
+    seed: int = 0,
 ) -> Iterator[Shops]:
     """A sandbox as a process of its own; ``limits`` by platform hold at its door and in the config, default none."""
     kept = dict.fromkeys(("3dcart", "tray", "shoplo"), "") | dict(limits or {})
     options = [part for fault in faults for part in ("--fault", fault)]
     options += [part for platform, limit in kept.items() for part in ("--limit", f"{platform}={limit}")]
+    options += [part for reading in readings for part in ("--reading", reading)]
     command = [sys.executable, "-m", "batchcart", "sandbox", "--port", "0", "--seed", str(seed), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

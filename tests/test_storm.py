@@ -3,15 +3,19 @@
 The long form, of more than a hundred kills: pytest -m storm tests/test_storm.py
 """
 
+import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 import storming
 from storming import Kills, Line, Shops
+
+from batchcart.sandbox.readings import READINGS
 
 LIMITS = {"3dcart": "bucket 10 leak 20/s", "tray": "30/s", "shoplo": "25/s"}
 
@@ -60,6 +64,46 @@ def test_a_long_storm_of_kills_loses_nothing_and_does_nothing_twice(tmp_path: Pa
     done = storm(tmp_path, seed=seed, carts=200, kills=16)
     assert done.killed == 16
     assert done.landed >= 6
+
+
+MEANT_OTHERWISE = {
+    "3dcart.equal_items", "shoplo.same_variant", "tray.same_product", "tray.same_line", "tray.update_lines",
+    "tray.update_route", "tray.write_slash", "tray.request_form", "shoplo.request_form",
+}  # fmt: skip
+"""Readings under which the shop makes something else of a job, or takes it in no form."""
+
+
+def storm_of_readings(folder: Path, *, seed: int, carts: int, kills: int) -> tuple[Kills, Counter[str]]:
+    """A storm at shops that read some ten points otherwise; what undecidable answers leave is in doubt or failed."""
+    rng = random.Random(seed)
+    chosen = [(name, rng.choice(list(reading.values))) for name, reading in READINGS.items()]
+    readings = [f"{name}={value}" for name, value in chosen if name not in MEANT_OTHERWISE and rng.random() < 0.3]
+    lines = storming.job(seed, carts)
+    job, out = storming.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
+    with storming.shops(folder, faults=storming.FAULTS, readings=readings, seed=seed) as shops:
+        done = storming.run_under_kills(
+            storming.command(job, shops.config, out), out, kills=kills, seed=seed, folder=folder
+        )
+        found = storming.results(out)
+        assert storming.wrong_effects(lines, found, shops.state()) == [], readings
+        assert len({result["line"] for result in found}) == len(found), readings
+        assert [name for name, saw in shops.counters().items() if saw[""]["overlaps"]] == [], readings
+    return done, Counter(result["status"] for result in found)
+
+
+def test_a_storm_does_no_harm_at_shops_that_read_otherwise(tmp_path: Path) -> None:
+    done, statuses = storm_of_readings(tmp_path, seed=5, carts=45, kills=4)
+    assert done.killed == 4
+    assert statuses["ok"] > statuses.total() / 2
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(30, 60))
+def test_a_long_storm_does_no_harm_at_shops_that_read_otherwise(tmp_path: Path, seed: int) -> None:
+    done, statuses = storm_of_readings(tmp_path, seed=seed, carts=150, kills=12)
+    assert done.killed == 12
+    assert statuses["ok"] > statuses.total() / 2
 
 
 def test_limits_hold_across_kills_and_restarts_without_a_single_429(tmp_path: Path) -> None:
