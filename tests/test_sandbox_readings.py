@@ -210,3 +210,12 @@ def test_readings_are_listed_with_a_sentence_each(tmp_path: Path) -> None:
         assert f"{reading.name}  {reading.sentence}" in shown
         for value, text in reading.values.items():
             assert f"    {value}: {text}" in shown
+
+
+def test_the_page_has_every_reading_with_its_values_and_source() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "readings.md").read_text()
+    rows = dict(re.findall(r"^\| `([\w.]+)` [^|]+\| ([^|]+\| [^|]+) \|", page, flags=re.MULTILINE))
+    assert rows == {
+        name: ", ".join(f"`{value}`" for value in reading.values) + f" | {reading.source}"
+        for name, reading in READINGS.items()
+    }
