@@ -1,5 +1,6 @@
 """Owns the promises of `batchcart export`: what comes out, of which carts, and that it goes on after a kill."""
 
+import itertools
 import json
 import os
 import signal
@@ -239,7 +240,8 @@ def test_a_killed_export_goes_on_and_reads_nothing_twice(shop: Desk, account: st
     before = shop.requests()
     found = exported(shop, account, *words)
     assert sorted(cart["id"] for cart in found) == sorted(keys)
-    assert shop.requests() - before < (4 if account == "sklep" else 60)
+    # Four pages of lines and one without, then the four back; two of them were read before the kill.
+    assert shop.requests() - before < (8 if account == "sklep" else 60)
 
 
 def test_lines_added_meanwhile_hide_none_and_double_none(shop: Desk) -> None:
@@ -267,6 +269,93 @@ def test_lines_added_meanwhile_hide_none_and_double_none(shop: Desk) -> None:
     assert len(set(lines)) == len(lines) >= 160
 
 
+def some_lines(shop: Desk, count: int, **readings: str) -> dict[str, str]:
+    """Put lines into the shop, each a cart of its own; the shop takes open points of its document in this way."""
+    store = shop.front("sklep").shop
+    store.readings = {**store.readings, **readings}
+    for _ in range(count):
+        new_line(shop)
+    return {str(number): key for number, key in store.owners.items()}
+
+
+def new_line(shop: Desk, created: str = "2026-11-21 18:00:00") -> None:
+    store = shop.front("sklep").shop
+    number = store.new_id()
+    row = {"id": int(number), "user_key": f"k{number}", "variant_id": 5, "product_id": 1, "quantity": 1, "price": 100}
+    times = {"created_at": created, "expire_at": "2990-01-01 00:00:00"}
+    store.carts[f"k{number}"] = {"items": {number: {**row, **times}}}
+    store.owners[number] = f"k{number}"
+
+
+def meanwhile(shop: Desk, happens: Callable[[int], None]) -> None:
+    """Something happens before each page is shown, given how many were."""
+    calls = itertools.count()
+
+    def decide(call: Call) -> str:
+        if call.route == "GET carts":
+            happens(next(calls))
+        return ""
+
+    shop.hook("sklep", decide)
+
+
+def test_a_page_of_new_rows_between_two_pages_hides_nothing_where_the_newest_come_first(shop: Desk) -> None:
+    there = some_lines(shop, 120, list_order="newest")
+
+    def come(page: int) -> None:
+        for _ in range(50 if page == 1 else 0):
+            new_line(shop)
+
+    meanwhile(shop, come)
+    found = exported(shop, "sklep")
+
+    assert set(there.values()) <= {cart["id"] for cart in found}
+
+
+def test_an_export_that_cannot_be_sure_says_so_and_is_not_complete(shop: Desk) -> None:
+    some_lines(shop, 120, list_order="newest")
+    store = shop.front("sklep").shop
+
+    def come_and_go(_page: int) -> None:
+        new_line(shop)
+        oldest = next(iter(store.owners))
+        del store.carts[store.owners.pop(oldest)]
+
+    meanwhile(shop, come_and_go)
+    said = export(shop, "sklep", code=1)
+
+    assert "Perhaps not all: the shop's list changed each time while it was read, so carts may be missing" in said
+    (line,) = (shop.folder / "carts.unread.jsonl").read_text().splitlines()
+    assert json.loads(line)["account"] == "sklep"
+    assert "carts may be missing" in json.loads(line)["why"]
+
+
+@pytest.mark.parametrize("past_end", ["nothing", "error", "last"])
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+@pytest.mark.parametrize("lines", [1, 50, 100, 101])
+def test_a_quiet_shop_is_exported_whole_however_it_ends_its_list(
+    shop: Desk, lines: int, order: str, past_end: str
+) -> None:
+    there = some_lines(shop, lines, list_order=order, past_end=past_end)
+
+    if (lines, past_end) == (50, "last"):  # a full page that comes again and again may be all, or the first of many
+        assert "Perhaps not all" in export(shop, "sklep", code=1)
+    else:
+        assert {cart["id"] for cart in exported(shop, "sklep")} == set(there.values())
+
+
+@pytest.mark.parametrize("bounds", ["inclusive", "exclusive"])
+def test_bounds_of_time_count_the_moment_itself_however_the_shop_takes_them(shop: Desk, bounds: str) -> None:
+    store = shop.front("sklep").shop
+    store.readings = {**store.readings, "date_bounds": bounds}
+    for second in range(10):
+        new_line(shop, f"2026-11-21 18:00:0{second}")
+    keys = list(store.owners.values())
+    words = ("--created-after", "2026-11-21T18:00:03", "--created-before", "2026-11-21 18:00:06")
+
+    assert [cart["id"] for cart in exported(shop, "sklep", *words)] == keys[3:7]
+
+
 def test_a_shop_that_is_down_stops_the_export_and_the_same_command_goes_on(shop: Desk) -> None:
     keys = filled(shop, "sklep", 2)
     shop.hook("sklep", "refuse")
@@ -281,7 +370,7 @@ class Grumpy(Silent):
     fields: ClassVar[dict[str, Any]] = {"status": "err", "error": 7, "error_msg": "not today"}
 
 
-@pytest.mark.parametrize(("answers", "said"), [(Silent, "it is not a list of carts"), (Grumpy, "not today")])
+@pytest.mark.parametrize(("answers", "said"), [(Silent, "is not shoplo"), (Grumpy, "not today")])
 def test_a_list_that_is_none_stops_the_export_with_the_reason(shop: Desk, answers: type[Silent], said: str) -> None:
     with silent_shop(answers) as address:
         shop.configure(sklep={"base_url": address})

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TABLES = """
-CREATE TABLE cart (n INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
-CREATE TABLE line (id INTEGER PRIMARY KEY, cart INTEGER NOT NULL, text BLOB NOT NULL);
-CREATE INDEX line_of ON line (cart, id);
-CREATE TABLE walk (one INTEGER PRIMARY KEY CHECK (one = 1), walk BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS cart (n INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS line (id INTEGER PRIMARY KEY, cart INTEGER NOT NULL, text BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS line_of ON line (cart, id);
+CREATE TABLE IF NOT EXISTS met (id INTEGER PRIMARY KEY, way INTEGER NOT NULL);  -- on which way back it was met last
+CREATE TABLE IF NOT EXISTS walk (one INTEGER PRIMARY KEY CHECK (one = 1), walk BLOB NOT NULL);
 """
 
 
@@ -34,14 +35,22 @@ class ListedRows:
         yield
         self._connection.execute("COMMIT")
 
-    def keep(self, number: int, cart: str, text: bytes) -> bool:
-        """Keep a row of a cart, unless one of that number is there; whether it was not."""
+    def met_on(self, number: int) -> int | None:
+        """On which way back the row of this number was met last, 0 for forward; None where it never was."""
+        row = self._connection.execute("SELECT way FROM met WHERE id = ?", (number,)).fetchone()
+        return row[0] if row else None
+
+    def note_met(self, number: int, way: int) -> None:
+        """Note on which way back a row was met."""
+        self._connection.execute("INSERT OR REPLACE INTO met VALUES (?, ?)", (number, way))
+
+    def keep(self, number: int, cart: str, text: bytes) -> None:
+        """Keep a row of a cart, unless one of that number is there."""
         self._connection.execute("INSERT OR IGNORE INTO cart (key) VALUES (?)", (cart,))
         kept = self._connection.execute(
             "INSERT OR IGNORE INTO line SELECT ?, n, ? FROM cart WHERE key = ?", (number, text, cart)
         )
         self.count += kept.rowcount
-        return kept.rowcount == 1
 
     def note_walk(self, walk: bytes) -> None:
         """Note how far the list has been read."""
@@ -60,6 +69,5 @@ class ListedRows:
 def listed_rows(path: Path) -> Iterator[ListedRows]:
     """The rows in the file at ``path``, which is made where it is not there."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-            connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
+        connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
         yield ListedRows(connection, connection.execute("SELECT count(*) FROM line").fetchone()[0])

@@ -35,11 +35,27 @@ class ExportOptions:
     reader: Reader = field(default_factory=Reader)
 
 
+class _Unread(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of the list of carts that could not be read; one without a cart is about the whole export."""
+
+    account: str
+    why: str
+    cart_id: str = ""
+
+
+_unread_of = msgspec.json.Decoder(_Unread).decode
+_UNSURE = (
+    "the shop's list changed each time while it was read, so carts may be missing; export again when fewer of them "
+    "come and go, or name the carts with --from"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Exported:
     """How an export ended. ``unread`` carts are in no output but in a list of their own; ``bare`` ones lack items.
 
-    ``stopped`` says why it did not come to its end; then there is no output yet.
+    ``unsure`` says why the shop may have more carts than were found; ``stopped`` says why it did not come to its end;
+    then there is no output yet.
     """
 
     output: Path
@@ -47,6 +63,7 @@ class Exported:
     items: int = 0
     bare: int = 0
     unread: int = 0
+    unsure: str = ""
     stopped: str = ""
 
     @property
@@ -56,10 +73,10 @@ class Exported:
 
     @property
     def exit_code(self) -> int:
-        """0 all carts, 1 some could not be read or lack their items, 3 stopped before the end."""
+        """0 all carts, 1 some could not be read, lack their items or may be missing, 3 stopped before the end."""
         if self.stopped:
             return 3
-        return 1 if self.unread or self.bare else 0
+        return 1 if self.unread or self.bare or self.unsure else 0
 
 
 def account_entry(config: Path | None, account: str) -> Entry:
@@ -87,7 +104,8 @@ async def export(options: ExportOptions, watch: Watch) -> Exported:
             return Exported(options.output, stopped=why_stopped(watch))
         with contextlib.closing(Made()) as made:
             exported = _write(folder, entry, options, made)
-        finish(folder, {_CARTS: exported.output, **({_UNREAD: exported.unread_path} if exported.unread else {})})
+        listed = exported.unread or exported.unsure
+        finish(folder, {_CARTS: exported.output, **({_UNREAD: exported.unread_path} if listed else {})})
         return exported
 
 
@@ -97,11 +115,12 @@ def counted(output: Path) -> Exported:
     carts = items = bare = 0
     for _, cart in read_carts(output):
         carts, items, bare = carts + 1, items + len(cart.items), bare + ("items" in cart.unread)
-    unread = 0
+    unread, unsure = 0, ""
     if exported.unread_path.exists():
         with exported.unread_path.open("rb") as file:
-            unread = sum(1 for _ in file)
-    return Exported(output, carts, items, bare, unread)
+            for line in map(_unread_of, file):
+                unread, unsure = unread + bool(line.cart_id), unsure if line.cart_id else line.why
+    return Exported(output, carts, items, bare, unread, unsure)
 
 
 def check_export(options: ExportOptions, entry: Entry, keys_option: str = "--from") -> None:
@@ -129,7 +148,7 @@ def _task(options: ExportOptions, entry: Entry) -> dict[str, str]:
 
 
 async def _listed(folder: Path, entry: Entry, options: ExportOptions, watch: Watch) -> bool:
-    return await read_list(folder, entry, options.filters, options.reader, watch)
+    return await read_list(folder, entry, options.filters, options.reader, watch) is not None
 
 
 async def _read(folder: Path, entry: Entry, options: ExportOptions, watch: Watch) -> bool:
@@ -171,13 +190,22 @@ def _write(folder: Path, entry: Entry, options: ExportOptions, made: Made) -> Ex
                 found = [(cart, cart_line(cart)) for cart in neutral(entry, answer, made)]
             except NoCart as error:
                 unread += 1
-                line = {"account": entry.name, "cart_id": answer.cart_id, "why": str(error)}
-                unread_file.write(msgspec.json.encode(line) + b"\n")
+                unread_file.write(msgspec.json.encode(_Unread(entry.name, str(error), answer.cart_id)) + b"\n")
                 continue
             for cart, text in found:
                 file.write(text)
                 carts, items, bare = carts + 1, items + len(cart.items), bare + ("items" in cart.unread)
-    return Exported(options.output, carts, items, bare, unread)
+        if unsure := _unsure(folder, entry, options):
+            unread_file.write(msgspec.json.encode(_Unread(entry.name, unsure)) + b"\n")
+    return Exported(options.output, carts, items, bare, unread, unsure)
+
+
+def _unsure(folder: Path, entry: Entry, options: ExportOptions) -> str:
+    listing = entry.adapter.listing
+    if options.keys_from is not None or listing is None:
+        return ""
+    with stored(folder) as lines:
+        return "" if lines.walk(listing, options.filters).sure else _UNSURE
 
 
 def cart_line(cart: Cart) -> bytes:

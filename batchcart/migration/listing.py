@@ -1,7 +1,6 @@
 """Owns listing all carts of a shop, page by page, into a file on disk; it does not know what a line means.
 
-Pages are cut by the greatest id that is known, not by their number: lines that are added or deleted meanwhile move no
-other line from one page to the next. Every page is on the disk together with the place to go on from.
+Every page is on the disk together with the place to go on from; which page comes next is list_walk.py's to say.
 """
 
 import contextlib
@@ -23,50 +22,16 @@ from batchcart.journal.queries import PlannedAccount, unused_line
 from batchcart.journal.result_line import status_of
 from batchcart.journal.schema import Connection, create, open_existing
 from batchcart.migration.cart_reader import Reader
+from batchcart.migration.list_walk import Walk
 from batchcart.model.adapter import Filters, Known, ListedLine, Listing
 from batchcart.model.cart import NoCart
 from batchcart.model.errors import Stopped, UsageError
 from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Done, Refused
+from batchcart.model.outcome import Done, Reason, Refused
 from batchcart.runs.context import Watch, journal_path, laid
 from batchcart.runs.work_folder import put_in_place
 
 _LINES, _PAGES = "lines.sqlite", "pages.jsonl"
-_LARGEST_ID = (1 << 63) - 1
-
-
-class Walk(msgspec.Struct, frozen=True):
-    """How far a list has been read. The next page is asked for with ids above ``since``.
-
-    S004 does not say in which order rows come. As long as they come in the order of their ids, ``since`` moves on. Once
-    they do not, the list is read by numbers of pages, pass after pass, until one brings no line that an earlier one had
-    ``missed``: one with an id up to ``known``, the greatest before the pass. ``largest`` is the most rows that a page
-    had, perhaps fewer than were asked for; a page with fewer is the last.
-    """
-
-    since: int = 0
-    page: int = 1
-    ordered: bool = True
-    largest: int = 0
-    known: int = _LARGEST_ID
-    greatest: int = 0
-    missed: int = 0
-    last: int | None = None
-    over: bool = False
-
-    def after(self, ids: Sequence[int], fresh: Sequence[int]) -> "Walk":
-        """The walk once a page brought the rows with these ids, of which ``fresh`` were not known."""
-        largest, greatest = max(self.largest, len(ids)), max((self.greatest, *ids))
-        end = len(ids) < max(1, self.largest)
-        if self.ordered:
-            if all(one < other for one, other in itertools.pairwise((self.since, *ids))):
-                return Walk(max((self.since, *ids)), largest=largest, greatest=greatest, over=end)
-            return Walk(self.since, ordered=False, largest=largest, greatest=greatest)
-        missed = self.missed + sum(1 for number in fresh if number <= self.known)
-        if end or ids[-1] == self.last:
-            return Walk(self.since, ordered=False, largest=largest, known=greatest, greatest=greatest, over=not missed)
-        then = {"page": self.page + 1, "largest": largest, "greatest": greatest, "missed": missed, "last": ids[-1]}
-        return msgspec.structs.replace(self, **then)
 
 
 @dataclass(slots=True)
@@ -80,24 +45,35 @@ class Lines:
         """How many there are."""
         return self.rows.count
 
-    def walk(self, filters: Filters) -> Walk:
+    def walk(self, listing: Listing, filters: Filters) -> Walk:
         """How far the list has been read."""
-        text = self.rows.walk()
-        return msgspec.json.decode(text, type=Walk) if text else Walk(since=int(filters.since_id or 0))
+        if text := self.rows.walk():
+            return msgspec.json.decode(text, type=Walk)
+        return Walk(asked=listing.rows, thin=filters != Filters())
 
-    def take(self, page: Sequence[ListedLine], walk: Walk, filters: Filters) -> Walk:
-        """Keep the page's lines that are not there yet, and the walk after it."""
+    def take(self, page: Sequence[ListedLine] | None, walk: Walk, filters: Filters) -> Walk:
+        """Keep the page's lines that are not there yet, and the walk after it; None: the shop has no such page."""
+        fresh, twice = [], []
         with self.rows.page():
-            fresh = [line.id for line in page if self._keep(line, filters)]
-            then = walk.after([line.id for line in page], fresh)
+            for line in page or ():
+                way = self.rows.met_on(line.id)
+                if way is None:
+                    fresh.append(line.id)
+                elif walk.back and way == walk.way:
+                    twice.append(line.id)
+                self.rows.note_met(line.id, walk.way if walk.back else way or 0)
+                self._keep(line, filters)
+            then = walk.after(None if page is None else [line.id for line in page], fresh, twice)
             self.rows.note_walk(msgspec.json.encode(then))
         return then
 
-    def _keep(self, line: ListedLine, filters: Filters) -> bool:
+    def _keep(self, line: ListedLine, filters: Filters) -> None:
         # Whether a shop heeds the filters is not known (c2), so what can be looked at is.
         if filters.cart_key not in {"", line.cart} or line.id <= int(filters.since_id or 0):
-            return False
-        return self.rows.keep(line.id, line.cart, line.text)
+            return
+        if line.created and not filters.created_after <= line.created <= (filters.created_before or line.created):
+            return
+        self.rows.keep(line.id, line.cart, line.text)
 
     def carts(self) -> Iterator[tuple[str, list[bytes]]]:
         """Each cart's key with its lines, in the order of their ids; carts in the order in which they were met."""
@@ -115,49 +91,52 @@ def check_filters(entry: Entry, listing: Listing, filters: Filters) -> None:
     """Raises UsageError with what the platform's document says against the filters."""
     if not (filters.since_id.isascii() and (filters.since_id or "0").isdecimal()):
         raise UsageError(f"--since-id takes the number of a line, not {filters.since_id!r}")
-    problems = check_operation(
-        _operation(entry, listing.query(filters, int(filters.since_id or 0), 1), 1), entry.adapter
-    )
+    problems = check_operation(_operation(entry, listing.query(filters, 1), 1), entry.adapter)
     if problems:
         raise UsageError(f"the list of account {entry.name!r} cannot be filtered so: {'; '.join(problems)}")
 
 
-async def read_list(folder: Path, entry: Entry, filters: Filters, reader: Reader, watch: Watch) -> bool:
-    """List the account's carts into ``folder``, or go on with it; whether the end was reached.
+async def read_list(folder: Path, entry: Entry, filters: Filters, reader: Reader, watch: Watch) -> Walk | None:
+    """List the account's carts into ``folder``, or go on with it; how that ended, None where it was stopped first.
 
     Raises Stopped where the shop refuses the list.
     """
-    results = folder / _PAGES
+    results, listing = folder / _PAGES, entry.adapter.listing
+    assert listing is not None
     with contextlib.closing(_journal(results, entry)) as connection, stored(folder) as store:
-        if store.walk(filters).over:
-            return True
+        if (walk := store.walk(listing, filters)).over:
+            return walk
         floor_for = laid(connection, results, {entry.name: entry}, watch, patience=reader.patience * 60, concurrency=1)
         async with floor_for as floor:
             if watch.stopping:
                 watch.stop()
-            ended = await _walk(floor.lanes[entry.name], entry, store, filters, watch, unused_line(connection))
+            walk = await _walk(floor.lanes[entry.name], entry, store, walk, filters, watch, unused_line(connection))
         if watch.failure is not None:
             raise watch.failure
-        return ended
+        return walk if walk.over else None
 
 
-async def _walk(lane: Lane, entry: Entry, store: Lines, filters: Filters, watch: Watch, first: int) -> bool:
+async def _walk(lane: Lane, entry: Entry, store: Lines, walk: Walk, filters: Filters, watch: Watch, first: int) -> Walk:
     listing = entry.adapter.listing
     assert listing is not None
-    walk = store.walk(filters)
     for number in itertools.count(first):
         if walk.over:
             break
-        page = await _page(lane, entry, listing, listing.query(filters, walk.since, walk.page), number)
+        page = await _page(lane, entry, listing, listing.query(filters, walk.page), number)
         if page is None:
-            return False
-        walk = store.take(page, walk, filters)
+            break
+        if isinstance(page, Refused) and (walk.page == 1 or page.reason is not Reason.REJECTED):
+            said = redacted(page.message.encode(), lane.secret).decode()
+            raise Stopped(f"account {entry.name!r}: its list of carts cannot be read: {said}. The same command goes on")
+        walk = store.take(None if isinstance(page, Refused) else page, walk, filters)
         watch.planned[entry.name], watch.ended[entry.name] = store.count, {"ok": store.count}
-    return True
+    return walk
 
 
-async def _page(lane: Lane, entry: Entry, listing: Listing, query: bytes, number: int) -> list[ListedLine] | None:
-    """The rows of one page; None where the lane was halted first."""
+async def _page(
+    lane: Lane, entry: Entry, listing: Listing, query: bytes, number: int
+) -> list[ListedLine] | Refused | None:
+    """The rows of one page, or how the shop refused it; None where the lane was halted first."""
     operation = _operation(entry, query, number)
     ending = await converse(Talk(lane, operation, Known(None, "")))
     if ending is None:
@@ -167,9 +146,8 @@ async def _page(lane: Lane, entry: Entry, listing: Listing, query: bytes, number
     match ending.outcome:
         case Done(body=body):
             return _lines(entry, listing, redacted(body, lane.secret))
-        case Refused(_, message):
-            said = redacted(message.encode(), lane.secret).decode()
-            raise Stopped(f"account {entry.name!r}: its list of carts cannot be read: {said}. The same command goes on")
+        case Refused() as refused:
+            return refused
         case other:
             raise AssertionError(other)  # a read is neither skipped nor in doubt
 

@@ -177,6 +177,7 @@ async def _export(way: Way) -> Done | Broken:
     text = f"{exported.carts:,} carts with {exported.items:,} items"
     text += f", {exported.unread:,} could not be read" if exported.unread else ""
     text += f", {exported.bare:,} without their items" if exported.bare else ""
+    text += f"; {exported.unsure}" if exported.unsure else ""
     return Done(exported.exit_code, text, last=not exported.carts)
 
 

@@ -125,22 +125,27 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class ListedLine:
-    """One row of a list of all carts: its number, the key of its cart, and its JSON as the shop wrote it."""
+    """One row of a list of all carts: its number, the key of its cart, and its JSON as the shop wrote it.
+
+    ``created`` is written as in Filters, "" where the row does not say it.
+    """
 
     id: int
     cart: str
     text: bytes
+    created: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How a shop lists all its carts, line by line: ``query`` is that of a ``cart.list`` for one page.
+    """How a shop lists all its carts, line by line: ``query`` is that of a ``cart.list`` for one page, from 1 on.
 
-    It is asked for lines with ids above a number, and for a page of those from 1 on. ``lines`` reads the answer; it
-    raises NoCart where that is no list. ``joined`` puts one cart's rows into the form of a ``cart.get``.
+    It asks for ``rows`` of them, perhaps for more than the filters leave. ``lines`` reads the answer; it raises NoCart
+    where that is no list. ``joined`` puts one cart's rows into the form of a ``cart.get``.
     """
 
-    query: Callable[[Filters, int, int], bytes]
+    rows: int
+    query: Callable[[Filters, int], bytes]
     lines: Callable[[bytes], list[ListedLine]]
     joined: Callable[[Sequence[bytes]], bytes]
 

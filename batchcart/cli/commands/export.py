@@ -45,7 +45,7 @@ def command(
 
     A Shoplo shop lists its carts; on Tray and 3dcart name them with --from. TIME is the shop's own clock, as in
     "2026-11-21 18:00:00" or 2026-11-21. The same command again goes on where it stopped. Exit codes: 0 all carts are
-    there, 1 some could not be read, 2 nothing was read, 3 stopped before the end.
+    there, 1 some could not be read or may be missing, 2 nothing was read, 3 stopped before the end.
     """
     options = ExportOptions(
         account=account,
@@ -81,4 +81,6 @@ def export_text(exported: Exported) -> str:
         )
     if exported.unread:
         parts.append(f"{exported.unread:,} carts could not be read; {exported.unread_path} says why")
+    if exported.unsure:
+        parts.append(f"Perhaps not all: {exported.unsure}")
     return "\n".join(parts)

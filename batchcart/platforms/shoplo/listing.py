@@ -1,6 +1,7 @@
 """Owns how all carts of a Shoplo shop are listed, line by line (S004 §Receive a list); it does not know the walk."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -11,21 +12,34 @@ from batchcart.model.http import Response
 from batchcart.platforms.shoplo.requests import PAGE
 from batchcart.platforms.shoplo.responses import raw_rows
 from batchcart.platforms.toolkit.lenient_json import object_of, text_of
+from batchcart.platforms.toolkit.timestamps import moment
 
+_STAMP = "%Y-%m-%d %H:%M:%S"
 _LARGEST = (1 << 63) - 1
 
 
-def query(filters: Filters, since: int, page: int) -> bytes:
-    """The query of one page. c2: user_key is sent as the filter; each row's own is looked at besides."""
+def query(filters: Filters, page: int) -> bytes:
+    """The query of one page. c2: user_key is sent as the filter; each row's own is looked at besides.
+
+    Whether a bound is part of what it bounds is not said, so a second more is asked for on each side.
+    """
     given = {
         "user_key": filters.cart_key,
-        "created_at_min": filters.created_after,
-        "created_at_max": filters.created_before,
-        "since_id": str(since) if since else "",
+        "created_at_min": _shifted(filters.created_after, -1),
+        "created_at_max": _shifted(filters.created_before, 1),
+        "since_id": filters.since_id.lstrip("0"),
         "limit": str(PAGE),
         "page": str(page) if page > 1 else "",
     }
     return msgspec.json.encode({name: value for name, value in given.items() if value})
+
+
+def _shifted(stamp: str, seconds: int) -> str:
+    try:
+        found = datetime.strptime(stamp, _STAMP) + timedelta(seconds=seconds)  # noqa: DTZ007  # the shop's own clock
+    except (ValueError, OverflowError):
+        return stamp  # the check of the query says what is wrong with it
+    return found.strftime(_STAMP)
 
 
 def lines(body: bytes) -> list[ListedLine]:
@@ -41,7 +55,8 @@ def _line(text: bytes) -> ListedLine:
     number, key = text_of(row.get("id")), text_of(row.get("user_key"))
     if not (number.isascii() and number.isdecimal() and int(number[:20]) <= _LARGEST and key):
         raise NoCart(f"a row in it has no number as its id, or no user_key: {excerpt(text[:200])}")
-    return ListedLine(int(number), key, text)
+    created = moment(text_of(row.get("created_at"))) or ""
+    return ListedLine(int(number), key, text, created[: len("2011-06-19T13:18:50")].replace("T", " "))
 
 
 def joined(rows: Sequence[bytes]) -> bytes:
@@ -49,4 +64,4 @@ def joined(rows: Sequence[bytes]) -> bytes:
     return b'{"carts":[' + b",".join(rows) + b"]}"
 
 
-LISTING = Listing(query, lines, joined)
+LISTING = Listing(PAGE, query, lines, joined)
