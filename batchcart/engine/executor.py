@@ -1,10 +1,12 @@
 """Owns one operation from its past to its ending: the only loop that talks to a shop; it does not know platforms."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import assert_never
 
 from msgspec.structs import replace
 
+from batchcart.engine.beside import LARGE, beside
 from batchcart.engine.health import until_up
 from batchcart.engine.retry import MOST_TRIES
 from batchcart.engine.session import Heard, Lane
@@ -108,9 +110,10 @@ async def _ask(talk: Talk, request: Request) -> Step | None:
     match heard.reply:
         case Response() as response:
             talk.status = response.status
-            exchange = Exchange(request, lane.without_secrets(response), heard.at)
+            make = partial(_understood, talk, request, response, heard.at)
+            large = len(response.body) >= LARGE
+            exchange, step = await beside(lane.reading, make) if large else make()
             talk.body = exchange.response.body
-            step = talk.cell.interpret(talk.operation, talk.known, (*talk.past, exchange))
             if isinstance(step, Done):  # the ending follows at once, and takes the past away
                 lane.well(used)
                 return step
@@ -123,6 +126,12 @@ async def _ask(talk: Talk, request: Request) -> Step | None:
             return request
         case Unanswered() as unanswered:
             return await _unanswered(talk, heard, request, unanswered)
+
+
+def _understood(talk: Talk, request: Request, response: Response, at: float) -> tuple[Exchange, Step]:
+    """The answer without secrets, and what follows from it."""
+    exchange = Exchange(request, talk.lane.without_secrets(response), at)
+    return exchange, talk.cell.interpret(talk.operation, talk.known, (*talk.past, exchange))
 
 
 async def _unanswered(talk: Talk, heard: Heard, request: Request, unanswered: Unanswered) -> Step | None:

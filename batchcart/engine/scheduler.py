@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from batchcart.accounts.redaction import redacted
+from batchcart.engine.beside import LARGE, beside
 from batchcart.engine.chain_state import Chain, learnt_from
 from batchcart.engine.executor import Talk, converse
 from batchcart.engine.pause_monitor import seen
@@ -20,7 +21,7 @@ from batchcart.journal.result_line import Ending, result_text, status_of
 from batchcart.journal.schema import Connection
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import Skipped, Status
+from batchcart.model.outcome import Done, Skipped, Status
 
 _BUSY_TURN, _LONGEST_OPENING = 0.01, 0.1
 """Seconds: a turn of a loop that is busy all the time, and how long the next account waits for it at the most."""
@@ -97,7 +98,8 @@ async def _work_chain(job: Job, lane: Lane, taken: OpenChain, ended: Callable[[L
             return False
         status = status_of(ending.outcome)
         learnt = learnt_from(operation, ending)
-        text = redacted(result_text(operation, lane.account.adapter.name, ending), lane.secret)
+        make = partial(_line, operation, lane, ending)
+        text = await beside(lane.reading, make) if _is_large(ending) else make()
         lane.journal.end(
             operation.line,
             status.value,
@@ -109,6 +111,14 @@ async def _work_chain(job: Job, lane: Lane, taken: OpenChain, ended: Callable[[L
         chain.learn(operation, status, learnt, cause)
         ended(lane, status)
     return True
+
+
+def _line(operation: Operation, lane: Lane, ending: Ending) -> bytes:
+    return redacted(result_text(operation, lane.account.adapter.name, ending), lane.secret)
+
+
+def _is_large(ending: Ending) -> bool:
+    return isinstance(ending.outcome, Done) and len(ending.outcome.body) >= LARGE
 
 
 def _begun(job: Job, lane: Lane, chain: Chain, operation: Operation) -> Talk | Skipped:

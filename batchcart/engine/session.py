@@ -86,6 +86,7 @@ class Lane:
     quota: QuotaUsedUp | None = None  # what was waited for last
     probing: asyncio.Lock = field(default_factory=asyncio.Lock)
     renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     unproven: Credentials | None = None  # renewed ones that the shop has not taken yet
     _budget: Budget = field(default_factory=Budget)
 

@@ -1,0 +1,112 @@
+"""Large answers are read beside the loop: whatever one shop sends, the others have their turns meanwhile."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+from test_odd_answers import Shop
+
+from batchcart.engine.beside import LARGE, beside
+from batchcart.model.http import Exchange, Request, Response
+from batchcart.model.operation import Kind
+from batchcart.model.outcome import Done
+
+MIB = 1 << 20
+
+
+def _rows(count: int) -> list[dict[str, object]]:
+    return [
+        {"id": number, "user_key": "K", "variant_id": 7, "quantity": 2, "price": 19900, "name": f"Zestaw {number}"}
+        for number in range(count)
+    ]
+
+
+BODIES: dict[str, Callable[[], bytes]] = {
+    "rows": lambda: json.dumps({"carts": _rows(20_000)}).encode(),
+    "empty arrays": lambda: b"[" + b"[]," * (8 * MIB // 3) + b"1]",
+    "objects in objects": lambda: b"[" + b'{"a":{}},' * (8 * MIB // 9) + b"1]",
+    "one text": lambda: b'{"a":"' + b"x" * (8 * MIB) + b'"}',
+    "a text without end": lambda: b'{"a":"' + b"x" * (8 * MIB),
+    "half emoji": lambda: b'{"a":"' + b"\\ud83d" * (MIB // 6) + b'"}',
+    "line ends": lambda: b"[" + b"\n" * (8 * MIB) + b"]",
+    "no text": lambda: b"\xff" * (8 * MIB),
+    "missing commas": lambda: b'{"a":1' + b'\n"a":1' * 40_000 + b"}",
+}
+
+
+async def _longest_wait(work: Callable[[], object]) -> float:
+    """How long the loop had to wait for its turn at the most while the work was done beside it."""
+    longest, over = 0.0, asyncio.Event()
+
+    async def probe() -> None:
+        nonlocal longest
+        while not over.is_set():
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.perf_counter() - before - 0.001)
+
+    probing = asyncio.create_task(probe())
+    await beside(asyncio.Lock(), work)
+    over.set()
+    await probing
+    return longest
+
+
+@pytest.mark.parametrize("name", BODIES)
+async def test_no_other_account_waits_while_a_large_answer_is_read(name: str) -> None:
+    shop = Shop("shoplo")
+    operation = shop.operation(Kind.CART_GET)
+    cell = shop.adapter.cells[Kind.CART_GET]
+    body = BODIES[name]()
+    # The longest step that is not ours to cut: a look at each byte of the body. Of several, the least noisy is taken.
+    step = max(_took(lambda: (body.count(b","), body.decode("latin-1"))), 0.05)
+
+    def read() -> object:
+        request = cell.build(operation, shop.known)
+        assert isinstance(request, Request)
+        return cell.interpret(operation, shop.known, (Exchange(request, Response(200, body)),))
+
+    waits: list[float] = []
+    while len(waits) < 5 and min(waits, default=step * 4) >= 4 * step:  # a busy machine makes everybody wait
+        waits.append(await _longest_wait(read))
+    assert min(waits) < 4 * step
+
+
+def _took(work: Callable[[], object]) -> float:
+    before = time.perf_counter()
+    work()
+    return time.perf_counter() - before
+
+
+async def test_one_account_reads_one_large_answer_at_a_time_and_turns_are_usual_again_after_it() -> None:
+    usual, alone, at_work, most = sys.getswitchinterval(), asyncio.Lock(), 0, 0
+
+    def work() -> None:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        assert sys.getswitchinterval() < usual
+        time.sleep(0.01)
+        at_work -= 1
+
+    await asyncio.gather(*(beside(alone, work) for _ in range(5)))
+    assert most == 1
+    assert sys.getswitchinterval() == usual
+
+
+async def test_what_is_raised_beside_the_loop_is_raised_to_who_waits() -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await beside(asyncio.Lock(), fail)
+
+
+def test_what_is_read_on_the_loop_takes_a_few_milliseconds_at_the_worst() -> None:
+    shop = Shop("tray")
+    worst = b'{"a":1' + b'\n"a":1' * (LARGE // 6) + b",}"
+    assert isinstance(shop.ended(shop.operation(Kind.CART_GET)), Done)
+    assert min(_took(lambda: shop.adapter.looking.gone(Response(200, worst))) for _ in range(5)) < 0.25
