@@ -13,10 +13,14 @@ import pytest
 from deviations import PLATFORMS, ROUNDS, Chosen, combinations, config_for, named, turn
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from witness import Line, Referee, job, stock, witness
+from witness import SOLD, Line, Referee, job, stock, witness
 from workshop import FAULTS, Script, Shops, Workshop
 
-from batchcart.model.http import Request
+from batchcart.model.adapter import NEW_CART, Known
+from batchcart.model.http import Exchange, Lost, Request, Response
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.outcome import Failing, Foreign
+from batchcart.platforms import platforms
 from batchcart.sandbox.readings import READINGS
 
 CANNOT: Mapping[tuple[str, str], set[str]] = {
@@ -111,3 +115,31 @@ def test_thousands_of_combinations_do_no_harm(
     chosen: dict[str, str], seed: int, share: float, stops: list[float]
 ) -> None:
     any_run(chosen, seed, share, stops)
+
+
+CUT = (
+    Response(404, b'{"code": 404, "url": "/car'),
+    Response(404, b'[{"Key": "Error", "Sta'),
+    Response(200, b'[{"Cart": {"session_id": "k"'),
+    Response(400, b'{"status": "err", "err'),
+    Response(301, b"", {"location": "https://elsewhere.example/"}),
+    Response(302, b"[]", {"location": "https://elsewhere.example/"}),
+    Response(404, b"<html><body>Not Found</body></html>"),
+)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("answer", CUT, ids=lambda answer: f"{answer.status} {answer.body[:12]!r}")
+def test_a_look_that_was_cut_off_or_sent_elsewhere_is_taken_again(platform: str, answer: Response) -> None:
+    cell = platforms()[platform].cells[Kind.ITEM_ADD]
+    product, counted = SOLD[platform]
+    data = f'{{"{product}": 5, "{counted}": 2}}'.encode()
+    operation = Operation(2, Kind.ITEM_ADD, "a", cart="c", item="i", data=data)
+    known = Known("k", "", {}, NEW_CART)
+    lost = Lost(cell.build(operation, known), "cut", 0.0)
+    look = cell.recover(operation, known, (lost,))
+    assert isinstance(look, Request)
+    assert not look.writes
+    step = cell.interpret(operation, known, (lost, Exchange(look, answer)))
+    assert isinstance(step, Foreign | Failing), step
+    assert step.then == look
