@@ -29,9 +29,10 @@ from batchcart.journal.schema import open_existing
 from batchcart.journal.summary import STATUSES
 from batchcart.model.events import Event, LimitLearnt, Paused, PauseOver, RunBegan, RunResumed, ShopDown, ShopUp
 from batchcart.model.outcome import Reason
+from batchcart.model.reasons import normalised
 from batchcart.report.aggregate import MOST_DOUBTS, Ended, Figures, results_in
 from batchcart.report.collect import Report, gathered
-from batchcart.report.error_groups import MOST_REASONS, Cause, advice, normalised
+from batchcart.report.error_groups import MOST_REASONS, Cause, advice
 from batchcart.report.histogram import RELATIVE_ERROR, Durations, together
 from batchcart.report.html.axes import duration, heights, moments
 from batchcart.report.html.page import page

@@ -11,7 +11,7 @@ import pytest
 import storming
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workshop import FAULTS, Line, Said, Script, Shops, Workshop
+from workshop import FAULTS, Ended, Line, Said, Script, Shops, Workshop
 
 from batchcart.accounts.state import Ledger
 from batchcart.model.http import Request
@@ -44,6 +44,12 @@ def statuses(results: Sequence[Line]) -> list[str]:
     return [result["status"] for result in sorted(results, key=lambda result: int(result["line"]))]
 
 
+def to_the_end(shop: Workshop, seed: int = 0) -> Ended:
+    """The run, started again as long as something like a redirect closes an account; each start meets one at least."""
+    ended = shop.run(seed=seed)
+    return ended if ended.summary.exit_code != 3 else to_the_end(shop, seed)
+
+
 def unasked_repeats(shops: Shops) -> list[str]:
     """Adds that were said again without a look at the cart although the one before may have been acted on."""
     found = []
@@ -62,7 +68,7 @@ def unasked_repeats(shops: Shops) -> list[str]:
 _scripts = st.lists(st.one_of(st.just(""), st.just(""), st.sampled_from(FAULTS)), max_size=150)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_scripts, st.integers(0, 1000), st.lists(st.floats(0, 5), max_size=3))
 def test_any_script_of_answers_and_stops_ends_every_line_once_with_exact_effects(
     script: list[str], seed: int, stops: list[float]
@@ -73,7 +79,7 @@ def test_any_script_of_answers_and_stops_ends_every_line_once_with_exact_effects
         shop = Workshop(Path(folder), lines, shops)
         for seconds in stops:
             shop.run(stop_after=seconds, seed=seed)
-        ended = shop.run(seed=seed)
+        ended = to_the_end(shop, seed)
         again = shop.run(seed=seed)
 
     assert sorted(result["line"] for result in ended.results) == list(range(1, len(lines) + 1))
@@ -89,7 +95,7 @@ def test_a_3dcart_create_that_may_have_been_acted_on_is_never_sent_again(script:
     lines = [line("cart.create", "3dcart", f"c{number}") for number in range(6)]
     shops = Shops(scripted(script))
     with TemporaryDirectory() as folder:
-        ended = Workshop(Path(folder), lines, shops).run()
+        ended = to_the_end(Workshop(Path(folder), lines, shops))
 
     sent = [said for said in shops.said if said.request.method == "POST" and said.fault not in _NOT_DONE]
     assert len(sent) == len(lines)
@@ -212,8 +218,9 @@ def test_an_account_is_given_up_after_patience_with_its_lines_open(tmp_path: Pat
 
 def test_a_poison_line_at_a_healthy_shop_fails_and_the_others_go_on(tmp_path: Path) -> None:
     lines = [
-        *tray_adds("good", 40),
-        line("cart.update", "tray", "bad", cart_id="poison", data={"email": "a@example.com"}),
+        *tray_adds("good", 39),
+        *tray_adds("bad", 1),
+        line("cart.update", "tray", "bad", data={"email": "a@example.com"}),
     ]
     shops = Shops(lambda _account, request: "500-before" if request.method == "PUT" else "")
     ended = Workshop(tmp_path, lines, shops, concurrency=2).run()

@@ -25,9 +25,10 @@ from msgspec import structs
 from batchcart.accounts.config import Account, Entry, read_config
 from batchcart.accounts.send_history import Sends
 from batchcart.accounts.state import Ledger
+from batchcart.engine.brake import Brake
 from batchcart.engine.rate_limiter import Limiter, capacity
 from batchcart.engine.scheduler import Job, work
-from batchcart.engine.session import Lane, Reply
+from batchcart.engine.session import Lane
 from batchcart.jobs.job_file import open_job
 from batchcart.jobs.planner import Planner
 from batchcart.journal.queries import counts, next_number, states
@@ -36,7 +37,7 @@ from batchcart.journal.schema import create, get_meta, open_existing, open_readi
 from batchcart.journal.summary import Summary, fold
 from batchcart.journal.writer import Journal, JournalFailed
 from batchcart.model.events import Event
-from batchcart.model.http import NotSent, Request, Response, Unanswered
+from batchcart.model.http import NotSent, Reply, Request, Response, Unanswered
 from batchcart.model.limits import Limit
 from batchcart.platforms import platforms
 from batchcart.runs.context import Watch, journal_path
@@ -172,11 +173,11 @@ class Shops:
 
     async def _given(self, front: Front, call: Call, fault: str) -> Reply:
         now = asyncio.get_running_loop().time()
-        if fault in _OWN or fault.startswith(("page-", "redirect-")):
+        if fault in _OWN or fault.startswith(("page-", "redirect-", "422")):
             if fault in {"garbage", "empty"} or fault.endswith("-after"):
                 with self.still:
                     front.treat(call, now, "")
-            return _own_answer(fault)
+            return _own_answer(fault, call)
         with self.still:
             verdict = front.treat(call, now, fault)
         match verdict.manner:
@@ -199,7 +200,19 @@ class Shops:
             self.troubles.append(f"{request.method} {request.path} is not in the journal")
 
 
-def _own_answer(fault: str) -> Reply:
+def _refusal(fault: str, call: Call) -> str:
+    """Why Tray refuses an add."""
+    match fault:
+        case "422-other":
+            return "Not for sale"
+        case "422-quoting":
+            key = json.loads(call.body)["Cart"]["session_id"]
+            return f"no room for {key} at {asyncio.get_running_loop().time()}"
+        case _:
+            return "Out of stock"
+
+
+def _own_answer(fault: str, call: Call) -> Reply:
     match fault:
         case "empty":
             return Response(200)
@@ -210,6 +223,8 @@ def _own_answer(fault: str) -> Reply:
             return Response(429, b"{}", {"retry-after": format_datetime(again, usegmt=True)})
         case "429-none":
             return Response(429, b"slow down")
+        case refusal if refusal.startswith("422"):
+            return Response(422, json.dumps({"code": 422, "name": "No", "causes": [_refusal(refusal, call)]}).encode())
         case page if page.startswith("page-"):
             return Response(int(page.split("-")[1]), b"<!DOCTYPE html><html><title>Blocked</title></html>")
         case redirect if redirect.startswith("redirect-"):
@@ -241,6 +256,7 @@ class Workshop:
     shops: Shops
     concurrency: int = 4
     patience: float = 1800.0
+    row: int = 0  # lines in a row for one reason that stop their account
     limits: Mapping[str, Sequence[Limit]] = field(default_factory=dict)
     pacing: str = "smooth"
     ledgers: Mapping[str, Ledger] = field(default_factory=dict)
@@ -347,6 +363,7 @@ class Workshop:
             rng=rng,
             tell=tell,
             patience=self.patience,
+            brake=Brake(self.row),
         )
 
 

@@ -15,10 +15,10 @@ from batchcart.accounts.config import Account
 from batchcart.bench.metrics import Figures, Tape, limit_use, service_times, span, times_from_plan
 from batchcart.bench.target import Place
 from batchcart.bench.workload import Mix, job_lines
-from batchcart.engine.session import Reply, Send
+from batchcart.engine.session import Send
 from batchcart.journal.result_line import Result, read_result
 from batchcart.journal.summary import Summary
-from batchcart.model.http import Request, Response
+from batchcart.model.http import Reply, Request, Response
 from batchcart.runs.context import Watch
 from batchcart.runs.runner import RunOptions, run_job
 

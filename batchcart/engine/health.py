@@ -1,9 +1,9 @@
 """Owns waiting for a shop that is down, and giving it up after the account's patience; it does not know why it is."""
 
 from batchcart.engine.retry import probe_wait
-from batchcart.engine.session import Lane, Reply
+from batchcart.engine.session import Lane
 from batchcart.model.events import ShopDown, ShopUp
-from batchcart.model.http import Exchange, NotSent, Response, Unanswered
+from batchcart.model.http import Exchange, NotSent, Reply, Response, Unanswered
 from batchcart.model.outcome import Busy, Failing, Foreign
 
 
@@ -24,7 +24,7 @@ async def _probe(lane: Lane) -> None:
     probes = 0
     while lane.down_since is not None and not lane.halted:
         left = lane.down_since + lane.patience - lane.monotonic()
-        pause = min(probe_wait(probes, lane.rng), max(0.05, left))
+        pause = 0.0 if lane.suspected and not probes else min(probe_wait(probes, lane.rng), max(0.05, left))
         lane.probe_at = lane.monotonic() + pause
         if probes == 1:
             lane.tell(_down(lane))
@@ -38,19 +38,11 @@ async def _probe(lane: Lane) -> None:
             if probes > 1:
                 lane.tell(ShopUp(lane.account.name, _wall(lane, lane.down_since), probes))
             lane.down_since = None
+            lane.suspected = False
             lane.bad_in_a_row = 0
         elif lane.monotonic() - lane.down_since >= lane.patience:
             why = f"unreachable for {lane.patience / 60:g} min ({lane.down_why})"
             lane.close("unreachable", f"{why}. Its lines stay open; run again later")
-
-
-def _close_for(lane: Lane, what: str) -> None:
-    lane.close(
-        "foreign",
-        f"what answers at {lane.account.address} is not {lane.account.adapter.name}: {what}, also to a harmless "
-        "question. Its lines stay open; check the account's address and path, and what stands in front of the shop "
-        "(firewall, login, maintenance page), then run again",
-    )
 
 
 def _down(lane: Lane) -> ShopDown:
@@ -67,16 +59,27 @@ def _wall(lane: Lane, at: float) -> float:
 
 
 def _is_up(lane: Lane, reply: Reply) -> bool:
+    """Whether the platform answered; where something else does, to a second question too, the account is closed."""
+    adapter = lane.account.adapter
+    suspected, lane.suspected = lane.suspected, False
     match reply:
         case Response() as response:
-            trouble = lane.account.adapter.trouble(Exchange(lane.account.adapter.ping, lane.without_secrets(response)))
-            if isinstance(trouble, Busy):
-                lane.throttle(trouble)
-            if isinstance(trouble, Failing):
-                lane.down_why = trouble.message
-            if isinstance(trouble, Foreign):
-                _close_for(lane, trouble.message)
-            return not isinstance(trouble, Failing | Foreign)
+            match adapter.trouble(Exchange(adapter.ping, lane.without_secrets(response))):
+                case Failing(message):
+                    lane.down_why = message
+                    return False
+                case Foreign(message) if suspected:
+                    lane.close_as_foreign(message)
+                    return False
+                case Foreign(message):
+                    lane.suspected, lane.down_why = True, message
+                    return False
+                case Busy() as busy:
+                    lane.throttle(busy)
+                    lane.suspected = suspected  # whatever stands in front of a shop may say that
+                    return not suspected
+                case _:
+                    return True
         case NotSent(why) | Unanswered(why):
             lane.down_why = why
             return False

@@ -1,17 +1,20 @@
 """Owns when to ask again; it does not know why the last try failed. All of it is arithmetic."""
 
-import email.utils
 import random
 import re
 from dataclasses import dataclass
 from typing import ClassVar
+
+from batchcart.model.http_date import http_date
 
 MOST_TRIES = 10
 """How often one operation may fail at a shop that is up before it is given up."""
 
 _FIRST, _LONGEST = 0.25, 8.0
 _FIRST_PAUSE = 0.25  # of a window
-_A_DAY = 86_400.0
+_NO_PAUSE = 1e9
+"""Seconds from which on a number is no pause: a moment in Unix time, it seems, which no document allows here."""
+
 _SECONDS = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?")
 
 
@@ -35,17 +38,13 @@ def probe_wait(probes: int, rng: random.Random) -> float:
 
 
 def retry_after(header: str, now: float) -> float | None:
-    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None where it says nothing.
-
-    A day is the most: no shop's limit is longer, and a slip of its clock should not hold an account for years.
-    """
+    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None where it says nothing."""
     text = header.strip()
     if _SECONDS.fullmatch(text):
-        return min(_A_DAY, float(text))
-    try:
-        return min(_A_DAY, max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now))
-    except (ValueError, TypeError, OverflowError, OSError):
-        return None
+        seconds = float(text)
+        return seconds if seconds < _NO_PAUSE else None
+    moment = http_date(text)
+    return None if moment is None else max(0.0, moment - now)
 
 
 @dataclass(frozen=True, slots=True)

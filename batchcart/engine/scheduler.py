@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from batchcart.accounts.redaction import redacted
 from batchcart.engine.beside import LARGE, beside
 from batchcart.engine.chain_state import Chain, learnt_from
-from batchcart.engine.executor import Talk, converse
+from batchcart.engine.executor import execute, started
 from batchcart.engine.pause_monitor import seen
 from batchcart.engine.session import Lane
+from batchcart.engine.transitions import Execution
 from batchcart.jobs.checks import chosen_key
 from batchcart.jobs.job_file import JobSource, RawLine, strict_operation
 from batchcart.journal.queries import OpenChain, PlannedLine, ended_lines, open_chains, open_lines, past_of
@@ -25,6 +26,9 @@ from batchcart.model.outcome import Done, Skipped, Status
 
 _BUSY_TURN, _LONGEST_OPENING = 0.01, 0.1
 """Seconds: a turn of a loop that is busy all the time, and how long the next account waits for it at the most."""
+
+_UNTRIED = 8
+"""Carts that are worked on side by side before an account's shop has answered for the first time."""
 
 _LEAST_PAGE, _PAGES = 16, 4096
 """Lines of the plan that are read at a time: of one account, and of all of them together."""
@@ -60,8 +64,9 @@ async def work(job: Job, lanes: Sequence[Lane], *, ended: Callable[[Lane, Status
         for lane in lanes:
             await _spare_time()
             chains = open_chains(job.plan, lane.number, fresh=not job.resumed, page=page)
-            for _ in range(lane.account.options.concurrency):
-                group.create_task(_take_chains(job, lane, chains, ended))
+            for number in range(lane.account.options.concurrency):
+                task = _take_chains if number < _UNTRIED else _take_chains_later
+                group.create_task(task(job, lane, chains, ended))
 
 
 async def _spare_time() -> None:
@@ -77,12 +82,23 @@ async def _spare_time() -> None:
         await asyncio.sleep(_BUSY_TURN)
 
 
+async def _take_chains_later(
+    job: Job, lane: Lane, chains: Iterator[OpenChain], ended: Callable[[Lane, Status], None]
+) -> None:
+    """Take part once the shop has answered: one that is not there at all burns no more lines than by default."""
+    if not lane.halted:
+        with lane.may_break_off():
+            await lane.answered.wait()
+    await _take_chains(job, lane, chains, ended)
+
+
 async def _take_chains(
     job: Job, lane: Lane, chains: Iterator[OpenChain], ended: Callable[[Lane, Status], None]
 ) -> None:
     for taken in chains:
         if lane.halted or not await _work_chain(job, lane, taken, ended):
             return
+    lane.answered.set()  # there is nothing left to wait with
 
 
 async def _work_chain(job: Job, lane: Lane, taken: OpenChain, ended: Callable[[Lane, Status], None]) -> bool:
@@ -93,7 +109,7 @@ async def _work_chain(job: Job, lane: Lane, taken: OpenChain, ended: Callable[[L
         if lane.halted:
             return False
         begun = _begun(job, lane, chain, operation)
-        ending = Ending(begun) if isinstance(begun, Skipped) else await converse(begun)
+        ending = Ending(begun) if isinstance(begun, Skipped) else await execute(begun, lane)
         if ending is None:
             return False
         status = status_of(ending.outcome)
@@ -121,15 +137,15 @@ def _is_large(ending: Ending) -> bool:
     return isinstance(ending.outcome, Done) and len(ending.outcome.body) >= LARGE
 
 
-def _begun(job: Job, lane: Lane, chain: Chain, operation: Operation) -> Talk | Skipped:
+def _begun(job: Job, lane: Lane, chain: Chain, operation: Operation) -> Execution | Skipped:
     """The operation as far as earlier starts brought it."""
     if skipped := chain.lacks(operation):
         return skipped
-    talk = Talk(lane, operation, chain.known(operation))
-    if job.resumed:
-        firsts = partial(talk.cell.firsts, operation, talk.known)
-        talk.past, talk.sends, talk.astray, talk.first_at = past_of(job.plan, operation.line, firsts)
-    return talk
+    known = chain.known(operation)
+    if not job.resumed:
+        return started(lane, operation, known)
+    firsts = partial(lane.account.adapter.cells[operation.kind].firsts, operation, known)
+    return started(lane, operation, known, past_of(job.plan, operation.line, firsts))
 
 
 def remembered(job: Job, lane: Lane, number: int, before: int | None = None) -> Chain:

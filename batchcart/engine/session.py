@@ -17,22 +17,34 @@ from msgspec.structs import replace
 from batchcart.accounts.config import Account
 from batchcart.accounts.redaction import SURELY_SECRET, Redactor, redacted, redactor
 from batchcart.accounts.state import Ledger
+from batchcart.engine.brake import Brake, Stop
 from batchcart.engine.http.form_encoding import encoded
 from batchcart.engine.rate_limiter import Limiter
 from batchcart.engine.retry import Budget, backoff, retry_after, throttle_pause
+from batchcart.engine.transitions import Signal, Suspect, Unwell, Well
 from batchcart.journal.codec import lost_row, response_row
 from batchcart.journal.sink import Notes
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.adapter import Credentials
-from batchcart.model.events import AccountClosed, QuotaUsedUp, Tell
-from batchcart.model.http import NotSent, Request, Response, Unanswered
+from batchcart.model.events import AccountClosed, QuotaUsedUp, Tell, clock
+from batchcart.model.http import NotSent, Reply, Request, Response, Unanswered
 from batchcart.model.outcome import Busy
 
-Reply = Response | NotSent | Unanswered
 Send = Callable[[Request, Callable[[], None]], Awaitable[Reply]]
 """Sends a signed request; the callable it is given is called when its bytes begin to leave."""
 
 _IN_A_ROW = 4  # failures without a good answer between them that make an outage
+_LONGEST_PAUSE = 86_400.0  # seconds that a shop's own request to wait is kept for at the most
+
+
+_WHAT_TO_LOOK_AT = (
+    "Its lines stay open; check the account's address and path, and what stands in front of the shop (firewall, login, "
+    "maintenance page), then run again"
+)
+
+
+_HOW_TO_GO_ON = "see to it, then run again, or let it go on whatever comes with --stop-after 0"
+_SHOWN = 300  # characters of one line's reason in an account's
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -54,7 +66,11 @@ class Counters:
 
 @dataclass(slots=True)
 class Lane:
-    """One account at work. ``closed`` says why it is not, once it has been given up."""
+    """One account at work. ``closed`` says why it is not, once it has been given up.
+
+    ``settles`` says that a closed one still lets lines ask what became of their last write. ``suspected`` says that
+    something else than the platform answered last.
+    """
 
     account: Account
     number: int
@@ -72,6 +88,9 @@ class Lane:
     closed: str = ""
     state: str = "running"
     halted: bool = False
+    settles: bool = False
+    answered: asyncio.Event = field(default_factory=asyncio.Event)  # whether the platform has, in this start
+    brake: Brake = field(default_factory=Brake)
     counters: Counters = field(default_factory=Counters)
     secret: Redactor | None = None
     _sure_secret: Redactor | None = None
@@ -81,6 +100,7 @@ class Lane:
     _throttled_in_a_row: int = 0
     down_since: float | None = None
     down_why: str = ""
+    suspected: bool = False
     probe_at: float = 0.0  # when a shop that is down is asked next
     pause_why: str = ""
     quota: QuotaUsedUp | None = None  # what was waited for last
@@ -102,31 +122,39 @@ class Lane:
 
     def halt(self) -> None:
         """Begin nothing more. What waits is broken off; what is on its way to the shop ends first."""
+        self.settles = False
+        self._break_off()
+
+    def _break_off(self) -> None:
         self.halted = True
         for task in self._waiting:
             task.cancel()
 
-    def close(self, state: str, reason: str) -> None:
+    def close(self, state: str, reason: str, *, settles: bool = False) -> None:
         """Give the account up for this run; its open lines stay open."""
         if not self.closed:
+            self.settles = settles and not self.halted
             self.state, self.closed = state, reason
             self.journal.note_state(self.account.name, state, reason)
             self.tell(AccountClosed(self.account.name, state, reason))
-        self.halt()
+        self._break_off()
 
-    async def say(self, line: int, number: int, request: Request, noted: Request | None = None) -> Heard | None:
+    async def say(
+        self, line: int, number: int, request: Request, noted: Request | None = None, *, settles: bool = False
+    ) -> Heard | None:
         """Send the request under the limits, signed, once it, or ``noted`` in its place, is on the disk as the intent.
 
-        None if it was not said: the lane was halted, or the shop fell, which stops all but the engine's own questions.
+        None if it was not said: the lane was halted, or the shop fell, which stops all but the engine's own questions,
+        and with ``settles`` those about what became of a write.
         """
         send_number = self.limiter.acquire_now()
         if send_number is None:
             with self.may_break_off():
                 send_number = await self.limiter.acquire()
-        fell = self.down_since is not None and line > 0
+        fell = self.halted or (self.down_since is not None and line > 0)
         at = self.wall()
         try:
-            if self.halted or fell:
+            if fell and not (settles and self.settles):
                 self.limiter.answered(send_number, 0.0)
                 return None
             await self.journal.intend(line, number, at, noted or request)
@@ -163,8 +191,23 @@ class Lane:
             case NotSent(why) | Unanswered(why):
                 self.journal.answer(line, heard.number, state, lost_row(why))
 
+    def take(self, signal: Signal | None, used: Credentials) -> None:
+        """Take in what a reply to a request with the credentials ``used`` says of the account."""
+        match signal:
+            case Well():
+                self.well(used)
+            case Unwell(why, alarming, pause):
+                self.unwell(why, alarming=alarming, pause=pause)
+            case Suspect(why, moved):
+                self.suspect(why, moved=moved)
+            case Busy() as busy:
+                self.throttle(busy)
+            case None:
+                pass
+
     def well(self, used: Credentials) -> None:
         """The shop took ``used`` and answered as a shop that is up answers."""
+        self.answered.set()
         self.bad_in_a_row = 0
         self._throttled_since = None
         self._throttled_in_a_row = 0
@@ -176,11 +219,38 @@ class Lane:
     def unwell(self, why: str, *, alarming: bool = False, pause: str = "") -> None:
         """A request failed; several in a row, or an alarming one, make an outage, and the shop is asked if it is up."""
         if asked := retry_after(pause, self.wall()):
-            self.limiter.hold(asked)
-            self.pause_why = why
+            self._keep_pause(asked, "unreachable", why)
         self.bad_in_a_row += 1
         if (alarming or self.bad_in_a_row >= _IN_A_ROW) and self.down_since is None:
             self.down_since, self.down_why = self.monotonic(), why
+
+    def suspect(self, why: str, *, moved: bool = False) -> None:
+        """Something else than the platform answered: nothing is begun before it is asked whether it is there."""
+        if moved:
+            self.close("foreign", f"{why}, and redirects are never followed. {_WHAT_TO_LOOK_AT}", settles=True)
+            return
+        self.suspected = True
+        if self.down_since is None:
+            self.down_since, self.down_why = self.monotonic(), why
+
+    def close_as_foreign(self, why: str) -> None:
+        """What answers is not the platform, to a harmless question either."""
+        address, platform = self.account.address, self.account.adapter.name
+        self.close("foreign", f"what answers at {address} is not {platform}: {why}. {_WHAT_TO_LOOK_AT}")
+
+    def stop(self, stop: Stop, message: str) -> None:
+        """Stop the account because of how its last lines ended; ``message`` is why the last of them did."""
+        said = message if len(message) <= _SHOWN else f"{message[: _SHOWN - 1]}…"
+        match stop.why:
+            case "foreign":
+                told = f"something in front of the shop keeps {stop.lines} lines from it: {said}"
+                self.close("foreign", f"{told}. {_WHAT_TO_LOOK_AT}")
+            case "doubts":
+                told = f"{stop.lines} lines ended in doubt, and none of the same operation well between them: {said}"
+                self.close("stopped", f"{told}. Its other lines stay open; {_HOW_TO_GO_ON}")
+            case "reason":
+                told = f"{stop.lines} lines in a row did not end ok, and for the same reason: {said}"
+                self.close("stopped", f"{told}. Its other lines stay open; {_HOW_TO_GO_ON}")
 
     def throttle(self, busy: Busy) -> None:
         """The shop asked for a pause: the whole account keeps it."""
@@ -190,7 +260,7 @@ class Lane:
         if not self.limiter.held_for:  # what was on its way already tells the same once more
             self._throttled_in_a_row += 1
         pause = throttle_pause(self._throttled_in_a_row, self.limiter.shortest, self.rng)
-        self.limiter.throttled(pause if asked is None else asked)
+        self.limiter.throttled(pause if asked is None else min(asked, _LONGEST_PAUSE))
         if self._throttled_since is None:
             self._throttled_since = self.monotonic()
         elif self.monotonic() - self._throttled_since > self.patience:
@@ -198,7 +268,20 @@ class Lane:
             self.close(
                 "throttled", f"{busy.message}, to everything for {minutes}. Its lines stay open; run again later"
             )
-        self.limiter.hold(asked or 0.0)
+        if asked:
+            self._keep_pause(asked, "throttled", busy.message)
+
+    def _keep_pause(self, seconds: float, state: str, why: str) -> None:
+        """Send nothing for so long, as the shop asks; where that is beyond the patience, it is given up at once."""
+        self.pause_why = why
+        if seconds > self.patience:
+            until, patience = clock(self.wall() + seconds), f"{self.patience / 60:g} min"
+            self.close(
+                state,
+                f"{why}, and asks to wait until {until}, which is more than the {patience} of --patience. Its lines "
+                "stay open; run again then",
+            )
+        self.limiter.hold(min(seconds, _LONGEST_PAUSE))
 
     async def wait(self, seconds: float) -> bool:
         """Wait, unless the lane is halted; whether to go on."""

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 from batchcart.engine.health import until_up
 from batchcart.engine.retry import MOST_TRIES, backoff
-from batchcart.engine.session import Lane, Reply
+from batchcart.engine.session import Lane
+from batchcart.engine.transitions import redirects
 from batchcart.model.adapter import Credentials, Renewal
 from batchcart.model.events import TokenRenewed
-from batchcart.model.http import Exchange, NotSent, Request, Response, Unanswered
-from batchcart.model.outcome import Busy, Denied, Failing
+from batchcart.model.http import Exchange, NotSent, Reply, Request, Response, Unanswered
+from batchcart.model.outcome import Busy, Denied, Failing, Foreign
 
 
 async def renew(lane: Lane, denied: Denied, used: Credentials, *, again: bool) -> bool:
@@ -82,6 +83,8 @@ def _refused(lane: Lane, exchange: Exchange) -> bool | None:
         lane.throttle(trouble)
     elif isinstance(trouble, Failing):
         lane.unwell(trouble.message)
+    elif isinstance(trouble, Foreign):
+        lane.suspect(trouble.message, moved=redirects(exchange.response))
     else:
         return False
     return None

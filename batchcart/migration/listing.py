@@ -13,7 +13,7 @@ import msgspec
 
 from batchcart.accounts.config import Entry
 from batchcart.accounts.redaction import redacted
-from batchcart.engine.executor import Talk, converse
+from batchcart.engine.executor import execute, started
 from batchcart.engine.session import Lane
 from batchcart.jobs.checks import check_operation
 from batchcart.journal.changes import add_account
@@ -138,7 +138,7 @@ async def _page(
 ) -> list[ListedLine] | Refused | None:
     """The rows of one page, or how the shop refused it; None where the lane was halted first."""
     operation = _operation(entry, query, number)
-    ending = await converse(Talk(lane, operation, Known(None, "")))
+    ending = await execute(started(lane, operation, Known(None, "")), lane)
     if ending is None:
         return None
     text = msgspec.json.encode({"page": number, "query": msgspec.Raw(query), "status": status_of(ending.outcome).value})

@@ -60,6 +60,9 @@ class Unanswered(msgspec.Struct, frozen=True):
     slow: bool = False
 
 
+Reply = Response | NotSent | Unanswered
+
+
 class Exchange(msgspec.Struct, frozen=True):
     """A request with its answer; ``at`` is the wall-clock time it was sent."""
 

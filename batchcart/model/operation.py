@@ -34,6 +34,11 @@ class Kind(StrEnum):
         return self in _ON_ITEM
 
     @property
+    def writes(self) -> bool:
+        """Whether the operation is to change the shop."""
+        return self not in _READS
+
+    @property
     def of_account(self) -> bool:
         """Whether the operation asks about the whole shop and so names no cart."""
         return self in _OF_ACCOUNT
@@ -41,6 +46,7 @@ class Kind(StrEnum):
 
 _MAKES_ITEM = frozenset({Kind.CART_CREATE, Kind.ITEM_ADD})
 _OF_ACCOUNT = frozenset({Kind.CART_LIST, Kind.CART_COUNT})
+_READS = frozenset({Kind.CART_GET, Kind.CART_LIST, Kind.CART_COUNT, Kind.ITEM_GET})
 _ON_ITEM = frozenset({Kind.ITEM_GET, Kind.ITEM_UPDATE, Kind.ITEM_DELETE, Kind.DISCOUNT_SET, Kind.DISCOUNT_DELETE})
 
 

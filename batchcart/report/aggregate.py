@@ -13,7 +13,8 @@ import msgspec
 
 from batchcart.model.errors import UsageError
 from batchcart.model.outcome import Status
-from batchcart.report.error_groups import Cause, Place, Reasons, normalised
+from batchcart.model.reasons import normalised
+from batchcart.report.error_groups import Cause, Place, Reasons
 from batchcart.report.histogram import Durations
 from batchcart.report.time_series import Steps
 

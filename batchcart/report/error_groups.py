@@ -1,9 +1,7 @@
 """Owns which failures are of one kind, and what to do about them; it does not know how they are shown."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 FIRST_LINES = 10
 """Lines that are named for each reason."""
@@ -12,20 +10,6 @@ MOST_REASONS = 200
 """Reasons that are told apart; the lines of any further ones are counted as others of their kind."""
 
 OTHERS = "(other messages)"
-
-_LOOKED_AT = 300
-_VARIES = re.compile(
-    r"""
-    (?P<keep>\b(?:HTTP|error|code)\ \d{1,5}\b|3dcart\b|/3dCartWebAPI/v\d+\b)   # part of what is said
-    | (?P<moment>\d{4}-\d\d-\d\dT[\d:.]+Z?)
-    | (?P<quoted>"[^"]*"|(?<![\w])'[^']*'(?!\w))
-    | (?P<segment>(?<=/)[^/\s?]*\d[^/\s?,;:)]*)                  # of a path: an id
-    | (?P<word>\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{6,}\b)      # letters and digits mixed: a key
-    | (?P<number>\d+(?:[.,]\d+)*)
-    """,
-    re.VERBOSE,
-)
-_INSTEAD = {"moment": "…", "quoted": "“…”", "segment": "…", "word": "…", "number": "N"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +66,6 @@ class Reasons:
     def ranked(self) -> list[tuple[Cause, Reason]]:
         """All causes with their lines."""
         return sorted(self.found.items(), key=lambda found: (-found[1].count, found[0].message))
-
-
-@lru_cache(maxsize=4096)
-def normalised(message: str) -> str:
-    """The message without what differs from line to line: ids, keys, quoted words, times, numbers."""
-    cut = message[:_LOOKED_AT] + ("…" if len(message) > _LOOKED_AT else "")
-    return _VARIES.sub(_general, cut)
-
-
-def _general(found: re.Match[str]) -> str:
-    return found[0] if found.lastgroup == "keep" else _INSTEAD[str(found.lastgroup)]
 
 
 _RETRY = "`batchcart run JOB --retry-failed` opens these lines again."

@@ -8,7 +8,6 @@ import secrets
 import time
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from msgspec import structs
@@ -22,6 +21,7 @@ from batchcart.engine.rate_limiter import Limiter, capacity
 from batchcart.engine.token_refresh import origin
 from batchcart.model.adapter import Credentials
 from batchcart.model.http import Exchange, NotSent, Response, Unanswered
+from batchcart.model.http_date import http_date
 from batchcart.model.outcome import Busy, Denied, Failing, Foreign
 from batchcart.platforms.toolkit.http_status import described, ok
 
@@ -115,9 +115,8 @@ def _judged(account: Account, credentials: Credentials, response: Response) -> T
 
 def _ahead(response: Response, began: float, ended: float) -> float | None:
     """Seconds that our clock is before the shop's, as far as its Date header, in whole seconds, can tell."""
-    try:
-        theirs = parsedate_to_datetime(response.headers.get("date", "")).timestamp()
-    except ValueError:
+    theirs = http_date(response.headers.get("date", ""))
+    if theirs is None:
         return None
     if began >= theirs + 1:
         return began - theirs - 1

@@ -12,7 +12,7 @@ from msgspec import structs
 from batchcart.accounts.config import config_path, read_config
 from batchcart.accounts.redaction import redacted
 from batchcart.engine.chain_state import learnt_from
-from batchcart.engine.executor import Talk, converse
+from batchcart.engine.executor import execute, started
 from batchcart.engine.scheduler import Job, remembered
 from batchcart.engine.session import Lane
 from batchcart.jobs.job_file import open_job
@@ -98,8 +98,7 @@ async def _read_again(job: Job, lane: Lane, planned: PlannedLine) -> Settled | N
     written = _up_to_last_write(past)
     if not written:
         return None
-    talk = Talk(lane, operation, known, written, sends, astray, first_at, looks_only=True)
-    ending = await converse(talk)
+    ending = await execute(started(lane, operation, known, (written, sends, astray, first_at), looks_only=True), lane)
     if ending is None or status_of(ending.outcome) is Status.IN_DOUBT:
         return None
     if isinstance(ending.outcome, Refused):

@@ -1,0 +1,215 @@
+"""What follows from one reply is decided by a pure function: a table of replies, and what each leads to."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import pytest
+from msgspec.structs import replace
+
+from batchcart.engine.retry import MOST_TRIES
+from batchcart.engine.transitions import (
+    MOST_FOREIGN,
+    Action,
+    Execution,
+    Finish,
+    Leave,
+    Reaction,
+    Renew,
+    Retry,
+    Send,
+    Signal,
+    Suspect,
+    Unwell,
+    Well,
+    begin,
+    follow,
+    react,
+    settling,
+)
+from batchcart.model.adapter import Known
+from batchcart.model.http import Exchange, Lost, NotSent, Reply, Request, Response, Unanswered
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.outcome import Busy, Denied, Done, Reason, Refused, Unknown
+from batchcart.platforms import platforms
+
+KEY = "k" * 32
+ADD, LOOK = Request("POST", "/carts"), Request("GET", f"/carts/{KEY}")
+PAGE, NOTHING = b"<html>Blocked</html>", b"[]"
+MADE = b'{"message":"Created","code":201,"id":"5","session_id":"%s"}' % KEY.encode()
+MOVED = {"location": "https://new.example/x"}
+
+
+def execution(kind: Kind = Kind.CART_CREATE, platform: str = "tray") -> Execution:
+    data = {
+        (Kind.CART_CREATE, "tray"): b'{"product_id":"7","quantity":1}',
+        (Kind.CART_UPDATE, "tray"): b'{"email":"a@example.com"}',
+        (Kind.CART_CREATE, "3dcart"): b"{}",
+    }
+    adapter = platforms()[platform]
+    known = Known(None if kind is Kind.CART_CREATE else KEY, KEY)
+    operation = Operation(1, kind, "loja", cart="c", data=data.get((kind, platform), b""))
+    return Execution(operation, known, adapter.cells[kind], adapter.trouble)
+
+
+def answered(op: Execution, request: Request, reply: Reply) -> tuple[Action, Signal | None, str]:
+    reaction = react(op, request, reply, 1.0)
+    return reaction.action, reaction.signal, reaction.note
+
+
+def kinds(found: tuple[Action, Signal | None, str]) -> tuple[str, str, str]:
+    action, signal, note = found
+    what = type(action.outcome).__name__ if isinstance(action, Finish) else type(action).__name__
+    if isinstance(action, Send | Retry | Renew):
+        what += f" {action.request.method}"
+    return what, type(signal).__name__, note
+
+
+def met(op: Execution, replies: Sequence[Reply]) -> Iterator[Reaction]:
+    """The reactions to these replies to a look, one after the other."""
+    for reply in replies:
+        reaction = react(op, LOOK, reply, 1.0)
+        op = reaction.execution
+        yield reaction
+
+
+TABLE: list[tuple[str, Kind, Reply, tuple[str, str, str]]] = [
+    ("tray", Kind.CART_CREATE, Response(201, MADE), ("Done", "Well", "")),
+    ("tray", Kind.CART_CREATE, Response(422, b'{"code":422,"causes":["no"]}'), ("Refused", "Well", "")),
+    ("tray", Kind.CART_CREATE, Response(429, b""), ("Send POST", "Busy", "void")),
+    ("tray", Kind.CART_CREATE, Response(401, b'{"code":401,"error_code":1000}'), ("Renew POST", "NoneType", "void")),
+    ("tray", Kind.CART_CREATE, Response(500, b""), ("Retry GET", "Unwell", "failing")),
+    ("tray", Kind.CART_CREATE, Response(503, PAGE), ("Retry GET", "Unwell", "failing")),
+    ("tray", Kind.CART_CREATE, Response(200, b""), ("Retry GET", "Unwell", "failing")),
+    ("tray", Kind.CART_CREATE, Response(200, PAGE), ("Retry GET", "Suspect", "failing")),
+    ("tray", Kind.CART_CREATE, Response(403, PAGE), ("Retry GET", "Suspect", "failing")),
+    ("tray", Kind.CART_CREATE, Response(301, b"", MOVED), ("Leave", "Suspect", "void")),
+    ("tray", Kind.CART_CREATE, Response(302, b"", MOVED), ("Send GET", "Suspect", "failing")),
+    ("tray", Kind.CART_CREATE, NotSent("no way"), ("Send POST", "Unwell", "void")),
+    ("tray", Kind.CART_CREATE, Unanswered("cut"), ("Retry GET", "Unwell", "lost")),
+    ("tray", Kind.CART_UPDATE, Response(302, b"", MOVED), ("Send GET", "Suspect", "failing")),
+    ("tray", Kind.CART_UPDATE, Response(308, b"", MOVED), ("Leave", "Suspect", "void")),
+    ("tray", Kind.CART_UPDATE, Unanswered("cut"), ("Retry PUT", "Unwell", "lost")),
+    ("tray", Kind.CART_GET, Response(200, NOTHING), ("Done", "Well", "")),
+    ("tray", Kind.CART_GET, Response(403, PAGE), ("Retry GET", "Suspect", "void")),
+    ("tray", Kind.CART_GET, Response(302, b"", MOVED), ("Leave", "Suspect", "void")),
+    ("tray", Kind.CART_GET, Response(502, PAGE), ("Retry GET", "Unwell", "void")),
+    ("tray", Kind.CART_GET, Unanswered("cut"), ("Retry GET", "Unwell", "void")),
+    ("3dcart", Kind.CART_CREATE, Response(301, b"", MOVED), ("Leave", "Suspect", "void")),
+    ("3dcart", Kind.CART_CREATE, Response(302, b"", MOVED), ("Unknown", "Suspect", "failing")),
+    ("3dcart", Kind.CART_CREATE, Response(403, PAGE), ("Unknown", "Suspect", "failing")),
+    ("3dcart", Kind.CART_CREATE, Response(500, PAGE), ("Unknown", "Unwell", "answered")),
+    ("3dcart", Kind.CART_CREATE, Unanswered("cut"), ("Unknown", "Unwell", "lost")),
+]
+
+
+@pytest.mark.parametrize(("platform", "kind", "reply", "expected"), TABLE)
+def test_a_first_reply_leads_to_an_action_a_signal_and_a_note(
+    platform: str, kind: Kind, reply: Reply, expected: tuple[str, str, str]
+) -> None:
+    op = execution(kind, platform)
+    first = begin(op)
+    assert isinstance(first, Send)
+    assert kinds(answered(op, first.request, reply)) == expected
+
+
+def test_the_figures_of_a_result_are_counted_reply_by_reply() -> None:
+    op = execution()
+    replies: list[tuple[Request, Reply]] = [
+        (ADD, NotSent("x")),
+        (ADD, Unanswered("cut")),
+        (LOOK, Response(502, PAGE)),
+    ]
+    for at, (request, reply) in enumerate(replies):
+        op = react(op, request, reply, 10.0 + at).execution
+    assert (op.sends, op.astray, op.tries, op.first_at, op.status) == (3, 3, 2, 10.0, 502)
+    assert [type(step) for step in op.past] == [Lost]
+
+
+def test_a_slow_shop_is_left_one_more_timeout_before_it_is_asked() -> None:
+    op = replace(execution(), timeout=17.0)
+    assert answered(op, ADD, Unanswered("slow", slow=True))[0] == Retry(LOOK, 1, 17.0)
+    assert answered(op, ADD, Unanswered("cut"))[0] == Retry(LOOK, 1, 0.5)
+
+
+def test_an_operation_that_fails_too_often_ends_and_says_how_often() -> None:
+    op = replace(execution(Kind.CART_GET), tries=MOST_TRIES - 1)
+    action, _, _ = answered(op, LOOK, Response(500, b""))
+    assert isinstance(action, Finish)
+    assert action.outcome == Refused(
+        Reason.PLATFORM, "the shop answered HTTP 500 with an empty body, in each of 10 tries"
+    )
+
+
+def test_a_write_whose_looks_keep_failing_is_in_doubt() -> None:
+    op = replace(execution(), tries=MOST_TRIES - 1, past=(Lost(ADD, "cut", 1.0),))
+    action, _, _ = answered(op, LOOK, Response(500, b""))
+    assert isinstance(action, Finish)
+    assert isinstance(action.outcome, Unknown)
+    assert "reading the shop kept failing" in action.outcome.evidence
+
+
+def test_a_read_that_meets_web_pages_only_is_given_up_and_its_write_is_in_doubt() -> None:
+    read, look = execution(Kind.CART_GET), replace(execution(), past=(Lost(ADD, "cut", 1.0),))
+    for op, ending in ((read, Refused), (look, Unknown)):
+        actions = [reaction.action for reaction in met(op, [Response(403, PAGE)] * MOST_FOREIGN)]
+        assert [type(action) for action in actions] == [*[Retry] * (MOST_FOREIGN - 1), Finish]
+        assert isinstance(actions[-1], Finish)
+        assert isinstance(actions[-1].outcome, ending)
+
+
+def test_credentials_that_were_refused_before_are_said_to_be_refused_again() -> None:
+    denied = Response(401, b'{"code":401,"error_code":1000}')
+    first = react(execution(), ADD, denied, 1.0)
+    second = react(first.execution, ADD, denied, 1.0)
+    assert isinstance(first.action, Renew)
+    assert isinstance(second.action, Renew)
+    assert (first.action.again, second.action.again) == (False, True)
+
+
+def test_a_look_at_what_was_redirected_goes_on_although_its_account_is_closing() -> None:
+    redirected = react(execution(), ADD, Response(302, b"", MOVED), 1.0)
+    assert redirected.execution.settles
+    assert redirected.signal == Suspect("the shop answered HTTP 302, a redirect to https://new.example", moved=True)
+    again = react(redirected.execution, LOOK, Response(302, b"", MOVED), 1.0)
+    assert isinstance(again.action, Leave)
+    assert again.execution.past == redirected.execution.past
+
+
+def test_with_looks_only_a_write_that_would_follow_did_not_happen() -> None:
+    op = replace(execution(), looks_only=True, past=(Lost(ADD, "cut", 1.0),))
+    assert begin(op) == Send(LOOK)
+    action, _, _ = answered(op, LOOK, Response(200, NOTHING))
+    assert isinstance(action, Finish)
+    assert isinstance(action.outcome, Refused)
+    assert "did not happen" in action.outcome.message
+
+
+def test_a_past_is_gone_on_with_where_it_ends() -> None:
+    answered_before = replace(execution(), past=(Exchange(ADD, Response(201, MADE), 1.0),))
+    refused = replace(execution(), past=(Exchange(ADD, Response(403, PAGE), 1.0),))
+    assert isinstance(begin(answered_before), Finish)
+    assert begin(refused) == Send(LOOK)
+
+
+def test_a_request_that_was_under_way_at_death_is_left_two_seconds() -> None:
+    past = (Lost(ADD, "stopped", 100.0),)
+    assert settling(past, 100.5) == 1.5
+    assert settling(past, 200.0) == 0.0
+    assert settling(past, 0.0) == 2.0
+    assert settling((Exchange(ADD, Response(201, MADE), 100.0),), 100.0) == 0.0
+
+
+def test_an_answer_that_ends_it_well_says_that_the_account_is_well() -> None:
+    assert react(execution(), ADD, Response(201, MADE), 1.0).signal == Well()
+    assert isinstance(follow(execution(), Done()), Finish)
+
+
+@pytest.mark.parametrize("again", [partial(Busy, "wait"), partial(Denied, "no")])
+def test_what_is_never_in_a_past_is_a_fault_of_ours(again: partial[Busy | Denied]) -> None:
+    with pytest.raises(AssertionError):
+        follow(execution(), again())
+
+
+def test_a_cut_line_that_may_leave_doubts_is_alarming_and_one_that_is_asked_about_is_not() -> None:
+    assert answered(execution(), ADD, Unanswered("cut"))[1] == Unwell("cut")
+    assert answered(execution(platform="3dcart"), ADD, Unanswered("cut"))[1] == Unwell("cut", alarming=True)
