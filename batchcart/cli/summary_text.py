@@ -7,8 +7,11 @@ from batchcart.journal.summary import STATUSES, Summary
 _COLOURS = {"ok": "green", "failed": "red", "in doubt": "yellow"}
 
 
-def summary_text(summary: Summary, job: str) -> str:
-    """Counts per account, operation and status; duration, rate, retries; where the results are; what to do next."""
+def summary_text(summary: Summary, job: str, pid: int | None = None) -> str:
+    """Counts per account, operation and status; duration, rate, retries; where the results are; what to do next.
+
+    ``pid`` is the run's that is at work on it; then its end is the next step.
+    """
     parts = []
     if summary.nothing_to_do:
         parts.append(f"{job}: this run is finished; nothing was sent.")
@@ -22,7 +25,7 @@ def summary_text(summary: Summary, job: str) -> str:
     if summary.stopped:
         parts.append(f"Stopped before the end: {summary.stopped}")
     parts.append(f"Results: {summary.results}")
-    parts += _advice(summary)
+    parts += _advice(summary, pid)
     return "\n".join(parts)
 
 
@@ -41,8 +44,10 @@ def _table(summary: Summary) -> str:
     return head + line_end + rest
 
 
-def _advice(summary: Summary) -> list[str]:
+def _advice(summary: Summary, pid: int | None) -> list[str]:
     totals, advice = summary.totals, []
+    if pid:
+        return [f"A run is at work on it (pid {pid}); it goes on by itself"]
     if totals["in_doubt"]:
         advice.append(
             f"{totals['in_doubt']:,} in doubt: nobody could say whether they happened; their lines hold the evidence, "

@@ -41,6 +41,12 @@ class Planned:
         return self.accounts.get(account) or self.accounts.setdefault(account, len(self.accounts) + 1)
 
 
+def check_account(account: str | None, entries: Mapping[str, Entry], config_name: str) -> None:
+    """Raises UsageError where --account names none, even if every line of the job names its own."""
+    if account is not None and account not in entries:
+        raise UsageError(f"--account: {quoted(account)} is not in {config_name}; {suggestion(account, entries)}")
+
+
 @dataclass(frozen=True, slots=True)
 class Planner:
     """Checks a job line by line against the accounts of a config; ``checking`` is told of a line now and then."""
@@ -57,6 +63,7 @@ class Planner:
 
         Raises BadLines with all that is wrong; then nothing may be sent.
         """
+        check_account(self.default_account, self.entries, self.config_name)
         planned, bad = Planned(), _Bad(self.source.name)
         try:
             with closing(SpillDict[tuple[int, str]](tuple[int, str])) as names:

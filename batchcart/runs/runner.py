@@ -14,7 +14,7 @@ from batchcart.accounts.config import Entry, config_path, read_config
 from batchcart.engine.scheduler import Job, work
 from batchcart.engine.session import Lane
 from batchcart.jobs.job_file import JobSource, open_job, text_path
-from batchcart.jobs.planner import Planner
+from batchcart.jobs.planner import Planner, check_account
 from batchcart.journal.changes import commit_plan, reopen
 from batchcart.journal.queries import counts, has_progress, is_finished, open_counts, result_texts
 from batchcart.journal.result_file import repair_result_file, sort_result_file
@@ -97,8 +97,12 @@ async def run_job(options: RunOptions, watch: Watch, executor: Callable[[], Exec
             raise UsageError(f"{results} is the job itself; choose other results with -o")
         if options.job_name:
             source = replace(source, name=options.job_name)
+        was_there = [path for path in _files(results) if path.exists()]
         connection, resumed = _journal(options, source, entries, config_name, watch)
+        if not resumed:
+            stack.push(_leave_nothing(options, was_there))
         stack.callback(connection.close)
+        options = replace(options, account=get_meta(connection, "account") or options.account)
         if resumed and watch.replay:
             for text in result_texts(connection):
                 watch.on_line(text)
@@ -121,6 +125,8 @@ def _journal(
         if has_progress(connection):
             check_same_job(connection, source, path)
             check_same_accounts(connection, entries, config_name)
+            check_account(options.account, entries, config_name)
+            _check_same_default(connection, options.account)
             if options.retry_failed and _has_ended_so(connection, _RETRIED):
                 reopen(connection, _RETRIED)
             repair_result_file(connection, results)
@@ -147,6 +153,16 @@ def _journal(
     return open_existing(path), False
 
 
+def _check_same_default(connection: Connection, account: str | None) -> None:
+    """Raises UsageError where the lines without an account would now go to another one than when the run began."""
+    began = get_meta(connection, "account") or ""
+    if began and account is not None and account != began:
+        raise UsageError(
+            f"this run began with --account {began}, not {account}; give the old one to go on, or start over with "
+            "--fresh"
+        )
+
+
 def _plan(options: RunOptions, planner: Planner, path: Path) -> None:
     path.unlink(missing_ok=True)
     with contextlib.closing(create(path)) as connection:
@@ -168,11 +184,33 @@ def _plan(options: RunOptions, planner: Planner, path: Path) -> None:
 def _set_aside(results: Path) -> None:
     """Keep the files of an earlier run under the first free number."""
     files = [path for path in _files(results) if path.exists()]
-    number = 1
-    while any(Path(f"{path}.{number}").exists() for path in _files(results)):
-        number += 1
+    number = _last_number(results) + 1
     for path in files:
         path.rename(f"{path}.{number}")
+
+
+def _leave_nothing(options: RunOptions, was_there: Sequence[Path]) -> Callable[[type | None, object, object], None]:
+    """What a refused run does on its way out: its files go, and those that --fresh set aside come back."""
+    results, number = options.results_path, _last_number(options.results_path)
+
+    def leave(refusal: type | None, _error: object, _trace: object) -> None:
+        if refusal is None or not issubclass(refusal, UsageError):
+            return
+        for path in _files(results):
+            if options.fresh or path != results or path not in was_there:
+                path.unlink(missing_ok=True)
+        for path in was_there if options.fresh else ():
+            Path(f"{path}.{number}").rename(path)
+
+    return leave
+
+
+def _last_number(results: Path) -> int:
+    """The greatest number under which the files of an earlier run are kept; 0 for none."""
+    number = 0
+    while any(Path(f"{path}.{number + 1}").exists() for path in _files(results)):
+        number += 1
+    return number
 
 
 def _files(results: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """Owns `batchcart run`: its options and output; the run itself is runs.py's."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -9,8 +10,10 @@ from batchcart.cli.output import show, show_json
 from batchcart.cli.summary_text import summary_text
 from batchcart.cli.terminal.session import watched
 from batchcart.journal.summary import Summary
+from batchcart.model.errors import BatchcartError
 from batchcart.runs.event_loop import in_loop
 from batchcart.runs.runner import MOST_PROCESSES, RunOptions, run_job
+from batchcart.runs.status import figures
 
 
 @click.command("run")
@@ -75,7 +78,7 @@ def command(
         log=log,
         metrics=metrics,
     )
-    summary = in_loop(_run(options, progress))
+    summary = in_loop(_run(options, progress, as_json=as_json))
     if as_json:
         show_json(summary.as_dict())
     else:
@@ -83,6 +86,10 @@ def command(
     return summary.exit_code
 
 
-async def _run(options: RunOptions, progress: str) -> Summary:
-    async with watched(progress) as watch:
+async def _run(options: RunOptions, progress: str, *, as_json: bool) -> Summary:
+    def last_words() -> None:
+        with suppress(BatchcartError):  # the disk may be what ended it
+            show_json(figures(options.results_path).as_dict())
+
+    async with watched(progress, last_words if as_json else lambda: None) as watch:
         return await run_job(options, watch)

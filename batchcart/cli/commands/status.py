@@ -22,6 +22,7 @@ def command(results: Path, *, as_json: bool) -> int:
         show_json(summary.as_dict())
     else:
         pid = worked_on_by(results)
-        show(summary_text(summary, str(results)))
-        show(f"A run is at work on it (pid {pid})" if pid else "No run is at work on it")
+        show(summary_text(summary, str(results), pid))
+        if not pid:
+            show("No run is at work on it")
     return summary.exit_code

@@ -4,7 +4,7 @@ import asyncio
 import os
 import resource
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType
 
@@ -14,11 +14,14 @@ from batchcart.runs.context import Watch
 
 
 @asynccontextmanager
-async def watched(progress: str) -> AsyncIterator[Watch]:
-    """A watch for one run: its lanes show as progress, and signals stop it."""
+async def watched(progress: str, last_words: Callable[[], None] = lambda: None) -> AsyncIterator[Watch]:
+    """A watch for one run: its lanes show as progress, and signals stop it.
+
+    ``last_words`` are said before it stops at once.
+    """
     watch, screen = Watch(), Screen()
     _allow_many_files()
-    with _signals(watch, screen):
+    with _signals(watch, screen, last_words):
         async with shown(watch, progress, screen):
             yield watch
 
@@ -31,7 +34,7 @@ def _allow_many_files() -> None:
 
 
 @contextmanager
-def _signals(watch: Watch, screen: Screen) -> Iterator[None]:
+def _signals(watch: Watch, screen: Screen, last_words: Callable[[], None]) -> Iterator[None]:
     """A first signal stops the run politely, a second one at once; while the job is still being checked any does.
 
     The loop's own signal handlers would be called only between two awaits.
@@ -43,7 +46,9 @@ def _signals(watch: Watch, screen: Screen) -> Iterator[None]:
         seen += 1
         name = signal.Signals(number).name
         if seen > 1:
-            screen.say_now(f"{name} again: stopped at once; the same command goes on")
+            if seen == 2:
+                screen.say_now(f"{name} again: stopped at once; the same command goes on")
+                last_words()
             os._exit(3)
         if not watch.at_work:
             screen.say_now(f"{name}: stopped before anything was sent")

@@ -1,0 +1,126 @@
+"""What a run that is refused leaves behind, and what others see of one that is at work: nothing, and the truth."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from shopping import Desk, batchcart, create, until
+
+
+def files(shop: Desk) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(shop.folder.iterdir()) if path.is_file()}
+
+
+@pytest.mark.parametrize("words", [("run", "job.jsonl"), ("check", "job.jsonl"), ("check", "job.jsonl", "--json")])
+def test_an_account_that_nobody_knows_is_refused_even_where_every_line_names_one(
+    shop: Desk, words: tuple[str, ...]
+) -> None:
+    shop.job([create("acme")])
+    before = files(shop)
+
+    ended = batchcart(*words, "--account", "amce", folder=shop.folder, code=2)
+
+    assert "--account: 'amce' is not in batchcart.toml; did you mean 'acme'?" in ended.err
+    assert shop.requests() == 0
+    assert files(shop) == before
+
+
+def test_an_account_that_nobody_knows_is_refused_when_a_run_goes_on(shop: Desk) -> None:
+    shop.job([create("acme")])
+    shop.run(code=0)
+
+    assert "--account: 'amce'" in shop.run("--account", "amce", code=2).err
+
+
+def test_lines_without_an_account_do_not_go_to_another_one_when_a_run_goes_on(shop: Desk) -> None:
+    shop.job([{key: value for key, value in create("sklep").items() if key != "account"}])
+    shop.run("--account", "sklep", code=0)
+
+    assert "this run began with --account sklep, not loja" in shop.run("--account", "loja", code=2).err
+    assert shop.run(code=0).out
+
+
+def test_a_run_whose_account_is_in_use_leaves_nothing(shop: Desk) -> None:
+    shop.hook("acme", "hang")
+    shop.job([create("acme")], "first.jsonl")
+    shop.job([create("acme", "c2"), create("sklep")])
+    with shop.started("run", "first.jsonl"):
+        until(lambda: shop.front("acme").saw.requests)
+        before = set(files(shop))
+        ended = shop.run(code=2)
+        assert "account 'acme' is in use by another run (pid" in ended.err
+        assert set(files(shop)) <= before
+
+
+def test_a_fresh_run_that_is_refused_keeps_the_old_one(shop: Desk) -> None:
+    shop.job([create("acme")])
+    shop.run(code=0)
+    kept = files(shop)
+    shop.hook("acme", "hang")
+    shop.job([create("acme")], "first.jsonl")
+    with shop.started("run", "first.jsonl"):
+        until(lambda: shop.front("acme").saw.requests.total() > 1)
+        shop.run("--fresh", code=2)
+        assert {name: text for name, text in files(shop).items() if name.startswith("job.")} == {
+            name: text for name, text in kept.items() if name.startswith("job.")
+        }
+
+
+def unreadable_state(shop: Desk) -> None:
+    (shop.folder / "state").write_text("a file where the folder should be")
+
+
+def missing_secret(shop: Desk) -> None:
+    shop.configure(acme={"token": None})
+    config = shop.folder / "batchcart.toml"
+    config.write_text(
+        config.read_text().replace("[accounts.acme]", '[accounts.acme]\ntoken = { env = "NOT_SET_HERE" }')
+    )
+
+
+@pytest.mark.parametrize("spoil", [unreadable_state, missing_secret], ids=["state folder", "secret"])
+def test_no_other_refusal_leaves_anything_either(shop: Desk, spoil: Callable[[Desk], None]) -> None:
+    shop.job([create("acme")])
+    spoil(shop)
+    before = files(shop)
+
+    shop.run(code=2)
+
+    assert files(shop) == before
+
+
+def test_a_second_signal_ends_a_run_at_once_with_its_figures(shop: Desk) -> None:
+    shop.hook("acme", "hang")
+    shop.job([create("acme"), create("sklep")])
+    with shop.started("run", "job.jsonl", "--json", "--progress", "none") as process:
+        until(lambda: shop.front("acme").saw.requests and results_of(shop.folder))
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        os.read(process.stderr.fileno(), 1)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+
+    figures = json.loads(out)
+    assert process.returncode == 3
+    assert (figures["lines"], figures["ok"], figures["not_attempted"]) == (2, 1, 1)
+
+
+def results_of(folder: Path) -> bytes:
+    path = folder / "job.results.jsonl"
+    return path.read_bytes() if path.exists() else b""
+
+
+def test_status_of_a_run_at_work_does_not_say_to_run_it_again(shop: Desk) -> None:
+    shop.hook("acme", "hang")
+    shop.job([create("acme"), create("sklep")])
+    with shop.started("run", "job.jsonl") as process:
+        until(lambda: results_of(shop.folder))
+        alive = batchcart("status", "job.results.jsonl", folder=shop.folder, code=3).out
+        assert f"A run is at work on it (pid {process.pid}); it goes on by itself" in alive
+        assert "Run the same command again" not in alive
+    killed = batchcart("status", "job.results.jsonl", folder=shop.folder, code=3).out
+    assert "Run the same command again to go on" in killed
+    assert "No run is at work on it" in killed
