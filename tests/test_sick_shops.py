@@ -356,3 +356,42 @@ def test_reads_that_end_well_do_not_hide_writes_that_end_in_doubt(tmp_path: Path
     shops = Shops(lambda _account, request: "reset-after" if request.writes else "")
     shop = Workshop(tmp_path, [line for pair in pairs for line in pair], shops, concurrency=1, row=25)
     assert shop.run().summary.totals["in_doubt"] == 3
+
+
+# ---- the wall
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_fault_of_ours_over_one_shops_answer_closes_that_account_alone(tmp_path: Path, platform: str) -> None:
+    lines = [line for each in PLATFORMS for line in creates(each, 20)]
+
+    def script(account: str, _request: Request) -> str:
+        if account == f"local-{platform}" and len(shops.said) > 10:
+            raise ValueError("canary of the shop")
+        return ""
+
+    shops = Shops(script)
+    ended = Workshop(tmp_path, lines, shops, row=25).run()
+    assert ended.summary.exit_code == 3
+    account = ended.summary.accounts[f"local-{platform}"]
+    assert account.state == "fault"
+    assert account.counts["not_attempted"] > 0
+    assert "ValueError at batchcart/" in account.reason
+    assert "Please report it" in account.reason
+    assert "canary" not in account.reason
+    for other in set(PLATFORMS) - {platform}:
+        assert ended.summary.accounts[f"local-{other}"].counts["ok"] == 20
+    gone_on(Workshop(tmp_path, lines, shops), lines)
+
+
+@pytest.mark.parametrize("header", ["3600", "Fri, 15 Jan 2027 10:01:30 GMT"])
+@pytest.mark.parametrize("status", ["429", "503"])
+def test_a_pause_beyond_the_patience_gives_the_account_up_at_once(tmp_path: Path, status: str, header: str) -> None:
+    shops = Shops(lambda _account, _request: f"pause-{status}-{header}" if len(shops.said) >= 3 else "")
+    ended = Workshop(tmp_path, creates("tray"), shops, patience=600.0).run()
+    account = ended.summary.accounts["local-tray"]
+    assert ended.summary.exit_code == 3
+    assert account.state == {"429": "throttled", "503": "unreachable"}[status]
+    assert "asks to wait until 2027-01-15" in account.reason
+    assert account.counts["ok"] + account.counts["not_attempted"] == COUNT
+    assert ended.seconds < 60

@@ -173,7 +173,7 @@ class Shops:
 
     async def _given(self, front: Front, call: Call, fault: str) -> Reply:
         now = asyncio.get_running_loop().time()
-        if fault in _OWN or fault.startswith(("page-", "redirect-", "422")):
+        if fault in _OWN or fault.startswith(("page-", "redirect-", "422", "pause-")):
             if fault in {"garbage", "empty"} or fault.endswith("-after"):
                 with self.still:
                     front.treat(call, now, "")
@@ -225,6 +225,9 @@ def _own_answer(fault: str, call: Call) -> Reply:
             return Response(429, b"slow down")
         case refusal if refusal.startswith("422"):
             return Response(422, json.dumps({"code": 422, "name": "No", "causes": [_refusal(refusal, call)]}).encode())
+        case pause if pause.startswith("pause-"):
+            _, status, after = pause.split("-", 2)
+            return Response(int(status), b"", {"retry-after": after})
         case page if page.startswith("page-"):
             return Response(int(page.split("-")[1]), b"<!DOCTYPE html><html><title>Blocked</title></html>")
         case redirect if redirect.startswith("redirect-"):

@@ -13,6 +13,7 @@ from batchcart import __version__
 from batchcart.cli.output import let_go, say
 from batchcart.cli.usage_errors import usage_text
 from batchcart.model.errors import BatchcartError, Stopped, quoted, suggestion
+from batchcart.model.fault import fault_sentence
 
 COMPLETE_VAR = "_BATCHCART_COMPLETE"
 """The environment variable by which a shell asks for completion, however the program was called."""
@@ -93,6 +94,9 @@ def main() -> None:
         code = 3 if isinstance(error, Stopped) else 2
     except OSError as error:
         say(f"batchcart: {error.filename or 'the output'}: {error.strerror or error}")
+        code = 3
+    except Exception as error:  # noqa: BLE001  # 1 means that every line ended; a fault of ours is no such end
+        say(f"batchcart: {fault_sentence(error, 'running the command')}. The same command goes on")
         code = 3
     let_go()
     sys.exit(code if isinstance(code, int) else 0)

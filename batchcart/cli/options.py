@@ -16,6 +16,14 @@ patience = click.option(
     show_default=True,
     help="Minutes to wait for a shop that is down.",
 )
+stop_after = click.option(
+    "--stop-after",
+    type=click.IntRange(0),
+    default=25,
+    show_default=True,
+    metavar="N",
+    help="Stop an account after N lines in a row that did not end ok for the same reason; 0: never.",
+)
 progress = click.option("--progress", type=click.Choice(["auto", "plain", "none"]), default="auto", show_default=True)
 
 _FILTERS = (

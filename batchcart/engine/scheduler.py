@@ -95,9 +95,15 @@ async def _take_chains_later(
 async def _take_chains(
     job: Job, lane: Lane, chains: Iterator[OpenChain], ended: Callable[[Lane, Status], None]
 ) -> None:
-    for taken in chains:
-        if lane.halted or not await _work_chain(job, lane, taken, ended):
-            return
+    try:
+        for taken in chains:
+            if lane.halted or not await _work_chain(job, lane, taken, ended):
+                return
+    except JournalFailed:
+        raise
+    except Exception as error:  # noqa: BLE001  # one shop's answer must not end the others' work
+        lane.close_for_fault(error, f"working for account {lane.account.name!r}")
+        return
     lane.answered.set()  # there is nothing left to wait with
 
 

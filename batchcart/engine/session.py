@@ -27,6 +27,7 @@ from batchcart.journal.sink import Notes
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.adapter import Credentials
 from batchcart.model.events import AccountClosed, QuotaUsedUp, Tell, clock
+from batchcart.model.fault import fault_sentence
 from batchcart.model.http import NotSent, Reply, Request, Response, Unanswered
 from batchcart.model.outcome import Busy
 
@@ -237,6 +238,10 @@ class Lane:
         """What answers is not the platform, to a harmless question either."""
         address, platform = self.account.address, self.account.adapter.name
         self.close("foreign", f"what answers at {address} is not {platform}: {why}. {_WHAT_TO_LOOK_AT}")
+
+    def close_for_fault(self, error: Exception, doing: str) -> None:
+        """Something of ours failed over this account's answers: give it up, so that no other account is touched."""
+        self.close("fault", f"{fault_sentence(error, doing)}. Its lines stay open, the other accounts go on")
 
     def stop(self, stop: Stop, message: str) -> None:
         """Stop the account because of how its last lines ended; ``message`` is why the last of them did."""

@@ -88,6 +88,7 @@ async def read(folder: Path, reader: Reader, watch: Watch) -> Summary:
         results=folder / _RESULTS,
         config=reader.config,
         patience=reader.patience,
+        stop_after=0,  # carts that are not there are an answer, however many
         concurrency=reader.concurrency,
     )
     return await run_job(options, watch)

@@ -39,6 +39,7 @@ class MigrateOptions:
     strict: bool = False
     allow_unused: bool = False
     reader: Reader = field(default_factory=Reader)
+    stop_after: int = 25
 
     @property
     def carts(self) -> Path:
@@ -209,6 +210,7 @@ async def _run(way: Way) -> Done | Broken:
         results=way.options.results,
         config=reader.config,
         patience=reader.patience,
+        stop_after=way.options.stop_after,
         concurrency=reader.concurrency,
     )
     async with way.watching() as watch:

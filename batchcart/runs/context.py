@@ -13,6 +13,7 @@ from msgspec import structs
 from batchcart.accounts.config import Account, Entry
 from batchcart.accounts.redaction import redacted
 from batchcart.accounts.state import Ledger
+from batchcart.engine.brake import Brake
 from batchcart.engine.event_filter import Crowd
 from batchcart.engine.rate_limiter import Limiter, capacity
 from batchcart.engine.session import Lane, Send
@@ -98,12 +99,14 @@ class Watch:
 class Terms:
     """What holds for all accounts of a run.
 
-    ``patience`` is in seconds, ``concurrency`` overrides the accounts' own; ``embedded`` has the addresses, by account,
-    of the embedded sandbox; ``pid`` is the run's, for others that want the same accounts.
+    ``patience`` is in seconds, ``concurrency`` overrides the accounts' own; ``stop_after`` lines in a row stop an
+    account, with 0 none do; ``embedded`` has the addresses, by account, of the embedded sandbox; ``pid`` is the run's,
+    for others that want the same accounts.
     """
 
     patience: float
     concurrency: int | None
+    stop_after: int = 0
     embedded: Mapping[str, str] = field(default_factory=dict)
     pid: int = field(default_factory=os.getpid)
 
@@ -144,6 +147,7 @@ async def laid(
     *,
     patience: float,
     concurrency: int | None,
+    stop_after: int = 0,
 ) -> AsyncIterator[Floor]:
     """The lanes of all accounts in the plan, ready to be worked on; ``patience`` in seconds.
 
@@ -153,7 +157,7 @@ async def laid(
         plan = stack.enter_context(closing(open_reading(journal_path(results))))
         numbers = {account.name: account.number for account in accounts(plan)}
         embedded = await stack.enter_async_context(served([entries[name] for name in numbers], results))
-        terms = Terms(patience, concurrency, embedded)
+        terms = Terms(patience, concurrency, stop_after, embedded)
         journal = Journal(connection, results, ended=watch.on_line, failed=watch.fail)
         stack.callback(journal.close)
         lanes = {}
@@ -207,6 +211,7 @@ async def manned(
         rng=_RNG,
         tell=tell,
         patience=terms.patience,
+        brake=Brake(terms.stop_after),
     )
     return lane
 

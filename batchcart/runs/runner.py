@@ -42,7 +42,10 @@ _RETRIED = (Status.FAILED, Status.SKIPPED)
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run is asked to do. ``patience`` is in minutes; ``concurrency`` overrides every account's own."""
+    """What a run is asked to do. ``patience`` is in minutes; ``concurrency`` overrides every account's own.
+
+    ``stop_after`` lines in a row that do not end ok for the same reason stop their account; with 0 none do.
+    """
 
     job: str
     job_name: str = ""
@@ -51,6 +54,7 @@ class RunOptions:
     account: str | None = None
     concurrency: int | None = None
     patience: float = 30.0
+    stop_after: int = 25
     retry_failed: bool = False
     fresh: bool = False
     in_order: bool = False
@@ -74,6 +78,8 @@ class RunOptions:
             raise UsageError(f"concurrency is a whole number from 1 to 10000, not {self.concurrency}")
         if not 1 <= self.processes <= MOST_PROCESSES:
             raise UsageError(f"processes is a whole number from 1 to {MOST_PROCESSES}, not {self.processes}")
+        if self.stop_after < 0:
+            raise UsageError(f"stop_after is a number of lines from 0 on, not {self.stop_after}")
         if not self.patience >= 0:  # nan is not either
             raise UsageError(f"patience is a number of minutes from 0 on, not {self.patience}")
 
@@ -240,11 +246,19 @@ async def _run(
     floor: Floor | Fleet
     async with contextlib.AsyncExitStack() as stack:
         if len(groups) > 1:
-            shard = _shard(options, source, Terms(patience, concurrency), resumed=resumed)
+            shard = _shard(options, source, Terms(patience, concurrency, options.stop_after), resumed=resumed)
             floor = await stack.enter_async_context(spread(connection, entries, watch, groups, shard, executor))
             working = floor.work
         else:
-            at_work = laid(connection, results, entries, watch, patience=patience, concurrency=concurrency)
+            at_work = laid(
+                connection,
+                results,
+                entries,
+                watch,
+                patience=patience,
+                concurrency=concurrency,
+                stop_after=options.stop_after,
+            )
             floor = await stack.enter_async_context(at_work)
             job = Job(get_meta(floor.plan, "run") or "", source, floor.plan, options.account, resumed)
             working = partial(work, job, watch.lanes, ended=_counting(watch))

@@ -80,7 +80,13 @@ async def _settled(job: Job, lane: Lane) -> list[Settled]:
     later: dict[int, set[str | None]] = {}
     for planned in doubtful_lines(job.plan, lane.number):
         brought = later.setdefault(planned.chain, set())
-        found = None if None in brought else await _read_again(job, lane, planned)
+        try:
+            found = None if None in brought else await _read_again(job, lane, planned)
+        except JournalFailed:
+            raise
+        except Exception as error:  # noqa: BLE001  # what one shop answers must not keep the others' lines in doubt
+            lane.close_for_fault(error, f"settling line {planned.line}")
+            return settled
         if found and found.status is Status.OK and found.learnt.item_id in brought:
             found = None
         if found:

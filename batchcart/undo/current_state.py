@@ -67,7 +67,7 @@ async def answers(
     if not _written(questions, job, results):
         yield Answers(None)
         return
-    summary = await run_job(RunOptions(job=str(job), results=results, config=config), watch)
+    summary = await run_job(RunOptions(job=str(job), results=results, config=config, stop_after=0), watch)
     if summary.totals["not_attempted"]:
         why = summary.stopped or "; ".join(
             f"{name}: {one.reason}" for name, one in summary.accounts.items() if one.reason

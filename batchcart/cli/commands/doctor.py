@@ -12,6 +12,7 @@ from batchcart.accounts.diagnostics import Finding, examined, fine, to_mend
 from batchcart.cli import options as shared
 from batchcart.cli.output import coloured, show, show_json
 from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.model.fault import fault_sentence
 from batchcart.platforms import platforms
 from batchcart.runs.probe import CLOCK_MAY_DIFFER, Trial, Verdict, clock_sentence, tried
 
@@ -59,6 +60,8 @@ async def _ask_shops(entries: list[Entry]) -> list[Finding]:
                 trial = await tried(entry)
             except UsageError as error:
                 trial = Trial(Verdict.NOT_ASKED, f"not asked: {error}")
+            except Exception as error:  # noqa: BLE001  # one shop's answer must not end the look at the others
+                trial = Trial(Verdict.STRANGE, fault_sentence(error, "reading the shop's answer"))
         return list(_findings(f"account {entry.name}", trial))
 
     return [finding for found in await asyncio.gather(*map(ask, entries)) for finding in found]

@@ -33,6 +33,7 @@ from batchcart.runs.event_loop import in_loop
 @shared.config
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Requests in flight per account [8].")
 @shared.patience
+@shared.stop_after
 @shared.progress
 def command(
     source: str,
@@ -47,6 +48,7 @@ def command(
     config: Path | None,
     concurrency: int | None,
     patience: float,
+    stop_after: int,
     progress: str,
     *,
     strict: bool,
@@ -67,6 +69,7 @@ def command(
         strict=strict,
         allow_unused=allow_unused,
         reader=Reader(config, patience, concurrency),
+        stop_after=stop_after,
     )
     migrated = in_loop(_migrate(options, progress))
     show(migrated_text(migrated))

@@ -23,6 +23,7 @@ from batchcart.runs.status import figures
 @click.option("--account", metavar="NAME", help="Account of the lines that name none.")
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Operations in flight per account [8].")
 @shared.patience
+@shared.stop_after
 @click.option(
     "--processes",
     type=click.IntRange(1, MOST_PROCESSES),
@@ -47,6 +48,7 @@ def command(
     account: str | None,
     concurrency: int | None,
     patience: float,
+    stop_after: int,
     processes: int,
     progress: str,
     log: Path | None,
@@ -70,6 +72,7 @@ def command(
         account=account,
         concurrency=concurrency,
         patience=patience,
+        stop_after=stop_after,
         processes=processes,
         retry_failed=retry_failed,
         fresh=fresh,

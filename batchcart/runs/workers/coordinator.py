@@ -20,6 +20,7 @@ from batchcart.journal.schema import Connection, open_reading
 from batchcart.journal.writer import Journal, JournalFailed
 from batchcart.model.errors import BatchcartError, Stopped, UsageError
 from batchcart.model.events import ProcessLost
+from batchcart.model.fault import fault_sentence
 from batchcart.runs.context import Watch, journal_path, served
 from batchcart.runs.snapshot import Glance
 from batchcart.runs.workers.protocol import (
@@ -187,6 +188,8 @@ async def _attend(crew: Crew, journal: Journal, watch: Watch) -> None:
         failure = await crew.end
     except (Died, BatchcartError, OSError) as error:
         _mourn(crew, journal, watch, str(error))
+    except Exception as error:  # noqa: BLE001  # a fault over there is the end of those accounts alone
+        _mourn(crew, journal, watch, fault_sentence(error, "working in it"))
     else:
         if failure:
             watch.fail(JournalFailed(failure))
