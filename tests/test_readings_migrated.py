@@ -152,6 +152,7 @@ def check(first: Front, second: Front, made: Mapping[str, str | None], parity: M
     assert len(second.shop.carts) <= len(CARTS), "no cart is made twice"
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_carts_arrive_whole_from_and_at_shops_of_every_reading(platform: str, shop: Desk) -> None:
     source, target = platform, TARGET[platform]
