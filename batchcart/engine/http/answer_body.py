@@ -70,6 +70,12 @@ class Body:
             self._unpacker.check_whole()
         return bytes(self._gathered)
 
+    def let_go(self) -> None:
+        """Free the memory now: the failure that ended the body may still be held somewhere, and the body with it."""
+        self._gathered.clear()
+        self._arrived = b""
+        self._unpacker = None
+
     def _unpack(self, unpacker: Unpacker) -> Progress:
         enough = len(self._gathered) + _STEP
         while len(self._gathered) < enough:

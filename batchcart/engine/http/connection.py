@@ -326,7 +326,7 @@ class Wire(asyncio.BufferedProtocol):
             except (NotPacked, NotWhole) as failure:
                 answer.set_exception(failure)
         self._release()
-        self._forget()
+        self._let_go()
 
     def _break_off(self, error: Exception) -> None:
         self.fit = False
@@ -334,6 +334,11 @@ class Wire(asyncio.BufferedProtocol):
         if answer is not None and not answer.done():
             answer.set_exception(error)
         self.transport.abort()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._gathering is not None:
+            self._gathering.let_go()
         self._forget()
 
     def _forget(self) -> None:

@@ -1,0 +1,163 @@
+"""What was given up does not arrive later: with a killed process, a stopped one, and a network that goes for a while.
+
+The tests with networks of their own take a minute each and need Linux and the right to make network namespaces:
+`pytest -m network`.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from shopping import argv, environment, until
+
+LINES = 160
+
+
+def configured(folder: Path, address: str, *more: str) -> None:
+    lines = ['[accounts.loja]\nplatform = "tray"\naccess_token = "token-12345"\nrefresh_token = "fresh-12345"']
+    lines += [f'api_address = "{address}"', "insecure = true", 'limits = ["40/s"]', *more]
+    (folder / "batchcart.toml").write_text("\n".join(lines))
+    adds = [
+        {"op": "cart.create", "account": "loja", "cart": f"c{n}", "data": {"product_id": 5, "quantity": 1}}
+        for n in range(LINES)
+    ]
+    (folder / "job.jsonl").write_text("".join(json.dumps(line) + "\n" for line in adds))
+
+
+COMMANDS = {
+    "run": ("run", "job.jsonl"),
+    "workers": ("run", "job.jsonl", "--processes", "2"),
+    "doctor": ("doctor",),
+    "renewal": ("run", "job.jsonl"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_killed_process_resets_its_connections_to_shops(tmp_path: Path, name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        configured(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}", "concurrency = 1")
+        run = subprocess.Popen(
+            argv(*COMMANDS[name]),
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        with listener.accept()[0] as shop:
+            shop.settimeout(30)
+            shop.recv(1 << 16)
+            if name == "renewal":
+                shop.sendall(b'HTTP/1.1 401 No\r\nContent-Length: 12\r\n\r\n{"code":401}')
+                assert b"/auth" in shop.recv(1 << 16)
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+            with pytest.raises(ConnectionResetError):
+                shop.recv(1 << 16)
+
+
+@dataclass
+class Network:
+    """Two namespaces with a cable between them: the shop's, at 10.77.0.2, and the run's."""
+
+    ours: int
+    shops: int
+
+    def within(self, pid: int, *words: str) -> list[str]:
+        return ["nsenter", "-t", str(pid), "-U", "-n", "--preserve-credentials", *words]
+
+    def command(self, pid: int, *words: str) -> None:
+        subprocess.run(self.within(pid, *words), check=True, capture_output=True)
+
+    def cable(self, state: str) -> None:
+        """ "down": what is sent gets lost; "up": it arrives again."""
+        self.command(self.shops, "ip", "link", "set", "shops", state)
+
+
+@contextmanager
+def network() -> Iterator[Network]:
+    if not all(map(shutil.which, ("unshare", "nsenter", "ip"))):
+        pytest.skip("unshare, nsenter or ip is not installed")
+    holders: list[subprocess.Popen[bytes]] = []
+    try:
+        holders.append(subprocess.Popen(["unshare", "-r", "-n", "sleep", "600"], stderr=subprocess.DEVNULL))
+        time.sleep(0.3)
+        if holders[0].poll() is not None:
+            pytest.skip("this machine gives no network namespaces")
+        net = Network(holders[0].pid, 0)
+        holders.append(subprocess.Popen(net.within(net.ours, "unshare", "-n", "sleep", "600")))
+        time.sleep(0.3)
+        net.shops = holders[1].pid
+        cable = ["ip", "link", "add", "ours", "type", "veth", "peer", "name", "shops", "netns", str(net.shops)]
+        net.command(net.ours, *cable)
+        for pid, name, address in ((net.ours, "ours", "10.77.0.1/24"), (net.shops, "shops", "10.77.0.2/24")):
+            for words in (
+                ["addr", "add", address, "dev", name],
+                ["link", "set", name, "up"],
+                ["link", "set", "lo", "up"],
+            ):
+                net.command(pid, "ip", *words)
+        yield net
+    finally:
+        for holder in holders:
+            holder.kill()
+            holder.wait()
+
+
+@contextmanager
+def shop_and_job(net: Network, folder: Path, *more: str) -> Iterator[Path]:
+    effects = folder / "effects"
+    effects.touch()
+    serve = [sys.executable, str(Path(__file__).with_name("tray_shop.py")), "10.77.0.2", str(effects)]
+    shop = subprocess.Popen(net.within(net.shops, *serve), stdout=subprocess.PIPE, text=True)
+    assert shop.stdout is not None
+    configured(folder, f"http://10.77.0.2:{shop.stdout.readline().strip()}/web_api", *more)
+    try:
+        yield effects
+    finally:
+        shop.kill()
+        shop.communicate()
+
+
+def started(net: Network, folder: Path) -> "subprocess.Popen[bytes]":
+    words = net.within(net.ours, *argv("run", "job.jsonl", "--progress", "none", "--patience", "2"))
+    return subprocess.Popen(words, cwd=folder, env=environment(folder), stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.network
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("what", ["killed", "stopped and killed", "left alone"])
+def test_what_a_lost_network_kept_back_does_not_arrive_after_it_was_given_up(tmp_path: Path, what: str) -> None:
+    with network() as net, shop_and_job(net, tmp_path, "timeout = 3") as effects:
+        run = started(net, tmp_path)
+        until(lambda: len(effects.read_text().split()) > LINES // 4)
+        net.cable("down")
+        time.sleep(1)
+        if what == "stopped and killed":
+            run.send_signal(signal.SIGSTOP)
+            time.sleep(1)
+        if what != "left alone":
+            run.kill()
+            run.wait()
+            run = started(net, tmp_path)
+        time.sleep(12)
+        net.cable("up")
+        run.wait(300)
+        time.sleep(60)  # as long as a kernel may go on sending
+    found = Counter(effects.read_text().split())
+    assert [cart for cart, times in found.items() if times > 1] == []
+    results = [json.loads(line) for line in (tmp_path / "job.results.jsonl").read_text().splitlines()]
+    assert Counter(result["status"] for result in results) == {"ok": LINES}
+    assert len(found) == LINES
