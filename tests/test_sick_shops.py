@@ -395,3 +395,12 @@ def test_a_pause_beyond_the_patience_gives_the_account_up_at_once(tmp_path: Path
     assert "asks to wait until 2027-01-15" in account.reason
     assert account.counts["ok"] + account.counts["not_attempted"] == COUNT
     assert ended.seconds < 60
+
+
+def test_the_journal_says_that_a_shop_is_down_as_long_as_it_is(tmp_path: Path) -> None:
+    shops = Shops(lambda _account, _request: "not-sent" if 5 <= len(shops.said) < 12 else "")
+    shop = Workshop(tmp_path, creates("tray"), shops, row=25)
+    account = shop.run(stop_after=5.0).summary.accounts["local-tray"]
+    assert account.state == "down"
+    assert "the shop is down (127.0.0.1:1 cannot be reached" in account.reason
+    assert shop.run().summary.accounts["local-tray"].state == "done"

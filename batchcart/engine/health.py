@@ -28,6 +28,7 @@ async def _probe(lane: Lane) -> None:
         lane.probe_at = lane.monotonic() + pause
         if probes == 1:
             lane.tell(_down(lane))
+            lane.journal.note_state(lane.account.name, "down", f"the shop is down ({lane.down_why}); it is asked again")
         if not await lane.wait(pause):
             return
         probes += 1
@@ -37,6 +38,7 @@ async def _probe(lane: Lane) -> None:
         if _is_up(lane, heard.reply):
             if probes > 1:
                 lane.tell(ShopUp(lane.account.name, _wall(lane, lane.down_since), probes))
+                lane.journal.note_state(lane.account.name, "", "")
             lane.down_since = None
             lane.suspected = False
             lane.bad_in_a_row = 0
