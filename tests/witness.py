@@ -263,7 +263,9 @@ class Referee:
         status, op = result["status"], line["op"]
         if op in ADDS and len(effects) > 1:
             yield f"it is {status}, and was done {len(effects)} times"
-        if status in NOTHING and effects and op != "cart.delete":  # a delete of many lines may stop on its way
+        kept_failing = op not in ADDS and result.get("error", {}).get("kind") in {"platform", "network"}
+        # A delete of many lines may stop on its way; what may be repeated and kept failing may have happened.
+        if status in NOTHING and effects and op != "cart.delete" and not kept_failing:
             yield f"it is {status} ({result['error']['message']}), and was done: {effects}"
         if status == "ok":
             yield from self._unearned(op, result, effects)
