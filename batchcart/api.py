@@ -17,6 +17,7 @@ import msgspec
 from batchcart.journal.result_line import Result, read_result
 from batchcart.journal.summary import Summary
 from batchcart.model.errors import UsageError
+from batchcart.model.files import create_new, lines_of
 from batchcart.runs.context import Watch
 from batchcart.runs.runner import RunOptions, run_job
 
@@ -76,12 +77,11 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
 
 def read_results(path: str | Path) -> Iterator[Result]:
     """The results in a result file, one by one; raises UsageError at a line that is none."""
-    with Path(path).open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield read_result(line)
-            except ValueError as error:
-                raise UsageError(f"{path}:{number}: not a result line: {error}") from None
+    for number, line in enumerate(lines_of(Path(path)), 1):
+        try:
+            yield read_result(line)
+        except ValueError as error:
+            raise UsageError(f"{path}:{number}: not a result line: {error}") from None
 
 
 class Run:
@@ -156,7 +156,7 @@ def _spooled(operations: Iterable[Mapping[str, Any]]) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="batchcart-"))
     encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain)
     try:
-        with (folder / _SPOOL).open("wb") as file:
+        with create_new(folder / _SPOOL) as file:
             for number, operation in enumerate(operations, 1):
                 try:
                     file.write(encoder.encode(operation) + b"\n")

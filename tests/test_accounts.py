@@ -133,8 +133,8 @@ def test_tray_addresses_may_be_written_in_any_form(config: Path, given: str) -> 
         (TRAY.replace('"SECRET-ACCESS"', "5.5"), 'access_token: expected a text, { env = "NAME" } or '),
         (TRAY.replace('"SECRET-ACCESS"', '{ evn = "X" }'), 'access_token: expected a text, { env = "NAME" } or '),
         (TRAY.replace('"SECRET-ACCESS"', '{ env = "X", file = "Y" }'), "access_token: expected a text, "),
-        (TRAY.replace('"SECRET-ACCESS"', '""'), "access_token: it is empty"),
-        (TRAY.replace('"SECRET-ACCESS"', '"SECRET\\nX: y"'), "access_token: it holds characters that cannot be sent"),
+        (TRAY.replace('"SECRET-ACCESS"', '""'), "access_token: its text in the config is empty; put the secret there"),
+        (TRAY.replace('"SECRET-ACCESS"', '"SECRET\\nX: y"'), "access_token: its text in the config holds a line "),
         (TRAY.replace('"SECRET-ACCESS"', '{ env = "BATCHCART_NONE" }'), "access_token: environment variable BATCHCART"),
         (TRAY.replace('"SECRET-ACCESS"', '{ file = "none" }'), "access_token: file "),
         (TRAY.replace('"SECRET-ACCESS"', '{ file = "no\\u0000ne" }'), "access_token: file "),
@@ -306,3 +306,55 @@ def test_no_bytes_make_reading_the_config_stumble(config: Path, content: bytes) 
         read_config(config, platforms())
     except UsageError:
         return
+
+
+BAD_SECRETS = [
+    ("", "is empty"),
+    (" \n ", "is empty"),
+    ("one\ntwo-of-the-secret", "holds a line break"),
+    ("one\rtwo-of-the-secret", "holds a line break"),
+    ("one\u2028two-of-the-secret", "holds a line break"),
+    ("two words-of-it", "holds a space"),
+    ("two\twords-of-it", "holds a space"),
+    ('"quoted-secret"', "holds a quotation mark"),
+    ("back\\slash-secret", "holds a backslash"),
+    ("\x1b[31mred-secret", "holds a character that no secret of a shop has"),
+    ("naïve-secret", "holds a character that no secret of a shop has"),
+    ("ok", "has 2 characters, but a secret has 4 to 4,096"),
+    ("x" * 4097, "has 4,097 characters, but a secret has 4 to 4,096"),
+]
+
+
+@pytest.mark.parametrize(("secret", "told"), BAD_SECRETS)
+def test_what_can_be_no_secret_is_told_with_the_variable_it_came_from(
+    config: Path, monkeypatch: pytest.MonkeyPatch, secret: str, told: str
+) -> None:
+    monkeypatch.setenv("BATCHCART_A_KEY", secret)
+    said = refusal(config, TRAY.replace('"SECRET-ACCESS"', '{ env = "BATCHCART_A_KEY" }'))
+
+    assert said.startswith(f"access_token: environment variable BATCHCART_A_KEY {told}; put the secret there")
+    assert len(secret.strip()) < 4 or secret not in said
+
+
+@pytest.mark.parametrize(("secret", "told"), [one for one in BAD_SECRETS if "\n" not in one[0].strip()])
+def test_what_can_be_no_secret_is_told_with_the_file_it_came_from(config: Path, secret: str, told: str) -> None:
+    (config.parent / "a.key").write_text(secret, newline="")
+    said = refusal(config, TRAY.replace('"SECRET-ACCESS"', '{ file = "a.key" }'))
+
+    assert said.startswith(f"access_token: file {config.parent / 'a.key'} {told}; put the secret there")
+    assert len(secret.strip()) < 4 or secret not in said
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", ".", "none"])
+def test_a_secret_file_that_is_none_is_named(config: Path, place: str) -> None:
+    said = refusal(config, TRAY.replace('"SECRET-ACCESS"', f'{{ file = "{place}" }}'))
+
+    assert said.startswith(f"access_token: file {config.parent / place} cannot be read: ")
+    assert said.endswith("; put the secret into its first line")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [("", "it is empty"), ("a\\nb: c", "it holds characters that cannot be sent")]
+)
+def test_a_setting_that_cannot_be_sent_is_named(config: Path, value: str, told: str) -> None:
+    assert refusal(config, SHOPLO.replace("1234", f'"{value}"')).startswith(f"app_id: {told}")

@@ -112,7 +112,7 @@ def test_every_platform_gets_an_account_and_a_job_that_passes_the_checks(shop: D
 def test_an_account_is_added_below_what_stood_in_the_config(shop: Desk) -> None:
     path = shop.folder / "batchcart.toml"
     path.write_text(
-        '# mine\n[accounts.old]  # kept\nplatform = "tray"\napi_address = "a.example"\naccess_token = "x"\n'
+        '# mine\n[accounts.old]  # kept\nplatform = "tray"\napi_address = "a.example"\naccess_token = "a-token"\n'
     )
     path.chmod(0o640)
     before = path.read_text()

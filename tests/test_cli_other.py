@@ -163,9 +163,11 @@ def test_check_shows_the_plan_and_sends_nothing(shop: Desk) -> None:
 
 
 def test_check_tells_its_plan_as_json(shop: Desk) -> None:
-    shop.configure(acme={"limits": ["1/min"], "token": None, "private_key": None, "access_token": "x"})
+    shop.configure(acme={"limits": ["1/min"], "token": None, "private_key": None, "access_token": "acme-bearer-token"})
     config = shop.folder / "batchcart.toml"
-    config.write_text(config.read_text().replace('access_token = "x"', 'access_token = { env = "NOT_SET_ANYWHERE" }'))
+    config.write_text(
+        config.read_text().replace('access_token = "acme-bearer-token"', 'access_token = { env = "NOT_SET_ANYWHERE" }')
+    )
     shop.job([create("acme"), add("acme"), create("loja")])
     plan = batchcart("check", "job.jsonl", "--json", folder=shop.folder, code=0).figures
 
@@ -186,9 +188,14 @@ def test_check_tells_its_plan_as_json(shop: Desk) -> None:
 def test_check_lists_bad_lines_and_missing_secrets(shop: Desk) -> None:
     shop.job([line("acme", "cart.make")])
     assert "job.jsonl:1: " in batchcart("check", "job.jsonl", folder=shop.folder, code=2).err
-    shop.configure(acme={"token": None, "private_key": None, "access_token": "x"}, loja={"access_token": "y"})
+    shop.configure(
+        acme={"token": None, "private_key": None, "access_token": "acme-bearer-token"},
+        loja={"access_token": "another-token"},
+    )
     config = shop.folder / "batchcart.toml"
-    config.write_text(config.read_text().replace('access_token = "x"', 'access_token = { env = "NOT_SET_ANYWHERE" }'))
+    config.write_text(
+        config.read_text().replace('access_token = "acme-bearer-token"', 'access_token = { env = "NOT_SET_ANYWHERE" }')
+    )
     shop.job([create("acme")])
     assert "NOT_SET_ANYWHERE" in batchcart("check", "job.jsonl", folder=shop.folder).out
     assert "NOT_SET_ANYWHERE" in shop.run(code=2).err

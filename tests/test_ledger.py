@@ -377,3 +377,18 @@ def test_an_account_that_ends_with_the_run_keeps_nothing(home: Path) -> None:
 
     assert ledger.tokens("o") == {}
     assert not home.exists()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_renewed_pair_that_a_kill_left_beside_its_place_is_taken_up_if_it_is_whole(
+    home: Path, *, whole: bool
+) -> None:
+    ledger = Ledger.of("acme", "x")
+    ledger.keep_tokens("origin", {"access_token": "older-access-token"})
+    (kept,) = home.glob("*/tokens.json")
+    text = kept.read_text().replace("older", "newer")
+    Path(f"{kept}.new").write_text(text if whole else text[:-9])
+
+    assert ledger.tokens("origin") == {"access_token": "newer-access-token" if whole else "older-access-token"}
+    assert [path.name for path in kept.parent.glob("tokens*")] == ["tokens.json"]
+    ledger.close()

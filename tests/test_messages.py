@@ -22,7 +22,7 @@ class Case:
     files: tuple[tuple[str, str], ...] = ()
 
 
-ACCOUNT = '[accounts.acme]\nplatform = "tray"\napi_address = "https://a.example"\naccess_token = "x"\n'
+ACCOUNT = '[accounts.acme]\nplatform = "tray"\napi_address = "https://a.example"\naccess_token = "an-access-token"\n'
 LINE = '{"op":"cart.get","account":"acme","cart_id":"k"}\n'
 
 
@@ -78,12 +78,12 @@ CASES = {
     "secret not set": Case(
         "run job.jsonl",
         ("account 'acme': access_token", "export NOT_SET_ANYWHERE=…"),
-        config(ACCOUNT.replace('"x"', '{ env = "NOT_SET_ANYWHERE" }')),
+        config(ACCOUNT.replace('"an-access-token"', '{ env = "NOT_SET_ANYWHERE" }')),
     ),
     "secret file missing": Case(
         "run job.jsonl",
         ("account 'acme': access_token", "nix.key"),
-        config(ACCOUNT.replace('"x"', '{ file = "nix.key" }')),
+        config(ACCOUNT.replace('"an-access-token"', '{ file = "nix.key" }')),
     ),
     "results without journal": Case("run job.jsonl -o r", ("r exists", "--fresh"), (*job(LINE), ("r", "{}\n"))),
     "results are the job": Case("run job.jsonl -o job.jsonl", ("is the job itself", "-o"), job(LINE)),

@@ -18,9 +18,9 @@ from shopping import Ended, Line, add, argv, batchcart, create, environment, get
 
 CANARY = b"CANARY"
 SECRETS = {
-    "headers": {"private_key": 'CANARY-private"key/1CANARY', "token": "CANARY+token=2CANARY"},
+    "headers": {"private_key": "CANARY-private{key}:1CANARY", "token": "CANARY+token=2CANARY"},
     "bearer": {"access_token": "CANARYbearer3CANARY"},
-    "loja": {"access_token": "CANARY&access=4CANARY", "refresh_token": "CANARY refresh%5CANARY"},
+    "loja": {"access_token": "CANARY&access=4CANARY", "refresh_token": "CANARY,refresh%5CANARY"},
     "sklep": {"access_token": "CANARY/shoplo+6CANARY"},
     "signed": {
         "consumer_key": "CANARYconsumer7CANARY",
@@ -170,7 +170,7 @@ def chain(name: str, cart: str) -> list[Line]:
 
 def leaks(folder: Path, of: bytes = rb"\dCANARY") -> list[str]:
     """The files in which the end of a canary is seen, or what else ``of`` finds."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "tokens.json"]
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("tokens.json")]
     assert any(path.name.endswith(".journal") for path in files)
     return [path.name for path in files if re.search(of, path.read_bytes())]
 

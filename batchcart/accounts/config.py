@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from batchcart.accounts.proxy import Proxy, is_loopback, proxy_of_environment, read_proxy
+from batchcart.accounts.secrets import is_secret, read_secret, secret_names
 from batchcart.model.adapter import Adapter, Credentials, SecretReference, SecretText
 from batchcart.model.cart import Currency
 from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.model.files import read_bounded
 from batchcart.model.limits import Limit, parse_limit
 from batchcart.model.validation import described
 
@@ -25,6 +27,7 @@ SANDBOX = "sandbox-"
 
 _LEAST_ANSWER, _MOST_ANSWER = 0.1, 32.0  # MiB; the most is what one account may have of all answers' memory
 _MOST_LIMITS = 8  # as many as an account's memory of sends has room for
+_LARGEST_CONFIG = 16 << 20
 _BY_REFERENCE = 'a text, { env = "NAME" } or { file = "PATH" }'
 
 
@@ -118,6 +121,11 @@ class Entry:
         return found
 
     @property
+    def secret_in_clear(self) -> bool:
+        """Whether a secret stands in the config file itself."""
+        return not self.embedded and any(isinstance(value, str) for value in self.secret_settings.values())
+
+    @property
     def _public(self) -> dict[str, str]:
         plain = {name: value for name, value in self.settings.items() if isinstance(value, str)}
         return {name: value for name, value in plain.items() if name not in self.secret_names}
@@ -125,7 +133,12 @@ class Entry:
     def read(self) -> Account:
         """The account with its secrets read; raises UsageError where one cannot be."""
         where = f"account {self.name!r}"
-        values = {name: read_secret(value, f"{where}: {name}", self.folder) for name, value in self.settings.items()}
+        values = {
+            name: read_secret(value, f"{where}: {name}", self.folder)
+            if name in self.secret_names
+            else _sendable(str(value), f"{where}: {name}")
+            for name, value in self.settings.items()
+        }
         ca_file = self.folder / self.options.ca_file if self.options.ca_file else None
         if ca_file is not None and not ca_file.is_file():
             raise UsageError(f"{where}: ca_file {ca_file} is not a file")
@@ -172,9 +185,14 @@ def read_config(path: Path | None, adapters: Mapping[str, Adapter]) -> dict[str,
     return entries
 
 
+def config_text(path: Path) -> str:
+    """What stands in the config; raises OSError, or ValueError where it is no UTF-8."""
+    return read_bounded(path, _LARGEST_CONFIG).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _accounts(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        table = tomllib.loads(config_text(path))
     except FileNotFoundError:
         raise UsageError(f"config file {path} does not exist; `batchcart init` writes a first one") from None
     except IsADirectoryError:
@@ -219,7 +237,7 @@ def read_entry(name: str, keys: dict[str, Any], adapters: Mapping[str, Adapter],
     options: Options = _convert({key: value for key, value in keys.items() if key in shared}, Options, where)
     settings = _convert(settings_given, adapter.settings, where)
     present = {key: value for key, value in msgspec.structs.asdict(settings).items() if value is not None}
-    entry = Entry(name, adapter, options, present, _secret_names(adapter), _limits(options, adapter, where), folder)
+    entry = Entry(name, adapter, options, present, secret_names(adapter), _limits(options, adapter, where), folder)
     _check_address(entry, where)
     if isinstance(options.proxy, str):
         read_proxy(options.proxy, "", f"{where}: proxy")
@@ -258,47 +276,13 @@ def _convert(given: dict[str, Any], to: type[msgspec.Struct], where: str) -> Any
         raise UsageError(f"{where}: {f'{missing[1]} is missing' if missing else said}") from None
 
 
-def is_secret(field: msgspec.structs.FieldInfo) -> bool:
-    """The settings that may be given by reference are the secret ones."""
-    return "SecretReference" in str(field.type)
-
-
-def _secret_names(adapter: Adapter) -> frozenset[str]:
-    return frozenset(field.name for field in msgspec.structs.fields(adapter.settings) if is_secret(field))
-
-
-def read_secret(value: str | SecretReference, where: str, folder: Path) -> str:
-    """The secret itself; raises UsageError, which begins with ``where``, if it cannot be read or sent."""
-    if isinstance(value, str):
-        text = value
-    elif value.env is not None:
-        if value.env not in os.environ:
-            raise UsageError(
-                f"{where}: environment variable {value.env} is not set; set it in the shell that starts batchcart: "
-                f"export {value.env}=…"
-            )
-        text = os.environ[value.env]
-    else:
-        file = secret_file(value, folder)
-        try:
-            text = file.read_text(encoding="utf-8-sig").strip().partition("\n")[0]
-        except (OSError, ValueError):  # not there, not UTF-8, a NUL in its name
-            raise UsageError(f"{where}: file {file} cannot be read; put the secret into its first line") from None
-    text = text.strip()
-    if not text:
-        raise UsageError(f"{where}: it is empty; put the secret there")
+def _sendable(text: str, where: str) -> str:
+    """A setting that is no secret; raises UsageError where it could not be sent."""
+    if not text.strip():
+        raise UsageError(f"{where}: it is empty; put its value there, or take the key out")
     if not text.isprintable():
         raise UsageError(f"{where}: it holds characters that cannot be sent (a line end?)")
-    return text
-
-
-def secret_file(reference: SecretReference, folder: Path) -> Path:
-    """The file that the reference names; ``folder`` is the config's."""
-    named = Path(reference.file or "")
-    try:
-        return folder / named.expanduser()
-    except RuntimeError:  # no home for its ~
-        return folder / named
+    return text.strip()
 
 
 def _check_address(entry: Entry, where: str) -> None:
@@ -328,7 +312,7 @@ def _sandbox_entry(adapter: Adapter) -> Entry:
         adapter,
         Options(platform=adapter.name),
         adapter.sample,
-        _secret_names(adapter),
+        secret_names(adapter),
         tuple(parse_limit(text) for text in adapter.limits),
         Path(),
         embedded=True,

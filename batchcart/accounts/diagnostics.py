@@ -8,18 +8,18 @@ import os
 import platform
 import re
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchcart.accounts.config import Entry, read_secret, secret_file
+from batchcart.accounts.config import Entry
 from batchcart.accounts.locks import lock_owner
+from batchcart.accounts.secrets import exposed, read_secret
 from batchcart.accounts.state import state_place
 from batchcart.journal.schema import SQLITE, DatabaseError, probe
-from batchcart.model.adapter import SecretReference
 from batchcart.model.errors import UsageError
+from batchcart.model.files import is_private
 
 LEAST_FREE = 1 << 30
 """Bytes of disk below which there is something to mend; a million lines take about as much."""
@@ -62,8 +62,8 @@ def _config(config: Path | None, entries: list[Entry]) -> Finding:
             "config",
             "there is no batchcart.toml here, so jobs can name the sandbox accounts only; batchcart init writes one",
         )
-    clear = [entry.name for entry in entries if not entry.embedded and _in_clear(entry)]
-    if clear and _others_can_read(config):
+    clear = [entry.name for entry in entries if entry.secret_in_clear]
+    if clear and not is_private(config):
         return to_mend(
             "config",
             f"{config} holds secrets of {', '.join(clear)} and others can read it; mend it with: chmod 600 {config}",
@@ -71,29 +71,18 @@ def _config(config: Path | None, entries: list[Entry]) -> Finding:
     return fine("config", f"{config} is in order")
 
 
-def _in_clear(entry: Entry) -> bool:
-    return any(isinstance(value, str) for value in entry.secret_settings.values())
-
-
-def _others_can_read(path: Path) -> bool:
-    return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
-
-
 def _secrets(entry: Entry) -> Iterator[Finding]:
     about = f"account {entry.name}"
-    bad = 0
+    bad = False
     for name, value in sorted(entry.secret_settings.items()):
         try:
             read_secret(value, name, entry.folder)
         except UsageError as error:
-            bad += 1
+            bad = True
             yield to_mend(about, str(error))
-            continue
-        if isinstance(value, SecretReference) and value.file is not None:
-            file = secret_file(value, entry.folder)
-            if _others_can_read(file):
-                bad += 1
-                yield to_mend(about, f"{name}: others can read {file}; mend it with: chmod 600 {file}")
+    for name, file in exposed(entry.secret_settings, entry.folder):
+        bad = True
+        yield to_mend(about, f"{name}: others can read {file}; mend it with: chmod 600 {file}")
     if not bad:
         yield fine(about, "its secrets are there")
 
@@ -117,7 +106,7 @@ def _state() -> Iterator[Finding]:
     if not place.is_dir() or not os.access(place, os.R_OK | os.W_OK | os.X_OK):
         yield to_mend("state folder", f"{place} cannot be written; make it yours, or set XDG_STATE_HOME")
         return
-    if _others_can_read(place):
+    if not is_private(place):
         yield to_mend("state folder", f"others can look into {place}; mend it with: chmod 700 {place}")
     else:
         yield fine("state folder", f"{place} is there and yours alone")

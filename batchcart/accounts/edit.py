@@ -1,16 +1,15 @@
 """Owns putting a new account into a config file, and its first job beside it; it does not ask anybody anything."""
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
-from batchcart.accounts.config import Entry, read_config, read_entry
+from batchcart.accounts.config import Entry, config_text, read_config, read_entry
 from batchcart.model.adapter import Adapter, SecretReference
 from batchcart.model.errors import UsageError, quoted
+from batchcart.model.files import create_new, replace_atomically
 from batchcart.model.operation import Kind
 from batchcart.platforms import platforms
 
@@ -41,7 +40,7 @@ def add_account(path: Path, name: str, adapter: Adapter, settings: Settings, *, 
                 f"{path}: there is an account {quoted(name)} already and it was not touched; "
                 "choose another name with --account, or edit the file"
             )
-        before = path.read_text(encoding="utf-8-sig")
+        before = config_text(path)
     text = f"{before.rstrip()}\n\n{_table(name, keys)}".lstrip()
     try:
         stands_there = tomllib.loads(text)["accounts"][name] == keys
@@ -65,8 +64,8 @@ def first_job(entry: Entry) -> tuple[str, bool]:
 def write_new(path: Path, text: str) -> None:
     """Write a file that is not there yet, for its owner alone; raises UsageError where it cannot be written."""
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
+        with create_new(path) as file:
+            file.write(text.encode())
     except FileExistsError:
         raise UsageError(f"{path} is there already and was not touched; remove it, or work in another folder") from None
     except OSError as error:
@@ -79,15 +78,11 @@ def _replace(path: Path, text: str, *, private: bool) -> None:
         write_new(path, text)
         return
     target = path.resolve()
-    fresh = target.with_name(f"{target.name}.new")
-    mode = target.stat().st_mode & (0o700 if private else 0o777)
-    write_new(fresh, text)
     try:
-        fresh.chmod(mode)
-        fresh.replace(target)
+        if private:
+            target.chmod(target.stat().st_mode & 0o700)
+        replace_atomically(target, text.encode())
     except OSError as error:
-        with suppress(OSError):
-            fresh.unlink()
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 

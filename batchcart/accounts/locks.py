@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from batchcart.model.errors import UsageError
+from batchcart.model.files import open_helper
 
 _TRIES = 6  # at a lock whose owner's pid is gone; half a second each
 
@@ -29,7 +30,7 @@ class Lock:
         """Take the lock; raises Locked, which names ``what`` is held and by which pid."""
         tries = 0
         while self._file is None:
-            file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
+            file = open_helper(self.path)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

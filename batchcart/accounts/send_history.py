@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchcart.model.errors import UsageError
-from batchcart.model.files import replace_atomically
+from batchcart.model.files import replacing
 
 _HEADER = struct.Struct("<8s16sQQ")  # magic, boot, capacity, sends so far
 _COUNT = struct.Struct("<Q")
@@ -57,7 +57,9 @@ class Sends:
         if self.path is not None:
             try:
                 # A file without a past is worth no wait for the disk, and a thousand accounts would wait long.
-                with replace_atomically(self.path, bytes(self._map), durable=bool(history)) as file:
+                with replacing(self.path, durable=bool(history)) as file:
+                    file.write(self._map)
+                    file.flush()
                     self._map = mmap.mmap(file.fileno(), len(self._map))
             except OSError as error:
                 raise UsageError(

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,10 @@ import platformdirs
 from batchcart.accounts.locks import Lock
 from batchcart.accounts.send_history import Sends
 from batchcart.model.errors import UsageError
-from batchcart.model.files import replace_atomically
+from batchcart.model.files import make_private_dir, move_into_place, read_bounded, replace_atomically
+
+_TOKENS = "tokens.json"
+_LARGEST_TOKENS = 1 << 20
 
 
 def state_place() -> Path:
@@ -32,9 +36,7 @@ def state_folder() -> Path:
 def _private(folder: Path) -> Path:
     """The folder, made if it is not there, for its owner alone; raises UsageError where that fails."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_mode & 0o077:
-            folder.chmod(0o700)
+        make_private_dir(folder)
     except OSError as error:
         raise UsageError(
             f"the state folder {folder} cannot be made: {error.strerror}; it keeps limits across runs. "
@@ -48,6 +50,13 @@ class _Tokens(msgspec.Struct):
 
     origin: str
     tokens: dict[str, str]
+
+
+def _read_tokens(path: Path) -> _Tokens | None:
+    try:
+        return msgspec.json.decode(read_bounded(path, _LARGEST_TOKENS), type=_Tokens)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 @dataclass(slots=True)
@@ -78,17 +87,24 @@ class Ledger:
         """The last renewed tokens, if they descend from the config's own: ``origin`` is a fingerprint of those."""
         if self.folder is None:
             return {}
-        try:
-            kept = msgspec.json.decode((self.folder / "tokens.json").read_bytes(), type=_Tokens)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return {}
-        return kept.tokens if kept.origin == origin else {}
+        self._take_up_tokens()
+        kept = _read_tokens(self.folder / _TOKENS)
+        return kept.tokens if kept is not None and kept.origin == origin else {}
+
+    def _take_up_tokens(self) -> None:
+        """Put a pair in its place that a killed process wrote and could not put there: it is the newest."""
+        assert self.folder is not None
+        fresh = self.folder / f"{_TOKENS}.new"
+        with suppress(OSError):
+            if _read_tokens(fresh) is not None:
+                move_into_place(fresh, self.folder / _TOKENS)
+            fresh.unlink(missing_ok=True)
 
     def keep_tokens(self, origin: str, tokens: Mapping[str, str]) -> None:
         """Put renewed tokens on the disk, durably; raises OSError where that fails."""
         if self.folder is not None:
             kept = msgspec.json.encode(_Tokens(origin, dict(tokens)))
-            replace_atomically(self.folder / "tokens.json", kept).close()
+            replace_atomically(self.folder / _TOKENS, kept)
 
     def close(self) -> None:
         """Let the next run have the account."""

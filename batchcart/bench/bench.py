@@ -18,6 +18,7 @@ from batchcart.bench.workload import Mix, job_lines
 from batchcart.engine.session import Send
 from batchcart.journal.result_line import Result, read_result
 from batchcart.journal.summary import Summary
+from batchcart.model.files import create_new
 from batchcart.model.http import Reply, Request, Response
 from batchcart.runs.context import Watch
 from batchcart.runs.runner import RunOptions, run_job
@@ -76,7 +77,7 @@ async def run_bench(settings: Settings, place: Place, folder: Path, watched: Wat
     """Run the benchmark in ``folder``; carts of a real shop that its mix leaves there are deleted afterwards."""
     job, results = folder / "job.jsonl", folder / "results.jsonl"
     lines = job_lines(settings.mix, place.accounts, settings.carts, settings.product, settings.seed)
-    with job.open("wb") as file:
+    with create_new(job) as file:
         file.writelines(orjson.dumps(line) + b"\n" for line in lines)
     recorder = Recorder()
     async with watched() as watch:
@@ -133,7 +134,8 @@ async def _cleaned_up(results: Path, place: Place, folder: Path, watched: Watche
         return 0, unknown
     job, gone = folder / "cleanup.jsonl", folder / "cleanup.results.jsonl"
     lines = [{"op": "cart.delete", "account": cart.account, "cart_id": cart.cart_id} for cart in carts]
-    job.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    with create_new(job) as file:
+        file.writelines(orjson.dumps(line) + b"\n" for line in lines)
     async with watched() as watch:
         summary = await run_job(RunOptions(str(job), results=gone, config=place.config), watch)
     deleted = summary.totals["ok"]

@@ -16,6 +16,7 @@ from batchcart.accounts.config import Entry, config_path, read_config
 from batchcart.bench.sandbox_process import running
 from batchcart.bench.workload import check_known
 from batchcart.model.errors import UsageError, suggestion
+from batchcart.model.files import create_new
 from batchcart.model.limits import parse_limit
 from batchcart.platforms import platforms
 from batchcart.sandbox.routing import address
@@ -74,7 +75,8 @@ def sandbox(platform: str, accounts: int, limits: Sequence[str], folder: Path) -
             own = {**adapter.sample, field: address(origin, platform, name), "platform": platform}
             text += [f"[accounts.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in own.items())]
             text += [f"limits = {json.dumps(list(limits))}"]
-        config.write_text("\n".join(text) + "\n")
+        with create_new(config) as file:
+            file.write(("\n".join(text) + "\n").encode())
         yield Place(config, [(name, platform) for name in names], real=False)
 
 

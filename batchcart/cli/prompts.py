@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import click
 import msgspec
 
-from batchcart.accounts.config import is_secret
+from batchcart.accounts.secrets import is_secret
 from batchcart.cli.output import say
 from batchcart.model.adapter import Adapter, SecretReference
 from batchcart.model.errors import UsageError

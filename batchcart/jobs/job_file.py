@@ -19,6 +19,7 @@ from batchcart.jobs.file_kind import HEAD, binary_kind, text_kind
 from batchcart.jobs.packing import check_unpacked, describe_damage, open_unpacked
 from batchcart.jobs.strict_json import NotStrict, check_strictly
 from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.model.files import check_ends
 from batchcart.model.operation import Kind, Operation
 from batchcart.model.validation import problems
 
@@ -28,6 +29,7 @@ LONGEST_LINE = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _ENOUGH = len(_BOM) + LONGEST_LINE + len(b"\r\n")
 _CHUNK = 1 << 20
+_ENDLESS = 64 << 20  # bytes without a line end after which no more of a stream is kept
 _BLOCK, _BLOCKS = 1 << 14, 32
 
 _Name = Annotated[str, Meta(min_length=1)] | UnsetType
@@ -141,6 +143,7 @@ def _opened(path: str, name: str, spool_folder: Path | None, stack: ExitStack) -
     damage: tuple[type[Exception], ...] = ()
     try:
         stream, damage = _stdin() if path == "-" else open_unpacked(path, stack)
+        check_ends(stream)
         if path == "-" or damage or not Path(path).is_file():
             stream = stack.enter_context(_spooled(stream, name, spool_folder))
         head = stream.read(HEAD)
@@ -190,7 +193,10 @@ def _spooled(stream: IO[bytes], name: str, folder: Path | None) -> IO[bytes]:
     except OSError as error:
         raise UsageError(f"{where}: no place to unpack {name}: {error.strerror}; nothing was sent") from None
     try:
+        unended = 0
         while chunk := stream.read(_CHUNK):
+            unended = len(chunk) - chunk.rfind(b"\n") - 1 if b"\n" in chunk else unended + len(chunk)
+            _check_line_ends(unended, name)
             _write(spool, chunk, f"{where}: no place to unpack {name}")
         _write(spool, b"", f"{where}: no place to unpack {name}")
     except BaseException:
@@ -198,6 +204,11 @@ def _spooled(stream: IO[bytes], name: str, folder: Path | None) -> IO[bytes]:
         raise
     spool.seek(0)
     return spool
+
+
+def _check_line_ends(unended: int, name: str) -> None:
+    if unended > _ENDLESS:
+        raise UsageError(f"job file {name}: it has a line of more than {_ENDLESS >> 20} MiB; is it a job?")
 
 
 def _write(spool: IO[bytes], chunk: bytes, complaint: str) -> None:

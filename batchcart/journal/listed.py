@@ -3,9 +3,11 @@
 import itertools
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from batchcart.model.files import create_new
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cart (n INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
@@ -68,6 +70,8 @@ class ListedRows:
 @contextmanager
 def listed_rows(path: Path) -> Iterator[ListedRows]:
     """The rows in the file at ``path``, which is made where it is not there."""
+    with suppress(FileExistsError):
+        create_new(path).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
         yield ListedRows(connection, connection.execute("SELECT count(*) FROM line").fetchone()[0])

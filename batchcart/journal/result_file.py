@@ -1,6 +1,5 @@
 """Owns the result file as a whole: repaired, rewritten and sorted from its journal; it sends nothing."""
 
-import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -8,6 +7,7 @@ from batchcart.journal.changes import IN_ORDER, REWRITE, clear_notes
 from batchcart.journal.queries import result_texts
 from batchcart.journal.schema import Connection, get_meta, set_meta
 from batchcart.model.errors import UsageError
+from batchcart.model.files import in_place_of, replacing
 
 _CHUNK = 1 << 20
 
@@ -86,12 +86,8 @@ def _has_holes(file: BinaryIO) -> bool:
 
 def rewrite_result_file(connection: Connection, path: Path, *, in_order: bool = False) -> None:
     """Write the whole result file from the journal, in one step."""
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("wb") as file:
+    with replacing(in_place_of(path)) as file:
         file.writelines(text + b"\n" for text in result_texts(connection, in_order=in_order))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 def sort_result_file(connection: Connection, path: Path) -> None:

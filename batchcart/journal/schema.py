@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from batchcart.model.errors import UsageError
+from batchcart.model.files import check_no_link, create_fresh
 
 VERSION = 2
 
@@ -66,6 +67,7 @@ PLAN_INDEX = "CREATE INDEX plan_order ON plan (account, chain, line)"
 def create(path: Path) -> sqlite3.Connection:
     """A fresh journal, open for writing; raises UsageError where the folder does not take it."""
     try:
+        create_fresh(path).close()
         connection = _connect(path)
         # Without a log beside it: the file is whole when it is closed, and takes its place only then.
         connection.execute("PRAGMA journal_mode = OFF")
@@ -162,6 +164,14 @@ def _disk(error: sqlite3.OperationalError) -> bool:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            check_no_link(name)  # SQLite would follow it, and write there
+    except OSError as error:
+        raise UsageError(
+            f"the journal's file {error.filename} was not opened: {error.strerror}; remove it, or choose other results "
+            "with -o. Nothing was sent"
+        ) from None
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
 

@@ -19,6 +19,7 @@ from batchcart.journal.batch import Batch
 from batchcart.journal.codec import request_text
 from batchcart.model.errors import Stopped
 from batchcart.model.events import Event, account_of, cleaned, kind_of, speakable, until_of
+from batchcart.model.files import create_fresh, open_appending
 from batchcart.model.http import Request
 
 _RESERVE = 1 << 18
@@ -45,11 +46,11 @@ class Journal:
     ) -> None:
         self._connection = connection
         self._results_path = results
-        self._results = os.open(results, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._results = open_appending(results)
         self._until: int = os.fstat(self._results).st_size
         self._reserve = Path(f"{results}.journal.reserve")
-        with contextlib.suppress(OSError):
-            self._reserve.write_bytes(bytes(_RESERVE))
+        with contextlib.suppress(OSError), create_fresh(self._reserve) as reserve:
+            reserve.write(bytes(_RESERVE))
         self._ended = ended
         self._failed = failed
         self._loop = asyncio.get_running_loop()

@@ -15,12 +15,12 @@ from batchcart.journal.queries import result_texts
 from batchcart.journal.schema import open_reading
 from batchcart.journal.summary import Summary
 from batchcart.model.adapter import Looking
+from batchcart.model.files import replacing
 from batchcart.model.http import Response
 from batchcart.model.operation import Kind
 from batchcart.model.outcome import Reason
 from batchcart.runs.context import Watch, journal_path
 from batchcart.runs.runner import RunOptions, run_job
-from batchcart.runs.work_folder import put_in_place
 
 _JOB, _RESULTS = "reads.jsonl", "reads.results.jsonl"
 
@@ -71,13 +71,11 @@ def views(entry: Entry) -> tuple[str | None, ...]:
 def ask_for(folder: Path, entry: Entry, keys: Iterable[str]) -> bool:
     """Write down which carts are to be read, unless that was done before; whether there are any."""
     if not (folder / _JOB).exists():
-        fresh = folder / f"{_JOB}.new"
-        with fresh.open("wb") as file:
+        with replacing(folder / _JOB) as file:
             for key in keys:
                 for view in views(entry):
                     line = {"op": Kind.CART_GET.value, "account": entry.name, "cart_id": key}
                     file.write(msgspec.json.encode(line | ({"view": view} if view else {})) + b"\n")
-        put_in_place(fresh, folder / _JOB)
     return (folder / _JOB).stat().st_size > 0
 
 

@@ -10,6 +10,7 @@ import msgspec
 from batchcart.jobs.strict_json import NotStrict, check_strictly
 from batchcart.model.cart import VERSION, Cart, item_name
 from batchcart.model.errors import BadLines, UsageError
+from batchcart.model.files import LONGEST_RESULT, check_ends
 from batchcart.model.validation import problems
 
 LONGEST_LINE = 16 << 20
@@ -41,7 +42,7 @@ def read_carts(path: Path) -> Iterator[tuple[int, Cart]]:
     found: list[str] = []
     total = 0
     with _opened(path) as file:
-        for number, text in _lines(file):
+        for number, text in _lines(path, file):
             wrong = cart_problems(text)
             if wrong:
                 total += 1
@@ -54,21 +55,26 @@ def read_carts(path: Path) -> Iterator[tuple[int, Cart]]:
 
 def _opened(path: Path) -> IO[bytes]:
     try:
-        return path.open("rb")
+        file = path.open("rb")
+        check_ends(file)
     except FileNotFoundError:
         raise UsageError(f"carts file {path} does not exist; `batchcart export` writes one") from None
     except IsADirectoryError:
         raise UsageError(f"carts file {path} is a folder; give a file") from None
     except OSError as error:
         raise UsageError(f"carts file {path} cannot be read: {error.strerror}") from None
+    return file
 
 
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path, file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank; one that is too long comes cut short."""
-    number = 0
+    number = length = 0
     whole = True
     while raw := file.readline(LONGEST_LINE + 2):
         number += whole
+        length = len(raw) if whole else length + len(raw)
+        if length > LONGEST_RESULT:
+            raise UsageError(f"{path}:{number}: this line has no end; is it a carts file?")
         began, whole = whole, raw.endswith(b"\n")
         text = raw.rstrip(b"\r\n")
         if number == 1 and began:

@@ -20,8 +20,9 @@ from batchcart.migration.product_map import Key, ProductMap, check_targets, read
 from batchcart.migration.product_map_template import Product, Seen, write_template
 from batchcart.model.cart import Cart, Wanted
 from batchcart.model.errors import BadLines, UsageError, quoted
+from batchcart.model.files import create_fresh, move_into_place
 from batchcart.runs.status import disk_trouble
-from batchcart.runs.work_folder import keep_inputs, put_in_place
+from batchcart.runs.work_folder import keep_inputs
 
 _SHOWN = 100  # refusals that are told one by one
 
@@ -167,9 +168,9 @@ class _Work:
             raise UsageError(
                 f"{output} is there already and differs; remove it, choose another with -o, or give --force"
             )
-        put_in_place(Path(self.report.file.name), losses_path(output))
+        move_into_place(Path(self.report.file.name), losses_path(output))
         if not why and not same and self.converted:
-            put_in_place(Path(self.job.name), output)
+            move_into_place(Path(self.job.name), output)
         return Converted(
             output=output,
             carts=self.carts,
@@ -262,7 +263,7 @@ def _alone(output: Path) -> Iterator[None]:
 def _fresh(place: Path) -> Iterator[IO[bytes]]:
     """A file beside ``place`` that is gone at the end, unless it was put there; one that a kill left is replaced."""
     fresh = place.with_name(f".{place.name}.new")
-    file = fresh.open("wb")
+    file = create_fresh(fresh)
     try:
         with file:
             yield file

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from batchcart.journal.spill import SpillDict
 from batchcart.model.errors import UsageError, quoted
+from batchcart.model.files import lines_of
 from batchcart.model.operation import Kind
 
 _CREATED = Kind.CART_CREATE.value
@@ -125,12 +126,11 @@ def targets(results: Path) -> Iterator[Targets]:
 
 def _read(path: Path) -> Iterator[tuple[int, _Result]]:
     try:
-        with path.open("rb") as file:
-            for number, text in enumerate(file, 1):
-                try:
-                    yield number, _result(text)
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                    raise UsageError(f"{path}:{number}: not a result line: {error}") from None
+        for number, text in enumerate(lines_of(path), 1):
+            try:
+                yield number, _result(text)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise UsageError(f"{path}:{number}: not a result line: {error}") from None
     except FileNotFoundError:
         raise UsageError(f"result file {path} does not exist; `batchcart run` writes one") from None
     except OSError as error:

@@ -16,6 +16,7 @@ from batchcart.migration.listing import check_filters, read_list, stored
 from batchcart.model.adapter import Filters
 from batchcart.model.cart import Cart, NoCart, Origin
 from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.model.files import create_fresh
 from batchcart.model.ids import LONGEST_ID, id_problem
 from batchcart.platforms import platforms
 from batchcart.runs.context import Watch, journal_path
@@ -184,7 +185,7 @@ def _write(folder: Path, entry: Entry, options: ExportOptions, made: Made) -> Ex
         with contextlib.suppress(UsageError):
             made.learn(options.keys_from, entry)
     carts = items = bare = unread = 0
-    with (folder / _CARTS).open("wb") as file, (folder / _UNREAD).open("wb") as unread_file:
+    with create_fresh(folder / _CARTS) as file, create_fresh(folder / _UNREAD) as unread_file:
         for answer in _answers(folder, entry, options):
             try:
                 found = [(cart, cart_line(cart)) for cart in neutral(entry, answer, made)]

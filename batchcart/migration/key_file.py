@@ -11,12 +11,11 @@ from batchcart.accounts.config import Entry
 from batchcart.jobs.checks import check_operation
 from batchcart.journal.spill import SpillDict
 from batchcart.model.errors import BadLines, UsageError
+from batchcart.model.files import lines_of
 from batchcart.model.ids import LONGEST_ID, id_problem, usable_id
 from batchcart.model.operation import Kind, Operation
 
 _MOST_LISTED = 1000
-_LONGEST = 1 << 24
-"""Bytes of a line up to which it is looked at: result lines hold answers."""
 
 
 class _Named(msgspec.Struct):
@@ -109,11 +108,10 @@ def _read(text: bytes) -> _Named:
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(iter(lambda: file.readline(_LONGEST), b""), 1):
-                text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
-                if text:
-                    yield number, text
+        for number, line in enumerate(lines_of(path), 1):
+            text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
+            if text:
+                yield number, text
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist") from None
     except OSError as error:

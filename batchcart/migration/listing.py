@@ -26,10 +26,10 @@ from batchcart.migration.list_walk import Walk
 from batchcart.model.adapter import Filters, Known, ListedLine, Listing
 from batchcart.model.cart import NoCart
 from batchcart.model.errors import Stopped, UsageError
+from batchcart.model.files import move_into_place
 from batchcart.model.operation import Kind, Operation
 from batchcart.model.outcome import Done, Reason, Refused
 from batchcart.runs.context import Watch, journal_path, laid
-from batchcart.runs.work_folder import put_in_place
 
 _LINES, _PAGES = "lines.sqlite", "pages.jsonl"
 
@@ -168,8 +168,7 @@ def _journal(results: Path, entry: Entry) -> Connection:
     path = journal_path(results)
     if not path.exists():
         fresh = path.with_name(f"{path.name}.new")
-        fresh.unlink(missing_ok=True)
         with contextlib.closing(create(fresh)) as connection:
             add_account(connection, PlannedAccount(1, entry.name, entry.adapter.name, entry.place))
-        put_in_place(fresh, path)
+        move_into_place(fresh, path)
     return open_existing(path)

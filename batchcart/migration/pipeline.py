@@ -18,12 +18,14 @@ from batchcart.migration.product_map import check_targets, read_map
 from batchcart.migration.verify import VerifyOptions, verify
 from batchcart.model.adapter import Filters
 from batchcart.model.errors import UsageError
+from batchcart.model.files import read_bounded, replace_atomically
 from batchcart.runs.context import Watch
 from batchcart.runs.runner import RunOptions, run_job
 from batchcart.runs.status import disk_trouble, held
-from batchcart.runs.work_folder import fingerprint, put_in_place, work_of
+from batchcart.runs.work_folder import fingerprint, work_of
 
 _STATE = "migration.json"
+_LARGEST_STATE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +250,7 @@ def _opened(options: MigrateOptions, source: Entry, target: Entry) -> Iterator[S
     """The folder's state, held against others; raises UsageError where it is another migration's."""
     folder = options.folder
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--folder {folder} cannot be made: {error.strerror}") from None
     with disk_trouble(folder / _STATE), held(folder / _STATE, "migration"):
@@ -270,7 +272,7 @@ def _task(options: MigrateOptions, source: Entry, target: Entry) -> dict[str, st
 
 def _checked(options: MigrateOptions, begun: State) -> State:
     try:
-        state = msgspec.json.decode((options.folder / _STATE).read_bytes(), type=State)
+        state = msgspec.json.decode(read_bounded(options.folder / _STATE, _LARGEST_STATE), type=State)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{options.folder / _STATE} cannot be read: {error}. Its carts may be made already: go on with the steps "
@@ -289,6 +291,4 @@ def _checked(options: MigrateOptions, begun: State) -> State:
 
 
 def _save(folder: Path, state: State) -> None:
-    fresh = folder / f"{_STATE}.new"
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state)))
-    put_in_place(fresh, folder / _STATE)
+    replace_atomically(folder / _STATE, msgspec.json.format(msgspec.json.encode(state)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from batchcart.migration.product_map import COLUMNS, ProductMap, option_text, options_key
 from batchcart.model.cart import Item
 from batchcart.model.errors import UsageError
+from batchcart.model.files import create_new
 
 Product = tuple[str, str, str, str]
 """What tells products apart: product, variant and options, or where there are no ids the SKU."""
@@ -43,9 +44,11 @@ def write_template(path: Path, seen: Seen) -> None:
     writer.writerows(_rows(seen))
     made = text.getvalue().encode("utf-8-sig")  # the mark tells Excel that it is UTF-8
     try:
-        if path.exists() and path.read_bytes() != made:
+        if not path.exists():
+            with create_new(path) as file:
+                file.write(made)
+        elif not path.is_file() or path.stat().st_size != len(made) or path.read_bytes() != made:
             raise UsageError(f"{path} is there already and was not touched; choose another name for the template")
-        path.write_bytes(made)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 

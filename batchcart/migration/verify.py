@@ -20,6 +20,7 @@ from batchcart.migration.export import account_entry, neutral, why_stopped
 from batchcart.migration.product_map import ProductMap, read_map
 from batchcart.model.cart import Cart, NoCart
 from batchcart.model.errors import UsageError, quoted
+from batchcart.model.files import create_fresh
 from batchcart.model.ids import id_problem
 from batchcart.runs.context import Watch
 from batchcart.runs.work_folder import fingerprint, finish, keep_inputs, working_folder
@@ -106,7 +107,7 @@ async def verify(options: VerifyOptions, watch: Watch) -> Verified:
             if ask_for(folder, entry, keys) and (await read(folder, options.reader, watch)).exit_code == 3:
                 return Verified(options.parity, stopped=why_stopped(watch))
             verified = Verified(options.parity)
-            with (folder / _PARITY).open("wb") as file:
+            with create_fresh(folder / _PARITY) as file:
                 for line in _lines(folder, entry, options.carts, products, found):
                     verified.count(line)
                     file.write(msgspec.json.encode(line) + b"\n")

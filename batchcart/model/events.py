@@ -5,6 +5,7 @@ fields are for machines: times in wall-clock seconds, rates in requests a second
 """
 
 import re
+import shlex
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
@@ -213,6 +214,16 @@ class DiskTrouble(_Told, frozen=True):
         return self.why
 
 
+class SecretsExposed(_Told, frozen=True):
+    """Others than their owner can read files that hold secrets of the run's accounts."""
+
+    files: tuple[str, ...]
+
+    def __str__(self) -> str:
+        names = " ".join(map(shlex.quote, self.files))
+        return f"others can read secrets in {', '.join(self.files)}; keep them out with: chmod 600 {names}"
+
+
 class ProcessLost(_Told, frozen=True):
     """One of the processes of a run died; the lines of its accounts stay open."""
 
@@ -225,7 +236,7 @@ class ProcessLost(_Told, frozen=True):
 OfAccount = (
     Paused | PauseOver | QuotaUsedUp | ShopDown | ShopUp | LimitLearnt | LimitForgotten | TokenRenewed | AccountClosed
 )
-OfRun = RunRefused | RunBegan | RunResumed | RunFinished | RunStopped | DiskTrouble | ProcessLost
+OfRun = RunRefused | RunBegan | RunResumed | RunFinished | RunStopped | DiskTrouble | ProcessLost | SecretsExposed
 Event = OfRun | OfAccount
 
 Tell = Callable[[Event], None]
@@ -246,7 +257,7 @@ def level_of(event: Event) -> Level:
     match event:
         case RunRefused() | AccountClosed() | DiskTrouble() | ProcessLost():
             return "error"
-        case RunStopped() | QuotaUsedUp() | ShopDown() | LimitLearnt():
+        case RunStopped() | QuotaUsedUp() | ShopDown() | LimitLearnt() | SecretsExposed():
             return "warning"
         case Paused(long=True):
             return "warning"
@@ -259,7 +270,9 @@ def is_aloud(event: Event) -> bool:
     match event:
         case Paused():
             return event.long
-        case QuotaUsedUp() | ShopDown() | ShopUp() | LimitLearnt() | LimitForgotten() | AccountClosed() | ProcessLost():
+        case QuotaUsedUp() | ShopDown() | ShopUp() | LimitLearnt() | LimitForgotten() | AccountClosed():
+            return True
+        case ProcessLost() | SecretsExposed():
             return True
         case _:
             return False

@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 
 from batchcart.model.errors import UsageError
+from batchcart.model.files import lines_of
 from batchcart.model.outcome import Status
 from batchcart.model.reasons import normalised
 from batchcart.report.error_groups import Cause, Place, Reasons
@@ -142,14 +143,13 @@ def results_in(path: Path) -> Iterator[Ended]:
     """
     decode = msgspec.json.Decoder(Ended).decode
     try:
-        with path.open("rb") as file:
-            for number, text in enumerate(file, 1):
-                try:
-                    yield decode(text)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                    if not text.endswith(b"\n"):  # cut off while it was being written, or being written now
-                        return
-                    raise UsageError(f"{path}:{number}: not a result line: {_said(error)}; {_HINT}") from None
+        for number, text in enumerate(lines_of(path), 1):
+            try:
+                yield decode(text)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                if not text.endswith(b"\n"):  # cut off while it was being written, or being written now
+                    return
+                raise UsageError(f"{path}:{number}: not a result line: {_said(error)}; {_HINT}") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
 

@@ -12,6 +12,7 @@ from msgspec import structs
 from batchcart.journal.result_line import moment
 from batchcart.model.errors import UsageError
 from batchcart.model.events import Event, Tell, cleaned, kind_of, level_of, speakable
+from batchcart.model.files import open_appending
 
 _MOMENTS = ("since", "until", "asked_at", "given_up_at")
 
@@ -24,7 +25,7 @@ def appending(path: Path, results: Path) -> Iterator[Tell]:
     does not take later is lost: a log must not end a run.
     """
     try:
-        log = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        log = open_appending(path)
     except OSError as error:
         raise UsageError(f"the log {path} cannot be written: {error.strerror}; choose another with --log") from None
     try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchcart.model.errors import UsageError
+from batchcart.model.files import replace_atomically
 from batchcart.model.outcome import Status
 from batchcart.runs.snapshot import Glance
 
@@ -98,9 +99,7 @@ async def measured(path: Path, glances: Callable[[], Sequence[Glance]]) -> Async
     def write(*, alive: bool) -> None:
         now = time.time()
         # In its place at once, whole: whoever reads it never sees a part.
-        fresh = path.with_name(f"{path.name}.new")
-        fresh.write_text(exposition(glances(), (float(alive), began, now)))
-        fresh.replace(path)
+        replace_atomically(path, exposition(glances(), (float(alive), began, now)).encode(), durable=False)
 
     async def beat() -> None:
         while True:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from batchcart.accounts.config import Entry, config_path, read_config
+from batchcart.accounts.secrets import exposed
 from batchcart.engine.scheduler import Job, work
 from batchcart.engine.session import Lane
 from batchcart.jobs.job_file import JobSource, open_job, text_path
@@ -22,7 +23,7 @@ from batchcart.journal.schema import Connection, create, forget_states, get_meta
 from batchcart.journal.summary import Summary
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.errors import UsageError
-from batchcart.model.events import Event
+from batchcart.model.events import Event, SecretsExposed
 from batchcart.model.files import sync_dir
 from batchcart.model.outcome import Status
 from batchcart.platforms import platforms
@@ -170,7 +171,6 @@ def _check_same_default(connection: Connection, account: str | None) -> None:
 
 
 def _plan(options: RunOptions, planner: Planner, path: Path) -> None:
-    path.unlink(missing_ok=True)
     with contextlib.closing(create(path)) as connection:
         planned = planner.plan(connection)
         for name in planned.accounts:
@@ -264,6 +264,10 @@ async def _run(
             working = partial(work, job, watch.lanes, ended=_counting(watch))
         _count_planned(floor.plan, watch)
         _tell(floor, watch, first_word(watch, source.name, resumed=resumed))
+        if files := [
+            file for name in watch.planned for _, file in exposed(entries[name].secret_settings, entries[name].folder)
+        ]:
+            _tell(floor, watch, SecretsExposed(tuple(dict.fromkeys(map(str, files)))))
         if watch.stopping:
             watch.stop()
         try:

@@ -5,7 +5,6 @@ The folder says what it was begun for, so that only the same command goes on wit
 
 import contextlib
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,9 +12,11 @@ from pathlib import Path
 import msgspec
 
 from batchcart.model.errors import UsageError
+from batchcart.model.files import check_ends, move_into_place, read_bounded, replace_atomically
 from batchcart.runs.status import disk_trouble, held
 
 _TASK = "task.json"
+_LARGEST_TASK = 1 << 20
 
 
 @contextlib.contextmanager
@@ -62,27 +63,17 @@ def work_of(output: Path) -> Path:
 def finish(folder: Path, made: Mapping[str, Path]) -> None:
     """Put the files made in the folder in their places, each in one step, and remove the folder."""
     for name, place in made.items():
-        put_in_place(folder / name, place)
+        move_into_place(folder / name, place)
     with contextlib.suppress(FileNotFoundError):
         folder.rename(_done(folder))
     _remove(_done(folder))
-
-
-def put_in_place(fresh: Path, place: Path) -> None:
-    """Make what was written to ``fresh`` the file at ``place``, durably and in one step."""
-    for path, step in ((fresh, lambda: fresh.replace(place)), (place.absolute().parent, lambda: None)):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        step()
 
 
 def fingerprint(path: Path) -> str:
     """SHA-256 of a file; raises UsageError where it cannot be read."""
     try:
         with path.open("rb") as file:
+            check_ends(file)
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist") from None
@@ -92,14 +83,12 @@ def fingerprint(path: Path) -> str:
 
 def _begin(folder: Path, task: Mapping[str, str]) -> None:
     _remove(folder)  # it was being begun when its process died
-    folder.mkdir()
-    fresh = folder / f"{_TASK}.new"
-    fresh.write_bytes(msgspec.json.encode(task))
-    put_in_place(fresh, folder / _TASK)
+    folder.mkdir(mode=0o700)
+    replace_atomically(folder / _TASK, msgspec.json.encode(task))
 
 
 def _changed(folder: Path, task: Mapping[str, str]) -> list[str]:
-    begun = msgspec.json.decode((folder / _TASK).read_bytes(), type=dict[str, str])
+    begun = msgspec.json.decode(read_bounded(folder / _TASK, _LARGEST_TASK), type=dict[str, str])
     return [name for name in sorted({*begun, *task}) if begun.get(name, "") != task.get(name, "")]
 
 

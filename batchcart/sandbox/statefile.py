@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from batchcart.model.files import replacing
 from batchcart.sandbox.shop import Shop, Tokens
 
 
@@ -48,13 +49,11 @@ class StateFile:
     """The file while it is written; it begins with what the shops hold now, so it does not grow for ever."""
 
     def __init__(self, path: Path, shops: Iterable[Shop]) -> None:
-        fresh = path.with_name(path.name + ".new")
-        with fresh.open("wb") as snapshot:
+        with replacing(path, durable=False) as snapshot:
             for shop in shops:
                 snapshot.write(_tokens_line(shop))
                 snapshot.writelines(_cart_line(shop, cart) for cart in shop.carts)
-        fresh.replace(path)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+            self._descriptor = os.open(snapshot.name, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
 
     def note_cart(self, shop: Shop, cart: str) -> None:
         """The cart has changed."""

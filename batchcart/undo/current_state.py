@@ -15,6 +15,7 @@ from batchcart.journal.queries import result_of
 from batchcart.journal.schema import Connection, open_reading
 from batchcart.model.adapter import Looking
 from batchcart.model.errors import Stopped
+from batchcart.model.files import replacing
 from batchcart.model.http import Response
 from batchcart.model.outcome import Reason
 from batchcart.runs.context import Watch, journal_path
@@ -82,15 +83,14 @@ async def answers(
 
 def _written(questions: Iterable[bytes], job: Path, results: Path) -> bool:
     """Put the questions into a job, and say whether there are any; answers to other questions are forgotten."""
-    fresh = Path(f"{job}.new")
-    with fresh.open("wb") as file:
+    with replacing(job) as file:
         file.writelines(question + b"\n" for question in questions)
+        file.flush()
         found = file.tell() > 0
-    if not (job.exists() and filecmp.cmp(fresh, job, shallow=False)):
-        journal = journal_path(results)
-        for path in (results, journal, Path(f"{journal}-wal"), Path(f"{journal}-shm")):
-            path.unlink(missing_ok=True)
-    fresh.replace(job)
+        if not (job.exists() and filecmp.cmp(file.name, job, shallow=False)):
+            journal = journal_path(results)
+            for path in (results, journal, Path(f"{journal}-wal"), Path(f"{journal}-shm")):
+                path.unlink(missing_ok=True)
     return found
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import orjson
 
@@ -16,6 +16,7 @@ from batchcart.journal.carts import Cart, carts
 from batchcart.journal.queries import accounts, has_progress, unended
 from batchcart.journal.schema import Connection, get_meta, open_existing
 from batchcart.model.errors import UsageError
+from batchcart.model.files import create_fresh
 from batchcart.platforms import platforms
 from batchcart.runs.context import Watch, journal_path
 from batchcart.runs.resume import check_same_accounts
@@ -149,7 +150,7 @@ def _problems(text: bytes, entry: Entry) -> Sequence[str]:
 
 def _write(ran: Ran, used: Mapping[int, Entry], found: Answers, folder: Path, undone: Undone, *, force: bool) -> None:
     number = 0
-    with (folder / _JOB).open("wb") as job, (folder / _KEPT).open("wb") as kept:
+    with create_fresh(folder / _JOB) as job, create_fresh(folder / _KEPT) as kept:
         for entry, _, left in _lefts(ran, used):
             if entry.embedded:
                 taken = taken_back(left, Gone(), entry.adapter, force=force)
@@ -178,7 +179,7 @@ def job_line(back: Back, account: str, cart_id: str | None) -> bytes:
     return orjson.dumps({key: value for key, value in line.items() if value is not None})
 
 
-def _put_back(job: BinaryIO, kept: BinaryIO, entry: Entry, left: Left, back: Back, undone: Undone) -> None:
+def _put_back(job: IO[bytes], kept: IO[bytes], entry: Entry, left: Left, back: Back, undone: Undone) -> None:
     """One line of the job; what the platform would not take is kept instead."""
     text = job_line(back, entry.name, left.cart_id)
     if problems := _problems(text, entry):
@@ -189,7 +190,7 @@ def _put_back(job: BinaryIO, kept: BinaryIO, entry: Entry, left: Left, back: Bac
     undone.back[entry.name, back.kind.value] += 1
 
 
-def _keep(kept: BinaryIO, entry: Entry, left: Left, one: Kept, undone: Undone) -> None:
+def _keep(kept: IO[bytes], entry: Entry, left: Left, one: Kept, undone: Undone) -> None:
     line = {
         "line": one.line,
         "account": entry.name,

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from batchcart.accounts.config import DEFAULT_FILE, Entry, config_path, is_secret
+from batchcart.accounts.config import DEFAULT_FILE, Entry, config_path
 from batchcart.accounts.edit import HEAD, PUT_A_KEY, add_account, first_job, write_new
+from batchcart.accounts.secrets import is_secret
 from batchcart.cli import options as shared
 from batchcart.cli import prompts as questions
 from batchcart.cli.output import say, show

@@ -8,6 +8,7 @@ import click
 from batchcart.cli.output import say, show, show_json
 from batchcart.cli.report_text import report_text
 from batchcart.model.errors import UsageError
+from batchcart.model.files import in_place_of, replace_atomically
 from batchcart.report.collect import Report, gathered
 from batchcart.report.json_document import document
 
@@ -40,7 +41,11 @@ def _write(report: Report, html: Path) -> None:
     try:
         if html.is_file() and not _is_page(html):
             raise UsageError(f"--html {html}: the file that is there is no web page; choose another name")
-        html.write_bytes(page.page(report).encode("utf-8", "backslashreplace"))
+        text = page.page(report).encode("utf-8", "backslashreplace")
+        if html.exists() and not html.is_file():  # a pipe, or /dev/stdout
+            html.write_bytes(text)
+        else:
+            replace_atomically(in_place_of(html), text)
     except OSError as error:
         raise UsageError(f"--html {html}: cannot write there: {error.strerror}") from None
     say(f"The page is in {html}")
