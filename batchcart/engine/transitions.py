@@ -203,7 +203,7 @@ def _unanswered(op: Execution, request: Request, unanswered: Unanswered, at: flo
     op = replace(op, past=(*op.past, Lost(request, why, at)))
     action = follow(op, op.cell.recover(op.operation, op.known, op.past))
     if isinstance(action, Send):
-        least = op.timeout if unanswered.slow else _before_looking(op)
+        least = op.timeout if unanswered.slow else _before(action.request)
         return Reaction(op, _retry(op, action.request, least), Unwell(why), "lost")
     return Reaction(op, action, Unwell(why, alarming=True), "lost")  # each line that goes on may end in doubt as well
 
@@ -220,7 +220,7 @@ def _answered(op: Execution, exchange: Exchange, step: Step) -> Reaction:
             return Reaction(replace(op, astray=op.astray + 1, denied=True), action, note="void")
         case Failing(message, then, slow, pause):
             op = _failed(op, exchange, message, keeps=request.writes)
-            least = (op.timeout if slow else _before_looking(op)) if request.writes else 0.0
+            least = (op.timeout if slow else _before(then)) if request.writes else 0.0
             note = "failing" if request.writes else "void"
             return Reaction(op, _retry(op, then, least), Unwell(message, pause=pause), note)
         case Foreign() as foreign:
@@ -264,7 +264,7 @@ def _shut(op: Execution, exchange: Exchange, foreign: Foreign) -> Reaction:
     elif op.foreign_writes >= MOST_FOREIGN and not asks:
         action = Finish(_shut_out(op))
     else:
-        action = _retry(op, then, _before_looking(op) if asks else 0.0)
+        action = _retry(op, then, _before(then) if asks else 0.0)
     return Reaction(op, action, Suspect(foreign.message, moved), "failing" if keeps else "void")
 
 
@@ -290,9 +290,9 @@ def _after_throttling(op: Execution, request: Request, busy: Busy) -> Action:
     return Finish(_in_doubt(op) or Refused(Reason.THROTTLED, f"{busy.message}, {op.throttled} times for this line"))
 
 
-def _before_looking(op: Execution) -> float:
-    """Seconds to wait before a look after a write: one that comes too early proves nothing."""
-    return 0.0 if op.cell.repeatable else _CUT_SETTLED_AFTER
+def _before(following: Request) -> float:
+    """Seconds to wait before what follows an unclear answer to a write: a look that comes too early proves nothing."""
+    return 0.0 if following.writes else _CUT_SETTLED_AFTER
 
 
 def _given_up(op: Execution) -> Refused | Unknown:

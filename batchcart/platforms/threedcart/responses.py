@@ -25,6 +25,7 @@ ERRORS = (
 
 _SAID_BY_STATUS = {400, 401, 404, 415}
 _SUCCESS = {200, 201}
+_FINE = {str(status) for status in range(400)}
 _SHOWN = {*CartFields.__struct_fields__, "OrderKey", "CheckoutURL", "CartItemList"}
 """Fields by which a cart is known. a7 (S000 §Retrieve a cart): none of them must be there; one of them must."""
 
@@ -131,9 +132,11 @@ def _documented(response: Response) -> bool:
     if not response.body.strip():
         return response.status in _SAID_BY_STATUS
     answer = value_of(response)
+    if not ok(response):  # an error whose row says that all is well is nobody's
+        return (response.status == 404 and answer == []) or any(row["status"] not in _FINE for row in _rows(response))
     if answer is None:
-        return ok(response) and readable(response)
-    return answer == [] or bool(_rows(response)) or (ok(response) and cart_of(response) is not None)
+        return readable(response)
+    return answer == [] or bool(_rows(response)) or cart_of(response) is not None
 
 
 def _rows(response: Response) -> tuple[Row, ...]:

@@ -25,7 +25,7 @@ from batchcart.platforms.toolkit.http_status import described, evidence, last, l
 from batchcart.platforms.toolkit.lenient_json import readable
 
 _MOST_TRIES = 2
-"""How often an add is said to what is not the platform, if the platform then shows that nothing was added."""
+"""How often an add is said to what is not the platform, or says nothing, if the cart then shows: nothing was added."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -184,7 +184,7 @@ def _last_word(ways: Adding, operation: Operation, known: Known, past: Past) -> 
     """What the answer to the last try means once a read does not show the add; None lets it be said again.
 
     A refusal stands. A yes in no documented form is not said again: the read may lag behind what was written. What
-    came from somebody else (a web page, a gateway's error) is said again once.
+    came from somebody else (a web page, a gateway's error) is said again once, and so is what says nothing.
     """
     write = last_write(past)
     if not isinstance(write, Exchange):
@@ -192,17 +192,18 @@ def _last_word(ways: Adding, operation: Operation, known: Known, past: Past) -> 
     trouble = ways.trouble(write)
     if trouble is None and (refused := ways.refusal(write.response)):
         return refused
-    if trouble is None or (isinstance(trouble, Foreign) and _says_yes(write.response)):
+    often = sum(step.request.writes for step in past) >= _MOST_TRIES
+    if trouble is None or (ok(write.response) and (often or _is_unknown_yes(trouble, write.response))):
         return Unknown(evidence(past, "a read of the cart does not show it"), lines.distrust())
-    if isinstance(trouble, Foreign) and sum(step.request.writes for step in past) >= _MOST_TRIES:
+    if isinstance(trouble, Foreign) and often:
         why = f"{trouble.message} to {write.request}, and a read of the cart shows that nothing was added"
         return Refused(Reason.PLATFORM, why, excerpt(write.response.body))
     return None
 
 
-def _says_yes(response: Response) -> bool:
-    """Whether a program, and no web page, said that all went well."""
-    return ok(response) and readable(response)
+def _is_unknown_yes(trouble: AccountTrouble, response: Response) -> bool:
+    """Whether a program, and no web page, said that all went well, in words that no document knows."""
+    return isinstance(trouble, Foreign) and readable(response)
 
 
 def _done(ways: Adding, operation: Operation, known: Known, past: Past, made: Made) -> Done:

@@ -1,0 +1,246 @@
+"""Whichever way a shop reads the documents, and whatever gets lost: what an adapter says of it is what it holds."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchcart.engine.chain_state import Chain, learnt_from
+from batchcart.journal.result_line import Ending
+from batchcart.model.http import Exchange, Lost, Past, Request, Response
+from batchcart.model.operation import Kind, Operation
+from batchcart.model.outcome import Busy, Denied, Done, Failing, Foreign, Reason, Refused, Status, Step, Unknown
+from batchcart.platforms import platforms
+from batchcart.sandbox import Sandbox
+from batchcart.sandbox.readings import READINGS
+from batchcart.sandbox.routing import read_call
+
+DOORS = {"3dcart": "/3dcart", "tray": "/tray/web_api", "shoplo": "/shoplo"}
+ELSEWHERE = {("request_form", "form"), ("write_slash", "needed")}
+"""What needs another setting of the account, or cannot be served at all: nothing is done there."""
+READ = {
+    reading.name: [value for value in reading.values if (reading.point, value) not in ELSEWHERE]
+    for reading in READINGS.values()
+}
+DEVIATIONS = [(name.partition(".")[0], name, value) for name, values in READ.items() for value in values]
+MISHAPS = (
+    "fine", "fine", "fine", "lost before", "lost after", "500 before", "500 after", "nothing before", "nothing after",
+    "half before", "half after", "page before", "page after", "unknown yes after", "moved",
+)  # fmt: skip
+PAGE = Response(403, b"<html><title>Attention Required!</title></html>")
+MOST_TRIES = 10
+
+
+@dataclass
+class Shop:
+    """A simulated shop without sockets, to which each send meets the next mishap of the script."""
+
+    name: str
+    script: list[str]
+    sandbox: Sandbox
+    done: list[str] = field(default_factory=list)
+
+    def hear(self, request: Request) -> Response | None:
+        """The answer; None where it was lost."""
+        mishap = self.script.pop(0) if self.script else "fine"
+        what, _, when = mishap.rpartition(" ")
+        answer = None if when == "before" or mishap == "moved" else self._treat(request)
+        match what or mishap:
+            case "fine":
+                return answer
+            case "moved":
+                return Response(301, b"", {"location": "https://www.shop.example"})
+            case "lost":
+                return None
+            case "500":
+                return Response(500)
+            case "nothing":
+                return Response(200)
+            case "half":
+                body = answer.body if answer else b'{"code":404,"name":"Not Found"}'
+                return Response(answer.status if answer else 404, body[:-1])
+            case "page":
+                return PAGE
+            case _:
+                return Response(200, b'{"success":true}')
+
+    def _treat(self, request: Request) -> Response:
+        target = DOORS[self.name] + request.path + "?" + "&".join(f"{key}={value}" for key, value in request.query)
+        call = read_call(request.method, target, [], request.body)
+        assert call is not None
+        front = self.sandbox.shop(self.name)
+        answer = front.platform.routes[call.route](front.shop, call)
+        if answer.effect:
+            self.done.append(answer.effect.verb)
+        return Response(answer.status, answer.body)
+
+    def lines(self, key: str) -> dict[str, tuple[str, str]] | None:
+        """Product and quantity of each line of a cart; None where there is no cart."""
+        cart = self.sandbox.state()[self.name][""]["carts"].get(key)
+        product = {"3dcart": "CatalogID", "tray": "product_id", "shoplo": "variant_id"}[self.name]
+        quantity = "ItemQuantity" if self.name == "3dcart" else "quantity"
+        return cart and {number: (str(line[product]), str(line[quantity])) for number, line in cart["items"].items()}
+
+
+def conversed(shop: Shop, chain: Chain, operation: Operation) -> Done | Refused | Unknown:
+    """One operation led as the engine leads it, an account's troubles waited out."""
+    cell = platforms()[shop.name].cells[operation.kind]
+    known, tries = chain.known(operation), 0
+    past: Past = ()
+    step: Step = cell.build(operation, known)
+    while not isinstance(step, Done | Refused | Unknown):
+        assert isinstance(step, Request)
+        request = step
+        response = shop.hear(request)
+        tries += response is None
+        if response is None and request.writes:
+            past = (*past, Lost(request, "cut", 0.0))
+            step = cell.recover(operation, known, past)
+        elif response is not None:
+            step, past, failed = _answered(cell.interpret, operation, known, past, Exchange(request, response))
+            tries += failed
+        if tries >= MOST_TRIES and not isinstance(step, Done | Refused | Unknown):
+            step = _given_up(past, repeatable=cell.repeatable)
+    status = {Done: Status.OK, Refused: Status.FAILED, Unknown: Status.IN_DOUBT}[type(step)]
+    chain.learn(operation, status, learnt_from(operation, Ending(step, attempts=tries + 1)), operation.line)
+    return step
+
+
+def _answered(
+    interpret: Any, operation: Operation, known: Any, past: Past, exchange: Exchange
+) -> tuple[Step, Past, bool]:
+    """The next step, the past with what is kept of the answer, and whether the try failed."""
+    step = interpret(operation, known, (*past, exchange))
+    match step:
+        case Busy() | Denied():
+            return exchange.request, past, True
+        case Failing(_, then):
+            return then, (*past, exchange) if exchange.request.writes else past, True
+        case Foreign(_, then, void):
+            return then, (*past, exchange) if exchange.request.writes and not void else past, True
+        case _:
+            return step, (*past, exchange), False
+
+
+def _given_up(past: Past, *, repeatable: bool) -> Refused | Unknown:
+    wrote = any(step.request.writes for step in past)
+    return Unknown("given up") if wrote and not repeatable else Refused(Reason.PLATFORM, "given up")
+
+
+def began(platform: str, readings: dict[str, str], *, crowded: bool) -> tuple[Shop, Chain]:
+    """A shop with a cart that was made without mishap; a crowded one has many lines of other carts as well."""
+    shop = Shop(platform, [], Sandbox(readings=readings))
+    if crowded:
+        for number in range(60):
+            product = {"variant_id": 5 + number % 3, "quantity": 1, "user_key": f"u{number}"}
+            shop.hear(Request("POST", "/services/carts", body=json.dumps({"cart": product}).encode()))
+    chain = Chain("run", 1)
+    data = b"" if platform == "3dcart" else _data(platform, 7, 1)
+    made = conversed(shop, chain, Operation(1, Kind.CART_CREATE, "a", cart="c", item="i1", data=data))
+    assert isinstance(made, Done)
+    shop.done.clear()
+    return shop, chain
+
+
+def _data(platform: str, product: int, quantity: int) -> bytes:
+    names = {"3dcart": ("CatalogID", "ItemQuantity"), "tray": ("product_id", "quantity")}
+    return json.dumps(
+        dict(zip(names.get(platform, ("variant_id", "quantity")), (product, quantity), strict=True))
+    ).encode()
+
+
+def operations(platform: str, wanted: list[tuple[str, int, int]]) -> Iterator[Operation]:
+    """The lines of a job: adds, and changes of what the add before brought where the platform has them."""
+    for line, (what, product, quantity) in enumerate(wanted, 2):
+        add = Operation(
+            line * 2, Kind.ITEM_ADD, "a", cart="c", item=f"i{line}", data=_data(platform, product, quantity)
+        )
+        yield add
+        kind = {"update": Kind.ITEM_UPDATE, "delete": Kind.ITEM_DELETE, "read": Kind.CART_GET}.get(what)
+        if kind in platforms()[platform].cells and kind is not None:
+            name = "ItemQuantity" if platform == "3dcart" else "quantity"
+            data = json.dumps({name: quantity + 1}).encode() if kind is Kind.ITEM_UPDATE else b""
+            item = None if kind is Kind.CART_GET else f"i{line}"
+            yield Operation(line * 2 + 1, kind, "a", cart="c", item=item, data=data)
+
+
+def check(shop: Shop, chain: Chain, operation: Operation, outcome: Done | Refused | Unknown, before: Any) -> None:
+    """Hold the outcome against what the shop holds and did."""
+    key = chain.known(operation).cart_id or ""
+    now, did = shop.lines(key), list(shop.done)
+    match operation.kind:
+        case Kind.ITEM_ADD:
+            times = did.count("add") + did.count("create")
+            # A shop that replaces may be told twice, and holds the same.
+            replaces = shop.sandbox.readings.get("tray.same_product") == "replace"
+            assert times <= 1 or replaces, "an add was done twice"
+            assert not isinstance(outcome, Done) or times
+            assert not isinstance(outcome, Refused) or not times or (replaces and now == before)
+        case Kind.ITEM_UPDATE:
+            number = chain.known(operation).items.get(operation.item or "", "")
+            asked = json.loads(operation.data).popitem()[1]
+            held = (now or {}).get(number)
+            assert not isinstance(outcome, Done) or (held is not None and float(held[1]) == asked)
+            unasked = held is None or float(held[1]) != asked or (before or {}).get(number) == held
+            assert not isinstance(outcome, Refused) or unasked or outcome.message == "given up"
+        case Kind.ITEM_DELETE:
+            number = chain.known(operation).items.get(operation.item or "", "")
+            assert not isinstance(outcome, Done) or number not in (now or {})
+        case Kind.CART_GET if isinstance(outcome, Done):
+            shown = platforms()[shop.name].looking.shown(outcome.body).lines
+            assert shown is None or sorted(map(float, shown.values())) == _sums(shop.name, now or {})
+
+
+def _sums(platform: str, lines: dict[str, tuple[str, str]]) -> list[float]:
+    """The quantities that a read shows: Tray's plain view is summed up by product."""
+    if platform != "tray":
+        return sorted(float(quantity) for _, quantity in lines.values())
+    sums: dict[str, float] = {}
+    for product, quantity in lines.values():
+        sums[product] = sums.get(product, 0) + float(quantity)
+    return sorted(sums.values())
+
+
+wanted_lines = st.lists(
+    st.tuples(st.sampled_from(["add", "update", "delete", "read"]), st.sampled_from([7, 7, 8]), st.integers(1, 2)),
+    min_size=1,
+    max_size=3,
+)
+scripts = st.lists(st.sampled_from(MISHAPS), max_size=12)
+
+
+def held_true(platform: str, readings: dict[str, str], wanted: Any, script: list[str], *, crowded: bool) -> None:
+    """Run the operations against such a shop, and hold every outcome against it."""
+    shop, chain = began(platform, readings, crowded=crowded)
+    shop.script = script
+    for operation in operations(platform, wanted):
+        if chain.lacks(operation):
+            continue
+        before = shop.lines(chain.known(operation).cart_id or "")
+        shop.done.clear()
+        check(shop, chain, operation, conversed(shop, chain, operation), before)
+
+
+@pytest.mark.parametrize(("platform", "name", "value"), DEVIATIONS)
+@settings(max_examples=25, deadline=None)
+@given(wanted=wanted_lines, script=scripts, crowded=st.booleans())
+def test_outcomes_are_true_under_every_reading(
+    platform: str, name: str, value: str, wanted: Any, script: list[str], crowded: Any
+) -> None:
+    held_true(platform, {name: value}, wanted, script, crowded=crowded and platform == "shoplo")
+
+
+combinations = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in READ.items()})
+
+
+@pytest.mark.parametrize("platform", sorted(DOORS))
+@settings(max_examples=60, deadline=None)
+@given(readings=combinations, wanted=wanted_lines, script=scripts, crowded=st.booleans())
+def test_outcomes_are_true_under_any_combination_of_readings(
+    platform: str, readings: dict[str, str], wanted: Any, script: list[str], crowded: Any
+) -> None:
+    held_true(platform, readings, wanted, script, crowded=crowded and platform == "shoplo")
