@@ -124,3 +124,18 @@ def test_status_of_a_run_at_work_does_not_say_to_run_it_again(shop: Desk) -> Non
     killed = batchcart("status", "job.results.jsonl", folder=shop.folder, code=3).out
     assert "Run the same command again to go on" in killed
     assert "No run is at work on it" in killed
+
+
+def test_an_account_that_is_closed_ends_the_undo_of_no_other(shop: Desk) -> None:
+    shop.job([create("acme"), create("loja"), create("sklep")])
+    shop.run(code=0)
+    shop.hook("sklep", "401")
+
+    ended = batchcart("undo", "job.results.jsonl", "-o", "back.jsonl", folder=shop.folder, code=1)
+
+    back = [json.loads(line) for line in (shop.folder / "back.jsonl").read_text().splitlines()]
+    kept = [json.loads(line) for line in (shop.folder / "back.jsonl.kept.jsonl").read_text().splitlines()]
+    assert {line["account"] for line in back} == {"acme", "loja"}
+    assert [line["account"] for line in kept] == ["sklep"]
+    assert "it cannot be read: " in kept[0]["message"]
+    assert "1 kept, listed in back.jsonl.kept.jsonl" in ended.out

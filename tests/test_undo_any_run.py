@@ -164,7 +164,7 @@ def take_back(folder: Path, shops: Shops) -> list[tuple[str, str | None, Kept]]:
         with closing(open_reading(journal_path(folder / "reads" / "results.jsonl"))) as journal:
             for number, (account, left) in enumerate(asked, 1):
                 adapter = platforms()[account.removeprefix("local-")]
-                now = Answers(journal).now(number, adapter.looking)
+                now = Answers(journal).now(number, account, adapter.looking)
                 taken = taken_back(left, now, adapter, force=False)
                 lines += [json.loads(job_line(back, account, left.cart_id)) for back in taken.back]
                 kept += [(account, left.cart_id, one) for one in taken.kept]

@@ -4,9 +4,10 @@ It does not know what the carts are compared with.
 """
 
 import filecmp
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import orjson
@@ -36,16 +37,18 @@ class _Answer(msgspec.Struct):
 
 
 class Answers:
-    """What the shops answered, by the number of the question."""
+    """What the shops answered, by the number of the question; ``given_up`` says of accounts why they did not."""
 
-    def __init__(self, connection: Connection | None) -> None:
+    def __init__(self, connection: Connection | None, given_up: Mapping[str, str] = MappingProxyType({})) -> None:
         self._connection = connection
+        self._given_up = given_up
 
-    def now(self, number: int, looking: Looking) -> Now:
-        """What the shop holds now of what question ``number`` asked about."""
+    def now(self, number: int, account: str, looking: Looking) -> Now:
+        """What the account's shop holds now of what question ``number`` asked about."""
         assert self._connection is not None
         ended = result_of(self._connection, number)
-        assert ended is not None
+        if ended is None:
+            return Unread(f"it cannot be read: {self._given_up[account]}")
         answer = msgspec.json.decode(ended.text, type=_Answer)
         if answer.error is None:
             body = bytes(answer.body)
@@ -62,23 +65,24 @@ async def answers(
 ) -> AsyncIterator[Answers]:
     """Ask the shops the questions, job lines all of them; what was answered is kept in the folder.
 
-    Raises Stopped where not every question was answered: the same call goes on.
+    An account that is given up ends nothing but its own reads. Raises Stopped where a signal or the disk ended them, or
+    no account answered them all: the same call goes on.
     """
     job, results = folder / "reads.jsonl", folder / "reads.results.jsonl"
     if not _written(questions, job, results):
         yield Answers(None)
         return
     summary = await run_job(RunOptions(job=str(job), results=results, config=config, stop_after=0), watch)
-    if summary.totals["not_attempted"]:
-        why = summary.stopped or "; ".join(
-            f"{name}: {one.reason}" for name, one in summary.accounts.items() if one.reason
-        )
+    open_ = {name: one for name, one in summary.accounts.items() if one.counts["not_attempted"]}
+    given_up = {name: one.reason for name, one in open_.items() if one.reason}
+    if summary.stopped or len(given_up) < len(open_) or 0 < len(open_) == len(summary.accounts):
+        why = summary.stopped or "; ".join(f"{name}: {reason}" for name, reason in given_up.items())
         raise Stopped(
             f"{summary.totals['not_attempted']:,} of {summary.lines:,} carts are not read yet ({why}); "
             "the same command goes on"
         )
     with closing(open_reading(journal_path(results))) as connection:
-        yield Answers(connection)
+        yield Answers(connection, given_up)
 
 
 def _written(questions: Iterable[bytes], job: Path, results: Path) -> bool:

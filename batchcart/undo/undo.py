@@ -156,7 +156,9 @@ def _write(ran: Ran, used: Mapping[int, Entry], found: Answers, folder: Path, un
                 taken = taken_back(left, Gone(), entry.adapter, force=force)
             elif _is_asked(entry, left):
                 number += 1
-                taken = taken_back(left, found.now(number, entry.adapter.looking), entry.adapter, force=force)
+                taken = taken_back(
+                    left, found.now(number, entry.name, entry.adapter.looking), entry.adapter, force=force
+                )
             else:  # what has effects all the same cannot be asked about, and so not be written either
                 taken = taken_back(left, Unread(""), entry.adapter, force=True)
             undone.gone += taken.gone
