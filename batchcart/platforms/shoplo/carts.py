@@ -109,7 +109,7 @@ _OK = "`status` ok"
 DELETED = Evidence(
     f"{_OK}, for each line",
     lambda operation, known, response: says_ok(response),
-    "GET of the line: 404, or `cart` null; else the cart's list, all pages, without the line",
+    "the cart's list, all pages, without the line",
 )
 _deleting = Writing(
     trouble, DELETED, refusal, _next_delete, look_at_line, sees_gone, missing=missing, deletes=True, always_looks=True

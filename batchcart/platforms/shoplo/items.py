@@ -97,6 +97,7 @@ def _wanted(operation: Operation) -> Decimal:
 
 
 _SAYS_OK = "`status` ok"
+_GONE = "the cart's list, all pages, without the line; or for an `item_id` GET of the line: 404, or `cart` null"
 
 READING = Reading(trouble, Evidence("`cart`, an object; its `id` is the one asked for", _says_line), _no_line, _read)
 LISTING = Reading(
@@ -116,7 +117,7 @@ UPDATING = Writing(
     Evidence(
         "`cart` with the line's own `id` and the `quantity` that was sent",
         _says_updated,
-        "GET of the line, else the cart's list: the line with the quantity that was sent",
+        "the cart's list, or for an `item_id` GET of the line: the quantity that was sent",
     ),
     refusal,
     _updated,
@@ -129,7 +130,7 @@ DELETING = Writing(
     Evidence(
         _SAYS_OK,
         lambda operation, known, response: says_ok(response),
-        "GET of the line: 404, or `cart` null; else the cart's list, all pages, without the line",
+        _GONE,
     ),
     refusal,
     _deleted,

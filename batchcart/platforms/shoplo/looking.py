@@ -1,7 +1,8 @@
-"""Owns how it is seen what became of one Shoplo line: by a read of it, else by the list of its cart.
+"""Owns how it is seen what became of one Shoplo line: by the list of its cart, else by a read of the line.
 
-What a read of a line answers that is not there is not documented (PLATFORMS §3.6): only 404 is taken for that, in HTTP
-or as the code. Any other error may have other reasons, so the cart's list is asked, where the cart is known.
+What a read of a line answers that is not there is not documented (PLATFORMS §3.6), so the list is asked where the line
+is surely one of that cart. Where the job gave the line's id, which may be in any cart, the line is read, and only 404
+is taken for "not there", in HTTP or as the code: other errors have other reasons.
 """
 
 from batchcart.model.adapter import Known
@@ -11,30 +12,22 @@ from batchcart.platforms.shoplo import own_lines, requests
 from batchcart.platforms.shoplo.responses import Row, line_of, missing
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.add_once import Untold
-from batchcart.platforms.toolkit.http_status import described
+from batchcart.platforms.toolkit.http_status import described, last_write
 from batchcart.platforms.toolkit.idempotent import Hides
 from batchcart.platforms.toolkit.lenient_json import object_of, text_of
 
 
 def look_at_line(operation: Operation, known: Known, write: Request) -> Request:
     """The read that shows what became of the line which ``write`` is about."""
-    return Request("GET", write.path)
+    return requests.first_page(operation, known) if _is_of_cart(operation, known) else Request("GET", write.path)
 
 
 def see_line(operation: Operation, known: Known, past: Past) -> Row | Request | Hides:
     """The line as it is now, an empty one where it is not there, or what else to read."""
-    looks = _looks(past)
-    number = looks[0].request.path.rpartition("/")[2]
-    if missing(looks[0].response):
-        return {}
-    line = line_of(looks[0].response)
-    if lines.same_id(text_of(line.get("id")), number):
-        return line
-    if not known.cart_id:
-        return Hides(f"a read of the line does not show it: the shop answered {described(looks[0].response)}")
-    if len(looks) == 1:
-        return requests.first_page(operation, known)
-    match own_lines.listed(operation, known, looks[1:]):
+    number, looks = last_write(past).request.path.rpartition("/")[2], _looks(past)
+    if not _is_of_cart(operation, known):
+        return _see_alone(number, looks[-1])
+    match own_lines.listed(operation, known, looks):
         case Untold(why):
             return Hides(why)
         case Request() as more:
@@ -42,6 +35,21 @@ def see_line(operation: Operation, known: Known, past: Past) -> Row | Request | 
         case found:
             rows = [text for key, text in found.rows.items() if lines.same_id(key, number)]
             return object_of(rows[0]) if rows else {}
+
+
+def _is_of_cart(operation: Operation, known: Known) -> bool:
+    """Whether the line came from the cart itself: listed there, or added there by this job."""
+    return known.cart_id is not None and operation.item_id is None
+
+
+def _see_alone(number: str, look: Exchange) -> Row | Hides:
+    """The line that a read of it shows."""
+    line = line_of(look.response)
+    if missing(look.response):
+        return {}
+    if lines.same_id(text_of(line.get("id")), number):
+        return line
+    return Hides(f"a read of the line does not show it: the shop answered {described(look.response)}")
 
 
 def _looks(past: Past) -> tuple[Exchange, ...]:
