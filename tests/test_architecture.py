@@ -7,9 +7,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 import batchcart
 
@@ -18,6 +17,16 @@ MODULES = sorted((ROOT / "batchcart").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").glob("*.py"))
 LONGEST_MODULE, LONGEST_FUNCTION = 350, 60
 BANNED = {"util", "utils", "helper", "helpers", "manager", "common", "base", "core", "handler", "processor", "service"}
+PURE = (
+    "platforms/",
+    "sandbox/faults.py",
+    "model/operation.py",
+    "model/http.py",
+    "model/outcome.py",
+    "model/cart.py",
+)
+SQL = {"execute", "executemany", "executescript"}
+IO = {"asyncio", "time", "socket", "logging", "aiohttp", "sqlite3", "os"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -25,6 +34,7 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
@@ -56,76 +66,101 @@ def test_every_module_can_be_imported() -> None:
             importlib.import_module(module.name)
 
 
-@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=named)
-def test_a_module_opens_with_its_sentence(path: Path) -> None:
-    text = ast.get_docstring(parsed(path)) or ""
-    sentence = text.split("\n\n")[0]
-    assert sentence.endswith((".", "::", ":")), f"{named(path)}: {sentence!r}"
-    assert len(sentence.split()) >= 4
+def test_a_module_opens_with_its_sentence() -> None:
+    sentences = {named(path): (ast.get_docstring(parsed(path)) or "").split("\n\n")[0] for path in [*MODULES, *TESTS]}
+
+    assert not {
+        name: sentence
+        for name, sentence in sentences.items()
+        if not sentence.endswith((".", "::", ":")) or len(sentence.split()) < 4
+    }
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_no_module_and_no_function_grows_too_long(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= LONGEST_MODULE
-    for function in functions(path):
-        assert (function.end_lineno or 0) - function.lineno < LONGEST_FUNCTION, function.name
+def test_no_module_grows_too_long() -> None:
+    lengths = {named(path): len(path.read_text().splitlines()) for path in MODULES}
+
+    assert not {name: length for name, length in lengths.items() if length > LONGEST_MODULE}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_nothing_is_named_after_no_idea(path: Path) -> None:
-    names = {node.name for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)}
-    words = {path.stem.lower()} | {word.lower() for name in names for word in re.findall("[A-Z][a-z]+", name)}
-    assert not words & BANNED
+def test_no_function_grows_too_long() -> None:
+    lengths = {
+        f"{named(path)}: {function.name}": (function.end_lineno or 0) - function.lineno
+        for path in MODULES
+        for function in functions(path)
+    }
+
+    assert not {name: length for name, length in lengths.items() if length >= LONGEST_FUNCTION}
+
+
+def words_of(path: Path) -> set[str]:
+    """The words that a module and its classes are named with."""
+    classes = [node.name for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)]
+    return {path.stem.lower()} | {word.lower() for name in classes for word in re.findall("[A-Z][a-z]+", name)}
+
+
+def test_nothing_is_named_after_no_idea() -> None:
+    assert not {named(path): found for path in MODULES if (found := words_of(path) & BANNED)}
 
 
 def test_no_test_mocks_what_it_tests() -> None:
-    for path in TESTS:
-        assert not {name for name in imported(path) if name.startswith(("unittest", "mock"))}, named(path)
+    assert not [
+        f"{named(path)} imports {name}"
+        for path in TESTS
+        for name in imported(path)
+        if name.startswith(("unittest", "mock"))
+    ]
 
 
 def test_test_names_state_a_behaviour() -> None:
-    for path in TESTS:
-        for function in functions(path):
-            if function.name.startswith("test_"):
-                assert len(function.name.split("_")) >= 4, f"{named(path)}: {function.name}"
+    names = [(path, function.name) for path in TESTS for function in functions(path)]
+
+    assert not [
+        f"{named(path)}: {name}" for path, name in names if name.startswith("test_") and len(name.split("_")) < 4
+    ]
 
 
-@pytest.mark.parametrize(
-    "room",
-    ["platforms", "sandbox/faults.py", "model/operation.py", "model/http.py", "model/outcome.py", "model/cart.py"],
-)
-def test_what_is_pure_imports_no_io(room: str) -> None:
-    place = ROOT / "batchcart" / room
-    for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-        for banned in ("asyncio", "time", "socket", "logging", "aiohttp", "sqlite3", "os"):
-            assert banned not in imported(path), f"{named(path)} imports {banned}"
-        assert not [node for node in functions(path) if isinstance(node, ast.AsyncFunctionDef)]
+def test_what_is_pure_imports_no_io() -> None:
+    files = [path for path in MODULES if path.relative_to(ROOT / "batchcart").as_posix().startswith(PURE)]
+    waits = [f"{named(path)}: {one.name}" for path in files for one in functions(path) if _waits(one)]
+
+    assert len(files) > len(PURE)
+    assert not [f"{named(path)} imports {name}" for path in files for name in sorted(imported(path) & IO)]
+    assert not waits
+
+
+def _waits(function: Function) -> bool:
+    return isinstance(function, ast.AsyncFunctionDef)
+
+
+def methods_called(path: Path) -> set[str]:
+    calls = [node.func for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
+    return {call.attr for call in calls if isinstance(call, ast.Attribute)}
 
 
 def test_sql_is_said_in_the_journals_room_alone() -> None:
-    for path in MODULES:
-        if path.parent.name != "journal":
-            assert "sqlite3" not in imported(path), named(path)
-            calls = [node.func for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
-            said = {call.attr for call in calls if isinstance(call, ast.Attribute)}
-            assert not said & {"execute", "executemany", "executescript"}, named(path)
+    others = [path for path in MODULES if path.parent.name != "journal"]
+
+    assert not [named(path) for path in others if "sqlite3" in imported(path) or methods_called(path) & SQL]
 
 
 def test_no_text_names_a_place_on_somebodys_machine() -> None:
     places = re.compile(r"/(?:home|Users|root|work|workspace|mnt)/[\w.-]+")
     kinds = ("*.py", "*.md", "*.toml", "*.jsonl", "*.json")
-    own = Path(__file__)
     folders = ["batchcart", "tests", "jobs", "docs", "benchmarks"]
     files = [path for folder in folders for kind in kinds for path in (ROOT / folder).rglob(kind)]
     files += [path for kind in kinds for path in ROOT.glob(kind)]
-    for path in files:
-        if path != own:
-            assert not places.search(path.read_text()), named(path)
+
+    assert not [named(path) for path in files if path != Path(__file__) and places.search(path.read_text())]
 
 
 def test_every_error_a_person_meets_is_one_of_three() -> None:
     allowed = {"BatchcartError", "UsageError", "BadLines", "Stopped"}
-    for path in sorted((ROOT / "batchcart" / "cli").rglob("*.py")):
-        for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name):
-                assert node.exc.func.id in allowed, f"{named(path)}:{node.lineno}"
+    raised = [
+        (f"{named(path)}:{node.lineno}", node.exc.func.id)
+        for path in sorted((ROOT / "batchcart" / "cli").rglob("*.py"))
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name)
+    ]
+
+    assert raised
+    assert not [(place, name) for place, name in raised if name not in allowed]

@@ -219,6 +219,7 @@ def test_a_first_signal_ends_within_the_requests_in_flight(shop: Desk, whom: str
 
 @pytest.mark.parametrize("whom", [pytest.param("parent", marks=pytest.mark.storm), "group"])
 def test_a_second_signal_ends_all_processes_at_once(shop: Desk, whom: str) -> None:
+    shop.configure(**{account: {"timeout": 100} for account in PLATFORMS})
     for account in PLATFORMS:
         shop.hook(account, "hang")
     shop.job(everywhere(1))
@@ -231,9 +232,9 @@ def test_a_second_signal_ends_all_processes_at_once(shop: Desk, whom: str) -> No
         assert process.poll() is None
         began = time.monotonic()
         send(process, whom, signal.SIGINT)
-        _, err = process.communicate(timeout=3)
+        _, err = process.communicate(timeout=60)
         until(lambda: not any(map(alive, others)))
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
     assert process.returncode == 3
     assert b"Traceback" not in err
 

@@ -159,8 +159,8 @@ async def test_a_redirect_is_an_answer_and_not_followed(tmp_path: Path, status: 
 async def test_a_refused_connection_is_not_sent(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    replies, left = await told(tmp_path, f"http://127.0.0.1:{port}", request())
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"  # bound, so that nobody else takes it, but not listening
+        replies, left = await told(tmp_path, address, request())
     assert isinstance(replies[0], NotSent)
     assert "cannot be reached" in replies[0].why
     assert left == [0]
