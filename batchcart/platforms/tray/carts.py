@@ -11,7 +11,7 @@ from batchcart.platforms.toolkit.add_once import Adding, Look, Made, Seen, Untol
 from batchcart.platforms.toolkit.http_status import described, last
 from batchcart.platforms.toolkit.idempotent import Hides, Reading, Shows, ShowsNot, Sight, Writing, see_fields
 from batchcart.platforms.toolkit.ids import id_of
-from batchcart.platforms.toolkit.lenient_json import decoded, json_text
+from batchcart.platforms.toolkit.lenient_json import decoded, json_text, object_of
 from batchcart.platforms.tray import requests
 from batchcart.platforms.tray.responses import (
     first_row,
@@ -21,6 +21,7 @@ from batchcart.platforms.tray.responses import (
     names,
     product_of,
     refusal,
+    says_made,
     says_written,
     shows_cart,
     trouble,
@@ -104,7 +105,7 @@ def _view(operation: Operation, known: Known, look: Look) -> Seen | Untold:
 def _says_made(operation: Operation, known: Known, response: Response) -> Made | None:
     """b15 (S003 §Criar): `id` is called the cart's code, but the cart's key is session_id; `id` may be the line's."""
     key = requests.session(known)
-    answer = written(response, key)
+    answer = written(response, key) or (object_of(response) if says_made(response) else {})
     return Made(key, id_of(answer.get("id")) or None, names(key, answer)) if answer else None
 
 
@@ -149,7 +150,7 @@ DELETING = Writing(
 ADDING = Adding(
     trouble=trouble,
     evidence=Evidence(
-        _SESSION,
+        f"{_SESSION}; or `code` 200 or 201 with `message` and `id`, without a `session_id`",
         _says_made,
         "GET cart: the product holds more by just that quantity than before",
     ),

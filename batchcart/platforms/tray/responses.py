@@ -85,6 +85,11 @@ def says_written(response: Response) -> bool:
     return bool(said) and "session_id" not in answer and not _texts(answer.get("causes"))
 
 
+def says_made(response: Response) -> bool:
+    """Whether the answer says that a line was made and names it, without saying in which cart (b15)."""
+    return says_written(response) and bool(id_of(object_of(response).get("id")))
+
+
 def shows_cart(response: Response, key: str) -> bool:
     """Whether the answer shows the cart ``key`` in one of its two views; an empty array is an empty cart (b1)."""
     carts = _carts(value_of(response)) if ok(response) and not _says_no(response) else None
