@@ -344,7 +344,7 @@ def test_only_a_shop_that_says_so_makes_a_cart_missing(
 
 def test_a_cart_that_only_one_of_its_views_shows_is_not_called_missing(shop: Desk) -> None:
     brought(shop, "loja", 2)
-    row = b'[{"Cart": {"session_id": "k", "product_id": "101", "quantity": "1", "price": "1.00"}}]'
+    row = b'[{"Cart": {"product_id": "101", "quantity": "1", "price": "1.00"}}]'
     gone = b'{"code": 404, "name": "Not Found", "causes": ["Not Found"]}'
     told = verified_at(shop, "loja", lambda path: (404, gone) if "/complete" in path else (200, row))
     assert told == {"cannot be read"}
