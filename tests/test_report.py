@@ -6,9 +6,11 @@ import os
 import re
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,11 +21,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reporting import CONFIG, T0, busy_report, report_on, result, written
+from shopping import Desk, Line, batchcart, get, until
 from shopping import Ended as Process
-from shopping import Line, batchcart, get
 from workshop import Shops, Workshop
 
 from batchcart.cli.report_text import report_text
+from batchcart.journal.changes import reopen
 from batchcart.journal.result_line import moment
 from batchcart.journal.schema import open_existing
 from batchcart.journal.summary import STATUSES
@@ -590,6 +593,45 @@ def test_the_pauses_in_a_journal_reach_the_page(tmp_path: Path) -> None:
     connection.close()
 
     assert gathered([shop.results], None).pausing.by["local-tray", "unreachable"].seconds == pytest.approx(60)
+
+
+def test_a_line_opened_again_counts_at_the_time_of_each_of_its_endings(shop: Desk) -> None:
+    shop.job([get("acme") | {"cart": f"c{n}", "cart_id": f"nosuchcart{n}"} for n in range(3)])
+    shop.run(code=1)
+    first = shop.results()
+    for _ in range(2):
+        until(lambda: time.time() > int(seconds(shop.results()[-1])) + 2)
+        shop.run("--retry-failed", code=1)
+    found = told(shop.folder, "job.results.jsonl", "--json", code=1).figures
+
+    sent = found["throughput"]["accounts"]["acme"]
+    assert [count for count in sent["not_ok"] if count] == [3, 3, 3]
+    assert not any(sent["ok"])
+    assert found["failed"] == found["lines"] == found["latency_ms"]["all"]["count"] == 3
+    assert found["runs"][0]["began"][:19] == min(one["sent_at"] for one in first)[:19]
+
+
+def seconds(one: Line) -> float:
+    return datetime.fromisoformat(one["sent_at"]).timestamp()
+
+
+def test_a_journal_with_odd_earlier_endings_still_makes_a_report(tmp_path: Path) -> None:
+    shop = unfinished(tmp_path)
+    connection = open_existing(journal_path(shop.results))
+    reopen(connection, [])
+    odd = [
+        ("failed", "soon", 1.0),
+        ("failed", 1e300, 1.0),
+        ("failed", -5.0, 1.0),
+        ("failed", T0, "long"),
+        (b"x", T0, 1.0),
+    ]
+    connection.executemany("INSERT INTO ended_before VALUES (1, ?, ?, ?)", odd)
+    before = sum(steps.total() for steps in gathered([shop.results], None).figures.sent.counts.values())
+    connection.execute("DELETE FROM ended_before")
+    connection.close()
+
+    assert sum(steps.total() for steps in gathered([shop.results], None).figures.sent.counts.values()) == before - 1
 
 
 def note(connection: Any, at: float, event: Event) -> None:

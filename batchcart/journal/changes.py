@@ -1,11 +1,13 @@
 """Owns what is changed in a journal while no run writes it: its plan, lines opened again or settled, its notes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
 from batchcart.journal.queries import Learnt, PlannedAccount
-from batchcart.journal.schema import PLAN_INDEX, Connection, set_meta
+from batchcart.journal.schema import ENDED_BEFORE_TABLE, PLAN_INDEX, Connection, set_meta
 from batchcart.model.outcome import Status
 
 REWRITE = "rewrite"
@@ -16,7 +18,15 @@ IN_ORDER = "in_order"
 
 _LINE = "INSERT INTO plan (line, account, chain, kind, offset, length, digest) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _JOIN = "UPDATE plan SET chain = ? WHERE account = (SELECT account FROM plan WHERE line = ?) AND chain = ?"
+_ENDED_BEFORE = "INSERT INTO ended_before VALUES (?, ?, ?, ?)"
 _ACCOUNT = "INSERT INTO account (id, name, platform, place) VALUES (?, ?, ?, ?)"
+
+
+class _Sent(msgspec.Struct, frozen=True):
+    """When a result line says that its operation was under way."""
+
+    sent_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    elapsed_ms: float = 0.0
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -57,13 +67,35 @@ def add_account(connection: Connection, account: PlannedAccount) -> None:
 
 
 def reopen(connection: Connection, statuses: Sequence[str]) -> int:
-    """Open the lines that ended so, as if they had never been tried; how many. The result file follows on mending."""
+    """Open the lines that ended so, as if they had never been tried; how many. The result file follows on mending.
+
+    When they were sent and how they ended stays noted, for the report.
+    """
     marks = ", ".join("?" * len(statuses))
     connection.execute("BEGIN")
+    connection.execute(ENDED_BEFORE_TABLE)
+    ended = connection.execute(f"SELECT line, status, text FROM result WHERE status IN ({marks})", tuple(statuses))  # noqa: S608  # question marks
+    connection.executemany(_ENDED_BEFORE, _sent_of(ended))
     found = connection.execute(f"DELETE FROM result WHERE status IN ({marks})", tuple(statuses))  # noqa: S608  # question marks
     _recompute_offsets(connection)
     connection.execute("COMMIT")
     return found.rowcount
+
+
+def _sent_of(ended: Iterable[tuple[int, str, bytes]]) -> Iterator[tuple[int, str, float, float]]:
+    """Those of the results that were sent: line, status, when and for how many seconds."""
+    decode = msgspec.json.Decoder(_Sent).decode
+    for line, status, text in ended:
+        try:
+            sent = decode(text)
+        except (
+            msgspec.DecodeError,
+            UnicodeDecodeError,
+            RecursionError,
+        ):  # a damaged line: it goes, so that its operation can end anew
+            continue
+        if sent.sent_at is not None:
+            yield line, status, sent.sent_at.timestamp(), sent.elapsed_ms / 1000
 
 
 def settle(connection: Connection, settled: Sequence[Settled]) -> None:

@@ -61,6 +61,15 @@ CREATE TABLE IF NOT EXISTS event (  -- what a person must see; journals of older
 );
 """
 
+ENDED_BEFORE_TABLE = """
+CREATE TABLE IF NOT EXISTS ended_before (  -- how lines ended that were opened again; most journals have none
+    line INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    at REAL NOT NULL,           -- when its first request was sent: wall clock, seconds
+    took REAL NOT NULL          -- seconds from then to its end
+);
+"""
+
 PLAN_INDEX = "CREATE INDEX plan_order ON plan (account, chain, line)"
 
 

@@ -1,9 +1,9 @@
-"""Owns what a journal tells of a run's events and pauses; it changes nothing in it."""
+"""Owns what a journal tells of a run's events, pauses and endings that were taken back; it changes nothing in it."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,22 @@ from batchcart.model.events import (
 
 Reason = Literal["throttled", "quota", "unreachable"]
 _Key = tuple[str, Reason]
+
+
+_ENDED_BEFORE = """
+SELECT a.name, e.status, e.at, e.took FROM ended_before e
+JOIN plan p ON p.line = e.line JOIN account a ON a.id = p.account
+WHERE typeof(e.at) = 'real' AND typeof(e.took) = 'real' AND e.at BETWEEN 0 AND 1e11 AND e.took BETWEEN 0 AND 1e9
+"""
+
+
+class EndedBefore(NamedTuple):
+    """How a line ended before it was opened again: when its first request was sent, and for how many seconds."""
+
+    account: str
+    status: str
+    at: float
+    took: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +61,24 @@ def events(connection: sqlite3.Connection) -> Iterator[tuple[float, Event]]:
 
     Kinds that this version does not know are left out.
     """
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'event'").fetchone():
+    if not _has_table(connection, "event"):
         return
     for at, fields in connection.execute("SELECT at, fields FROM event ORDER BY seq"):
         try:
             yield at, msgspec.json.decode(fields, type=Event)
         except msgspec.ValidationError:
             continue
+
+
+def ended_before(connection: sqlite3.Connection) -> Iterator[EndedBefore]:
+    """How lines ended that were opened again since; those that were never sent are left out."""
+    if _has_table(connection, "ended_before"):
+        yield from map(EndedBefore._make, connection.execute(_ENDED_BEFORE))
+
+
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,))
+    return found.fetchone() is not None
 
 
 def pauses(told: Iterable[tuple[float, Event]]) -> Iterator[Pause]:

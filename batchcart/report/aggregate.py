@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from batchcart.journal.timeline import EndedBefore
 from batchcart.model.errors import UsageError
 from batchcart.model.files import lines_of
 from batchcart.model.outcome import Status
@@ -67,6 +68,13 @@ class Counts:
         self.began: float | None = None
         self.last: float | None = None
 
+    def span(self, at: float, until: float) -> None:
+        """Make room for an operation that was under way from and to these wall-clock seconds."""
+        if self.began is None or at < self.began:
+            self.began = at
+        if self.last is None or until > self.last:
+            self.last = until
+
     def rows(self) -> Iterator[tuple[str, str, str, int]]:
         """Account, operation, status and count, sorted by the first three."""
         yield from ((*key, self.by[key]) for key in sorted(self.by))
@@ -75,7 +83,8 @@ class Counts:
 class Figures:
     """What all runs of a report have in common, folded line by line.
 
-    ``sent`` counts operations by the time of their first request, by account and whether they ended ok.
+    ``sent`` counts operations by the time of their first request, by account and whether they ended ok. One that was
+    opened again counts at each of its times; everything else is of the last one.
     ``durations`` are by account and operation; ``tries`` are the same durations by number of attempts.
     """
 
@@ -99,19 +108,22 @@ class Figures:
             if one.sent_at is not None:
                 at = one.sent_at.timestamp()
                 sent((one.account, one.status is Status.OK), at)
-                if counts.began is None or at < counts.began:
-                    counts.began = at
                 until = at
                 if one.elapsed_ms is not None:
                     self._duration(one, one.elapsed_ms)
                     until += one.elapsed_ms / 1000
-                if counts.last is None or until > counts.last:
-                    counts.last = until
+                counts.span(at, until)
             if one.account not in counts.platforms:
                 counts.platforms[one.account] = one.platform
             if one.status is not Status.OK:
                 self._not_ok(one, run)
         return counts
+
+    def fold_earlier(self, earlier: Iterable[EndedBefore], counts: Counts) -> None:
+        """Take in how lines of a run ended before they were opened again: at their own time, and nowhere else."""
+        for one in earlier:
+            self.sent.add((one.account, one.status == Status.OK.value), one.at)
+            counts.span(one.at, one.at + one.took)
 
     def _duration(self, one: Ended, ms: float) -> None:
         durations = self.durations.get((one.account, one.op))

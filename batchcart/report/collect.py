@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batchcart.accounts.config import config_path, read_config
 from batchcart.journal.summary import STATUSES, AccountSummary, Summary, fold
-from batchcart.journal.timeline import events
+from batchcart.journal.timeline import ended_before, events
 from batchcart.model.errors import UsageError
 from batchcart.model.limits import Limit
 from batchcart.platforms import platforms
@@ -73,7 +73,7 @@ def gathered(results: Sequence[Path], config: Path | None) -> Report:
     for number, path in enumerate(dict.fromkeys(results)):
         counts = _folded(figures, path, number)
         named.update(counts.platforms)
-        runs.append(_run(path, counts, pausing))
+        runs.append(_run(path, counts, figures, pausing))
     total = _together([run.summary for run in runs])
     limits, notes = _limits(config, total.accounts)
     return Report(tuple(runs), total, figures, pausing, named, limits, notes)
@@ -94,12 +94,13 @@ def _folded(figures: Figures, path: Path, number: int) -> Counts:
     return figures.fold(results_in(path), number)
 
 
-def _run(path: Path, counts: Counts, pausing: Pausing) -> Run:
+def _run(path: Path, counts: Counts, figures: Figures, pausing: Pausing) -> Run:
     pid, name, notes = worked_on_by(path), _text(path), []
     try:
         with journal_of(path) as connection:
             summary = summed_up(connection, path)
             pausing.take(events(connection))
+            figures.fold_earlier(ended_before(connection), counts)
     except UsageError as error:
         unknown = {account: ("unknown", "") for account, _, _ in counts.by}
         summary = Summary(fold(counts.rows(), unknown), name)
