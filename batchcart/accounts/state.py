@@ -20,6 +20,7 @@ from batchcart.model.errors import UsageError
 from batchcart.model.files import make_private_dir, move_into_place, read_bounded, replace_atomically
 
 _TOKENS = "tokens.json"
+_LEARNT, _LONGEST_LEARNT = "limit.json", 4096
 _LARGEST_TOKENS = 1 << 20
 
 
@@ -105,6 +106,24 @@ class Ledger:
         if self.folder is not None:
             kept = msgspec.json.encode(_Tokens(origin, dict(tokens)))
             replace_atomically(self.folder / _TOKENS, kept)
+
+    def learnt_limit(self) -> bytes:
+        """What an earlier run learnt of the shop's true limit, as it was kept; b"" if nothing."""
+        if self.folder is None:
+            return b""
+        try:
+            return read_bounded(self.folder / _LEARNT, _LONGEST_LEARNT)
+        except (OSError, UsageError):
+            return b""
+
+    def keep_learnt_limit(self, learnt: bytes) -> None:
+        """Remember what was learnt of the shop's limit; b"" forgets it. A disk that takes it not costs only comfort."""
+        if self.folder is not None:
+            with suppress(OSError, UsageError):
+                if learnt:
+                    replace_atomically(self.folder / _LEARNT, learnt, durable=False)
+                else:
+                    (self.folder / _LEARNT).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let the next run have the account."""

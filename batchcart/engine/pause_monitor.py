@@ -31,6 +31,7 @@ class Pulse:
     refusals: int = 0
     refusals_before: int = 0
     learnt: bool = False
+    rate: float | None = None
 
     def look(self) -> None:
         """See what is new, and tell it."""
@@ -41,7 +42,11 @@ class Pulse:
         elif self.began is not None and now > self.until + self.quiet:
             self._end(self.until)
         self.refusals = refusals
-        if (lane.limiter.learnt is not None) != self.learnt:
+        learnt = lane.limiter.learnt
+        if learnt != self.rate:
+            self.rate = learnt
+            lane.ledger.keep_learnt_limit(lane.limiter.memory)
+        if (learnt is not None) != self.learnt:
             self.learnt = not self.learnt
             lane.tell(self._limit())
 

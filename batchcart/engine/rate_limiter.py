@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from batchcart.accounts.send_history import Sends
 from batchcart.engine.adaptive_limit import Throttle
 from batchcart.model.limits import Bucket, Limit, Window
@@ -72,6 +74,7 @@ class Limiter:
         strict: bool,
         clock: Callable[[], float],
         long_wait: Callable[[Window, float], None] = lambda _window, _seconds: None,
+        learnt: bytes = b"",
     ) -> None:
         self._windows = [_Held(limit, sends.back(limit.count)) for limit in limits if isinstance(limit, Window)]
         self._buckets = [limit for limit in limits if isinstance(limit, Bucket)]
@@ -90,7 +93,7 @@ class Limiter:
         self._news = asyncio.Event()
         self._refused: deque[float] = deque()
         self._last_refusal = -math.inf
-        self._learnt = _learning([held.window for held in self._windows], self._buckets)
+        self._learnt = _remember(_learning([held.window for held in self._windows], self._buckets), learnt)
         self._learnt_slot = -math.inf
         self._long_wait = long_wait
 
@@ -181,6 +184,11 @@ class Limiter:
         return None if self._learnt.allowed is None else self._learnt.allowed / self._learnt.seconds
 
     @property
+    def memory(self) -> bytes:
+        """What a later run may be given as ``learnt``; b"" where the config's limits hold."""
+        return b"" if self._learnt.allowed is None else msgspec.json.encode(self._learnt)
+
+    @property
     def held_for(self) -> float:
         """Seconds that the shop's own request to wait still lasts."""
         return max(0.0, self._held_until - self._clock())
@@ -265,6 +273,16 @@ class Limiter:
             if level > 0:
                 await leak.acquire(level)
         self._filled = True
+
+
+def _remember(fresh: Throttle, learnt: bytes) -> Throttle:
+    """What an earlier run learnt, if it was of this very limit."""
+    try:
+        found = msgspec.json.decode(learnt, type=Throttle)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return fresh
+    same = (found.most, found.seconds) == (fresh.most, fresh.seconds)
+    return found if same and found.allowed is not None and 0 < found.allowed < found.most else fresh
 
 
 def _learning(windows: Sequence[Window], buckets: Sequence[Bucket]) -> Throttle:

@@ -1,0 +1,69 @@
+"""What a run learnt of a shop's true limit is there for the next run, and is forgotten once it no longer holds."""
+
+import json
+from pathlib import Path
+
+import pytest
+from shopping import Desk, create, desk, open_mall
+
+from batchcart.accounts.send_history import Sends
+from batchcart.accounts.state import Ledger
+from batchcart.engine.rate_limiter import Limiter, capacity
+from batchcart.model.limits import Bucket, Limit, Window, parse_limit
+
+_LEARNT = b'{"most":40,"seconds":1.0,"allowed":10.0}'
+
+
+def limiter(limit: Limit, learnt: bytes) -> Limiter:
+    clock = lambda: 1000.0  # noqa: E731  # time stands still
+    return Limiter([limit], Sends(None, capacity([limit])), strict=False, clock=clock, learnt=learnt)
+
+
+def test_a_limiter_begins_with_what_was_learnt_of_its_very_limit() -> None:
+    found = limiter(Window(40, 1.0), _LEARNT)
+    assert found.learnt == 10.0
+    assert limiter(Window(40, 1.0), found.memory).learnt == 10.0
+
+
+@pytest.mark.parametrize(
+    ("limit", "learnt"),
+    [
+        (Window(41, 1.0), _LEARNT),
+        (Window(40, 2.0), _LEARNT),
+        (Bucket(40, 2.0), _LEARNT),
+        (Window(40, 1.0), b""),
+        (Window(40, 1.0), b"{"),
+        (Window(40, 1.0), b"\xff"),
+        (Window(40, 1.0), _LEARNT.replace(b"10.0", b"-1")),
+        (Window(40, 1.0), _LEARNT.replace(b"10.0", b"4000")),
+    ],
+)
+def test_what_was_learnt_of_another_limit_or_is_damaged_is_not_taken(limit: Limit, learnt: bytes) -> None:
+    found = limiter(limit, learnt)
+    assert found.learnt is None
+    assert found.memory == b""
+
+
+def test_the_state_folder_keeps_what_was_learnt_until_it_is_forgotten(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    assert ledger.learnt_limit() == b""
+    ledger.keep_learnt_limit(_LEARNT)
+    assert Ledger(tmp_path).learnt_limit() == _LEARNT
+    ledger.keep_learnt_limit(b"")
+    assert Ledger(tmp_path).learnt_limit() == b""
+
+
+def _events(place: Desk, name: str) -> list[str]:
+    place.job([create("loja", f"{name}-{number}") for number in range(90)], f"{name}.jsonl")
+    place.run("--log", f"{name}.log", job=f"{name}.jsonl", code=0)
+    return [json.loads(text)["event"] for text in (place.folder / f"{name}.log").read_text().splitlines()]
+
+
+def test_the_next_run_begins_at_the_rate_that_the_last_one_learnt(tmp_path: Path) -> None:
+    with open_mall() as mall:
+        mall.sandbox.limits = {**mall.sandbox.limits, "tray": (parse_limit("20/s"),)}
+        place = desk(mall, tmp_path)
+        place.configure(loja={"limits": ["80/s"]})
+        first, second = _events(place, "first"), _events(place, "second")
+    assert "limit_learnt" in first
+    assert second[:2] == ["run_began", "limit_learnt"]
