@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,17 @@ def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
     return found
 
 
+def lines_until(process: "subprocess.Popen[str]", last: Callable[[str], bool]) -> list[str]:
+    """What the process prints up to and with the line that is the ``last``; it fails with them if it ends before."""
+    assert process.stdout is not None
+    printed: list[str] = []
+    for text in process.stdout:
+        printed.append(text)
+        if last(text):
+            return printed
+    raise AssertionError(f"{process.args!r} ended with exit code {process.wait()} at its start: {''.join(printed)}")
+
+
 @dataclass
 class Mall:
     """Simulated shops without limits; ``hooks`` decide by platform and shop what a call meets."""
@@ -84,15 +96,16 @@ def serving(sandbox: Sandbox) -> Iterator[None]:
             ready.set()
             await stop.wait()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
+    with closing(loop), ThreadPoolExecutor(1) as thread:
+        served = thread.submit(loop.run_until_complete, serve())
+        until(lambda: ready.is_set() or served.done(), 60)
+        if served.done():
+            served.result()  # it raises why there is no sandbox
+        try:
+            yield
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            served.result()
 
 
 @contextmanager

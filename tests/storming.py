@@ -21,6 +21,8 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
+from shopping import lines_until
+
 Line = dict[str, Any]
 ACCOUNTS = ("local-3dcart", "local-tray", "local-shoplo")
 FAULTS = (
@@ -69,12 +71,9 @@ def shops(
     options += [part for platform, limit in kept.items() for part in ("--limit", f"{platform}={limit}")]
     options += [part for reading in readings for part in ("--reading", reading)]
     command = [sys.executable, "-m", "batchcart", "sandbox", "--port", "0", "--seed", str(seed), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
-            assert process.stdout is not None
-            printed = []
-            while not (line := process.stdout.readline()).startswith("Ctrl-C"):
-                printed.append(line)
+            *printed, _ = lines_until(process, lambda line: line.startswith("Ctrl-C"))
             text = "".join(printed)
             keys = text[text.index("[") :]
             for platform, limit in kept.items():

@@ -10,12 +10,14 @@ import stat
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from shopping import Desk, Ended, Mall, add, argv, batchcart, create, desk, environment, get, line, until
+from shopping import Desk, Ended, Mall, add, argv, batchcart, create, desk, environment, get, line, lines_until, until
+from storming import shops
 
 from batchcart.cli import COMMANDS
 from batchcart.sandbox.messages import Call
@@ -276,8 +278,7 @@ def test_init_writes_what_runs_and_never_overwrites(tmp_path: Path) -> None:
 
 def test_the_sandbox_prints_a_config_that_works_and_counts_until_ctrl_c(tmp_path: Path) -> None:
     with subprocess.Popen(argv("sandbox", "--port", "0"), stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        printed = list(iter(process.stdout.readline, "Ctrl-C stops it.\n"))
+        *printed, _ = lines_until(process, lambda said: said == "Ctrl-C stops it.\n")
         text = "".join(printed)
         assert "a simulator and no shop" in printed[0]
         (tmp_path / "batchcart.toml").write_text(text[text.index("# for batchcart.toml") :])
@@ -294,6 +295,14 @@ def test_the_sandbox_prints_a_config_that_works_and_counts_until_ctrl_c(tmp_path
         assert process.returncode == 0
     assert json.loads(out) == seen
     assert seen["tray"][""]["effects"] == {"create": 1}
+
+
+def test_a_test_whose_sandbox_dies_at_its_start_fails_at_once_with_the_reason(tmp_path: Path) -> None:
+    with (
+        pytest.raises(AssertionError, match=r"ended with exit code 2 at its start: (?s:.*)no-such"),
+        shops(tmp_path, faults=["no-such=0.5"]),
+    ):
+        pass
 
 
 def test_a_sandbox_on_a_taken_port_says_so(mall: Mall, tmp_path: Path) -> None:
@@ -399,6 +408,37 @@ def quantities(shop: Desk, account: str) -> list[int]:
 
 def settle(shop: Desk, *words: str, code: int) -> Ended:
     return batchcart("settle", "job.results.jsonl", *words, folder=shop.folder, code=code)
+
+
+@pytest.mark.parametrize(("closed", "other"), [("loja", "sklep"), ("sklep", "loja")])
+def test_an_account_that_is_closed_ends_the_settling_of_no_other(shop: Desk, closed: str, other: str) -> None:
+    def meets(account: str) -> Callable[[Call], str | None]:
+        adds: list[Call] = []
+
+        def meet(call: Call) -> str | None:
+            if len(adds) == 2:
+                adds.append(call)
+                _meddle(shop, account, 7)
+            elif call.method == "POST":
+                adds.append(call)
+                return "reset-after" if len(adds) == 2 else None
+            return None
+
+        return meet
+
+    for account in (closed, other):
+        shop.hook(account, meets(account))
+    shop.job([create(closed), add(closed, item="i"), create(other), add(other, item="i")])
+    shop.run(code=1)
+    assert shop.statuses() == {1: "ok", 2: "in_doubt", 3: "ok", 4: "in_doubt"}
+    for account in (closed, other):
+        _meddle(shop, account, -7)
+    shop.hook(other, "")
+    shop.hook(closed, "401")
+
+    settle(shop, code=1)
+
+    assert shop.statuses() == {1: "ok", 2: "in_doubt", 3: "ok", 4: "ok"}
 
 
 @pytest.mark.parametrize("account", ["loja", "sklep"])

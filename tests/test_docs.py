@@ -5,7 +5,8 @@ loja (Tray) and sklep (Shoplo), whose shops are simulated, and `batchcart` and `
 their order:
 
 - ```console: each `$ command` must end with exit code 0, or N where the line ends in `# exit N`. Output below it is
-  compared, without figures; a line `…` stands for any lines.
+  compared, without figures; a line `…` stands for any lines. On a busy machine a request may come late and meet a
+  429 that the page does not show: the lines that tell of such a pause are no part of what is compared.
 - ```sh, ```bash: run as a script that stops at the first error.
 - ```python: run as a script.
 - ```toml: understood as a config. ```jsonl: passes `batchcart check`, or is lines of results.
@@ -24,14 +25,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
+from reporting import T0, busy_report
 from shopping import Mall, batchcart, desk, environment
 
 from batchcart.accounts.config import Options
 from batchcart.api import run as batchcart_run
 from batchcart.cli import COMMANDS
+from batchcart.cli.report_text import report_text
 from batchcart.jobs.job_file import JobLine
 from batchcart.journal.result_line import Result
 from batchcart.journal.summary import STATUSES
+from batchcart.model.events import Paused, PauseOver, ShopDown
 from batchcart.model.outcome import Reason
 from batchcart.platforms import platforms
 
@@ -41,6 +45,12 @@ PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 EXCEPTION = "not run by the tests"
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 _COMMAND = re.compile(r"^(?:\$ |(?:\S+/)?(?:batchcart|python3?|pip) [a-z-])", flags=re.MULTILINE)
+_PAUSE = re.compile(
+    r"^(?:account '[\w-]+': the shop asks to wait until .*HTTP 429.*"
+    r"|account '[\w-]+': the pauses that the shop asked for are over: .* × 429, .*"
+    r"|[\w-]+: the shop answered 429, .* waited)(?:\n|\Z)",
+    flags=re.MULTILINE,
+)
 _LINK = re.compile(r"\]\(([^)#]+)?(?:#([\w-]+))?\)")
 
 
@@ -98,6 +108,11 @@ def without_figures(line: str) -> str:
     return re.sub(r"# (?:ms|s|min|h)\b(?: # (?:ms|s|min|h)\b)?", "# s", plain)
 
 
+def without_pauses(said: str) -> str:
+    """What was said without the lines about pauses after a 429: those at their time, and those of a report."""
+    return _PAUSE.sub("", said)
+
+
 def fits(shown: list[str], said: list[str]) -> bool:
     """Whether what a page shows is what was said: line by line, with `…` for any lines."""
     if not shown:
@@ -114,7 +129,8 @@ def run_console(block: Block, folder: Path, where: str) -> None:
         ended = done(["bash", "-c", command], folder)
         assert ended.returncode == int(expected[1] if expected else 0), (where, command, ended.stdout)
         if shown := output.strip().splitlines():
-            assert fits(shown, ended.stdout.strip().splitlines()), (where, command, ended.stdout)
+            said = without_pauses(ended.stdout).strip().splitlines()
+            assert fits(shown, said), (where, command, ended.stdout)
 
 
 def check_lines(block: Block, folder: Path, where: str) -> None:
@@ -215,6 +231,22 @@ def test_the_generated_pages_are_fresh() -> None:
     )
 
     assert made.returncode == 0, made.stdout + made.stderr
+
+
+def test_a_429_of_a_busy_machine_is_no_part_of_what_is_compared_and_all_else_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = report_text(busy_report(tmp_path))
+    why = "the shop answered HTTP 429 (too many requests)"
+    began, over = Paused("loja", T0, why), PauseOver("loja", T0, T0 + 2, 1, 2.0)
+    told = [line for line in report.splitlines() if "the shop answered 429" in line]
+
+    assert len(told) == 1
+    assert without_pauses(report) == report.replace(f"{told[0]}\n", "")
+    assert without_pauses(f"{began}\nstep 1\n{over}\nall 3\n{told[0]}") == "step 1\nall 3\n"
+    for other in (ShopDown("loja", why, T0, T0, T0), Paused("loja", T0, "Retry-After"), f"loja: {why}"):
+        assert without_pauses(f"{other}\n") == f"{other}\n"
 
 
 def test_what_a_page_shows_is_compared_without_figures_and_with_gaps() -> None:

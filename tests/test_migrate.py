@@ -137,8 +137,7 @@ def start_and_kill(shop: Desk, step: int, hook: Callable[[Desk, list[int]], None
         victim.append(process.pid)
         assert process.stderr is not None
         if hook is None:
-            while f"step {step} of 4" not in process.stderr.readline().decode():
-                pass
+            assert any(f"step {step} of 4" in said.decode() for said in process.stderr), "it ended before that step"
             process.kill()
         assert process.wait(30) == -signal.SIGKILL
     shop.hook("sklep", "")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from shopping import argv, environment, until
+from shopping import argv, environment, lines_until, until
 
 LINES = 160
 
@@ -123,8 +123,8 @@ def shop_and_job(net: Network, folder: Path, *more: str) -> Iterator[Path]:
     effects.touch()
     serve = [sys.executable, str(Path(__file__).with_name("tray_shop.py")), "10.77.0.2", str(effects)]
     shop = subprocess.Popen(net.within(net.shops, *serve), stdout=subprocess.PIPE, text=True)
-    assert shop.stdout is not None
-    configured(folder, f"http://10.77.0.2:{shop.stdout.readline().strip()}/web_api", *more)
+    (port,) = lines_until(shop, lambda _: True)
+    configured(folder, f"http://10.77.0.2:{port.strip()}/web_api", *more)
     try:
         yield effects
     finally:

@@ -123,6 +123,7 @@ async def test_what_was_answered_outlives_a_kill(tmp_path: Path) -> None:
     )
     assert server.stdout is not None
     origin = (await server.stdout.readline()).decode().strip()
+    assert origin, f"the sandbox ended with exit code {await server.wait()} at its start"
     cart = {"Cart": {"session_id": "s", "product_id": "1", "quantity": "2"}}
     async with aiohttp.ClientSession() as client:
         for _ in range(20):
