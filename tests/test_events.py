@@ -100,7 +100,12 @@ def test_an_event_is_a_sentence_and_comes_back_from_json_as_it_was(event: Event)
 @ids
 def test_a_secret_that_a_shop_said_back_is_cleaned_out_of_every_text(event: Event) -> None:
     spoilt = msgspec.structs.replace(
-        event, **{name: "s3cret" for name, value in msgspec.structs.asdict(event).items() if isinstance(value, str)}
+        event,
+        **{
+            name: "s3cret"
+            for name, value in msgspec.structs.asdict(event).items()
+            if isinstance(value, str) and name not in {"account", "state"}
+        },
     )
     clean = cleaned(spoilt, lambda text: text.replace("s3cret", "***"))
 

@@ -26,7 +26,9 @@ ECHOES: list[Callable[[str], str]] = [
     lambda text: "".join(char if char.isalnum() else f"&#{ord(char)};" for char in text),
     lambda text: "".join(char if char.isalnum() else f"&#x{ord(char):X};" for char in text),
 ]
-SECRETS = st.text("abcXYZ019+/=-_. \"\\&<>'%äé€😀", min_size=8, max_size=20).filter(lambda text: not text.isdigit())
+SECRETS = st.text("abcXYZ019+/=-_.&<>%", min_size=8, max_size=20).filter(
+    lambda text: text.strip("+-.e0123456789") != ""
+)
 
 
 @given(SECRETS, st.sampled_from(ECHOES))

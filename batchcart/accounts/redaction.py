@@ -1,80 +1,282 @@
-"""Owns taking credentials out of text, in every spelling a shop may echo them in; it does not know whose they are."""
+"""Owns taking credentials out of text, in every spelling a shop may echo them in; it does not know whose they are.
 
-import html
+A secret is looked for in the text as it came and, where signs of an escape stand in it, in what it reads like once
+they are undone; each such reading knows from which bytes of the text its own came. The time grows with the text, and
+the work is done in small steps, so that another thread gets its turn.
+"""
+
+import base64
+import html.entities
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
 
 import msgspec
+
+from batchcart.model.http import Response
 
 SHOWN = b"***"
 SURELY_SECRET = 8
 """Characters from which on a secret is surely none of a shop's own words."""
 
+UNREADABLE = "//["
+"""What stands for an address that cannot be read."""
+
 _SHORTEST = 4
-_ONE_SPELLING = re.compile("[0-9A-Za-z]+")
+_WORDS = {"true", "false", "null"}  # of JSON: one in the place of a value cannot be told from it
+_ROUNDS = 3  # how often a text may have been escaped, each time in another way
+_STEP, _LONGEST = 1 << 14, 64  # bytes: of a text that are read at a time, and of an escape
+_SIGNS = (b"\\", b"%", b"&", b"\0")
+_ESCAPE = re.compile(
+    rb"[\\%&](?:"
+    rb"(?<=\\)(?<!\\\\)\\*+(?:(?:u00|x|U00|X)([2-7][0-9a-fA-F])|(/))"  # JSON inside JSON doubles its backslashes
+    rb"|(?<=%)(?:25){0,4}([2-7][0-9a-fA-F])"
+    rb"|(?<=&)(?:amp;){0,4}(?:"
+    rb"#[xX]0{0,8}([2-7][0-9a-fA-F]);?|#0{0,8}(1[01][0-9]|12[0-6]|[3-9][0-9]);?|([a-zA-Z]{2,8});"
+    rb"))"
+)
+_SIGN = re.compile(rb"(?<![\\%&])[\\%&]")
+_ZEROS = re.compile(rb"\0+")  # as UTF-16 and UTF-32 have
+_NAMES = {
+    name.removesuffix(";").lower().encode(): text.encode()
+    for name, text in html.entities.html5.items()
+    if len(text) == 1 and "!" <= text <= "~"
+}
+_IN_BASE64 = re.compile(rb"[A-Za-z0-9+/_=-]")
+_IN_WORD = re.compile(rb"[\w-]")
+_NUMBER = re.compile(rb"[-+.eE0-9]*[0-9][-+.eE0-9]*")
+_DIGIT = re.compile(rb"[0-9]")
+
+
+class _Spelling(msgspec.Struct, frozen=True):
+    """One way in which a secret may be written; a ``word`` is one only where it stands by itself."""
+
+    text: bytes
+    word: bool = False
+    base64: bool = False
 
 
 class Redactor(msgspec.Struct, frozen=True):
-    """What finds secrets. Text without any of ``marks`` holds none: a look at these is all that most text costs."""
+    """What finds secrets: a look for each of its ``texts``, and for signs of an escape, is all that most text costs."""
 
-    secrets: tuple[str, ...]
-    marks: tuple[bytes, ...]
+    spellings: tuple[_Spelling, ...]
+    texts: tuple[bytes, ...]
 
 
-def redactor(secrets: Iterable[str]) -> Redactor | None:
-    """What finds the secrets; None where there are none.
+def redactor(secrets: Iterable[str], *, least: int = _SHORTEST, most: int | None = None) -> Redactor | None:
+    """What finds the secrets that have ``least`` to ``most`` characters; None where there are none.
 
     From 8 characters on they are found anywhere. Shorter ones only as a word of their own, and below 4 not at all:
     anything else would cut ids and prices to pieces.
     """
-    found = sorted(
-        {secret for secret in secrets if len(secret) >= _SHORTEST}, key=lambda secret: (-len(secret), secret)
-    )
-    if not found:
-        return None
-    return Redactor(tuple(found), tuple(map(_mark, found)))
+    least = max(least, _SHORTEST)
+    wanted = {text for text in secrets if least <= len(text) and (most is None or len(text) <= most)} - _WORDS
+    spellings = dict.fromkeys(spelling for secret in sorted(wanted) for spelling in _spellings(secret))
+    return Redactor(tuple(spellings), tuple(spelling.text for spelling in spellings)) if spellings else None
 
 
 def redacted(text: bytes, secrets: Redactor | None) -> bytes:
     """The text with ``***`` where a secret stood; JSON stays JSON."""
-    if secrets is not None:
-        for mark in secrets.marks:
-            if text.find(mark) >= 0:  # `in` first takes bytes for a number, and raises
-                return _finding(secrets.secrets).sub(_shown, text)
+    if secrets is None:
+        return text
+    find = text.find
+    for spelled in secrets.texts:
+        if find(spelled) >= 0:  # `in` first takes bytes for a number, and raises
+            return _masked(text, secrets)
+    for sign in _SIGNS:
+        if find(sign) >= 0:
+            return _masked(text, secrets)
     return text
 
 
-@lru_cache(maxsize=64)
-def _finding(secrets: tuple[str, ...]) -> re.Pattern[bytes]:
-    return re.compile(b"|".join(map(_pattern, secrets)))
+def redacted_text(text: str, secrets: Redactor | None) -> str:
+    """As ``redacted``, of a text in characters."""
+    if secrets is None:
+        return text
+    raw = text.encode("utf-8", "surrogatepass")
+    clean = redacted(raw, secrets)
+    return text if clean is raw else clean.decode("utf-8", "replace")
 
 
-def _shown(found: re.Match[bytes]) -> bytes:
-    # Digits may be a bare number, where *** would not be JSON.
-    return b"1" * len(found[0]) if found[0].isdigit() else SHOWN
+def redacted_response(response: Response, secrets: Redactor | None) -> Response:
+    """The answer as everything behind the connection sees it: no secret in it, and of a redirect scheme and host."""
+    headers = {name: redacted_text(value, secrets) for name, value in response.headers.items()}
+    if "location" in headers:
+        headers["location"] = _shown_address(headers["location"])
+    body = redacted(response.body, secrets)
+    if body is response.body and headers == response.headers:
+        return response
+    return msgspec.structs.replace(response, body=body, headers=headers)
 
 
-def _pattern(secret: str) -> bytes:
-    spelled = b"".join(_spellings(char) for char in secret)
-    return spelled if len(secret) >= SURELY_SECRET else rb"(?<![\w-])" + spelled + rb"(?![\w-])"
+def _shown_address(address: str) -> str:
+    """Scheme and host of the address; what stands behind them may be anybody's secret."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.netloc.rpartition("@")[2], parts.port  # that raises where it is none
+    except ValueError:
+        return UNREADABLE
+    if not host or (port is None and not parts.hostname):
+        return "/" if address else ""
+    return f"{parts.scheme}://{host}" if parts.scheme else f"//{host}"
 
 
-def _mark(secret: str) -> bytes:
-    """The longest part of a secret that has only one spelling."""
-    return max(_ONE_SPELLING.findall(secret), key=len, default="").encode()
+def _spellings(secret: str) -> Iterator[_Spelling]:
+    plain = secret.encode("utf-8", "surrogatepass")
+    if len(secret) < SURELY_SECRET:
+        yield _Spelling(plain, word=True)
+        return
+    yield _Spelling(plain)
+    undone = _as_undone(plain)
+    if undone != plain:  # a secret that looks like an escape itself
+        yield _Spelling(undone)
+    if b"+" in plain:
+        yield _Spelling(plain.replace(b"+", b" "))
+    for offset in range(3):
+        # Of the first and the last character of Base64, neighbours of the secret decide some bits.
+        first, last = -(-8 * offset // 6), 8 * (offset + len(plain)) // 6
+        coded = base64.b64encode(bytes(offset) + plain + bytes(2))[first:last]
+        for text in dict.fromkeys((coded, coded.replace(b"+", b"-").replace(b"/", b"_"))):
+            yield _Spelling(text, base64=True)
 
 
-def _spellings(char: str) -> bytes:
-    """One character as it is, percent-encoded, and as JSON and HTML escape it; an echo mixes these in its own way.
+def _as_undone(text: bytes) -> bytes:
+    for _ in range(_ROUNDS):
+        text = _Reading(text).undone()
+    return text
 
-    JSON inside JSON doubles its backslashes, so any number of them is looked for.
-    """
-    if char.isascii() and char.isalnum():
-        return char.encode()
-    percent = b"".join(b"%%(?i:%02x)" % byte for byte in char.encode())
-    units = re.findall("....", char.encode("utf-16-be").hex())
-    unicode = b"".join(rb"\\+u(?i:%s)" % unit.encode() for unit in units)
-    entities = [re.escape(html.escape(char).encode()), b"&#0*%d;" % ord(char), b"&#[xX]0*(?i:%x);" % ord(char)]
-    plain = {" ": rb"[ +]", '"': rb'\\*"', "/": rb"\\*/", "\\": rb"\\+"}.get(char, re.escape(char.encode()))
-    return b"(?:" + b"|".join([unicode, plain, percent, *entities]) + b")"
+
+class _Reading:
+    """What a text reads like once the escapes of ``parent`` are undone; ``parent`` is None for the text itself."""
+
+    def __init__(self, text: bytes, parent: "_Reading | None" = None) -> None:
+        self.text, self.parent = text, parent
+        self._places: tuple[list[int], list[tuple[int, int, int]]] | None = None
+
+    def undone(self) -> bytes:
+        """The text with its escapes undone, itself where it has none."""
+        text = self.text
+        if b"\0" in text:
+            return text.replace(b"\0", b"")
+        if not any(text.find(sign) >= 0 for sign in _SIGNS):
+            return text
+        if len(text) <= _STEP:
+            return _ESCAPE.sub(_undo, text)
+        return b"".join(_ESCAPE.sub(_undo, text[start:end]) for start, end in _steps(text))
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """Where in the text itself this part came from."""
+        if self.parent is None:
+            return start, end
+        return self.parent.origin(self._in_parent(start)[0], self._in_parent(end - 1)[1])
+
+    def _in_parent(self, place: int) -> tuple[int, int]:
+        assert self.parent is not None
+        if self._places is None:
+            self._places = [], []
+            moved = 0
+            for start, end, char in _escapes(self.parent.text):
+                self._places[0].append(start - moved)
+                self._places[1].append((start, end, len(char)))
+                moved += end - start - len(char)
+        ours, theirs = self._places
+        index = bisect_right(ours, place) - 1
+        if index < 0:
+            return place, place + 1
+        start, end, length = theirs[index]
+        if place < ours[index] + length:
+            return start, end
+        at = end + place - ours[index] - length
+        return at, at + 1
+
+
+def _escapes(text: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Each escape in the text that stands for a visible character, or for nothing: its place, and the character."""
+    if b"\0" in text:
+        yield from ((found.start(), found.end(), b"") for found in _ZEROS.finditer(text))
+        return
+    for start, end in _steps(text):
+        for found in _ESCAPE.finditer(text, start, end):
+            if (char := _undo(found)) != found[0]:
+                yield found.start(), found.end(), char
+
+
+def _steps(text: bytes) -> Iterator[tuple[int, int]]:
+    """Parts of the text that cut no escape in two: none has a sign after another character."""
+    start = 0
+    while start < len(text):
+        end = min(start + _STEP, len(text))
+        if end < len(text) and (sign := _SIGN.search(text, max(start + 1, end - _LONGEST), end)):
+            end = sign.start()
+        yield start, end
+        start = end
+
+
+def _undo(found: re.Match[bytes]) -> bytes:
+    kind = found.lastindex or 0
+    match kind:
+        case 2:
+            return b"/"
+        case 5:
+            return b"%c" % int(found[kind])
+        case 6:
+            return _NAMES.get(found[kind].lower(), found[0])
+        case _:
+            return b"%c" % int(found[kind], 16)
+
+
+def _readings(text: bytes) -> Iterator[_Reading]:
+    reading = _Reading(text)
+    yield reading
+    for _ in range(_ROUNDS):
+        undone = reading.undone()
+        if undone == reading.text:
+            return
+        reading = _Reading(undone, reading)
+        yield reading
+
+
+def _masked(text: bytes, secrets: Redactor) -> bytes:
+    spans: list[tuple[int, int]] = []
+    for reading in _readings(text):
+        for spelling in secrets.spellings:
+            spans += (reading.origin(*place) for place in _places(spelling, reading.text))
+    if not spans:
+        return text
+    parts, place = [], 0
+    for start, end in _joined(spans):
+        # A backslash before it would escape what is put there.
+        parts += [text[place : len(text[place:start].rstrip(b"\\")) + place], _mask(text[start:end])]
+        place = end
+    return b"".join([*parts, text[place:]])
+
+
+def _places(spelling: _Spelling, text: bytes) -> Iterator[tuple[int, int]]:
+    """Where the text holds the secret so spelled."""
+    length, at = len(spelling.text), text.find(spelling.text)
+    while at >= 0:
+        end = at + length
+        if spelling.base64:  # the characters beside it hold bits of it
+            yield at - bool(at and _IN_BASE64.match(text, at - 1)), end + bool(_IN_BASE64.match(text, end))
+        elif not spelling.word or not (_IN_WORD.match(text, end) or (at and _IN_WORD.match(text, at - 1))):
+            yield at, end
+        at = text.find(spelling.text, at + 1)
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans in order, those that overlap as one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(set(spans)):
+        if joined and start < joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _mask(secret: bytes) -> bytes:
+    if _NUMBER.fullmatch(secret):  # it may be a bare number, where *** would not be JSON
+        return _DIGIT.sub(b"1", secret)
+    gap = len(secret[1:]) - len(secret[1:].lstrip(b"\0"))
+    return bytes(gap).join((b"*", b"*", b"*"))

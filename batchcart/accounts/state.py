@@ -22,6 +22,7 @@ from batchcart.model.files import make_private_dir, move_into_place, read_bounde
 _TOKENS = "tokens.json"
 _LEARNT, _LONGEST_LEARNT = "limit.json", 4096
 _LARGEST_TOKENS = 1 << 20
+_MOST_PAST = 64  # tokens that were good once, kept so that they are not shown
 
 
 def state_place() -> Path:
@@ -51,6 +52,7 @@ class _Tokens(msgspec.Struct):
 
     origin: str
     tokens: dict[str, str]
+    past: list[str] = []
 
 
 def _read_tokens(path: Path) -> _Tokens | None:
@@ -92,6 +94,14 @@ class Ledger:
         kept = _read_tokens(self.folder / _TOKENS)
         return kept.tokens if kept is not None and kept.origin == origin else {}
 
+    def past_secrets(self) -> tuple[str, ...]:
+        """Every token that is kept, whatever it descends from, and those that were good before it."""
+        if self.folder is None:
+            return ()
+        self._take_up_tokens()
+        kept = _read_tokens(self.folder / _TOKENS)
+        return () if kept is None else (*kept.tokens.values(), *kept.past)
+
     def _take_up_tokens(self) -> None:
         """Put a pair in its place that a killed process wrote and could not put there: it is the newest."""
         assert self.folder is not None
@@ -104,7 +114,8 @@ class Ledger:
     def keep_tokens(self, origin: str, tokens: Mapping[str, str]) -> None:
         """Put renewed tokens on the disk, durably; raises OSError where that fails."""
         if self.folder is not None:
-            kept = msgspec.json.encode(_Tokens(origin, dict(tokens)))
+            past = [token for token in dict.fromkeys(self.past_secrets()) if token not in tokens.values()]
+            kept = msgspec.json.encode(_Tokens(origin, dict(tokens), past[:_MOST_PAST]))
             replace_atomically(self.folder / _TOKENS, kept)
 
     def learnt_limit(self) -> bytes:

@@ -12,14 +12,13 @@ from msgspec.structs import replace
 
 from batchcart.engine.beside import LARGE, beside
 from batchcart.engine.health import until_up
-from batchcart.engine.session import Heard, Lane
+from batchcart.engine.session import Lane
 from batchcart.engine.token_refresh import renew
 from batchcart.engine.transitions import (
     Action,
     Execution,
     Finish,
     Leave,
-    Reaction,
     Renew,
     Retry,
     Send,
@@ -96,7 +95,7 @@ async def _say(op: Execution, lane: Lane, request: Request) -> tuple[Execution, 
     heard = await lane.say(op.operation.line, op.sends + 1, request, settles=settles)
     if heard is None:
         return op, Leave() if lane.halted else Send(request)
-    make = partial(_understood, op, lane, request, heard)
+    make = partial(react, op, request, heard.reply, heard.at)
     large = isinstance(heard.reply, Response) and len(heard.reply.body) >= LARGE
     reaction = await beside(lane.reading, make) if large else make()
     if reaction.note:
@@ -107,12 +106,6 @@ async def _say(op: Execution, lane: Lane, request: Request) -> tuple[Execution, 
             return reaction.execution, Leave()
         case action:
             return reaction.execution, action
-
-
-def _understood(op: Execution, lane: Lane, request: Request, heard: Heard) -> Reaction:
-    """What follows from the reply, with an answer without secrets."""
-    reply = lane.without_secrets(heard.reply) if isinstance(heard.reply, Response) else heard.reply
-    return react(op, request, reply, heard.at)
 
 
 def _count(op: Execution, lane: Lane, outcome: Done | Refused | Unknown, turn: int) -> None:

@@ -66,7 +66,7 @@ def _is_up(lane: Lane, reply: Reply) -> bool:
     suspected, lane.suspected = lane.suspected, False
     match reply:
         case Response() as response:
-            match adapter.trouble(Exchange(adapter.ping, lane.without_secrets(response))):
+            match adapter.trouble(Exchange(adapter.ping, response)):
                 case Failing(message):
                     lane.down_why = message
                     return False

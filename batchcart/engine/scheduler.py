@@ -8,12 +8,12 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
-from batchcart.accounts.redaction import redacted
 from batchcart.engine.beside import LARGE, beside
 from batchcart.engine.chain_state import Chain, learnt_from
 from batchcart.engine.executor import execute, started
 from batchcart.engine.pause_monitor import seen
 from batchcart.engine.session import Lane
+from batchcart.engine.shown_ending import shown_ending
 from batchcart.engine.transitions import Execution
 from batchcart.jobs.checks import chosen_key
 from batchcart.jobs.job_file import JobSource, RawLine, strict_operation
@@ -136,7 +136,7 @@ async def _work_chain(job: Job, lane: Lane, taken: OpenChain, ended: Callable[[L
 
 
 def _line(operation: Operation, lane: Lane, ending: Ending) -> bytes:
-    return redacted(result_text(operation, lane.account.adapter.name, ending), lane.secret)
+    return result_text(operation, lane.account.adapter.name, shown_ending(ending, lane.secret))
 
 
 def _is_large(ending: Ending) -> bool:

@@ -6,7 +6,7 @@ came back. Waiting can be broken off at any time; from the intent to the note no
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,8 +15,15 @@ import msgspec
 from msgspec.structs import replace
 
 from batchcart.accounts.config import Account
-from batchcart.accounts.redaction import SURELY_SECRET, Redactor, redacted, redactor
+from batchcart.accounts.redaction import (
+    SURELY_SECRET,
+    Redactor,
+    redacted_response,
+    redacted_text,
+    redactor,
+)
 from batchcart.accounts.state import Ledger
+from batchcart.engine.beside import LARGE, beside
 from batchcart.engine.brake import Brake, Stop
 from batchcart.engine.http.form_encoding import encoded
 from batchcart.engine.rate_limiter import Limiter
@@ -49,11 +56,15 @@ _SHOWN = 300  # characters of one line's reason in an account's
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """A reply, with the number it has in the journal and the wall-clock time its request left."""
+    """A reply without secrets, with the number it has in the journal and the wall-clock time its request left.
+
+    ``fresh`` are the tokens that it brought, if it was asked for some.
+    """
 
     reply: Reply
     number: int
     at: float
+    fresh: Mapping[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -95,6 +106,8 @@ class Lane:
     counters: Counters = field(default_factory=Counters)
     secret: Redactor | None = None
     _sure_secret: Redactor | None = None
+    _short_secret: Redactor | None = None
+    _secrets: set[str] = field(default_factory=set)  # every one that the account ever had
     _waiting: "set[asyncio.Task[object]]" = field(default_factory=set)
     bad_in_a_row: int = 0
     _throttled_since: float | None = None
@@ -112,14 +125,16 @@ class Lane:
     _budget: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
+        self._secrets.update(self.account.secrets, self.ledger.past_secrets())
         self.know_secrets()
 
     def know_secrets(self) -> None:
         """Take in what must not be seen, old tokens and new ones."""
-        found = (*self.account.secrets, *self.credentials.secrets())
-        self.secret = redactor(found)
+        self._secrets.update(self.credentials.secrets())
+        self.secret = redactor(self._secrets)
         # A short one may look like an id, which an adapter must read as it is.
-        self._sure_secret = redactor(secret for secret in found if len(secret) >= SURELY_SECRET)
+        self._sure_secret = redactor(self._secrets, least=SURELY_SECRET)
+        self._short_secret = redactor(self._secrets, most=SURELY_SECRET - 1)
 
     def halt(self) -> None:
         """Begin nothing more. What waits is broken off; what is on its way to the shop ends first."""
@@ -134,6 +149,7 @@ class Lane:
     def close(self, state: str, reason: str, *, settles: bool = False) -> None:
         """Give the account up for this run; its open lines stay open."""
         if not self.closed:
+            reason = redacted_text(reason, self._short_secret)
             self.settles = settles and not self.halted
             self.state, self.closed = state, reason
             self.journal.note_state(self.account.name, state, reason)
@@ -141,12 +157,20 @@ class Lane:
         self._break_off()
 
     async def say(
-        self, line: int, number: int, request: Request, noted: Request | None = None, *, settles: bool = False
+        self,
+        line: int,
+        number: int,
+        request: Request,
+        noted: Request | None = None,
+        *,
+        settles: bool = False,
+        read: Callable[[Response], Mapping[str, str] | None] | None = None,
     ) -> Heard | None:
         """Send the request under the limits, signed, once it, or ``noted`` in its place, is on the disk as the intent.
 
         None if it was not said: the lane was halted, or the shop fell, which stops all but the engine's own questions,
-        and with ``settles`` those about what became of a write.
+        and with ``settles`` those about what became of a write. ``read`` finds fresh tokens in the answer; nobody else
+        sees it before every secret is taken out of it.
         """
         send_number = self.limiter.acquire_now()
         if send_number is None:
@@ -170,15 +194,24 @@ class Lane:
         self.counters.sent += 1
         reply = await self.send(signed, partial(self.limiter.left, send_number))
         self.limiter.answered(send_number, self.monotonic() - began)
-        return Heard(reply, number, at)
+        fresh = read(reply) if read and isinstance(reply, Response) else None
+        return Heard(await self._without_secrets(reply), number, at, fresh)
 
-    async def ask(self, request: Request) -> Heard | None:
+    async def _without_secrets(self, reply: Reply) -> Reply:
+        if not isinstance(reply, Response):
+            return reply
+        clean = partial(redacted_response, reply, self._sure_secret)
+        return await beside(self.reading, clean) if len(reply.body) >= LARGE else clean()
+
+    async def ask(
+        self, request: Request, read: Callable[[Response], Mapping[str, str] | None] | None = None
+    ) -> Heard | None:
         """Ask a question of the engine's own, also of a shop that is down; None if the lane was halted.
 
         The journal keeps it under the account's number below zero, without its query, which may be a token.
         """
         number, self.question = self.question, self.question + 1
-        heard = await self.say(-self.number, number, request, replace(request, query=()))
+        heard = await self.say(-self.number, number, request, replace(request, query=()), read=read)
         if heard is not None:
             self.journal.answer(-self.number, number, "void", lost_row("a question of the engine's own"))
         return heard
@@ -187,7 +220,7 @@ class Lane:
         """Write down what came back, without secrets."""
         match heard.reply:
             case Response() as response:
-                clean = replace(response, body=redacted(response.body, self.secret), headers=self._clean(response))
+                clean = redacted_response(response, self._short_secret)
                 self.journal.answer(line, heard.number, state, response_row(clean))
             case NotSent(why) | Unanswered(why):
                 self.journal.answer(line, heard.number, state, lost_row(why))
@@ -300,14 +333,6 @@ class Lane:
         self.counters.retries += 1
         self._budget, owed = self._budget.spent(self.monotonic())
         return await self.wait(max(backoff(tries, self.rng), owed, least))
-
-    def without_secrets(self, response: Response) -> Response:
-        """The answer as adapters may see it: what they quote of it, cut short, could hold a part of a secret."""
-        clean = redacted(response.body, self._sure_secret)
-        return response if clean is response.body else replace(response, body=clean)
-
-    def _clean(self, response: Response) -> dict[str, str]:
-        return {name: redacted(value.encode(), self.secret).decode() for name, value in response.headers.items()}
 
     @contextmanager
     def may_break_off(self) -> Iterator[None]:

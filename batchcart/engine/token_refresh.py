@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 
+from batchcart.accounts.redaction import SURELY_SECRET
+from batchcart.accounts.secrets import secret_problem
 from batchcart.engine.health import until_up
 from batchcart.engine.retry import MOST_TRIES, backoff
 from batchcart.engine.session import Lane
@@ -28,12 +30,8 @@ async def renew(lane: Lane, denied: Denied, used: Credentials, *, again: bool) -
             _close_for(lane, f"{denied.message}, and the renewed one too")
         elif denied.final or renewal is None or not used.get(renewal.needs):
             _close_for(lane, denied.message)
-        elif not await _ask_for_tokens(lane, renewal) and not lane.halted:
-            lane.close(
-                "closed",
-                f"{denied.message}, and the {renewal.needs} brought no new token. Its lines stay open; authorise "
-                "the application again, put the new tokens into the config, then run again",
-            )
+        else:
+            await _ask_for_tokens(lane, renewal, denied)
         return not lane.halted
     finally:
         lane.renewing.release()
@@ -43,25 +41,38 @@ def _close_for(lane: Lane, refusal: str) -> None:
     lane.close("closed", f"{refusal}. Its lines stay open; mend the credentials, then run again")
 
 
-async def _ask_for_tokens(lane: Lane, renewal: Renewal) -> bool:
-    """Ask for fresh tokens and take them; False where the shop refuses, or where the lane is halted."""
+async def _ask_for_tokens(lane: Lane, renewal: Renewal, denied: Denied) -> None:
+    """Ask for fresh tokens and take them, or close the account with the reason why there are none."""
     for tries in range(MOST_TRIES):
         # A shop that is down refuses nothing: it is waited for as ever.
         if not await until_up(lane):
-            return False
+            return
         request = renewal.ask(lane.credentials)
-        heard = await lane.ask(request)
+        heard = await lane.ask(request, renewal.read)
         if heard is None:
-            return False
-        if (settled := _settled(lane, renewal, request, heard.reply)) is not None:
-            return settled
+            return
+        if heard.fresh is not None:
+            _take_tokens(lane, heard.fresh)
+            return
+        if (refusal := _refusal(lane, renewal, request, heard.reply)) is not None:
+            why = f": {refusal}" if refusal else ""
+            lane.close(
+                "closed",
+                f"{denied.message}, and the {renewal.needs} brought no new token{why}. Its lines stay open; authorise "
+                "the application again, put the new tokens into the config, then run again",
+            )
+            return
         if not await lane.wait(backoff(tries + 1, lane.rng)):
-            return False
-    return False
+            return
+    lane.close(
+        "unreachable",
+        f"{denied.message}, and the shop could not be asked for a new one: {lane.down_why or lane.pause_why}. "
+        "Its lines stay open; run again later",
+    )
 
 
-def _settled(lane: Lane, renewal: Renewal, request: Request, reply: Reply) -> bool | None:
-    """Whether the reply brought tokens; None where the shop said neither yes nor no."""
+def _refusal(lane: Lane, renewal: Renewal, request: Request, reply: Reply) -> str | None:
+    """Why the shop does not renew, "" where it gives no reason; None where it said neither yes nor no."""
     match reply:
         case NotSent(why):
             lane.unwell(why, alarming=True)
@@ -70,27 +81,34 @@ def _settled(lane: Lane, renewal: Renewal, request: Request, reply: Reply) -> bo
             lane.unwell(why)
             return None
         case Response() as response:
-            if (fresh := renewal.read(response)) is not None:
-                _take_tokens(lane, fresh)
-                return True
-            return _refused(lane, Exchange(request, lane.without_secrets(response)))
+            return _refused(lane, renewal, Exchange(request, response))
 
 
-def _refused(lane: Lane, exchange: Exchange) -> bool | None:
-    """False: the shop refused to renew; None: it is in trouble and may be asked again."""
+def _refused(lane: Lane, renewal: Renewal, exchange: Exchange) -> str | None:
     trouble = lane.account.adapter.trouble(exchange)
-    if isinstance(trouble, Busy):
-        lane.throttle(trouble)
-    elif isinstance(trouble, Failing):
-        lane.unwell(trouble.message)
-    elif isinstance(trouble, Foreign):
-        lane.suspect(trouble.message, moved=redirects(exchange.response))
-    else:
-        return False
+    match trouble:
+        case Busy():
+            lane.throttle(trouble)
+        case Failing(message):
+            lane.unwell(message)
+        case Foreign(message):
+            lane.suspect(message, moved=redirects(exchange.response))
+        case _ if (said := renewal.refused(exchange.response)) is not None:
+            return said
+        case _:
+            lane.suspect(f"something that is no answer of {lane.account.adapter.name} came to a renewal")
     return None
 
 
 def _take_tokens(lane: Lane, fresh: Mapping[str, str]) -> None:
+    for name, token in fresh.items():
+        if problem := secret_problem(token, SURELY_SECRET):
+            lane.close(
+                "closed",
+                f"the shop renewed its tokens, but the new {name} {problem}. Its lines stay open; authorise the "
+                "application again, put the new tokens into the config, then run again",
+            )
+            return
     # Kept before used: a pair that is lost in a crash cannot be had again.
     kept = {**{name: lane.credentials.get(name) for name in fresh}, **fresh}
     try:

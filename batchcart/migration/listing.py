@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from batchcart.accounts.config import Entry
-from batchcart.accounts.redaction import redacted
+from batchcart.accounts.redaction import redacted, redacted_text
 from batchcart.engine.executor import execute, started
 from batchcart.engine.session import Lane
 from batchcart.jobs.checks import check_operation
@@ -126,7 +126,7 @@ async def _walk(lane: Lane, entry: Entry, store: Lines, walk: Walk, filters: Fil
         if page is None:
             break
         if isinstance(page, Refused) and (walk.page == 1 or page.reason is not Reason.REJECTED):
-            said = redacted(page.message.encode(), lane.secret).decode()
+            said = redacted_text(page.message, lane.secret)
             raise Stopped(f"account {entry.name!r}: its list of carts cannot be read: {said}. The same command goes on")
         walk = store.take(None if isinstance(page, Refused) else page, walk, filters)
         watch.planned[entry.name], watch.ended[entry.name] = store.count, {"ok": store.count}

@@ -106,10 +106,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """How an expiring token is renewed: ``ask`` builds the request, ``read`` finds the fresh settings in its answer."""
+    """How an expiring token is renewed: ``ask`` builds the request, ``read`` finds the fresh settings in its answer.
+
+    ``refused`` is what the platform says where it renews nothing, "" where it gives no reason; None where the answer is
+    none of the platform's.
+    """
 
     ask: Callable[[Credentials], Request]
     read: Callable[[Response], Mapping[str, str] | None]
+    refused: Callable[[Response], str | None]
     needs: str
 
 

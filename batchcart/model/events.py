@@ -289,9 +289,16 @@ def until_of(event: Event) -> float | None:
             return None
 
 
+_OURS = {"account", "state"}  # words of the config and of our own, by which events are told apart
+
+
 def cleaned(event: Event, clean: Callable[[str], str]) -> Event:
     """The event with every text in it cleaned, as from a secret that a shop said back."""
-    texts = {name: clean(value) for name, value in structs.asdict(event).items() if isinstance(value, str)}
+    texts = {
+        name: clean(value)
+        for name, value in structs.asdict(event).items()
+        if isinstance(value, str) and name not in _OURS
+    }
     return structs.replace(event, **texts)
 
 

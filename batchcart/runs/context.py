@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import structs
 
 from batchcart.accounts.config import Account, Entry
-from batchcart.accounts.redaction import redacted
+from batchcart.accounts.redaction import redacted_text
 from batchcart.accounts.state import Ledger
 from batchcart.engine.brake import Brake
 from batchcart.engine.event_filter import Crowd
@@ -188,7 +188,7 @@ async def manned(
     def tell(event: Event) -> None:
         now = time.time()
         if not isinstance(event, OfAccount) or crowd.lets(event, now):
-            clean = cleaned(event, lambda text: redacted(text.encode(), lane.secret).decode())
+            clean = cleaned(event, lambda text: redacted_text(text, lane.secret))
             journal.note_event(now, clean)
             watch.tell(clean)
 

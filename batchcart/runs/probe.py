@@ -10,11 +10,9 @@ from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from msgspec import structs
-
 from batchcart.accounts.config import Account, Entry
 from batchcart.accounts.locks import Locked
-from batchcart.accounts.redaction import redacted, redactor
+from batchcart.accounts.redaction import redacted_response, redactor
 from batchcart.accounts.state import Ledger
 from batchcart.engine.http.form_encoding import encoded
 from batchcart.engine.rate_limiter import Limiter, capacity
@@ -83,7 +81,9 @@ async def tried(entry: Entry) -> Trial:
             case Unanswered(why):
                 return Trial(Verdict.UNREACHABLE, f"the shop was asked, but {why}; try again later")
             case Response() as response:
-                return replace(_judged(account, credentials, response), ahead=_ahead(response, began, time.time()))
+                ahead = _ahead(response, began, time.time())
+                found = redactor((*account.secrets, *credentials.secrets(), *ledger.past_secrets()))
+                return replace(_judged(account, credentials, redacted_response(response, found)), ahead=ahead)
 
 
 def clock_sentence(ahead: float) -> str:
@@ -92,11 +92,8 @@ def clock_sentence(ahead: float) -> str:
     return f"this machine's clock is {abs(ahead):,.0f} s {place} the shop's; set it by the network's time (NTP)"
 
 
-def _judged(account: Account, credentials: Credentials, response: Response) -> Trial:
-    """What the answer says of the credentials; it is quoted without secrets."""
-    clean = structs.replace(
-        response, body=redacted(response.body, redactor((*account.secrets, *credentials.secrets())))
-    )
+def _judged(account: Account, credentials: Credentials, clean: Response) -> Trial:
+    """What the answer says of the credentials."""
     adapter = account.adapter
     match adapter.trouble(Exchange(adapter.ping, clean)):
         case Denied(message, final):

@@ -10,11 +10,11 @@ import orjson
 from msgspec import structs
 
 from batchcart.accounts.config import config_path, read_config
-from batchcart.accounts.redaction import redacted
 from batchcart.engine.chain_state import learnt_from
 from batchcart.engine.executor import execute, started
 from batchcart.engine.scheduler import Job, remembered
 from batchcart.engine.session import Lane
+from batchcart.engine.shown_ending import shown_ending
 from batchcart.jobs.job_file import open_job
 from batchcart.journal.changes import Settled, settle
 from batchcart.journal.queries import Learnt, PlannedLine, doubtful_lines, is_planned, past_of, result_of
@@ -111,7 +111,7 @@ async def _read_again(job: Job, lane: Lane, planned: PlannedLine) -> Settled | N
         ending = structs.replace(
             ending, outcome=structs.replace(ending.outcome, message=f"settled: {ending.outcome.message}")
         )
-    text = redacted(result_text(operation, lane.account.adapter.name, ending), lane.secret)
+    text = result_text(operation, lane.account.adapter.name, shown_ending(ending, lane.secret))
     return Settled(planned.line, status_of(ending.outcome), learnt_from(operation, ending), text)
 
 

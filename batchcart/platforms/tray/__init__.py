@@ -17,7 +17,7 @@ from batchcart.platforms.toolkit.lenient_json import object_of, text_of
 from batchcart.platforms.tray import carts, requests
 from batchcart.platforms.tray import from_neutral as making
 from batchcart.platforms.tray import to_neutral as meaning
-from batchcart.platforms.tray.responses import ERRORS, trouble
+from batchcart.platforms.tray.responses import ERRORS, trouble, why_not_renewed
 from batchcart.platforms.tray.schema import KEY_LENGTH, AddFields, Settings, UpdateFields
 from batchcart.platforms.tray.snapshot import LOOKING
 
@@ -64,8 +64,8 @@ ADAPTER = Adapter(
         "access_token": "sandbox-access-token",
         "refresh_token": "sandbox-refresh-token",
     },
-    ways={"tokens": ("api_address", "access_token", "refresh_token")},
-    renewal=Renewal(requests.renew, _read_renewal, needs="refresh_token"),
+    ways={"tokens": ("api_address", "access_token", "refresh_token", "consumer_key", "consumer_secret")},
+    renewal=Renewal(requests.renew, _read_renewal, why_not_renewed, needs="refresh_token"),
     chosen_key="session_id",
     key_length=KEY_LENGTH,
     create_adds_item=True,

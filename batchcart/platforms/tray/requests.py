@@ -69,8 +69,9 @@ def delete(operation: Operation, known: Known) -> Request:
 
 
 def renew(credentials: Credentials) -> Request:
-    """A fresh pair of tokens for the refresh token (PLATFORMS §2.1)."""
-    return Request("GET", "/auth", query=(("refresh_token", credentials["refresh_token"]),))
+    """A fresh pair of tokens for the refresh token (PLATFORMS §2.1), with the application's keys if it has some."""
+    names = ("refresh_token", "consumer_key", "consumer_secret")
+    return Request("GET", "/auth", query=tuple((name, text) for name in names if (text := credentials.get(name))))
 
 
 def _cart(known: Known) -> str:

@@ -27,6 +27,7 @@ ERRORS = (
 _NO_RENEWAL = {1001: "is blocked", 1002: "is inactive", 1003: "is cancelled"}  # PLATFORMS §2.3
 _LONGEST_ADDRESS = 2000  # what browsers take
 _SUCCESS = {200, 201}
+_LONGEST_REASON = 300  # characters of it in a sentence
 _DEEPEST = 4  # a dict of lists of objects of texts
 
 
@@ -40,6 +41,15 @@ def trouble(exchange: Exchange) -> AccountTrouble | None:
     if response.status == 401 or (code == 401 and response.status < 500):
         return Denied(f"Tray refused the access token (HTTP {response.status}, error_code {error or 'not given'})")
     return http_trouble(exchange, _documented, code)
+
+
+def why_not_renewed(response: Response) -> str | None:
+    """What Tray says where it gives no new token, "" without a reason; None where it is not Tray that answers."""
+    answer = object_of(response)
+    if not answer:
+        return None
+    said = "; ".join(_texts(answer.get("causes"))) or text_of(answer.get("message")) or text_of(answer.get("name"))
+    return said if len(said) <= _LONGEST_REASON else f"{said[: _LONGEST_REASON - 1]}…"
 
 
 def refusal(response: Response) -> Refused | None:

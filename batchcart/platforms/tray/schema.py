@@ -17,11 +17,16 @@ KEY_LENGTH = 32  # PLATFORMS §2.4: session_id holds at most 32 characters
 
 
 class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """An account's own keys; ``refresh_token`` lets an expired access token be renewed."""
+    """An account's own keys; ``refresh_token`` lets an expired access token be renewed.
+
+    Some shops renew only for an application that names itself by ``consumer_key`` and ``consumer_secret``.
+    """
 
     api_address: str
     access_token: SecretText
     refresh_token: SecretText | None = None
+    consumer_key: SecretText | None = None
+    consumer_secret: SecretText | None = None
 
 
 class ShippingFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
