@@ -4,7 +4,7 @@ from typing import Any
 
 from batchcart.model.adapter import Evidence, Known
 from batchcart.model.http import Past, Request, Response
-from batchcart.model.operation import Operation
+from batchcart.model.operation import Kind, Operation
 from batchcart.model.outcome import Done, Facts
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.add_once import Adding, Look, Made, Seen, Untold
@@ -105,6 +105,8 @@ def _view(operation: Operation, known: Known, look: Look) -> Seen | Untold:
 def _says_made(operation: Operation, known: Known, response: Response) -> Made | None:
     """b15 (S003 §Criar): `id` is called the cart's code, but the cart's key is session_id; `id` may be the line's."""
     key = requests.session(known)
+    if operation.kind is Kind.CART_CREATE and known.cart_id is None:  # a shop may give a new cart a key of its own
+        key = id_of(object_of(response).get("session_id")) or key
     answer = written(response, key) or (object_of(response) if says_made(response) else {})
     return Made(key, id_of(answer.get("id")) or None, names(key, answer)) if answer else None
 
