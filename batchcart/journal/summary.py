@@ -70,7 +70,7 @@ def fold(
     for account, found in kinds.items():
         counts = {status: sum(n for (_, other), n in found.items() if other == status) for status in STATUSES}
         state, reason = states.get(account, ("", ""))
-        if not state or (state in {"running", "down"} and not counts["not_attempted"]):
+        if not state or (state in {"running", "down", "lost"} and not counts["not_attempted"]):
             state, reason = "open" if counts["not_attempted"] else "done", ""
         folded[account] = AccountSummary(counts, found, state, reason)
     return folded

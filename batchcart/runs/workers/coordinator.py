@@ -244,7 +244,7 @@ def _mourn(crew: Crew, journal: Journal, watch: Watch, how: str) -> None:
     watch.tell(event)
     for name in crew.shard.accounts:
         glance = watch.elsewhere[name]
-        if glance.at_work:
+        if glance.waiting != "closed":  # what it said it had ended may not have come through
             journal.note_state(name, "lost", f"its process died ({how})")
             watch.elsewhere[name] = structs.replace(glance, waiting="closed", why="lost", in_flight=0)
 
