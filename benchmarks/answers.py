@@ -27,6 +27,7 @@ def _row(key: str, status: int, message: str) -> Answer:
 CREATED = _row("OrderKey", 201, "Created successfully")
 ITEM_ADDED = _row("CartItemID", 201, "Created successfully")
 CHANGED = _row("OrderKey", 200, "Updated successfully")
+ITEM_CHANGED = _row("CartItemID", 200, "Updated successfully")
 TRAY_CREATED = Answer(201, '{"message": "Created", "id": "{n}", "code": 201, "cart_url": "https://shop.example/{n}"}')
 
 
@@ -36,4 +37,7 @@ def answer_to(path: str) -> Answer:
         return TRAY_CREATED
     if path == CART:
         return CREATED
-    return ITEM_ADDED if path.endswith("/Item") else CHANGED
+    if path.endswith("/Item"):
+        return ITEM_ADDED
+    answer = ITEM_CHANGED if "/Item/" in path else CHANGED
+    return Answer(answer.status, answer.text.replace("{n}", path.rpartition("/")[2]))
