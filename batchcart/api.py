@@ -18,7 +18,7 @@ from batchcart.journal.result_line import Result, read_result
 from batchcart.journal.summary import Summary
 from batchcart.model.errors import UsageError
 from batchcart.model.files import create_new, lines_of
-from batchcart.runs.context import Watch
+from batchcart.runs.context import RunMonitor
 from batchcart.runs.runner import RunOptions, run_job
 
 _BUFFERED = 1000  # results that may wait for the script before the run waits for it
@@ -71,7 +71,7 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
         return Run(options, None)
     if results is None:
         raise UsageError("operations from Python have no name to call the results after; give results=PATH")
-    folder = _spooled(job)
+    folder = _spool(job)
     return Run(replace(options, job=str(folder / _SPOOL), job_name="operations"), folder)
 
 
@@ -95,7 +95,7 @@ class Run:
         self._options = options
         self._folder = folder
         self._lines: queue.Queue[bytes | BaseException | None] = queue.Queue(_BUFFERED)
-        self._watch = Watch(on_line=self._lines.put, replay=True)
+        self._monitor = RunMonitor(on_line=self._lines.put, replay=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._work, name="batchcart-run", daemon=True)
         self._summary: Summary | None = None
@@ -133,7 +133,7 @@ class Run:
             # Until the thread has begun there is no loop, and once it is over the loop is closed.
             with contextlib.suppress(RuntimeError):
                 if self._loop is not None:
-                    self._loop.call_soon_threadsafe(self._watch.stop)
+                    self._loop.call_soon_threadsafe(self._monitor.stop)
             with contextlib.suppress(queue.Empty):
                 self._lines.get(timeout=0.05)
         if self._folder is not None:
@@ -148,10 +148,10 @@ class Run:
 
     async def _run(self) -> Summary:
         self._loop = asyncio.get_running_loop()
-        return await run_job(self._options, self._watch)
+        return await run_job(self._options, self._monitor)
 
 
-def _spooled(operations: Iterable[Mapping[str, Any]]) -> Path:
+def _spool(operations: Iterable[Mapping[str, Any]]) -> Path:
     """A folder with the operations as a job file; raises UsageError naming the one that is none."""
     folder = Path(tempfile.mkdtemp(prefix="batchcart-"))
     encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain)

@@ -14,11 +14,11 @@ from msgspec import inspect
 
 from batchcart import __version__
 from batchcart.cli import COMMANDS, cli
-from batchcart.jobs.checks import route
+from batchcart.jobs.checks import describe_route
 from batchcart.model.adapter import Adapter
-from batchcart.model.operation import Kind
-from batchcart.model.validation import described
-from batchcart.platforms import platforms
+from batchcart.model.operation import OperationKind
+from batchcart.model.validation import describe_type
+from batchcart.platforms import load_adapters
 
 HERE = Path(__file__).resolve().parent
 _MADE = "<!-- Made by docs/make.py: change the program, not this page. -->"
@@ -75,9 +75,9 @@ def _context(command: click.Command, called: str) -> click.Context:
 
 def operations_page() -> str:
     """The operations of each platform and the fields they take."""
-    adapters = list(platforms().values())
+    adapters = list(load_adapters().values())
     rows = [("operation", *(adapter.name for adapter in adapters)), ("---",) * (1 + len(adapters))]
-    rows += [(kind.value, *(route(kind, adapter) for adapter in adapters)) for kind in Kind]
+    rows += [(kind.value, *(describe_route(kind, adapter) for adapter in adapters)) for kind in OperationKind]
     rows.append(("limits", *(", ".join(adapter.limits) for adapter in adapters)))
     parts = [
         "# Operations and their fields",
@@ -87,8 +87,8 @@ def operations_page() -> str:
     ]
     for adapter in adapters:
         parts.append(f"## {adapter.name}")
-        for kind, cell in adapter.cells.items():
-            for key, table in (("data", cell.data), ("query", cell.query)):
+        for kind, cell in adapter.operations.items():
+            for key, table in (("data", cell.data_schema), ("query", cell.query_schema)):
                 if table is not None:
                     parts += [f"### {kind.value} on {adapter.name}: {key}", _fields(table)]
     return "\n\n".join(parts) + "\n"
@@ -102,7 +102,7 @@ def _rows(table: type[msgspec.Struct], prefix: str) -> Iterator[tuple[str, str, 
     """A row for each field, and for each field of an object in it."""
     for field in msgspec.structs.fields(table):
         info = inspect.type_info(field.type)
-        yield (f"`{prefix}{field.name}`", "yes" if field.required else "", described(info))
+        yield (f"`{prefix}{field.name}`", "yes" if field.required else "", describe_type(info))
         for inner in _objects(info):
             yield from _rows(inner, f"{prefix}{field.name}.")
 
@@ -173,13 +173,13 @@ def platforms_page() -> str:
     text = (HERE / "platforms.md").read_text()
     head, _, rest = text.partition(_TABLE_BEGINS)
     _, _, tail = rest.partition(_TABLE_ENDS)
-    return "\n\n".join((head + _TABLE_BEGINS, *map(_evidence, platforms().values()), _TABLE_ENDS)) + tail
+    return "\n\n".join((head + _TABLE_BEGINS, *map(_evidence, load_adapters().values()), _TABLE_ENDS)) + tail
 
 
 def _evidence(adapter: Adapter) -> str:
     """What makes each operation of a platform ok, and which errors are taken for the platform's."""
     rows = [(f"on {adapter.name}", "its answer has", "or a read shows"), ("---",) * 3]
-    for kind, cell in adapter.cells.items():
+    for kind, cell in adapter.operations.items():
         reads = kind.endswith((".get", ".list", ".count"))
         shown = cell.evidence.shown or ("–" if reads else "nothing shows it: `in_doubt`")
         rows.append((f"`{kind.value}`", cell.evidence.said, shown))

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from batchcart.accounts.config import Account, read_config
-from batchcart.engine.http.client import connected
-from batchcart.model.http import NotSent, Request, Response, Unanswered
-from batchcart.platforms import platforms
+from batchcart.accounts.config import Account, load_config
+from batchcart.engine.http.client import open_client
+from batchcart.model.http import NoResponse, NotSent, Request, Response
+from batchcart.platforms import load_adapters
 
 CANARY = "canary-3a5b7c9d-token"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
-Reply = Response | NotSent | Unanswered
+Reply = Response | NotSent | NoResponse
 Act = Callable[[asyncio.StreamWriter, int], Awaitable[None]]
 
 
@@ -82,7 +82,7 @@ def account(tmp_path: Path, address: str, *, timeout: float = 5.0) -> Account:
     config.write_text(
         f'[accounts.loja]\nplatform = "tray"\napi_address = "http://127.0.0.1:1"\naccess_token = "{CANARY}"\n'
     )
-    read = read_config(config, platforms())["loja"].read()
+    read = load_config(config, load_adapters())["loja"].resolve()
     return replace(read, address=address, options=structs.replace(read.options, timeout=timeout))
 
 
@@ -94,7 +94,7 @@ def request(method: str = "POST", path: str = "/carts") -> Request:
 async def told(tmp_path: Path, address: str, *requests: Request, within: float = 5.0) -> tuple[list[Reply], list[int]]:
     """The replies to the requests, one after the other on one client, and how often each was said to leave."""
     replies, left = [], []
-    async with connected(account(tmp_path, address, timeout=within)) as send:
+    async with open_client(account(tmp_path, address, timeout=within)) as send:
         for one in requests:
             times = itertools.count()
             replies.append(await send(one, partial(next, times)))

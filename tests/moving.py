@@ -7,13 +7,23 @@ from urllib.parse import urlencode
 
 from hypothesis import strategies as st
 
-from batchcart.engine.chain_state import Chain, learnt_from
-from batchcart.journal.result_line import Ending
-from batchcart.model.cart import Address, Cart, Customer, Discount, Item, Option, Origin, Shipping, Wanted
-from batchcart.model.http import Exchange, Past, Request, Response
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Done, Status, Step
-from batchcart.platforms import platforms
+from batchcart.engine.chain_state import ChainState, chain_update
+from batchcart.journal.result_line import Completion
+from batchcart.model.cart import (
+    Address,
+    Cart,
+    CartSource,
+    Customer,
+    Discount,
+    Item,
+    OperationTemplate,
+    Option,
+    Shipping,
+)
+from batchcart.model.http import Exchange, History, Request, Response
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.outcome import Status, Step, Succeeded
+from batchcart.platforms import load_adapters
 from batchcart.sandbox import Sandbox
 from batchcart.sandbox.routing import read_call
 
@@ -37,39 +47,39 @@ class Shelf:
     sandbox: Sandbox = field(default_factory=Sandbox)
     items: dict[str, str] = field(default_factory=dict)
 
-    def make(self, wanted: Sequence[Wanted]) -> str:
+    def make(self, wanted: Sequence[OperationTemplate]) -> str:
         """Do what the lines of one cart say; the cart's key. ``items`` learns item names by the shop's ids."""
-        chain = Chain("run", 1)
+        chain = ChainState("run", 1)
         key = ""
         for number, line in enumerate(wanted, 1):
             operation = Operation(number, line.kind, "a", cart="c", item=line.item, data=line.data)
             done = self._converse(chain, operation)
             key = done.cart_id or key
-            if line.kind.makes_item and line.item and done.item_id:
+            if line.kind.creates_item and line.item and done.item_id:
                 self.items[done.item_id] = line.item
         return key
 
     def read(self, key: str, currency: str | None, views: Sequence[str | None] | None = None) -> Cart:
         """The cart as its answers mean it, from all views that the platform has."""
-        adapter = platforms()[self.platform]
-        cell = adapter.cells[Kind.CART_GET]
+        adapter = load_adapters()[self.platform]
+        cell = adapter.operations[OperationKind.CART_GET]
         bodies = []
         for view in (None, *cell.views) if views is None else views:
-            operation = Operation(1, Kind.CART_GET, "a", cart_id=key, view=view)
-            bodies.append(self._converse(Chain("run", 1), operation).body)
-        (cart,) = adapter.means(Origin("a", currency, key), bodies)
+            operation = Operation(1, OperationKind.CART_GET, "a", cart_id=key, view=view)
+            bodies.append(self._converse(ChainState("run", 1), operation).body)
+        (cart,) = adapter.to_neutral(CartSource("a", currency, key), bodies)
         return cart
 
-    def _converse(self, chain: Chain, operation: Operation) -> Done:
-        cell = platforms()[self.platform].cells[operation.kind]
-        known = chain.known(operation)
-        past: Past = ()
+    def _converse(self, chain: ChainState, operation: Operation) -> Succeeded:
+        cell = load_adapters()[self.platform].operations[operation.kind]
+        known = chain.context(operation)
+        past: History = ()
         step: Step = cell.build(operation, known)
         while isinstance(step, Request):
             past = (*past, Exchange(step, self._hear(step)))
             step = cell.interpret(operation, known, past)
-        assert isinstance(step, Done), step
-        chain.learn(operation, Status.OK, learnt_from(operation, Ending(step)), operation.line)
+        assert isinstance(step, Succeeded), step
+        chain.apply(operation, Status.OK, chain_update(operation, Completion(step)), operation.line)
         return step
 
     def _hear(self, request: Request) -> Response:

@@ -7,9 +7,18 @@ from typing import Any
 
 from shopping import Line
 
-from batchcart.journal.result_line import moment
-from batchcart.model.events import Event, LimitForgotten, LimitLearnt, Paused, PauseOver, RunBegan, ShopDown, ShopUp
-from batchcart.report.collect import Report, gathered
+from batchcart.journal.result_line import format_timestamp
+from batchcart.model.events import (
+    Event,
+    LimitLowered,
+    LimitRestored,
+    Paused,
+    RunStarted,
+    ShopDown,
+    ShopUp,
+    ThrottlingEnded,
+)
+from batchcart.report.collect import Report, collect
 
 T0 = 1_800_000_000.0
 CONFIG = """
@@ -26,20 +35,20 @@ private_key = "PLANTED-private-key"
 token = "PLANTED-token"
 """
 EVENTS: list[tuple[float, Event]] = [
-    (T0, RunBegan("job.jsonl", 223, 2)),
+    (T0, RunStarted("job.jsonl", 223, 2)),
     (T0 + 5, Paused("a", T0 + 9, "HTTP 429")),
-    (T0 + 9, PauseOver("a", T0 + 5, T0 + 9, 4, 3.0)),
+    (T0 + 9, ThrottlingEnded("a", T0 + 5, T0 + 9, 4, 3.0)),
     (T0 + 20, ShopDown("b", "connection refused", T0 + 15, T0 + 20, T0 + 999)),
     (T0 + 60, ShopUp("b", T0 + 15, 2)),
-    (T0 + 30, LimitLearnt("a", "120/min", 1.5)),
-    (T0 + 100, LimitForgotten("a", "120/min")),
+    (T0 + 30, LimitLowered("a", "120/min", 1.5)),
+    (T0 + 100, LimitRestored("a", "120/min")),
 ]
 
 
 def result(line: int, account: str = "a", status: str = "ok", **keys: Any) -> Line:
     """A result line; one that is not ok gets an error unless it is given one."""
     plain = {"line": line, "account": account, "platform": "tray", "op": "cart.get", "status": status, "attempts": 1}
-    times = {} if status == "skipped" else {"sent_at": moment(T0 + line), "elapsed_ms": 120.0}
+    times = {} if status == "skipped" else {"sent_at": format_timestamp(T0 + line), "elapsed_ms": 120.0}
     kinds = {"failed": "rejected", "skipped": "dependency", "in_doubt": "unknown"}
     error = {} if status == "ok" else {"error": {"kind": kinds[status], "message": f"no such cart {line}"}}
     return {**plain, **times, **error, **keys}
@@ -51,7 +60,7 @@ def written(path: Path, results: Iterable[Line]) -> Path:
 
 
 def report_on(folder: Path, results: Iterable[Line]) -> Report:
-    return gathered([written(folder / "job.results.jsonl", results)], None)
+    return collect([written(folder / "job.results.jsonl", results)], None)
 
 
 def busy_report(folder: Path) -> Report:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from batchcart.sandbox.endpoint import Front
+from batchcart.sandbox.endpoint import ShopEndpoint
 from batchcart.sandbox.messages import Call
 from batchcart.sandbox.server import Sandbox
 
@@ -169,7 +169,7 @@ class Desk:
     mall: Mall
     shop: str
 
-    def front(self, account: str, shop: str | None = None) -> Front:
+    def front(self, account: str, shop: str | None = None) -> ShopEndpoint:
         return self.mall.sandbox.shop(PLATFORMS[account], self.shop if shop is None else shop)
 
     def entry(self, account: str, *, platform: str, shop: str, **keys: Any) -> str:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchcart.accounts.config import DEFAULT_FILE, ENVIRONMENT, Account, Entry, config_path, read_config
+from batchcart.accounts.config import DEFAULT_FILE, ENVIRONMENT, Account, AccountConfig, config_path, load_config
 from batchcart.model.errors import UsageError
 from batchcart.model.limits import Bucket, Window
-from batchcart.platforms import platforms
+from batchcart.platforms import load_adapters
 
 TRAY = 'platform = "tray"\napi_address = "https://loja.example/web_api"\naccess_token = "SECRET-ACCESS"\n'
 SHOPLO = 'platform = "shoplo"\naccess_token = "SECRET-ACCESS"\napp_id = 1234\n'
@@ -23,17 +23,17 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / "batchcart.toml"
 
 
-def entry(config: Path, keys: str) -> Entry:
+def entry(config: Path, keys: str) -> AccountConfig:
     config.write_text(f"[accounts.acme]\n{keys}")
-    return read_config(config, platforms())["acme"]
+    return load_config(config, load_adapters())["acme"]
 
 
 def account(config: Path, keys: str) -> Account:
-    return entry(config, keys).read()
+    return entry(config, keys).resolve()
 
 
 def read_all(config: Path) -> list[Account]:
-    return [found.read() for found in read_config(config, platforms()).values()]
+    return [found.resolve() for found in load_config(config, load_adapters()).values()]
 
 
 def refusal(config: Path, keys: str, *, whole: bool = False) -> str:
@@ -201,8 +201,8 @@ def test_the_built_in_accounts_are_always_there(config: Path) -> None:
     names = {"sandbox-3dcart", "sandbox-shoplo", "sandbox-tray"}
     config.write_text("")
 
-    assert set(read_config(None, platforms())) == set(read_config(config, platforms())) == names
-    assert all(found.read().embedded for found in read_config(None, platforms()).values())
+    assert set(load_config(None, load_adapters())) == set(load_config(config, load_adapters())) == names
+    assert all(found.resolve().embedded for found in load_config(None, load_adapters()).values())
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_config_that_cannot_be_read_is_told_why(tmp_path: Path) -> None:
     }
     for name, words in told.items():
         with pytest.raises(UsageError) as caught:
-            read_config(tmp_path / name, platforms())
+            load_config(tmp_path / name, load_adapters())
         assert words in str(caught.value)
 
 
@@ -252,11 +252,11 @@ def test_the_config_is_the_given_one_or_the_environments_or_the_default(
 
 
 def test_an_account_that_points_elsewhere_has_another_place(config: Path) -> None:
-    before = entry(config, SHOPLO).place
+    before = entry(config, SHOPLO).identity
 
-    assert entry(config, SHOPLO.replace("SECRET-ACCESS", "SECRET-RENEWED")).place == before
-    assert entry(config, SHOPLO.replace("1234", "1235")).place != before
-    assert entry(config, SHOPLO + 'base_url = "https://other.example"').place != before
+    assert entry(config, SHOPLO.replace("SECRET-ACCESS", "SECRET-RENEWED")).identity == before
+    assert entry(config, SHOPLO.replace("1234", "1235")).identity != before
+    assert entry(config, SHOPLO + 'base_url = "https://other.example"').identity != before
 
 
 SCALARS = [
@@ -293,7 +293,7 @@ KEYS = [
 def test_no_table_makes_reading_the_config_stumble(config: Path, keys: dict[str, str]) -> None:
     config.write_text("[accounts.acme]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()))
     try:
-        read_config(config, platforms())["acme"].read()
+        load_config(config, load_adapters())["acme"].resolve()
     except UsageError:
         return
 
@@ -303,7 +303,7 @@ def test_no_table_makes_reading_the_config_stumble(config: Path, keys: dict[str,
 def test_no_bytes_make_reading_the_config_stumble(config: Path, content: bytes) -> None:
     config.write_bytes(content)
     try:
-        read_config(config, platforms())
+        load_config(config, load_adapters())
     except UsageError:
         return
 

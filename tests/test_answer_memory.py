@@ -15,20 +15,20 @@ import pytest
 from answering import account, listening, request, say, serving, told
 from shopping import argv, environment
 
-from batchcart.engine.http.answer_budget import Budget, Claim
-from batchcart.engine.http.client import connected
-from batchcart.model.http import Response, Unanswered
+from batchcart.engine.http.answer_budget import AnswerBudget, Claim
+from batchcart.engine.http.client import open_client
+from batchcart.model.http import NoResponse, Response
 
 MIB = 1 << 20
 LARGE = b'"' + b"x" * (6 * MIB) + b'"'
 
 
-def claims(budget: Budget, account: str, *sizes: int) -> list[Claim]:
+def claims(budget: AnswerBudget, account: str, *sizes: int) -> list[Claim]:
     return [budget.claim(account, size, lambda: None) for size in sizes]
 
 
 def test_one_account_gets_half_of_the_budget_and_others_do_not_wait_for_it() -> None:
-    budget = Budget(80)
+    budget = AnswerBudget(80)
     greedy = claims(budget, "a", 20, 20, 20)
     others = claims(budget, "b", 20)
     assert [claim.granted for claim in (*greedy, *others)] == [True, True, False, True]
@@ -37,7 +37,7 @@ def test_one_account_gets_half_of_the_budget_and_others_do_not_wait_for_it() -> 
 
 
 def test_claims_are_granted_in_the_order_in_which_they_were_made() -> None:
-    budget = Budget(80)
+    budget = AnswerBudget(80)
     first = [*claims(budget, "a", 40), *claims(budget, "b", 30)]
     large, small = claims(budget, "c", 40)[0], claims(budget, "d", 10)[0]
     assert (large.granted, small.granted) == (False, False)
@@ -48,7 +48,7 @@ def test_claims_are_granted_in_the_order_in_which_they_were_made() -> None:
 
 
 def test_a_claim_that_is_given_up_in_line_lets_the_next_one_through() -> None:
-    budget = Budget(80)
+    budget = AnswerBudget(80)
     held = claims(budget, "a", 40) + claims(budget, "b", 30)
     large, small = claims(budget, "c", 40)[0], claims(budget, "d", 10)[0]
     budget.release(large)
@@ -77,8 +77,8 @@ async def test_more_large_answers_than_there_is_room_for_all_come_in(tmp_path: P
         if form == "to the end":
             writer.close()
 
-    budget = Budget(16 * MIB)
-    async with serving(act) as (_, address), connected(account(tmp_path, address), budget=budget) as send:
+    budget = AnswerBudget(16 * MIB)
+    async with serving(act) as (_, address), open_client(account(tmp_path, address), budget=budget) as send:
         for _ in range(2):  # the second round goes on the connections that are kept
             replies = await asyncio.gather(*(send(request("GET"), lambda: None) for _ in range(6)))
             assert all(reply == Response(200, LARGE) for reply in replies)
@@ -95,18 +95,18 @@ async def test_a_shop_whose_answers_never_end_lets_small_and_large_answers_of_ot
         body = LARGE if number % 2 else b"{}"
         await say(writer, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
-    budget = Budget(16 * MIB)
+    budget = AnswerBudget(16 * MIB)
     async with (
         serving(drip) as (_, sick),
         serving(answer) as (_, well),
-        connected(replace(account(tmp_path, sick, timeout=1.0), name="sick"), budget=budget) as send,
-        connected(account(tmp_path, well), budget=budget) as send_well,
+        open_client(replace(account(tmp_path, sick, timeout=1.0), name="sick"), budget=budget) as send,
+        open_client(account(tmp_path, well), budget=budget) as send_well,
     ):
         sick_ones = [asyncio.ensure_future(send(request("GET"), lambda: None)) for _ in range(4)]
         await asyncio.sleep(0.3)
         replies = [await send_well(request("GET"), lambda: None) for _ in range(4)]
         assert [len(reply.body) for reply in replies if isinstance(reply, Response)] == [len(LARGE), 2] * 2
-        assert await asyncio.gather(*sick_ones) == [Unanswered("no answer within 1 s", slow=True)] * 4
+        assert await asyncio.gather(*sick_ones) == [NoResponse("no answer within 1 s", timed_out=True)] * 4
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -125,7 +125,7 @@ async def test_an_answer_beyond_its_bound_is_given_up_at_once_with_its_connectio
     async with serving(act) as (server, address):
         replies, _left = await told(tmp_path, address, request(method), request(method))
     key = "max_read_answer" if method == "GET" else "max_write_answer"
-    assert replies == [Unanswered(f"the answer was longer than {bound} MiB, the account's {key}")] * 2
+    assert replies == [NoResponse(f"the answer was longer than {bound} MiB, the account's {key}")] * 2
     assert server.connections == 2
 
 

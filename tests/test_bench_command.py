@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shopping import Desk, Ended, argv, batchcart, environment, until
 
-from batchcart.bench.metrics import Tape, allowed, limit_use, planned, times_from_plan, times_of
+from batchcart.bench.metrics import RequestTrace, count_allowed, limit_use, plan_time, times_from_plan, times_of
 from batchcart.bench.workload import Mix, job_lines, parse_mix
 from batchcart.cli.commands.bench import command
 from batchcart.model.errors import UsageError
@@ -212,24 +212,24 @@ def test_percentiles_are_figures_that_occurred() -> None:
 )
 def test_a_plan_never_goes_back_and_keeps_what_the_limits_allow(texts: list[str], number: int) -> None:
     limits = [parse_limit(text) for text in texts]
-    places = [planned(limits, each) for each in range(number, number + 50)]
+    places = [plan_time(limits, each) for each in range(number, number + 50)]
     assert all(earlier <= later for earlier, later in pairwise(places))
-    assert number + 1 <= allowed(limits, planned(limits, number)) + 1e-6
+    assert number + 1 <= count_allowed(limits, plan_time(limits, number)) + 1e-6
 
 
 def test_a_request_that_waited_for_a_slow_one_counts_its_wait() -> None:
-    tape = Tape([parse_limit("10/s")], array("d", [100.0, 105.0, 105.1]), array("d", [105.0, 105.1, 105.2]))
+    tape = RequestTrace([parse_limit("10/s")], array("d", [100.0, 105.0, 105.1]), array("d", [105.0, 105.1, 105.2]))
     found = times_from_plan([tape], 100.0)
     assert found is not None
     assert found.max == pytest.approx(5000)
     assert found.p50 == pytest.approx(5000)  # planned for 100.1 and 100.2, answered at 105.1 and 105.2
-    assert times_from_plan([Tape([])], 0.0) is None
+    assert times_from_plan([RequestTrace([])], 0.0) is None
 
 
 def test_the_use_of_a_limit_is_what_was_sent_of_what_was_allowed() -> None:
     even = array("d", [number / 10 for number in range(101)])
     half = array("d", [number / 5 for number in range(51)])
-    assert limit_use([Tape([parse_limit("10/s")], even, even)]) == 1.0
-    assert limit_use([Tape([parse_limit("10/s")], half, half)]) == pytest.approx(0.505, abs=0.001)
-    assert limit_use([Tape([], even, even)]) is None
-    assert math.isinf(allowed([], 1.0))
+    assert limit_use([RequestTrace([parse_limit("10/s")], even, even)]) == 1.0
+    assert limit_use([RequestTrace([parse_limit("10/s")], half, half)]) == pytest.approx(0.505, abs=0.001)
+    assert limit_use([RequestTrace([], even, even)]) is None
+    assert math.isinf(count_allowed([], 1.0))

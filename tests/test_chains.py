@@ -8,29 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.jobs.chains import Chains, Placed
+from batchcart.jobs.chains import Assignment, ChainAssigner
 from batchcart.journal.spill import SpillDict
-from batchcart.model.operation import Kind, Operation
+from batchcart.model.operation import Operation, OperationKind
 
 
 @contextmanager
 def placing() -> Iterator["Job"]:
     names = SpillDict[tuple[int, str]](tuple[int, str], in_memory=3)
-    yield Job(Chains(names))
+    yield Job(ChainAssigner(names))
     names.close()
 
 
 class Job:
     """Lines placed one after the other; each gets the next number."""
 
-    def __init__(self, chains: Chains) -> None:
+    def __init__(self, chains: ChainAssigner) -> None:
         self.chains = chains
         self.line = 0
 
-    def __call__(self, kind: str, account: str = "a", **names: Any) -> Placed:
+    def __call__(self, kind: str, account: str = "a", **names: Any) -> Assignment:
         self.line += 1
         key = names.pop("key", names.get("cart_id"))
-        return self.chains.place(Operation(self.line, Kind(kind), account, **names), key)
+        return self.chains.assign(Operation(self.line, OperationKind(kind), account, **names), key)
 
 
 @pytest.fixture
@@ -47,16 +47,16 @@ def test_lines_of_one_name_are_one_chain(place: Job) -> None:
 
 
 def test_the_same_name_in_two_accounts_is_two_carts(place: Job) -> None:
-    assert place("cart.create", account="a", cart="x") == Placed(1, [])
-    assert place("cart.create", account="b", cart="x") == Placed(2, [])
+    assert place("cart.create", account="a", cart="x") == Assignment(1, [])
+    assert place("cart.create", account="b", cart="x") == Assignment(2, [])
 
 
 def test_a_key_and_a_name_that_stands_for_it_are_one_chain(place: Job) -> None:
-    assert place("cart.get", cart_id="K") == Placed(1, [])
-    assert place("cart.get", cart="x", cart_id="K") == Placed(1, [])
-    assert place("cart.get", cart="x") == Placed(1, [])
-    assert place("cart.get", cart="other", cart_id="K") == Placed(1, [])
-    assert place("cart.get", cart_id="L") == Placed(5, [])
+    assert place("cart.get", cart_id="K") == Assignment(1, [])
+    assert place("cart.get", cart="x", cart_id="K") == Assignment(1, [])
+    assert place("cart.get", cart="x") == Assignment(1, [])
+    assert place("cart.get", cart="other", cart_id="K") == Assignment(1, [])
+    assert place("cart.get", cart_id="L") == Assignment(5, [])
 
 
 def test_the_same_key_beside_the_name_may_be_repeated(place: Job) -> None:
@@ -92,7 +92,7 @@ def test_a_name_used_before_it_is_made_is_told_once(place: Job) -> None:
 
 
 def test_names_of_lines_that_cannot_be_read_are_not_blamed_on_later_ones(place: Job) -> None:
-    place.chains.excuse(1, "a", "x", "i")
+    place.chains.mark_invalid(1, "a", "x", "i")
 
     assert place("item.update", cart="x", item="i").problems == []
     assert place("cart.create", cart="x", item="i").problems == []
@@ -136,7 +136,7 @@ def test_a_line_on_an_item_id_alone_joins_the_cart_that_has_it(place: Job) -> No
 
     assert place("item.update", cart="x", item_id="5").chain == 1
     assert place("item.update", item_id="5").chain == 1
-    assert place("item.update", cart="x", item="i") == Placed(1, [])
+    assert place("item.update", cart="x", item="i") == Assignment(1, [])
     assert place.chains.joined == {2: 1}
 
 
@@ -161,7 +161,7 @@ def test_however_lines_interleave_a_cart_is_one_chain_from_its_first_line(carts:
             new = (account, cart) not in first
             placed = place("cart.create" if new else "cart.get", account=account, cart=cart)
 
-            assert placed == Placed(first.setdefault((account, cart), number), [])
+            assert placed == Assignment(first.setdefault((account, cart), number), [])
 
 
 @given(st.lists(st.tuples(st.sampled_from(["", "x", "y"]), st.sampled_from("KL"), st.sampled_from("12")), max_size=12))

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import stat
 import subprocess
 import time
@@ -49,12 +50,20 @@ def at_a_terminal(folder: Path, answers: list[tuple[str, str]], *words: str) -> 
         seen = 0
         for question, answer in answers:
             while question not in screen[seen:]:
+                if not select.select([ours], [], [], 20)[0]:
+                    process.kill()
+                    pytest.fail(f"{question!r} was not asked: {screen[seen:]!r}")
                 screen += os.read(ours, 4096).decode()
             seen = len(screen)
             time.sleep(0.05)  # a hidden prompt drops what was typed before it
             os.write(ours, f"{answer}\n".encode())
         try:
-            while found := os.read(ours, 4096):
+            while True:
+                if not select.select([ours], [], [], 20)[0]:
+                    process.kill()
+                    pytest.fail(f"it does not end: {screen[seen:]!r}")
+                if not (found := os.read(ours, 4096)):
+                    break
                 screen += found.decode()
         except OSError:  # the other end has gone
             pass

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from workshop import EPOCH, Line, Shops, Workshop
 
-from batchcart.engine.chain_state import Chain
-from batchcart.journal.codec import lost_row, request_text, response_row
+from batchcart.engine.chain_state import ChainState
+from batchcart.journal.codec import encode_loss, encode_request, encode_response
 from batchcart.journal.schema import open_existing
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.http import Request, Response
-from batchcart.model.operation import Kind, Operation
+from batchcart.model.operation import Operation, OperationKind
 from batchcart.runs.context import journal_path
 
 KEY = (
-    Chain("0123456789abcdef", 1).known(Operation(1, Kind.CART_CREATE, "local-tray", "c")).new_key
+    ChainState("0123456789abcdef", 1).context(Operation(1, OperationKind.CART_CREATE, "local-tray", "c")).generated_key
 )  # the workshop's run
 BODY = b'{"Cart":{"session_id":"%s","product_id":"7","quantity":2}}' % KEY.encode()
 CREATE = Request("POST", "/carts", body=BODY)
@@ -37,14 +37,14 @@ def begun(folder: Path, shops: Shops, *sends: tuple[Request, str, tuple[object, 
         for number, (request, state, row) in enumerate(sends, 1):
             journal.execute(
                 "INSERT INTO send VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (number, EPOCH + 990 + number, state, request_text(request, number), *row),
+                (number, EPOCH + 990 + number, state, encode_request(request, number), *row),
             )
     return shop
 
 
 def test_an_answer_that_stands_in_the_journal_is_not_asked_for_again(tmp_path: Path) -> None:
     shops = Shops()
-    ended = begun(tmp_path, shops, (CREATE, "answered", response_row(CREATED))).run()
+    ended = begun(tmp_path, shops, (CREATE, "answered", encode_response(CREATED))).run()
     assert ended.results[0]["status"] == "ok"
     assert ended.results[0]["cart_id"] == KEY
     assert shops.said == []
@@ -52,7 +52,7 @@ def test_an_answer_that_stands_in_the_journal_is_not_asked_for_again(tmp_path: P
 
 def test_an_add_without_an_answer_is_looked_for_before_it_is_sent_again(tmp_path: Path) -> None:
     shops = Shops()
-    ended = begun(tmp_path, shops, (CREATE, "sent", lost_row(""))).run()
+    ended = begun(tmp_path, shops, (CREATE, "sent", encode_loss(""))).run()
     assert [said.request.method for said in shops.said][:2] == ["GET", "POST"]
     assert ended.results[0]["status"] == "ok"
     assert ended.results[0]["attempts"] == 2
@@ -64,7 +64,7 @@ def test_a_shop_is_given_time_to_act_on_what_was_under_way_before_it_is_asked(tm
     with closing(open_existing(journal_path(shop.results))) as journal:
         journal.execute(
             "INSERT INTO send VALUES (1, 1, ?, 'sent', ?, NULL, NULL, NULL, NULL)",
-            (EPOCH + 1000, request_text(CREATE, 1)),
+            (EPOCH + 1000, encode_request(CREATE, 1)),
         )
     shop.run()
     assert shops.said[0].at >= 1001
@@ -74,7 +74,7 @@ def test_the_first_request_is_sent_again_with_the_body_that_its_line_makes(tmp_p
     update: Line = {"op": "cart.update", "account": "local-tray", "cart_id": KEY, "data": {"email": "a@example.com"}}
     request = Request("PUT", f"/carts/{KEY}", body=b'{"Cart":{"email":"a@example.com"}}')
     shops = Shops()
-    shop = begun(tmp_path, shops, (request, "sent", lost_row("")), line={**update, "cart": "c"})
+    shop = begun(tmp_path, shops, (request, "sent", encode_loss("")), line={**update, "cart": "c"})
     assert b"example.com" not in journal_path(shop.results).read_bytes()
     shop.run()
     assert [json.loads(said.request.body) for said in shops.said] == [json.loads(request.body)]
@@ -84,7 +84,7 @@ def test_a_first_request_of_an_older_journal_is_sent_again_as_it_stands_there(tm
     shops, update = Shops(), b'{"Cart":{"email":"older@example.com"}}'
     line: Line = {"op": "cart.update", "account": "local-tray", "cart_id": KEY, "data": {"email": "a@example.com"}}
     shop = begun(tmp_path, shops, line=line)
-    whole = request_text(Request("PUT", f"/carts/{KEY}", body=update), 2)
+    whole = encode_request(Request("PUT", f"/carts/{KEY}", body=update), 2)
     with closing(open_existing(journal_path(shop.results))) as journal:
         journal.execute("INSERT INTO send VALUES (1, 1, ?, 'sent', ?, NULL, NULL, NULL, NULL)", (EPOCH + 990, whole))
     shop.run()
@@ -94,7 +94,7 @@ def test_a_first_request_of_an_older_journal_is_sent_again_as_it_stands_there(tm
 def test_an_add_that_was_sent_when_more_was_known_of_its_cart_is_looked_for(tmp_path: Path) -> None:
     shops = Shops()
     add: Line = {"op": "item.add", "account": "local-tray", "cart_id": KEY, "data": {"product_id": "7", "quantity": 2}}
-    ended = begun(tmp_path, shops, (CREATE, "sent", lost_row("")), line=add).run()
+    ended = begun(tmp_path, shops, (CREATE, "sent", encode_loss("")), line=add).run()
     assert ended.failure is None
     assert shops.said[0].request.method == "GET"
     assert [result["line"] for result in ended.results] == [1]
@@ -102,7 +102,7 @@ def test_an_add_that_was_sent_when_more_was_known_of_its_cart_is_looked_for(tmp_
 
 def test_a_first_request_that_is_made_otherwise_now_stops_the_run_in_words(tmp_path: Path) -> None:
     shops = Shops()
-    shop = begun(tmp_path, shops, (Request("POST", "/carts/of/old", body=BODY), "sent", lost_row("")))
+    shop = begun(tmp_path, shops, (Request("POST", "/carts/of/old", body=BODY), "sent", encode_loss("")))
     ended = shop.run()
     assert "line 1: POST /carts/of/old was sent, and is made as POST /carts now" in str(ended.failure)
     assert shops.said == []
@@ -112,28 +112,28 @@ def test_a_repeatable_write_without_an_answer_is_simply_sent_again(tmp_path: Pat
     update: Line = {"op": "cart.update", "account": "local-tray", "cart_id": KEY, "data": {"email": "a@example.com"}}
     request = Request("PUT", f"/carts/{KEY}", body=b'{"Cart":{"email":"a@example.com"}}')
     shops = Shops()
-    begun(tmp_path, shops, (request, "sent", lost_row("")), line={**update, "cart": "c"}).run()
+    begun(tmp_path, shops, (request, "sent", encode_loss("")), line={**update, "cart": "c"}).run()
     assert [said.request.method for said in shops.said] == ["PUT"]
 
 
 def test_a_read_without_an_answer_leaves_nothing_behind(tmp_path: Path) -> None:
     read: Line = {"op": "cart.get", "account": "local-tray", "cart": "c", "cart_id": KEY}
     shops = Shops()
-    ended = begun(tmp_path, shops, (Request("GET", f"/carts/{KEY}"), "sent", lost_row("")), line=read).run()
+    ended = begun(tmp_path, shops, (Request("GET", f"/carts/{KEY}"), "sent", encode_loss("")), line=read).run()
     assert len(shops.said) == 1
     assert ended.results[0]["attempts"] == 2
 
 
 def test_a_write_that_was_never_sent_leaves_nothing_in_doubt(tmp_path: Path) -> None:
     shops = Shops()
-    begun(tmp_path, shops, (CREATE, "void", lost_row("refused"))).run()
+    begun(tmp_path, shops, (CREATE, "void", encode_loss("refused"))).run()
     assert [said.request.method for said in shops.said] == ["POST"]
 
 
 @pytest.mark.parametrize("harm", ["state = 'senf'", "request = '[1'", "request = 'x'"])
 def test_a_past_that_cannot_be_read_stops_the_run_before_anything_is_sent(tmp_path: Path, harm: str) -> None:
     shops = Shops()
-    shop = begun(tmp_path, shops, (CREATE, "sent", lost_row("")))
+    shop = begun(tmp_path, shops, (CREATE, "sent", encode_loss("")))
     with closing(open_existing(journal_path(shop.results))) as journal:
         journal.execute(f"UPDATE send SET {harm}")
     ended = shop.run()

@@ -14,16 +14,16 @@ from moving import varied
 from msgspec import structs
 from shopping import Ended, argv, batchcart, environment
 
-from batchcart.accounts.config import Entry, read_config
-from batchcart.accounts.locks import Lock
+from batchcart.accounts.config import AccountConfig, load_config
+from batchcart.accounts.locks import FileLock
 from batchcart.migration.carts_file import cart_text
-from batchcart.migration.convert import Converted, ConvertOptions, convert
-from batchcart.migration.support_matrix import NO, NONE, YES, survival
+from batchcart.migration.convert import ConvertOptions, ConvertResult, convert
+from batchcart.migration.support_matrix import NO, NONE, YES, support_matrix
 from batchcart.model.cart import Address, Cart, Customer, Discount, Item, Option, Shipping
 from batchcart.model.errors import BadLines, UsageError
-from batchcart.platforms import platforms
+from batchcart.platforms import load_adapters
 
-TARGETS = sorted(f"sandbox-{name}" for name in platforms())
+TARGETS = sorted(f"sandbox-{name}" for name in load_adapters())
 HEADER = "source_product,source_variant,target_product,target_variant\n"
 MAP = HEADER + "12,54,100,200\n12,55,101,201\n"
 FOR_3DCART = "source_product,source_variant,target_product\n12,54,100\n12,55,101\n"
@@ -39,21 +39,21 @@ def written(folder: Path, *carts: Cart, products: str = MAP) -> ConvertOptions:
     )
 
 
-def target(account: str, currency: str | None = None) -> Entry:
-    entry = read_config(None, platforms())[account]
+def target(account: str, currency: str | None = None) -> AccountConfig:
+    entry = load_config(None, load_adapters())[account]
     return entry if currency is None else _in(entry, currency)
 
 
-def _in(entry: Entry, currency: str) -> Entry:
-    fields = {name: getattr(entry, name) for name in Entry.__slots__}
-    return Entry(**{**fields, "options": structs.replace(entry.options, currency=currency)})
+def _in(entry: AccountConfig, currency: str) -> AccountConfig:
+    fields = {name: getattr(entry, name) for name in AccountConfig.__slots__}
+    return AccountConfig(**{**fields, "options": structs.replace(entry.options, currency=currency)})
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def losses(converted: Converted) -> dict[str, str]:
+def losses(converted: ConvertResult) -> dict[str, str]:
     """The first cart's losses, by field."""
     return {loss["field"]: loss["why"] for loss in lines(converted.report)[0]["losses"]}
 
@@ -444,7 +444,7 @@ def test_what_is_read_is_never_written_over_not_even_by_force(precious: str, tmp
 
 def test_two_at_once_do_not_write_into_one_another(tmp_path: Path) -> None:
     options = written(tmp_path, CART)
-    lock = Lock(tmp_path / "job.jsonl.lock")
+    lock = FileLock(tmp_path / "job.jsonl.lock")
     lock.acquire("the job")
     try:
         with pytest.raises(UsageError, match=str(os.getpid())):
@@ -521,10 +521,10 @@ def test_memory_is_flat_however_many_carts_there_are(tmp_path: Path) -> None:
 
 
 def test_the_table_has_all_directions_and_says_what_survives() -> None:
-    header, *rows = survival(list(platforms().values()))
+    header, *rows = support_matrix(list(load_adapters().values()))
     table = {row[0]: dict(zip(header[1:], row[1:], strict=True)) for row in rows}
 
-    assert len(header) == 1 + len(platforms()) ** 2
+    assert len(header) == 1 + len(load_adapters()) ** 2
     assert table["billing"]["3dcart → 3dcart"] == YES
     assert table["billing"]["shoplo → 3dcart"] == NONE
     assert table["billing"]["3dcart → tray"] == NO

@@ -24,9 +24,9 @@ from yarl import URL
 
 from batchcart.accounts.config import Account
 from batchcart.accounts.proxy import read_proxy
-from batchcart.engine.http.client import connected
-from batchcart.engine.http.dialer import Dialer, NotConnected, let_go
-from batchcart.model.http import NotSent, Response, Unanswered
+from batchcart.engine.http.client import open_client
+from batchcart.engine.http.dialer import Dialer, NotConnected, end_gracefully
+from batchcart.model.http import NoResponse, NotSent, Response
 
 WAYS = ["plain", "TLS", "plain through a proxy", "TLS through a proxy"]
 LOOPS = ["asyncio", pytest.param("uvloop", marks=pytest.mark.skipif(
@@ -96,7 +96,7 @@ def test_every_open_connection_throws_away_at_its_end_what_is_not_acknowledged(
 
     async def work() -> None:
         nonlocal port
-        async with shop(tmp_path, way, act) as (of_shop, port), connected(of_shop) as send:
+        async with shop(tmp_path, way, act) as (of_shop, port), open_client(of_shop) as send:
             for method in ("GET", "POST"):
                 assert isinstance(await send(request(method), lambda: None), Response)
 
@@ -113,7 +113,7 @@ def test_an_idle_connection_ends_in_a_friendly_way_and_one_that_was_given_up_wit
     seen: list[bytes | str] = []
     ended = asyncio.Event()
 
-    async def watch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def monitor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         if ending == "idle":
             await say(writer, OK)
@@ -129,9 +129,9 @@ def test_an_idle_connection_ends_in_a_friendly_way_and_one_that_was_given_up_wit
             if way == "TLS":
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
-            async with listening(watch, context) as port:
+            async with listening(monitor, context) as port:
                 here = replace(of_shop, address=f"{of_shop.address.rpartition(':')[0]}:{port}")
-                async with connected(here) as send:
+                async with open_client(here) as send:
                     sending = asyncio.ensure_future(send(request("GET"), lambda: None))
                     await asyncio.wait([sending], timeout=0.3 if ending == "given up" else 5)
                     sending.cancel()
@@ -151,7 +151,7 @@ async def test_a_connection_whose_bytes_are_not_acknowledged_never_ends_in_a_fri
         ours.setblocking(False)  # noqa: FBT003  # the socket's own way of saying it
         transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
         transport.write(bytes(4 << 20))
-        let_go(transport)
+        end_gracefully(transport)
         await asyncio.sleep(0.05)
         with theirs:
             ending = asyncio.to_thread(theirs.makefile("rb").read)
@@ -177,7 +177,7 @@ async def test_a_shop_is_reached_through_its_proxy_and_only_the_proxy_knows_its_
             address=of_shop.address.replace("127.0.0.1", host),
             proxy=read_proxy(f"http://{credentials}{place}", "test", ""),
         )
-        async with connected(through) as send:
+        async with open_client(through) as send:
             for method in ("GET", "POST"):
                 assert isinstance(await send(request(method), lambda: seen.append("left")), Response)
         assert "p@ss" not in repr((through, proxy.asked))
@@ -197,7 +197,7 @@ async def test_a_proxy_that_refuses_is_named_and_nothing_was_sent(tmp_path: Path
     async with proxying(1, refusal=refusal) as (_, place):
         proxy = read_proxy(f"http://ann:secret-word@{place}", "HTTPS_PROXY", "")
         of_shop = replace(account(tmp_path, "https://shop.invalid"), proxy=proxy)
-        async with connected(of_shop) as send:
+        async with open_client(of_shop) as send:
             reply = await send(request(), pytest.fail)
     assert isinstance(reply, NotSent)
     assert reply.why.startswith(f"shop.invalid cannot be reached: its proxy http://{place} (HTTPS_PROXY) {words}")
@@ -228,7 +228,7 @@ async def test_a_proxy_that_never_answers_costs_the_requests_time_and_nothing_wa
     async with serving(act) as (_, address):
         proxy = read_proxy(address, "test", "")
         of_shop = replace(account(tmp_path, "https://shop.invalid", timeout=0.3), proxy=proxy)
-        async with connected(of_shop) as send:
+        async with open_client(of_shop) as send:
             reply = await send(request(), pytest.fail)
     assert isinstance(reply, NotSent)
     assert "no connection in time" in reply.why
@@ -241,10 +241,10 @@ async def test_a_connection_that_ends_before_it_is_handed_over_is_none(tmp_path:
     listener = await asyncio.start_server(shut, "127.0.0.1", 0)
     async with (
         listener,
-        connected(account(tmp_path, f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}")) as send,
+        open_client(account(tmp_path, f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}")) as send,
     ):
         reply = await send(request(), lambda: None)
-    assert isinstance(reply, NotSent | Unanswered)
+    assert isinstance(reply, NotSent | NoResponse)
 
 
 # What dialer.py needs of aiohttp's inside. Where one of these fails after an update, look there before anything else.

@@ -28,16 +28,16 @@ import pytest
 from reporting import T0, busy_report
 from shopping import Mall, batchcart, desk, environment
 
-from batchcart.accounts.config import Options
+from batchcart.accounts.config import AccountOptions
 from batchcart.api import run as batchcart_run
 from batchcart.cli import COMMANDS
 from batchcart.cli.report_text import report_text
 from batchcart.jobs.job_file import JobLine
 from batchcart.journal.result_line import Result
 from batchcart.journal.summary import STATUSES
-from batchcart.model.events import Paused, PauseOver, ShopDown
-from batchcart.model.outcome import Reason
-from batchcart.platforms import platforms
+from batchcart.model.events import Paused, ShopDown, ThrottlingEnded
+from batchcart.model.outcome import ErrorKind
+from batchcart.platforms import load_adapters
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -199,9 +199,9 @@ def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
     ("page", "names"),
     [
         ("job-file.md", set(JobLine.__struct_fields__)),
-        ("results.md", {field.name for field in fields(Result)} - {"names"} | set(STATUSES) | {*Reason}),
-        ("config.md", set(Options.__struct_fields__)),
-        ("config.md", {key for one in platforms().values() for key in one.settings.__struct_fields__}),
+        ("results.md", {field.name for field in fields(Result)} - {"names"} | set(STATUSES) | {*ErrorKind}),
+        ("config.md", set(AccountOptions.__struct_fields__)),
+        ("config.md", {key for one in load_adapters().values() for key in one.settings.__struct_fields__}),
         ("python-api.md", {*inspect.signature(batchcart_run).parameters, *(field.name for field in fields(Result))}),
         ("commands.md", {f"## {name}\n" for name in COMMANDS}),
     ],
@@ -239,7 +239,7 @@ def test_a_429_of_a_busy_machine_is_no_part_of_what_is_compared_and_all_else_is(
     monkeypatch.chdir(tmp_path)
     report = report_text(busy_report(tmp_path))
     why = "the shop answered HTTP 429 (too many requests)"
-    began, over = Paused("loja", T0, why), PauseOver("loja", T0, T0 + 2, 1, 2.0)
+    began, over = Paused("loja", T0, why), ThrottlingEnded("loja", T0, T0 + 2, 1, 2.0)
     told = [line for line in report.splitlines() if "the shop answered 429" in line]
 
     assert len(told) == 1

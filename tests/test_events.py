@@ -13,39 +13,39 @@ import pytest
 import virtualtime
 from workshop import EPOCH, Shops, Workshop
 
-from batchcart.accounts.send_history import Sends
-from batchcart.engine.event_filter import Crowd
-from batchcart.engine.pause_monitor import Pulse
-from batchcart.engine.rate_limiter import Limiter
-from batchcart.engine.session import Lane
+from batchcart.accounts.send_history import SendHistory
+from batchcart.engine.event_filter import EventLimiter
+from batchcart.engine.pause_monitor import PauseMonitor
+from batchcart.engine.rate_limiter import RateLimiter
+from batchcart.engine.session import AccountSession
 from batchcart.journal.schema import open_existing, open_reading
 from batchcart.journal.timeline import Pause, pauses
 from batchcart.journal.timeline import events as told_in
 from batchcart.model import events
 from batchcart.model.events import (
     AccountClosed,
-    DiskTrouble,
     Event,
-    LimitForgotten,
-    LimitLearnt,
+    LimitLowered,
+    LimitRestored,
     Paused,
-    PauseOver,
-    ProcessLost,
     QuotaUsedUp,
-    RunBegan,
     RunFinished,
     RunRefused,
     RunResumed,
+    RunStarted,
     RunStopped,
     SecretsExposed,
     ShopDown,
     ShopUp,
+    StorageFailed,
+    ThrottlingEnded,
     TokenRenewed,
+    WorkerDied,
     account_of,
-    cleaned,
-    is_aloud,
+    is_urgent,
     kind_of,
     level_of,
+    map_text,
     rate,
 )
 from batchcart.model.http import Request
@@ -55,20 +55,20 @@ from batchcart.runs.context import journal_path
 AT = EPOCH
 EXAMPLES: tuple[Event, ...] = (
     RunRefused("job.jsonl:3: op: missing", 2),
-    RunBegan("job.jsonl", 1000, 1),
+    RunStarted("job.jsonl", 1000, 1),
     RunResumed("job.jsonl", 1000, 250),
     RunFinished(1000, 990, failed=10),
     RunStopped(1000, 600, "by a signal", 400),
-    DiskTrouble("the disk is full"),
-    ProcessLost("a process of the run died"),
+    StorageFailed("the disk is full"),
+    WorkerDied("a process of the run died"),
     SecretsExposed(("acme.key", "batchcart.toml")),
     Paused("acme", AT, "the shop answered HTTP 429"),
-    PauseOver("acme", AT, AT + 90, 12, 40.0),
+    ThrottlingEnded("acme", AT, AT + 90, 12, 40.0),
     QuotaUsedUp("loja", "10000/day", AT),
     ShopDown("acme", "connection refused", AT, AT + 1, AT + 1800),
     ShopUp("acme", AT, 7),
-    LimitLearnt("acme", "5/s", 2.1),
-    LimitForgotten("acme", "5/s"),
+    LimitLowered("acme", "5/s", 2.1),
+    LimitRestored("acme", "5/s"),
     TokenRenewed("loja"),
     AccountClosed("acme", "closed", "the token was refused"),
 )
@@ -107,7 +107,7 @@ def test_a_secret_that_a_shop_said_back_is_cleaned_out_of_every_text(event: Even
             if isinstance(value, str) and name not in {"account", "state"}
         },
     )
-    clean = cleaned(spoilt, lambda text: text.replace("s3cret", "***"))
+    clean = map_text(spoilt, lambda text: text.replace("s3cret", "***"))
 
     assert b"s3cret" not in msgspec.json.encode(clean)
     assert kind_of(clean) == kind_of(event)
@@ -128,65 +128,65 @@ def test_a_run_with_a_thousand_429s_tells_of_few_pauses_and_counts_them_all(tmp_
         return "429" if seen[request.body] % 4 else ""
 
     ended = Workshop(tmp_path, lines(350), Shops(three_times), concurrency=8).run()
-    refusals = ended.lanes[0].counters.refusals
+    refusals = ended.sessions[0].counters.refusals
 
     assert refusals >= 1000
-    assert refusals == sum(event.refusals for event in ended.told if isinstance(event, PauseOver))
+    assert refusals == sum(event.refusals for event in ended.told if isinstance(event, ThrottlingEnded))
     assert len(ended.told) < 40
 
 
 @pytest.fixture
-def lane(tmp_path: Path) -> Lane:
-    """A lane that has done its work, and whose clock stands still."""
-    return Workshop(tmp_path, lines(1), Shops()).run().lanes[0]
+def session(tmp_path: Path) -> AccountSession:
+    """A session that has done its work, and whose clock stands still."""
+    return Workshop(tmp_path, lines(1), Shops()).run().sessions[0]
 
 
-def noting(lane: Lane) -> list[Event]:
+def noting(session: AccountSession) -> list[Event]:
     noted: list[Event] = []
-    lane.tell = noted.append
+    session.tell = noted.append
     return noted
 
 
-def test_a_pause_that_is_prolonged_is_one_and_is_told_again_only_when_it_becomes_long(lane: Lane) -> None:
-    noted, pulse, now = noting(lane), Pulse(lane), lane.wall()
+def test_a_pause_that_is_prolonged_is_one_and_is_told_again_only_when_it_becomes_long(session: AccountSession) -> None:
+    noted, pulse, now = noting(session), PauseMonitor(session), session.wall()
     for seconds in (5, 20, 90, 100):
-        lane.limiter.hold(seconds)
-        lane.counters.refusals += 1
-        pulse.look()
+        session.limiter.pause(seconds)
+        session.counters.refusals += 1
+        pulse.poll()
     first, long = noted
 
     assert first == Paused("local-3dcart", now + 5, "", long=False)
     assert long == Paused("local-3dcart", now + 90, "", long=True)
-    assert not is_aloud(first)
-    assert is_aloud(long)
+    assert not is_urgent(first)
+    assert is_urgent(long)
 
 
-def test_a_pause_that_the_run_leaves_early_lasted_only_until_then(lane: Lane) -> None:
-    noted, pulse, now = noting(lane), Pulse(lane), lane.wall()
-    lane.limiter.hold(3600)
-    pulse.look()
+def test_a_pause_that_the_run_leaves_early_lasted_only_until_then(session: AccountSession) -> None:
+    noted, pulse, now = noting(session), PauseMonitor(session), session.wall()
+    session.limiter.pause(3600)
+    pulse.poll()
     pulse.finish()
 
-    assert noted[1:] == [PauseOver("local-3dcart", now, now, 0, 0.0)]
+    assert noted[1:] == [ThrottlingEnded("local-3dcart", now, now, 0, 0.0)]
 
 
-def test_a_limit_that_is_learnt_is_told_once_and_again_when_it_is_forgotten(lane: Lane) -> None:
-    noted, pulse = noting(lane), Pulse(lane)
-    known = lane.limiter._learnt
+def test_a_limit_that_is_learnt_is_told_once_and_again_when_it_is_forgotten(session: AccountSession) -> None:
+    noted, pulse = noting(session), PauseMonitor(session)
+    known = session.limiter._learnt
     for throttle in (msgspec.structs.replace(known, allowed=2.0 * known.seconds), known):
-        lane.limiter._learnt = throttle
-        pulse.look()
-        pulse.look()
+        session.limiter._learnt = throttle
+        pulse.poll()
+        pulse.poll()
 
-    assert noted == [LimitLearnt("local-3dcart", "", 2.0), LimitForgotten("local-3dcart", "")]
+    assert noted == [LimitLowered("local-3dcart", "", 2.0), LimitRestored("local-3dcart", "")]
     assert "no limit" in str(noted[0])
 
 
 def test_a_shop_that_comes_and_goes_all_night_is_told_in_a_page_and_each_end_has_its_beginning() -> None:
-    crowd = Crowd()
+    crowd = EventLimiter()
     both = (ShopDown("acme", "refused", AT, AT, AT), ShopUp("acme", AT, 2))
     minutes = range(12 * 60)
-    known = [event for minute in minutes for event in both if crowd.lets(event, AT + 60 * minute)]
+    known = [event for minute in minutes for event in both if crowd.admits(event, AT + 60 * minute)]
 
     assert len(known) < 2 * (50 + 12 * 6 + 1)
     assert known[::2] == [event for event in known if isinstance(event, ShopDown)]
@@ -224,12 +224,12 @@ def test_a_wait_whose_end_depends_on_a_send_is_not_told_as_a_used_up_limit() -> 
 
     async def two_sends() -> None:
         clock = asyncio.get_running_loop().time
-        sends = Sends(None, 1024, monotonic=clock, wall=clock)
-        limiter = Limiter(
+        sends = SendHistory(None, 1024, monotonic=clock, wall=clock)
+        limiter = RateLimiter(
             [Window(1, 100.0)], sends, strict=False, clock=clock, long_wait=lambda _of, seconds: waits.append(seconds)
         )
         first = await limiter.acquire()
-        asyncio.get_running_loop().call_later(300, limiter.left, first)
+        asyncio.get_running_loop().call_later(300, limiter.mark_sent, first)
         await limiter.acquire()
 
     virtualtime.run(two_sends())
@@ -252,7 +252,7 @@ def test_pauses_end_with_what_ends_them() -> None:
     assert [Pause("a", "throttled", 10.0, 40.0, "429", 7)] == folded(
         (10.0, Paused("a", 20.0, "429")),
         (12.0, Paused("a", 80.0, "429", long=True)),
-        (90.0, PauseOver("a", 10.0, 40.0, 7, 9.0)),
+        (90.0, ThrottlingEnded("a", 10.0, 40.0, 7, 9.0)),
     )
 
 
@@ -288,7 +288,7 @@ def test_every_event_stands_in_the_documentation_with_its_level_and_fields(event
 
     assert level.split(";")[0] == level_of(event)
     assert re.findall(r"`(\w+)`", fields) == list(msgspec.structs.asdict(event))
-    assert (aloud == "yes") == is_aloud(event)
+    assert (aloud == "yes") == is_urgent(event)
 
 
 def test_the_documentation_names_no_event_that_there_is_not() -> None:

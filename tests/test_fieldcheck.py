@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, Meta, UnsetType
 
-from batchcart.jobs.checks import dry_request
-from batchcart.model.adapter import Cell
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.validation import field_names, problems
-from batchcart.platforms import platforms
+from batchcart.jobs.checks import preview_request
+from batchcart.model.adapter import OperationSpec
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.validation import field_names, validation_errors
+from batchcart.platforms import load_adapters
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,17 +57,17 @@ class Table(msgspec.Struct, forbid_unknown_fields=True):
     ],
 )
 def test_each_wrong_field_is_told_with_its_place(text: bytes, found: list[str]) -> None:
-    assert problems(text, Table, "data") == found
+    assert validation_errors(text, Table, "data") == found
 
 
 def test_all_wrong_fields_are_told_at_once() -> None:
-    assert len(problems(b'{"price":0,"x":1,"inner":{}}', Table, "data")) == 4
+    assert len(validation_errors(b'{"price":0,"x":1,"inner":{}}', Table, "data")) == 4
 
 
 def test_a_text_with_very_many_mistakes_is_told_the_first_of_them() -> None:
     text = msgspec.json.encode({"number": 1} | {f"x{index}": 1 for index in range(50_000)})
 
-    assert len(problems(text, Table, "data")) == 20
+    assert len(validation_errors(text, Table, "data")) == 20
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_a_text_with_very_many_mistakes_is_told_the_first_of_them() -> None:
     ],
 )
 def test_unknown_fields_may_be_let_through_and_no_others(text: bytes, found: list[str] | None) -> None:
-    told = problems(text, Table, "data", allow_unknown=True)
+    told = validation_errors(text, Table, "data", allow_unknown=True)
 
     assert told == found if found is not None else len(told) == 2
 
 
 def test_a_line_without_a_place_names_the_field_alone() -> None:
-    assert problems(b'{"number":1,"x":1}', Table, "")[0].startswith("x: there is no such field")
+    assert validation_errors(b'{"number":1,"x":1}', Table, "")[0].startswith("x: there is no such field")
 
 
 VALUES = st.recursive(
@@ -112,28 +112,30 @@ def test_words_and_decoder_agree_on_what_is_wrong(fields: dict[str, Any]) -> Non
     except msgspec.ValidationError:
         fits = False
 
-    assert (problems(text, Table, "data") == []) is fits
+    assert (validation_errors(text, Table, "data") == []) is fits
 
 
-def cells() -> list[tuple[Any, Kind, Cell]]:
-    return [(adapter, kind, cell) for adapter in platforms().values() for kind, cell in adapter.cells.items()]
+def cells() -> list[tuple[Any, OperationKind, OperationSpec]]:
+    return [(adapter, kind, cell) for adapter in load_adapters().values() for kind, cell in adapter.operations.items()]
 
 
 @given(st.data(), st.sampled_from(cells()))
-def test_whatever_fits_a_platforms_table_can_be_said_to_it(data: st.DataObject, case: tuple[Any, Kind, Cell]) -> None:
+def test_whatever_fits_a_platforms_table_can_be_said_to_it(
+    data: st.DataObject, case: tuple[Any, OperationKind, OperationSpec]
+) -> None:
     adapter, kind, cell = case
     texts = {}
-    for name, table in (("data", cell.data), ("query", cell.query)):
+    for name, table in (("data", cell.data_schema), ("query", cell.query_schema)):
         fields = {}
         for field in msgspec.structs.fields(table) if table is not None else ():
             if field.required or data.draw(st.booleans()):
                 fitting = [value for value in SAMPLES if not told(field, value)]
                 fields[field.encode_name] = data.draw(st.sampled_from(fitting))
         texts[name] = msgspec.json.encode(fields) if fields and not problems_of(fields, table) else b""
-    if cell.data is not None and cell.data_required and not texts["data"]:
+    if cell.data_schema is not None and cell.data_required and not texts["data"]:
         return
 
-    request = dry_request(Operation(1, kind, "a", "c", None, "i", None, texts["data"], texts["query"]), adapter)
+    request = preview_request(Operation(1, kind, "a", "c", None, "i", None, texts["data"], texts["query"]), adapter)
     assert request.path.startswith("/")
 
 
@@ -153,4 +155,4 @@ def told(field: msgspec.structs.FieldInfo, value: Any) -> bool:
 
 
 def problems_of(fields: dict[str, Any], table: type[msgspec.Struct] | None) -> list[str]:
-    return problems(msgspec.json.encode(fields), table, "data") if table is not None else []
+    return validation_errors(msgspec.json.encode(fields), table, "data") if table is not None else []

@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.engine.http.form_encoding import encoded
+from batchcart.engine.http.form_encoding import encode_body
 from batchcart.model.http import Request
 
 
 def form(body: bytes) -> str:
-    return encoded(Request("POST", "/x", body=body), "form").body.decode()
+    return encode_body(Request("POST", "/x", body=body), "form").body.decode()
 
 
 def test_a_request_without_body_stays_as_it_is() -> None:
     request = Request("GET", "/x")
 
-    assert encoded(request, "form") is request
-    assert encoded(request, "json") is request
+    assert encode_body(request, "form") is request
+    assert encode_body(request, "json") is request
 
 
 def test_json_goes_out_as_it_is_with_its_type() -> None:
-    request = encoded(Request("POST", "/x", body=b'{"a": 1}', headers=(("B", "c"),)), "json")
+    request = encode_body(Request("POST", "/x", body=b'{"a": 1}', headers=(("B", "c"),)), "json")
 
     assert request.body == b'{"a": 1}'
     assert request.headers == (("B", "c"), ("Content-Type", "application/json; charset=utf-8"))

@@ -10,7 +10,7 @@ import pytest
 from answering import OK, hang_up, request, say, serving, told
 
 from batchcart.engine.http.content_coding import NotPacked, NotWhole, Unpacker
-from batchcart.model.http import Response, Unanswered
+from batchcart.model.http import NoResponse, Response
 
 BODY = b'{"a":1}'
 GZIP = gzip.compress(BODY)
@@ -141,7 +141,7 @@ async def test_an_answer_that_can_be_read_in_two_ways_or_none_is_refused(tmp_pat
 
     async with serving(act) as (_, address):
         replies, _left = await told(tmp_path, address, request(), request("GET"))
-    assert isinstance(replies[0], Unanswered)
+    assert isinstance(replies[0], NoResponse)
     assert replies[1] == Response(200, b"{}", {"content-type": "application/json"})
 
 
@@ -242,7 +242,7 @@ async def test_an_answer_whose_packing_is_broken_is_unanswered(tmp_path: Path, n
     answer = head(b"Content-Encoding: " + packing, b"Content-Length: %d" % len(packed)) + packed
     async with serving(lambda writer, _: say(writer, answer)) as (_, address):
         replies, _left = await told(tmp_path, address, request("GET"))
-    assert replies == [Unanswered(why)]
+    assert replies == [NoResponse(why)]
 
 
 @pytest.mark.parametrize("level", [0, 1, 9])
@@ -286,7 +286,7 @@ async def test_headers_without_end_are_cut_off(tmp_path: Path) -> None:
 
     async with serving(act) as (_, address):
         replies, _left = await told(tmp_path, address, request("GET"))
-    assert replies == [Unanswered("the answer was not HTTP")]
+    assert replies == [NoResponse("the answer was not HTTP")]
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ async def test_what_comes_before_the_answer_without_end_is_cut_off(tmp_path: Pat
 
     async with serving(act) as (_, address):
         replies, _left = await told(tmp_path, address, request("GET"))
-    assert replies == [Unanswered("the answer was not HTTP")]
+    assert replies == [NoResponse("the answer was not HTTP")]
 
 
 async def test_trailers_without_end_are_cut_off(tmp_path: Path) -> None:
@@ -313,4 +313,4 @@ async def test_trailers_without_end_are_cut_off(tmp_path: Path) -> None:
 
     async with serving(act) as (_, address):
         replies, _left = await told(tmp_path, address, request("GET"))
-    assert replies == [Unanswered("the answer was not HTTP")]
+    assert replies == [NoResponse("the answer was not HTTP")]

@@ -10,14 +10,14 @@ import pytest
 from caravan import brought, command
 from shopping import Desk, Line, add, create
 
-from batchcart.model.adapter import Known
-from batchcart.model.http import Exchange, Lost, Past, Request, Response
+from batchcart.model.adapter import CartContext
+from batchcart.model.http import Exchange, History, LostWrite, Request, Response
 from batchcart.model.ids import LONGEST_ID, id_problem, usable_id
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Done, Failing
-from batchcart.platforms import platforms
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.outcome import Succeeded, Unavailable
+from batchcart.platforms import load_adapters
 
-PLATFORMS = platforms()
+PLATFORMS = load_adapters()
 BAD = (
     "",
     " ",
@@ -95,28 +95,28 @@ DATA = {
 }
 
 
-def _operation(platform: str, kind: Kind) -> Operation:
-    item = "i1" if kind.uses_item else None
-    table = PLATFORMS[platform].cells[kind].data
+def _operation(platform: str, kind: OperationKind) -> Operation:
+    item = "i1" if kind.targets_item else None
+    table = PLATFORMS[platform].operations[kind].data_schema
     fields = table.__struct_fields__ if table is not None else ()
     data = {name: value for name, value in DATA[platform].items() if name in fields}
     return Operation(1, kind, "acme", cart="c", item=item, data=json.dumps(data).encode() if table else b"")
 
 
-def _led(platform: str, kind: Kind, known: Known, bodies: list[bytes]) -> list[Any]:
+def _led(platform: str, kind: OperationKind, known: CartContext, bodies: list[bytes]) -> list[Any]:
     """Every step that an adapter takes through these answers, with a first request that got lost or did not."""
-    cell, operation, steps = PLATFORMS[platform].cells[kind], _operation(platform, kind), []
+    cell, operation, steps = PLATFORMS[platform].operations[kind], _operation(platform, kind), []
     for lost in (False, True):
-        request, past = cell.build(operation, known), Past()
+        request, past = cell.build(operation, known), History()
         for body in bodies:
             if lost and request.writes and not past:
-                past = (Lost(request, "cut", 0.0),)
+                past = (LostWrite(request, "cut", 0.0),)
                 step = cell.recover(operation, known, past)
                 request = step if isinstance(step, Request) else request
             past = (*past, Exchange(request, Response(200, body)))
             step = cell.interpret(operation, known, past)
             steps.append(step)
-            then = step.then if isinstance(step, Failing) else step
+            then = step.then if isinstance(step, Unavailable) else step
             if not isinstance(then, Request):
                 break
             request = then
@@ -131,16 +131,16 @@ def test_what_a_shop_calls_a_thing_and_can_be_no_key_never_ends_an_operation_or_
     platform: str, text: str
 ) -> None:
     spelt = [json.dumps(answer).replace('"ID"', json.dumps(text)).encode() for answer in ANSWERS[platform]]
-    for kind in PLATFORMS[platform].cells:
+    for kind in PLATFORMS[platform].operations:
         for known in (
-            Known(None, "newkey"),
-            Known("KEY", "", {"i1": "9"}),
-            Known("KEY", "", {"i1": "9"}, {"lines": "known"}),
+            CartContext(None, "newkey"),
+            CartContext("KEY", "", {"i1": "9"}),
+            CartContext("KEY", "", {"i1": "9"}, {"lines": "known"}),
         ):
             for one in spelt:
                 for other in spelt:
                     for step in _led(platform, kind, known, [one, other, other]):
-                        if isinstance(step, Done):
+                        if isinstance(step, Succeeded):
                             assert usable_id(step.cart_id or "KEY"), (kind, one)
                             assert usable_id(step.item_id or "9"), (kind, one)
                             assert all(usable_id(name or "9") for name in step.names.values() if name != "http://x/")

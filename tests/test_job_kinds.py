@@ -15,23 +15,23 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.accounts.config import read_config
+from batchcart.accounts.config import load_config
 from batchcart.jobs.file_kind import HEAD, binary_kind, text_kind
 from batchcart.jobs.job_file import open_job
-from batchcart.jobs.planner import Planned, Planner
+from batchcart.jobs.planner import Planner, PlanStats
 from batchcart.model.errors import BadLines, UsageError
-from batchcart.platforms import platforms
+from batchcart.platforms import load_adapters
 
 LINES = [json.dumps({"op": "cart.count", "account": "sandbox-shoplo", "id": number}) for number in range(30)]
 TEXT = "\n".join(LINES) + "\n"
 SKIPPED = (0x184D2A50).to_bytes(4, "little") + (8).to_bytes(4, "little") + b"12345678"
 
 
-def check(folder: Path, content: bytes, name: str = "job.jsonl") -> Planned:
+def check(folder: Path, content: bytes, name: str = "job.jsonl") -> PlanStats:
     path = folder / name
     path.write_bytes(content)
     with open_job(str(path)) as source:
-        return Planner(source, read_config(None, platforms()), "the config", None, allow_unknown=False).plan()
+        return Planner(source, load_config(None, load_adapters()), "the config", None, allow_unknown=False).build_plan()
 
 
 def refusal(folder: Path, content: bytes, name: str = "job.jsonl") -> str:

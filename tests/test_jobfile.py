@@ -13,19 +13,19 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.jobs.job_file import LONGEST_LINE, BadLine, RawLine, open_job, read_operation
+from batchcart.jobs.job_file import LONGEST_LINE, InvalidLine, RawLine, open_job, parse_line
 from batchcart.model.errors import UsageError
-from batchcart.model.operation import Kind, Operation
+from batchcart.model.operation import Operation, OperationKind
 
 GET = b'{"op":"cart.get","account":"a","cart_id":"k"}'
 
 
 def read(text: str | bytes, default: str | None = None) -> Operation:
-    return read_operation(RawLine(1, 0, text.encode() if isinstance(text, str) else text), default)
+    return parse_line(RawLine(1, 0, text.encode() if isinstance(text, str) else text), default)
 
 
 def complaints(text: str | bytes) -> list[str]:
-    with pytest.raises(BadLine) as caught:
+    with pytest.raises(InvalidLine) as caught:
         read(text)
     return list(caught.value.problems)
 
@@ -90,8 +90,8 @@ def test_lines_after_a_line_that_is_too_long_keep_number_and_place(tmp_path: Pat
 
     assert (first.too_long, second.number, second.text) == (True, 2, GET)
     assert second.offset == 3 * LONGEST_LINE + 1
-    with pytest.raises(BadLine, match=r"longer than 1,048,576 bytes"):
-        read_operation(first, None)
+    with pytest.raises(InvalidLine, match=r"longer than 1,048,576 bytes"):
+        parse_line(first, None)
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".gz", ".zst"])
@@ -206,7 +206,7 @@ def test_all_keys_of_a_line_reach_the_operation() -> None:
     )
 
     assert read(line) == Operation(
-        1, Kind.ITEM_UPDATE, "a", "c", "7", "i", "8", b'{"price": 1.10, "x": "\\u00e9"}', b"", "v", 9
+        1, OperationKind.ITEM_UPDATE, "a", "c", "7", "i", "8", b'{"price": 1.10, "x": "\\u00e9"}', b"", "v", 9
     )
 
 

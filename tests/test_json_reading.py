@@ -17,7 +17,7 @@ from batchcart.model.http import Response
 from batchcart.model.json_text import DEEPEST, Unreadable, exact, in_pieces
 from batchcart.platforms.toolkit import cart_lines, money
 from batchcart.platforms.toolkit.lenient_json import (
-    decoded,
+    decode,
     json_text,
     object_of,
     readable,
@@ -56,7 +56,7 @@ def read_by_everybody(text: bytes) -> None:
 )
 def test_exactly_what_the_documents_do_is_forgiven(body: str, value: object) -> None:
     expected = value or {"a": True, "b": None, "c": Decimal("1.50"), "d": {}, "e": [], "f": "x"}
-    assert decoded(body.encode()) == expected
+    assert decode(body.encode()) == expected
     read_by_everybody(json_text(body.encode()))
     assert b"\n" not in json_text(body.encode())
 
@@ -76,7 +76,7 @@ def test_exactly_what_the_documents_do_is_forgiven(body: str, value: object) -> 
 )  # fmt: skip
 def test_nothing_that_could_change_a_meaning_is_forgiven(body: str) -> None:
     with pytest.raises(Unreadable):
-        decoded(body.encode())
+        decode(body.encode())
     assert value_of(body.encode()) is None
     assert not readable(body.encode())
 
@@ -103,7 +103,7 @@ _FIT += ["0." + "1" * 10_000, "1e+0000000000000000000000005", "12345678901234567
 @pytest.mark.parametrize("number", _HUGE, ids=lambda number: number[:30])
 def test_a_number_outside_a_doubles_range_is_read_as_its_text(number: str) -> None:
     for body in (f'{{"count":{number}}}', f'{{"count": {number},}}'):
-        assert decoded(body.encode()) == {"count": number}
+        assert decode(body.encode()) == {"count": number}
         assert json_text(body.encode()) == f'{{"count":"{number}"}}'.encode()
         read_by_everybody(json_text(body.encode()))
 
@@ -111,7 +111,7 @@ def test_a_number_outside_a_doubles_range_is_read_as_its_text(number: str) -> No
 @pytest.mark.parametrize("number", _FIT, ids=lambda number: number[:30])
 def test_every_other_number_stays_as_it_was_written(number: str) -> None:
     body = f'{{"count":{number}}}'.encode()
-    assert Decimal(str(decoded(body)["count"])) == Decimal(number)
+    assert Decimal(str(decode(body)["count"])) == Decimal(number)
     assert json_text(body) == body
     read_by_everybody(json_text(body))
 
@@ -125,9 +125,9 @@ def test_no_number_makes_ids_codes_quantities_or_prices_raise(number: str, *, qu
     assert 0 <= whole_of(found) < 10**9
     quantity = cart_lines.amount(found)
     line = cart_lines.Line("7", quantity)
-    assert cart_lines.raised(line, line).product == "7"
+    assert cart_lines.increase(line, line).product == "7"
     cart_lines.compare({"1": line}, {"1": line, "2": line}, line)
-    assert cart_lines.known_lines(cart_lines.remember_all({"1": line}, {})) is not None  # type: ignore[arg-type]
+    assert cart_lines.read_lines(cart_lines.remember_all({"1": line}, {})) is not None  # type: ignore[arg-type]
     assert isinstance(cart_lines.number(found), str)
     for currency in ("PLN", "CLP", "CLF", None):
         assert (money.amount(found, currency) or "0").lstrip("-")[0].isdigit()
@@ -149,7 +149,7 @@ def test_deep_nesting_is_unreadable_and_never_a_recursion_error(unit: str, level
     whole = unit * levels + "1" + closing * levels
     for body in (whole, unit * levels, whole + ",", f'{{"a":1,"deep":{whole},}}'):
         with pytest.raises(Unreadable):
-            decoded(body.encode())
+            decode(body.encode())
 
 
 def test_the_depth_that_is_read_does_not_hang_on_who_asks() -> None:
@@ -186,7 +186,7 @@ def test_the_depth_that_is_read_does_not_hang_on_who_asks() -> None:
 @pytest.mark.parametrize("padding", [0, 300 * KIB], ids=["small", "large"])
 def test_half_a_surrogate_pair_is_read_as_the_replacement_character(written: str, read: str, padding: int) -> None:
     body = f'{{"name": "{written}", "pad": "{"x" * padding}"}}'.encode()
-    assert decoded(body)["name"] == read
+    assert decode(body)["name"] == read
     read_by_everybody(json_text(body))
     assert json.loads(json_text(body))["name"] == read
 
@@ -197,7 +197,7 @@ def test_half_a_surrogate_pair_is_read_as_the_replacement_character(written: str
 @pytest.mark.parametrize("padding", [0, 300 * KIB], ids=["small", "large"])
 def test_unicode_is_read_in_each_of_its_encodings(encoding: str, padding: int) -> None:
     body = f'{{"name": "Zażółć ção 😀", "pad": "{"x" * padding}"}}'.encode(encoding)
-    assert decoded(body)["name"] == "Zażółć ção 😀"
+    assert decode(body)["name"] == "Zażółć ção 😀"
     assert json.loads(json_text(body).decode("utf-8"))["name"] == "Zażółć ção 😀"
 
 
@@ -225,7 +225,7 @@ def test_what_is_not_text_outside_of_strings_is_unreadable() -> None:
 
 def test_a_key_given_twice_is_read_by_its_last_value_everywhere() -> None:
     body = b'{"id":1,"id":2,}'
-    assert decoded(body) == {"id": 2}
+    assert decode(body) == {"id": 2}
     assert json.loads(json_text(body)) == {"id": 2}
 
 
@@ -389,12 +389,12 @@ _PIECES = st.sampled_from(
 def test_whatever_comes_is_read_or_unreadable_and_what_is_read_every_reader_takes(text: str) -> None:
     body = text.encode()
     try:
-        value = decoded(body)
+        value = decode(body)
     except Unreadable:
         return
     read_by_everybody(json_text(body))
     again = json_text(body)
-    assert decoded(again) == value
+    assert decode(again) == value
     assert json_text(again) == again
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from answering import Server, account, listening, request, say
 
-from batchcart.engine.http.client import Send, connected
+from batchcart.engine.http.client import Send, open_client
 from batchcart.engine.http.keep_alive import IdleTimes, Promise
-from batchcart.model.http import Response, Unanswered
+from batchcart.model.http import NoResponse, Response
 
 
 def promised(*headers: bytes | None) -> Promise:
@@ -67,17 +67,17 @@ def test_a_connection_that_takes_no_more_requests_gets_none() -> None:
 
 def test_what_a_shop_was_seen_to_close_is_learnt_and_forgotten_once_it_keeps_one() -> None:
     times, promise = IdleTimes(), Promise()
-    times.closed(2.0)
+    times.record_closed(2.0)
     assert times.is_good(promise, 1.4, writes=False)
     assert not times.is_good(promise, 1.6, writes=False)
     assert not times.is_good(promised(b"timeout=60"), 1.6, writes=True)
-    times.outlasted()
+    times.record_kept()
     assert times.is_good(promise, 1.6, writes=False)
 
 
 def test_a_connection_that_ends_within_a_moment_was_not_closed_for_being_idle() -> None:
     times = IdleTimes()
-    times.closed(0.001)
+    times.record_closed(0.001)
     assert times.is_good(Promise(), 0.4, writes=True)
 
 
@@ -111,7 +111,7 @@ class Closing(Server):
 
 
 async def sent(tmp_path: Path, server: Server, use: Callable[[Send], object]) -> None:
-    async with listening(server) as port, connected(account(tmp_path, f"http://127.0.0.1:{port}")) as send:
+    async with listening(server) as port, open_client(account(tmp_path, f"http://127.0.0.1:{port}")) as send:
         await use(send)  # type: ignore[misc]
 
 
@@ -163,7 +163,7 @@ async def test_a_read_that_was_cut_on_an_idle_connection_teaches_the_next_one(tm
             await asyncio.sleep(1.0)
 
     await sent(tmp_path, server, use)
-    assert [type(reply) for reply in replies] == [Response, Unanswered, Response]
+    assert [type(reply) for reply in replies] == [Response, NoResponse, Response]
     assert server.cut == 1
 
 
@@ -177,7 +177,7 @@ async def test_a_server_that_ends_each_connection_without_a_word_costs_no_reques
         await reader.readuntil(b"\r\n\r\n")
         await say(writer, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
-    async with listening(serve) as port, connected(account(tmp_path, f"http://127.0.0.1:{port}")) as send:
+    async with listening(serve) as port, open_client(account(tmp_path, f"http://127.0.0.1:{port}")) as send:
         for method in ["GET", "POST"] * 5:
             assert isinstance(await send(request(method), lambda: None), Response)
     assert connections == 10

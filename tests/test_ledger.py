@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchcart.accounts.locks import Lock, Locked
-from batchcart.accounts.send_history import Sends, boot_id
-from batchcart.accounts.state import Ledger
+from batchcart.accounts.locks import FileLock, LockHeld
+from batchcart.accounts.send_history import SendHistory, boot_id
+from batchcart.accounts.state import AccountState
 from batchcart.model.errors import UsageError
 
 
@@ -27,8 +27,8 @@ class Clocks:
     def __init__(self) -> None:
         self.monotonic, self.wall = 1000.0, 1_800_000_000.0
 
-    def sends(self, path: Path | None, capacity: int = 5) -> Sends:
-        return Sends(path, capacity, lambda: self.monotonic, lambda: self.wall)
+    def sends(self, path: Path | None, capacity: int = 5) -> SendHistory:
+        return SendHistory(path, capacity, lambda: self.monotonic, lambda: self.wall)
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "sends"
 
 
-def last(sends: Sends, count: int) -> list[float]:
-    return [sends.back(number) for number in range(1, count + 1)]
+def last(sends: SendHistory, count: int) -> list[float]:
+    return [sends.nth_last(number) for number in range(1, count + 1)]
 
 
 def reboot(path: Path) -> None:
@@ -58,7 +58,7 @@ def test_sends_are_remembered_by_the_next_run_whatever_the_wall_clock_does(
 ) -> None:
     sends = clocks.sends(path)
     for moment in (996.0, 998.5, 1000.0):
-        sends.append(moment)
+        sends.record(moment)
     sends.close()
     clocks.wall += wall
     clocks.monotonic += 10
@@ -68,42 +68,42 @@ def test_sends_are_remembered_by_the_next_run_whatever_the_wall_clock_does(
 
 def test_after_a_reboot_the_wall_clock_tells_how_old_sends_are(clocks: Clocks, path: Path) -> None:
     sends = clocks.sends(path)
-    sends.append(990.0)
-    sends.set_level(0, 1010.0)
+    sends.record(990.0)
+    sends.set_bucket_empty_at(0, 1010.0)
     sends.close()
     reboot(path)
     clocks.monotonic, clocks.wall = 5.0, clocks.wall + 60
     sends = clocks.sends(path)
 
-    assert sends.back(1) == pytest.approx(5.0 - 70.0)
-    assert sends.level(0) == pytest.approx(5.0 - 50.0)
+    assert sends.nth_last(1) == pytest.approx(5.0 - 70.0)
+    assert sends.bucket_empty_at(0) == pytest.approx(5.0 - 50.0)
 
 
 def test_a_step_of_the_wall_clock_is_seen_within_a_second(clocks: Clocks, path: Path) -> None:
     sends = clocks.sends(path)
-    sends.append(1000.0)
+    sends.record(1000.0)
     clocks.monotonic, clocks.wall = clocks.monotonic + 2, clocks.wall + 3600
-    sends.append(1002.0)
+    sends.record(1002.0)
     sends.close()
     reboot(path)
     clocks.monotonic, clocks.wall = 5.0, clocks.wall + 60
 
-    assert clocks.sends(path).back(1) == pytest.approx(5.0 - 60.0)
+    assert clocks.sends(path).nth_last(1) == pytest.approx(5.0 - 60.0)
 
 
 def test_after_a_reboot_with_the_wall_clock_set_back_no_send_lies_in_the_future(clocks: Clocks, path: Path) -> None:
-    clocks.sends(path).append(1000.0)
+    clocks.sends(path).record(1000.0)
     reboot(path)
     clocks.monotonic, clocks.wall = 5.0, clocks.wall - 86_400
 
-    assert clocks.sends(path).back(1) == 5.0
+    assert clocks.sends(path).nth_last(1) == 5.0
 
 
 def test_a_send_that_left_later_is_remembered_at_its_later_time(clocks: Clocks, path: Path) -> None:
     sends = clocks.sends(path, capacity=2)
-    numbers = [sends.append(1.0 + index) for index in range(3)]
-    sends.restamp(numbers[2], 9.0)
-    sends.restamp(numbers[0], 99.0)  # long overwritten
+    numbers = [sends.record(1.0 + index) for index in range(3)]
+    sends.update(numbers[2], 9.0)
+    sends.update(numbers[0], 99.0)  # long overwritten
 
     assert last(clocks.sends(path, capacity=2), 2) == [9.0, 2.0]
 
@@ -111,7 +111,7 @@ def test_a_send_that_left_later_is_remembered_at_its_later_time(clocks: Clocks, 
 def test_a_greater_capacity_keeps_what_was_remembered(clocks: Clocks, path: Path) -> None:
     sends = clocks.sends(path, capacity=2)
     for moment in (1.0, 2.0, 3.0):
-        sends.append(moment)
+        sends.record(moment)
 
     assert last(clocks.sends(path, capacity=4), 3) == [3.0, 2.0, float("-inf")]
     assert last(clocks.sends(path, capacity=1), 2) == [3.0, 2.0]
@@ -131,7 +131,7 @@ def test_no_restart_forgets_a_send_that_a_window_counts(
         for pause in pauses:
             clocks.monotonic += pause
             clocks.wall += pause * 3 - 7
-            sends.append(clocks.monotonic)
+            sends.record(clocks.monotonic)
             sent.append(clocks.monotonic)
         expected = [*reversed(sent), *[float("-inf")] * kept][:kept]
 
@@ -156,14 +156,14 @@ def damaged(content: bytes) -> dict[str, bytes]:
 def test_a_damaged_file_is_as_good_as_none(clocks: Clocks, path: Path, damage: str) -> None:
     sends = clocks.sends(path)
     for moment in range(6):
-        sends.append(float(moment))
+        sends.record(float(moment))
     sends.close()
     path.write_bytes(damaged(path.read_bytes())[damage])
     sends = clocks.sends(path)
 
     assert last(sends, 1) == [float("-inf")]
-    sends.append(7.0)
-    assert clocks.sends(path).back(1) == 7.0
+    sends.record(7.0)
+    assert clocks.sends(path).nth_last(1) == 7.0
 
 
 @given(st.binary(max_size=250))
@@ -173,20 +173,20 @@ def test_no_bytes_make_reading_sends_stumble(path: Path, content: bytes) -> None
         path.write_bytes(start + content)
         sends = Clocks().sends(path, 2)
 
-        assert sends.back(1) <= 1000.0
+        assert sends.nth_last(1) <= 1000.0
 
 
 SENDING = """
 import sys, time
 from pathlib import Path
-from batchcart.accounts.send_history import Sends
-sends = Sends(Path(sys.argv[1]), 50)
+from batchcart.accounts.send_history import SendHistory
+sends = SendHistory(Path(sys.argv[1]), 50)
 while True:
     now = time.monotonic()
-    number = sends.append(now)
-    sends.set_level(0, now)
+    number = sends.record(now)
+    sends.set_bucket_empty_at(0, now)
     print(now, flush=True)
-    sends.restamp(number, now)
+    sends.update(number, now)
 """
 
 
@@ -198,23 +198,23 @@ def test_a_killed_process_leaves_every_send_it_made(path: Path) -> None:
             time.sleep(0.02)
             process.send_signal(signal.SIGKILL)
             told = [float(text) for text in process.stdout.read().splitlines(keepends=True) if text.endswith("\n")]
-        kept = set(last(Sends(path, 50), 50))
+        kept = set(last(SendHistory(path, 50), 50))
 
         assert set(told[-49:]) <= kept  # one more may have been noted and not told
 
 
 def test_sends_without_a_file_last_as_long_as_the_process(clocks: Clocks) -> None:
-    sends = Ledger(None).sends(3)
-    sends.append(1.0)
+    sends = AccountState(None).sends(3)
+    sends.record(1.0)
 
-    assert sends.back(1) == 1.0
+    assert sends.nth_last(1) == 1.0
     sends.close()
-    Ledger(None).close()
+    AccountState(None).close()
 
 
 def test_a_folder_that_takes_no_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot be written: .*; it keeps limits across runs"):
-        Sends(tmp_path / "none" / "sends", 3)
+        SendHistory(tmp_path / "none" / "sends", 3)
 
 
 def test_closing_sends_twice_does_no_harm(clocks: Clocks, path: Path) -> None:
@@ -226,8 +226,8 @@ def test_closing_sends_twice_does_no_harm(clocks: Clocks, path: Path) -> None:
 HOLDING = """
 import sys, time
 from pathlib import Path
-from batchcart.accounts.locks import Lock
-lock = Lock(Path(sys.argv[1]))
+from batchcart.accounts.locks import FileLock
+lock = FileLock(Path(sys.argv[1]))
 lock.acquire("the thing")
 print("held", flush=True)
 time.sleep(60)
@@ -253,8 +253,8 @@ def test_a_second_process_is_told_the_pid_of_the_first(
     tmp_path: Path, holder: Callable[[], subprocess.Popen[str]]
 ) -> None:
     process = holder()
-    with pytest.raises(Locked) as caught:
-        Lock(tmp_path / "lock").acquire("the thing")
+    with pytest.raises(LockHeld) as caught:
+        FileLock(tmp_path / "lock").acquire("the thing")
 
     assert str(caught.value).startswith(f"the thing is in use by another run (pid {process.pid}); ")
 
@@ -263,7 +263,7 @@ def test_a_killed_owners_lock_is_free_at_once(tmp_path: Path, holder: Callable[[
     process = holder()
     process.kill()
     process.wait()
-    lock = Lock(tmp_path / "lock")
+    lock = FileLock(tmp_path / "lock")
     lock.acquire("the thing")
 
     assert (tmp_path / "lock").read_text() == str(os.getpid())
@@ -274,15 +274,15 @@ def test_a_killed_owners_lock_is_free_at_once(tmp_path: Path, holder: Callable[[
 RACING = """
 import os, sys, time
 from pathlib import Path
-from batchcart.accounts.locks import Lock, Locked
+from batchcart.accounts.locks import FileLock, LockHeld
 path, guard = Path(sys.argv[1]), Path(sys.argv[1] + ".guard")
 got = 0
 end = time.monotonic() + 1.0
 while time.monotonic() < end:
-    lock = Lock(path)
+    lock = FileLock(path)
     try:
         lock.acquire("the thing")
-    except Locked:
+    except LockHeld:
         continue
     os.close(os.open(guard, os.O_CREAT | os.O_EXCL))
     got += 1
@@ -313,69 +313,69 @@ def mode(path: Path) -> int:
 
 def test_whatever_an_account_remembers_is_for_its_owner_alone(home: Path) -> None:
     home.mkdir(parents=True, mode=0o755)
-    ledger = Ledger.of("acme", "https://acme.example")
-    ledger.sends(3).close()
-    ledger.keep_tokens("origin", {"access_token": "x"})
+    account_state = AccountState.open("acme", "https://acme.example")
+    account_state.sends(3).close()
+    account_state.keep_tokens("origin", {"access_token": "x"})
     (folder,) = home.iterdir()
 
     assert (mode(home), mode(folder)) == (0o700, 0o700)
     assert {path.name: mode(path) for path in folder.iterdir()} == dict.fromkeys(
         ("lock", "sends", "tokens.json"), 0o600
     )
-    ledger.close()
+    account_state.close()
 
 
 def test_an_account_is_worked_on_by_one_run_at_a_time(home: Path) -> None:
-    ledger = Ledger.of("acme", "x")
-    with pytest.raises(Locked, match=rf"account 'acme' is in use by another run \(pid {os.getpid()}\)"):
-        Ledger.of("acme", "x")
-    Ledger.of("acme", "elsewhere").close()
-    ledger.close()
-    Ledger.of("acme", "x").close()
+    account_state = AccountState.open("acme", "x")
+    with pytest.raises(LockHeld, match=rf"account 'acme' is in use by another run \(pid {os.getpid()}\)"):
+        AccountState.open("acme", "x")
+    AccountState.open("acme", "elsewhere").close()
+    account_state.close()
+    AccountState.open("acme", "x").close()
 
 
 def test_accounts_of_strange_names_have_folders_of_their_own(home: Path) -> None:
     names = ["a/b", "a_b", "..", "é", "x" * 300]
     for name in names:
-        Ledger.of(name, "x").close()
+        AccountState.open(name, "x").close()
 
     assert len(list(home.iterdir())) == len(names)
 
 
 def test_renewed_tokens_are_kept_for_the_config_they_came_from(home: Path) -> None:
-    ledger = Ledger.of("acme", "x")
-    assert ledger.tokens("origin") == {}
-    ledger.keep_tokens("origin", {"access_token": "a"})
-    ledger.keep_tokens("origin", {"access_token": "b", "refresh_token": "c"})
+    account_state = AccountState.open("acme", "x")
+    assert account_state.tokens("origin") == {}
+    account_state.keep_tokens("origin", {"access_token": "a"})
+    account_state.keep_tokens("origin", {"access_token": "b", "refresh_token": "c"})
 
-    assert ledger.tokens("origin") == {"access_token": "b", "refresh_token": "c"}
-    assert ledger.tokens("another") == {}
-    ledger.close()
+    assert account_state.tokens("origin") == {"access_token": "b", "refresh_token": "c"}
+    assert account_state.tokens("another") == {}
+    account_state.close()
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"{}", b'{"origin":"o"}', b'{"origin":"o","tokens":[1]}', b"\xff", b"{"]
 )
 def test_damaged_tokens_are_as_good_as_none(home: Path, content: bytes) -> None:
-    ledger = Ledger.of("acme", "x")
-    assert ledger.folder is not None
-    (ledger.folder / "tokens.json").write_bytes(content)
+    account_state = AccountState.open("acme", "x")
+    assert account_state.folder is not None
+    (account_state.folder / "tokens.json").write_bytes(content)
 
-    assert ledger.tokens("o") == {}
-    ledger.close()
+    assert account_state.tokens("o") == {}
+    account_state.close()
 
 
 def test_a_state_folder_that_cannot_be_made_is_said(home: Path) -> None:
     home.parent.write_text("a file")
     with pytest.raises(UsageError, match=r"the state folder .* cannot be made: .* Set XDG_STATE_HOME"):
-        Ledger.of("acme", "x")
+        AccountState.open("acme", "x")
 
 
 def test_an_account_that_ends_with_the_run_keeps_nothing(home: Path) -> None:
-    ledger = Ledger(None)
-    ledger.keep_tokens("o", {"a": "b"})
+    account_state = AccountState(None)
+    account_state.keep_tokens("o", {"a": "b"})
 
-    assert ledger.tokens("o") == {}
+    assert account_state.tokens("o") == {}
     assert not home.exists()
 
 
@@ -383,12 +383,12 @@ def test_an_account_that_ends_with_the_run_keeps_nothing(home: Path) -> None:
 def test_a_renewed_pair_that_a_kill_left_beside_its_place_is_taken_up_if_it_is_whole(
     home: Path, *, whole: bool
 ) -> None:
-    ledger = Ledger.of("acme", "x")
-    ledger.keep_tokens("origin", {"access_token": "older-access-token"})
+    account_state = AccountState.open("acme", "x")
+    account_state.keep_tokens("origin", {"access_token": "older-access-token"})
     (kept,) = home.glob("*/tokens.json")
     text = kept.read_text().replace("older", "newer")
     Path(f"{kept}.new").write_text(text if whole else text[:-9])
 
-    assert ledger.tokens("origin") == {"access_token": "newer-access-token" if whole else "older-access-token"}
+    assert account_state.tokens("origin") == {"access_token": "newer-access-token" if whole else "older-access-token"}
     assert [path.name for path in kept.parent.glob("tokens*")] == ["tokens.json"]
-    ledger.close()
+    account_state.close()

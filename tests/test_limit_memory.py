@@ -6,23 +6,23 @@ from pathlib import Path
 import pytest
 from shopping import Desk, create, desk, open_mall
 
-from batchcart.accounts.send_history import Sends
-from batchcart.accounts.state import Ledger
-from batchcart.engine.rate_limiter import Limiter, capacity
+from batchcart.accounts.send_history import SendHistory
+from batchcart.accounts.state import AccountState
+from batchcart.engine.rate_limiter import RateLimiter, capacity
 from batchcart.model.limits import Bucket, Limit, Window, parse_limit
 
 _LEARNT = b'{"most":40,"seconds":1.0,"allowed":10.0}'
 
 
-def limiter(limit: Limit, learnt: bytes) -> Limiter:
+def limiter(limit: Limit, learnt: bytes) -> RateLimiter:
     clock = lambda: 1000.0  # noqa: E731  # time stands still
-    return Limiter([limit], Sends(None, capacity([limit])), strict=False, clock=clock, learnt=learnt)
+    return RateLimiter([limit], SendHistory(None, capacity([limit])), strict=False, clock=clock, learnt=learnt)
 
 
 def test_a_limiter_begins_with_what_was_learnt_of_its_very_limit() -> None:
     found = limiter(Window(40, 1.0), _LEARNT)
-    assert found.learnt == 10.0
-    assert limiter(Window(40, 1.0), found.memory).learnt == 10.0
+    assert found.adapted_rate == 10.0
+    assert limiter(Window(40, 1.0), found.memory).adapted_rate == 10.0
 
 
 @pytest.mark.parametrize(
@@ -40,17 +40,17 @@ def test_a_limiter_begins_with_what_was_learnt_of_its_very_limit() -> None:
 )
 def test_what_was_learnt_of_another_limit_or_is_damaged_is_not_taken(limit: Limit, learnt: bytes) -> None:
     found = limiter(limit, learnt)
-    assert found.learnt is None
+    assert found.adapted_rate is None
     assert found.memory == b""
 
 
 def test_the_state_folder_keeps_what_was_learnt_until_it_is_forgotten(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
-    assert ledger.learnt_limit() == b""
-    ledger.keep_learnt_limit(_LEARNT)
-    assert Ledger(tmp_path).learnt_limit() == _LEARNT
-    ledger.keep_learnt_limit(b"")
-    assert Ledger(tmp_path).learnt_limit() == b""
+    account_state = AccountState(tmp_path)
+    assert account_state.learnt_limit() == b""
+    account_state.keep_learnt_limit(_LEARNT)
+    assert AccountState(tmp_path).learnt_limit() == _LEARNT
+    account_state.keep_learnt_limit(b"")
+    assert AccountState(tmp_path).learnt_limit() == b""
 
 
 def _events(place: Desk, name: str) -> list[str]:

@@ -12,14 +12,15 @@ import virtualtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchcart.accounts.send_history import Sends
-from batchcart.engine.rate_limiter import Limiter, capacity
+from batchcart.accounts.send_history import SendHistory
+from batchcart.engine.rate_limiter import RateLimiter, capacity
 from batchcart.model.limits import Bucket, Limit, Window, parse_limit
 
 
 @dataclass
 class Traffic:
-    """Workers that send under limits as a lane does: permit, a wait for the disk, the send, a wait for the answer."""
+    """Workers that send under limits as a session does: permit, a wait for the disk, the send, a wait for the
+    answer."""
 
     limits: Sequence[Limit]
     workers: int = 8
@@ -31,10 +32,10 @@ class Traffic:
     answered: list[float] = field(default_factory=list)
     began: float = 0.0
 
-    def limiter(self) -> Limiter:
+    def limiter(self) -> RateLimiter:
         clock = asyncio.get_running_loop().time
-        sends = Sends(self.path, capacity(self.limits), monotonic=clock, wall=lambda: 1e9 + clock())
-        return Limiter(self.limits, sends, strict=self.strict, clock=clock)
+        sends = SendHistory(self.path, capacity(self.limits), monotonic=clock, wall=lambda: 1e9 + clock())
+        return RateLimiter(self.limits, sends, strict=self.strict, clock=clock)
 
     async def run(self, count: int, *, until: float = float("inf")) -> None:
         loop = asyncio.get_running_loop()
@@ -48,12 +49,12 @@ class Traffic:
                 left -= 1
                 number = await limiter.acquire()
                 await asyncio.sleep(self.before())
-                limiter.left(number)
+                limiter.mark_sent(number)
                 self.sent.append(loop.time())
                 took = self.round_trip()
                 await asyncio.sleep(took)
                 self.answered.append(loop.time())
-                limiter.answered(number, took)
+                limiter.mark_completed(number, took)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(self.workers):
@@ -177,7 +178,7 @@ def test_a_cancelled_waiter_takes_no_place() -> None:
         traffic = Traffic([Window(2, 10.0)])
         limiter = traffic.limiter()
         for _ in range(2):
-            limiter.left(await limiter.acquire())
+            limiter.mark_sent(await limiter.acquire())
         waiters = [asyncio.create_task(limiter.acquire()) for _ in range(5)]
         await asyncio.sleep(1)
         for waiter in waiters[:4]:
@@ -192,10 +193,10 @@ def test_a_cancelled_waiter_takes_no_place() -> None:
 def test_a_429_holds_everything_for_as_long_as_it_says() -> None:
     async def script() -> float:
         limiter = Traffic([Window(100, 1.0)]).limiter()
-        limiter.left(await limiter.acquire())
+        limiter.mark_sent(await limiter.acquire())
         began = asyncio.get_running_loop().time()
-        limiter.throttled(7.0)
-        limiter.throttled(2.0)
+        limiter.record_throttle(7.0)
+        limiter.record_throttle(2.0)
         await limiter.acquire()
         return asyncio.get_running_loop().time() - began
 
@@ -214,12 +215,12 @@ def test_a_long_wait_for_a_quota_is_told() -> None:
     async def script() -> None:
         clock = asyncio.get_running_loop().time
         limits = [Window(180, 60.0), Window(300, 86_400.0)]
-        sends = Sends(None, capacity(limits), monotonic=clock, wall=clock)
-        limiter = Limiter(
+        sends = SendHistory(None, capacity(limits), monotonic=clock, wall=clock)
+        limiter = RateLimiter(
             limits, sends, strict=False, clock=clock, long_wait=lambda window, wait: told.append((str(window), wait))
         )
         for _ in range(301):
-            limiter.left(await limiter.acquire())
+            limiter.mark_sent(await limiter.acquire())
 
     virtualtime.run(script())
     assert {name for name, _ in told} == {"300/day"}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchcart.model.errors import UsageError
-from batchcart.model.limits import Bucket, Limit, Window, best_time, parse_limit
+from batchcart.model.limits import Bucket, Limit, Window, min_duration, parse_limit
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_a_limit_shows_itself_as_its_author_wrote_it(text: str) -> None:
     ],
 )  # fmt: skip
 def test_the_best_time_counts_what_the_limit_lets_through_at_once(text: str, sends: int, seconds: float) -> None:
-    assert best_time(parse_limit(text), sends) == seconds
+    assert min_duration(parse_limit(text), sends) == seconds

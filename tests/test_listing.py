@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batchcart.migration.list_walk import MOST_WAYS, Walk
+from batchcart.migration.list_walk import MOST_WAYS, Cursor
 
 PAGE = 5
 Order = Callable[[Sequence[int]], Sequence[int]]
@@ -56,9 +56,9 @@ class Shop:
         return list(shown[(place - 1) * self.cap : place * self.cap])
 
 
-def walked(shop: Shop) -> tuple[set[int], Walk]:
+def walked(shop: Shop) -> tuple[set[int], Cursor]:
     """What a walk over the shop's list meets, and how it ended."""
-    walk, met, ways = Walk(asked=50), set[int](), dict[int, int]()
+    walk, met, ways = Cursor(asked=50), set[int](), dict[int, int]()
     while not walk.over:
         assert shop.asked < 2000
         ids = shop.page(walk.page)
@@ -182,7 +182,7 @@ def test_a_busy_shop_does_not_keep_the_walk_for_ever(order: str) -> None:
 
 def test_a_shop_that_shows_its_first_page_for_every_page_is_in_doubt_where_that_page_is_full() -> None:
     for rows, sure in ((3, True), (50, False)):
-        walk = Walk(asked=50)
+        walk = Cursor(asked=50)
         for _ in range(40):
             walk = walk if walk.over else walk.after(range(rows, 0, -1), (), ())
         assert walk.over
@@ -200,7 +200,7 @@ def test_a_page_that_is_refused_in_the_middle_is_neither_the_end_nor_forgotten()
     moody = Moody(set(shop.ids))
     moody.before = lambda _asked: None
     first = [moody.page(1), moody.page(2), moody.page(3)]
-    walk = Walk(asked=50)
+    walk = Cursor(asked=50)
     for ids in first:
         walk = walk.after(ids, ids or (), ())
 

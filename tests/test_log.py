@@ -12,7 +12,7 @@ from shopping import KEYS, Desk, create, until
 
 from batchcart import run
 from batchcart.model.events import QuotaUsedUp, RunFinished, TokenRenewed
-from batchcart.runs.event_log import appending, log_line
+from batchcart.runs.event_log import log_line, open_event_log
 
 Line = dict[str, Any]
 
@@ -133,7 +133,7 @@ def test_a_killed_run_leaves_a_log_and_metrics_that_can_be_read(shop: Desk) -> N
 def test_a_line_that_a_full_disk_cut_short_spoils_no_other(tmp_path: Path) -> None:
     log = tmp_path / "run.log"
     log.write_text('{"time":"2026-')
-    with appending(log, Path("r.jsonl")) as tell:
+    with open_event_log(log, Path("r.jsonl")) as tell:
         tell(TokenRenewed("loja"))
         tell(RunFinished(1, 1))
     torn, *whole = log.read_text().splitlines()

@@ -17,7 +17,7 @@ import pytest
 from answering import OK, account, request, say, serving
 from shopping import until
 
-from batchcart.engine.http.client import connected
+from batchcart.engine.http.client import open_client
 from batchcart.engine.http.names import look_up
 from batchcart.model.http import NotSent, Response
 
@@ -63,13 +63,15 @@ def test_a_shop_is_asked_at_once_beside_many_whose_names_nobody_answers_for(
     async def work() -> None:
         async with serving(lambda writer, _: say(writer, OK)) as (_, address), AsyncExitStack() as stack:
             silent = [
-                await stack.enter_async_context(connected(account(tmp_path, f"http://shop{number}.silent", timeout=20)))
+                await stack.enter_async_context(
+                    open_client(account(tmp_path, f"http://shop{number}.silent", timeout=20))
+                )
                 for number in range(SILENT)
             ]
             waiting = [asyncio.ensure_future(send(request("GET"), lambda: None)) for send in silent]
             await asyncio.to_thread(until, lambda: len(servers.asked) == SILENT)
             healthy = await stack.enter_async_context(
-                connected(account(tmp_path, address.replace("127.0.0.1", "localhost")))
+                open_client(account(tmp_path, address.replace("127.0.0.1", "localhost")))
             )
             assert isinstance(await healthy(request("GET"), lambda: None), Response)
             assert not any(one.done() for one in waiting)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchcart.migration.product_map import check_targets, mapped, read_map
-from batchcart.migration.product_map_template import Seen, write_template
+from batchcart.migration.product_map import check_targets, map_item, read_map
+from batchcart.migration.product_map_template import ProductCollector, write_template
 from batchcart.model.cart import Item, Option
 from batchcart.model.errors import BadLines, UsageError
-from batchcart.platforms import platforms
+from batchcart.platforms import load_adapters
 
 HEADER = "source_product,source_variant,source_options,source_sku,target_product,target_variant,target_options"
 
@@ -72,13 +72,13 @@ def test_options_are_found_whatever_their_order_and_their_text_goes_along(tmp_pa
     row, other = products.find(both), products.find(alone)
     assert row is not None
     assert other is not None
-    made, losses = mapped(both, row, 0)
+    made, losses = map_item(both, row, 0)
     assert (made.product, made.options, losses) == (
         "100",
         (Option(set="1", id="2", value="czerwony"), Option(set="3", id="4", value="grande")),
         [],
     )
-    made, losses = mapped(alone, other, 3)
+    made, losses = map_item(alone, other, 3)
     assert (made.product, made.options) == ("101", ())
     assert [(loss.field, loss.value) for loss in losses] == [("items[3].options", "15:47=czerwony")]
 
@@ -89,7 +89,7 @@ def test_a_text_that_no_option_takes_is_a_loss(tmp_path: Path) -> None:
     row = products.find(wanted)
     assert row is not None
 
-    made, losses = mapped(wanted, row, 0)
+    made, losses = map_item(wanted, row, 0)
 
     assert (made.variant, made.options) == ("200", ())
     assert losses[0].why == "the product map has no option to take its text"
@@ -159,7 +159,7 @@ def test_no_bytes_make_reading_a_map_stumble(
 
     with contextlib.suppress(UsageError):
         products = read_map(path)
-        for platform in platforms().values():
+        for platform in load_adapters().values():
             check_targets(products, platform, "EUR")
 
 
@@ -189,7 +189,7 @@ def test_a_target_that_the_platform_cannot_take_is_refused(
     path = wrote(tmp_path, f"{HEADER}\n{row}\n")
 
     with pytest.raises(BadLines) as caught:
-        check_targets(read_map(path), platforms()[platform], "EUR")
+        check_targets(read_map(path), load_adapters()[platform], "EUR")
 
     assert f"{path}:2: {sentence}" in str(caught.value)
 
@@ -197,7 +197,7 @@ def test_a_target_that_the_platform_cannot_take_is_refused(
 def test_rows_that_nobody_filled_in_are_no_error(tmp_path: Path) -> None:
     products = read_map(wrote(tmp_path, f"{HEADER}\n1,,,,,,\n"))
 
-    check_targets(products, platforms()["tray"], "BRL")
+    check_targets(products, load_adapters()["tray"], "BRL")
 
     row = products.find(item("1"))
     assert row is not None
@@ -207,7 +207,7 @@ def test_rows_that_nobody_filled_in_are_no_error(tmp_path: Path) -> None:
 def test_the_template_lists_each_product_once_and_keeps_what_is_filled_in(tmp_path: Path) -> None:
     rows = "5,,15:47,,100,,1:2=x\n6,,99:91 | 15:47,,101,,3:4 | 1:2\n"
     products = read_map(wrote(tmp_path, f"{HEADER}\n{rows}"))
-    seen = Seen(products)
+    seen = ProductCollector(products)
     for each in (
         Item(quantity="1", product="5", sku="a", name="Blusa, ação", options=(RED,)),
         Item(quantity="2", product="5", sku="b", name="another word", options=(RED,)),

@@ -13,10 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from shopping import Desk, create
 
 from batchcart.model.errors import UsageError
-from batchcart.runs.metrics import METRICS, RUN_METRICS, exposition, measured
-from batchcart.runs.snapshot import Glance
+from batchcart.runs.metrics import METRICS, RUN_METRICS, metrics_file, render
+from batchcart.runs.snapshot import AccountSnapshot
 
-ACME = Glance(
+ACME = AccountSnapshot(
     "acme",
     "3dcart",
     1000,
@@ -26,10 +26,10 @@ ACME = Glance(
     refusals=3,
     in_flight=2,
     limit=2.0,
-    learnt=True,
+    adapted_rate=True,
     best=454.0,
     waiting="throttled",
-    until=1_800_000_000.5,
+    waiting_until=1_800_000_000.5,
     why="429",
 )
 Sample = tuple[str, frozenset[tuple[str, str]]]
@@ -51,7 +51,7 @@ def value(text: str, name: str, **labels: str) -> float:
 
 
 def test_an_account_is_told_in_full() -> None:
-    text = exposition([ACME], (1, 1_790_000_000.25, 1_790_000_010))
+    text = render([ACME], (1, 1_790_000_000.25, 1_790_000_010))
     acme = {"account": "acme", "platform": "3dcart"}
 
     assert value(text, "batchcart_run_alive") == 1
@@ -67,7 +67,7 @@ def test_an_account_is_told_in_full() -> None:
 
 
 def test_every_metric_has_its_help_and_its_type() -> None:
-    families = {family.name: family for family in text_string_to_metric_families(exposition([ACME], (1, 2, 3)))}
+    families = {family.name: family for family in text_string_to_metric_families(render([ACME], (1, 2, 3)))}
 
     for metric in METRICS:
         family = families[metric.name.removesuffix("_total") if metric.kind == "counter" else metric.name]
@@ -76,9 +76,9 @@ def test_every_metric_has_its_help_and_its_type() -> None:
 
 
 def test_an_account_without_a_limit_has_none_in_the_file() -> None:
-    free = Glance("sklep", "shoplo", 1, {})
+    free = AccountSnapshot("sklep", "shoplo", 1, {})
 
-    assert "batchcart_limit_per_second{" not in exposition([free], (1, 2, 3))
+    assert "batchcart_limit_per_second{" not in render([free], (1, 2, 3))
 
 
 @given(
@@ -89,7 +89,7 @@ def test_an_account_without_a_limit_has_none_in_the_file() -> None:
     )
 )
 def test_any_account_name_comes_back_from_the_file(names: Sequence[str]) -> None:
-    text = exposition([Glance(name, "tray", 7, {}) for name in names], (1, 2, 3))
+    text = render([AccountSnapshot(name, "tray", 7, {}) for name in names], (1, 2, 3))
     found = {dict(labels)["account"] for (name, labels) in samples(text) if name == "batchcart_lines"}
 
     assert found == set(names)
@@ -97,18 +97,18 @@ def test_any_account_name_comes_back_from_the_file(names: Sequence[str]) -> None
 
 @given(st.floats(0, 1e12))
 def test_a_number_is_exact_to_the_millisecond_or_to_twelve_digits(number: float) -> None:
-    text = exposition([], (number, 0, 0))
+    text = render([], (number, 0, 0))
 
     assert value(text, "batchcart_run_alive") == pytest.approx(number, rel=1e-11, abs=1e-3)
 
 
 async def test_the_file_is_replaced_at_once_and_ends_with_a_run_that_is_not_alive(tmp_path: Path) -> None:
     path = tmp_path / "run.prom"
-    glances = [Glance("acme", "3dcart", 2, {})]
-    async with measured(path, lambda: glances):
+    snapshots = [AccountSnapshot("acme", "3dcart", 2, {})]
+    async with metrics_file(path, lambda: snapshots):
         before = path.stat().st_ino
         assert value(path.read_text(), "batchcart_run_alive") == 1
-        glances[0] = Glance("acme", "3dcart", 2, {"ok": 2})
+        snapshots[0] = AccountSnapshot("acme", "3dcart", 2, {"ok": 2})
         await asyncio.sleep(0)
 
     assert path.stat().st_ino != before
@@ -119,14 +119,14 @@ async def test_the_file_is_replaced_at_once_and_ends_with_a_run_that_is_not_aliv
 
 async def test_a_folder_that_is_not_there_is_told_before_the_run_begins(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--metrics"):
-        async with measured(tmp_path / "no" / "run.prom", list):
+        async with metrics_file(tmp_path / "no" / "run.prom", list):
             raise AssertionError
 
 
 async def test_a_pipe_or_device_is_not_replaced_by_the_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match="is no ordinary file and was not replaced"):
-        async with measured(tmp_path / "pipe", list):
+        async with metrics_file(tmp_path / "pipe", list):
             pass
     assert (tmp_path / "pipe").is_fifo()
 

@@ -11,9 +11,9 @@ from moving import PLACES, Shelf, carts
 from msgspec import structs
 
 from batchcart.model.cart import Address, Cart, Customer, Discount, Item, Shipping
-from batchcart.platforms import platforms
+from batchcart.platforms import load_adapters
 
-PLATFORMS = sorted(platforms())
+PLATFORMS = sorted(load_adapters())
 OWN = {"sku", "name", "tax_rate", "added", "source", "unread", "updated", "expires", "version", "account", "platform"}
 """What every shop says of its carts and products itself."""
 SHOPS_OWN = {"3dcart": {"unit_price"}, "shoplo": {"unit_price", "product"}, "tray": {"unit_price"}}
@@ -55,13 +55,13 @@ def covered(path: str, fields: tuple[str, ...]) -> bool:
 @settings(max_examples=60, deadline=None)
 @given(cart=carts())
 def test_what_a_target_does_not_hold_is_reported_field_by_field(platform: str, cart: Cart) -> None:
-    adapter = platforms()[platform]
-    making = adapter.makes(cart, adapter.currency)
-    assume(not making.refused)
+    adapter = load_adapters()[platform]
+    making = adapter.from_neutral(cart, adapter.currency)
+    assume(not making.inexact)
     reported = {loss.field for loss in making.losses}
     gone = {path.partition(".")[0] for path in reported if path.endswith(("].quantity", "].line"))}
     lines = {f"items[{item.line}]": f"items[{index}]" for index, item in enumerate(cart.items)}
-    held = left(making.held)
+    held = left(making.expected)
 
     for path, value in left(cart).items():
         name, dot, rest = path.partition(".")
@@ -84,23 +84,23 @@ def test_what_a_target_does_not_hold_is_reported_field_by_field(platform: str, c
 
 
 def _identity(platform: str, cart: Cart, *, sloppy: bool) -> None:
-    adapter = platforms()[platform]
+    adapter = load_adapters()[platform]
     currency = cart.currency if cart.currency in {"PLN", "BRL", "JPY", "KWD"} else adapter.currency
-    making = adapter.makes(cart, currency)
-    assume(not making.stopped)
-    assert not making.refused
+    making = adapter.from_neutral(cart, currency)
+    assume(not making.blocked)
+    assert not making.inexact
     shelf = Shelf(platform, sloppy=sloppy)
 
-    read = shelf.read(shelf.make(making.wanted), currency)
+    read = shelf.read(shelf.make(making.operations), currency)
 
     items = tuple(structs.replace(item, line=shelf.items[item.line]) for item in read.items)
-    shown, held = left(structs.replace(read, items=items)), left(making.held)
+    shown, held = left(structs.replace(read, items=items)), left(making.expected)
     own = {*SHOPS_OWN[platform], "created"}
     hidden = {path for path in held if covered(path, read.unread)}
     assert {path: value for path, value in held.items() if path not in hidden} == {
         path: value for path, value in shown.items() if path in held or path.rpartition(".")[2] not in own
     }
-    assert hidden <= {path for path in held if covered(path, tuple(adapter.unshown))}
+    assert hidden <= {path for path in held if covered(path, tuple(adapter.hidden_fields))}
 
 
 @pytest.mark.parametrize("sloppy", [False, True], ids=["clean", "as-printed"])

@@ -19,14 +19,14 @@ from test_platform_contract import NASTY
 
 from batchcart.jobs.json_schema import cart_schema
 from batchcart.migration.carts_file import cart_text, read_carts
-from batchcart.model.cart import Cart, Item, NoCart, Origin
+from batchcart.model.cart import Cart, CartSource, Item, NotACart
 from batchcart.model.errors import BadLines, UsageError
-from batchcart.model.operation import Kind
-from batchcart.platforms import platforms
+from batchcart.model.operation import OperationKind
+from batchcart.platforms import load_adapters
 from batchcart.platforms.toolkit import money as amounts
 
 FIXTURES = Path(__file__).parent / "fixtures"
-PLATFORMS = sorted(platforms())
+PLATFORMS = sorted(load_adapters())
 _FIELDS = sorted({*Cart.__struct_fields__, *Item.__struct_fields__, "first_name", "kind", "value"})
 LEAST = '{"version":1,"account":"a","platform":"tray","id":"k"}'
 
@@ -231,7 +231,7 @@ def _recorded(platform: str) -> list[bytes]:
     found = []
     for path in sorted((FIXTURES / platform).glob("get-a*/outcome.json")):
         outcome = json.loads(path.read_bytes())
-        if outcome["type"] == "Done" and outcome.get("body"):
+        if outcome["type"] == "Succeeded" and outcome.get("body"):
             found.append(json.dumps(outcome["body"]).encode())
     return found
 
@@ -261,11 +261,11 @@ def _plain(text: str) -> str:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_nothing_of_a_recorded_answer_is_lost(platform: str) -> None:
-    adapter = platforms()[platform]
+    adapter = load_adapters()[platform]
     for body in _recorded(platform):
         try:
-            found = adapter.means(Origin("a", adapter.currency), [body])
-        except NoCart:
+            found = adapter.to_neutral(CartSource("a", adapter.currency), [body])
+        except NotACart:
             continue
         kept = {_plain(value) for cart in found for value in _values(json.loads(cart_text(cart)))}
         stamps = {stamp for value in kept for stamp in value.split("T")}
@@ -308,14 +308,14 @@ def _bent(value: Any, chance: random.Random) -> Any:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_whatever_an_answer_says_its_cart_can_be_read_from_a_file(platform: str, tmp_path: Path) -> None:
-    adapter = platforms()[platform]
+    adapter = load_adapters()[platform]
     chance = random.Random(7)
     bodies = [json.loads(body) for body in _recorded(platform)]
     carts: list[Cart] = []
     for number in range(400):
         body = json.dumps(_bent(chance.choice(bodies), chance)).encode()
-        with contextlib.suppress(NoCart):
-            carts += adapter.means(Origin("a", adapter.currency, f"key-{number}"), [body])
+        with contextlib.suppress(NotACart):
+            carts += adapter.to_neutral(CartSource("a", adapter.currency, f"key-{number}"), [body])
 
     assert [cart for _, cart in read_carts(_wrote(tmp_path, *map(cart_text, carts)))] == carts
     assert len(carts) > 50
@@ -324,7 +324,7 @@ def test_whatever_an_answer_says_its_cart_can_be_read_from_a_file(platform: str,
 def test_shoplos_sample_rows_are_two_carts() -> None:
     body = json.dumps({"carts": [_row(1, "K1"), _row(2, "K2"), _row(3, "K1"), _row(1, "K1")]}).encode()
 
-    first, second = platforms()["shoplo"].means(Origin("sklep", None), [body])
+    first, second = load_adapters()["shoplo"].to_neutral(CartSource("sklep", None), [body])
 
     assert (first.id, [item.line for item in first.items]) == ("K1", ["1", "3"])
     assert (second.id, second.currency, second.unread) == ("K2", "PLN", ("discounts",))
@@ -361,16 +361,18 @@ def _row(line: int, key: str) -> dict[str, Any]:
 
 def test_a_shops_own_currency_decides_what_minor_units_are() -> None:
     body = json.dumps({"carts": [_row(1, "K1")]}).encode()
-    means = platforms()["shoplo"].means
+    means = load_adapters()["shoplo"].to_neutral
 
-    prices = [means(Origin("a", currency), [body])[0].items[0].unit_price for currency in ("PLN", "JPY", "KWD")]
+    prices = [means(CartSource("a", currency), [body])[0].items[0].unit_price for currency in ("PLN", "JPY", "KWD")]
 
     assert prices == ["199.00", "19900", "19.900"]
 
 
 def test_a_3dcart_answer_without_items_says_that_they_are_unknown() -> None:
-    (bare,) = platforms()["3dcart"].means(Origin("acme", "USD", "6F027F81"), [b'{"CustomerId":1,"BillingCity":""}'])
-    (empty,) = platforms()["3dcart"].means(Origin("acme", "USD", "6F027F81"), [b'[{"CartItemList":[]}]'])
+    (bare,) = load_adapters()["3dcart"].to_neutral(
+        CartSource("acme", "USD", "6F027F81"), [b'{"CustomerId":1,"BillingCity":""}']
+    )
+    (empty,) = load_adapters()["3dcart"].to_neutral(CartSource("acme", "USD", "6F027F81"), [b'[{"CartItemList":[]}]'])
 
     assert "items" in bare.unread
     assert "items" not in empty.unread
@@ -379,11 +381,11 @@ def test_a_3dcart_answer_without_items_says_that_they_are_unknown() -> None:
 
 def test_trays_two_views_together_show_more_than_each_alone() -> None:
     cart = varied(random.Random(3))
-    adapter = platforms()["tray"]
+    adapter = load_adapters()["tray"]
     item = Item(quantity="1", line="1", product="5", unit_price="0.30", note="zażółć – ação")
     wanted = structs.replace(cart, currency="BRL", items=(item,), created="2026-11-21T18:00:00")
     shelf = Shelf("tray")
-    key = shelf.make(adapter.makes(wanted, "BRL").wanted)
+    key = shelf.make(adapter.from_neutral(wanted, "BRL").operations)
 
     plain, complete, both = (shelf.read(key, "BRL", views) for views in ([None], ["complete"], [None, "complete"]))
 
@@ -409,7 +411,7 @@ def test_trays_discounts_are_amounts_and_zero_is_none() -> None:
         }
     ).encode()
 
-    (cart,) = platforms()["tray"].means(Origin("loja", None, "k"), [body])
+    (cart,) = load_adapters()["tray"].to_neutral(CartSource("loja", None, "k"), [body])
 
     (discount,) = cart.discounts
     assert (discount.kind, discount.value, discount.code) == ("amount", "5.50", "VERAO")
@@ -418,11 +420,11 @@ def test_trays_discounts_are_amounts_and_zero_is_none() -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_no_body_makes_reading_a_cart_stumble(platform: str) -> None:
-    adapter = platforms()[platform]
+    adapter = load_adapters()[platform]
     for body in NASTY:
         try:
-            found = adapter.means(Origin("a", adapter.currency, "KEY"), [body])
-        except NoCart:
+            found = adapter.to_neutral(CartSource("a", adapter.currency, "KEY"), [body])
+        except NotACart:
             continue
         for cart in found:
             assert json.loads(cart_text(cart))["id"]
@@ -430,19 +432,19 @@ def test_no_body_makes_reading_a_cart_stumble(platform: str) -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_platform_fills_the_fields_that_it_says_it_fills(platform: str) -> None:
-    adapter = platforms()[platform]
+    adapter = load_adapters()[platform]
     chance = random.Random(11)
     filled: set[str] = set()
     for number in range(60):
-        making = adapter.makes(structs.replace(varied(chance, number), currency="EUR"), "EUR")
-        if making.stopped or making.refused:
+        making = adapter.from_neutral(structs.replace(varied(chance, number), currency="EUR"), "EUR")
+        if making.blocked or making.inexact:
             continue
         shelf = Shelf(platform)
-        cart = shelf.read(shelf.make(making.wanted), "EUR")
+        cart = shelf.read(shelf.make(making.operations), "EUR")
         filled |= set(_paths(cart))
     read_only = {"customer.id", "discounts"}  # no operation sets them in the simulator's answers
-    assert filled <= set(adapter.fills)
-    assert set(adapter.fills) - filled <= read_only
+    assert filled <= set(adapter.readable_fields)
+    assert set(adapter.readable_fields) - filled <= read_only
 
 
 def _paths(cart: Cart) -> Iterator[str]:
@@ -459,6 +461,6 @@ def _paths(cart: Cart) -> Iterator[str]:
 
 
 def test_every_platform_can_read_a_cart_and_make_one() -> None:
-    for adapter in platforms().values():
-        assert {Kind.CART_GET, Kind.CART_CREATE, Kind.ITEM_ADD} <= set(adapter.cells)
-        assert adapter.fills
+    for adapter in load_adapters().values():
+        assert {OperationKind.CART_GET, OperationKind.CART_CREATE, OperationKind.ITEM_ADD} <= set(adapter.operations)
+        assert adapter.readable_fields

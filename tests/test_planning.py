@@ -11,24 +11,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchcart.accounts.config import read_config
+from batchcart.accounts.config import load_config
 from batchcart.jobs.job_file import open_job
-from batchcart.jobs.planner import Planned, Planner
+from batchcart.jobs.planner import Planner, PlanStats
 from batchcart.journal.schema import create
 from batchcart.model.errors import BadLines, UsageError
-from batchcart.model.operation import Kind
+from batchcart.model.operation import OperationKind
 from batchcart.model.validation import field_names
-from batchcart.platforms import platforms
+from batchcart.platforms import load_adapters
 
 KEYS_HAVE = "it has visible characters other than / \\ ? # %, not dots alone, no space at an end"
-ENTRIES = read_config(None, platforms())
+ENTRIES = load_config(None, load_adapters())
 
 
 def plan(
     job: Path, *, allow_unknown: bool = False, default: str | None = None, connection: sqlite3.Connection | None = None
-) -> Planned:
+) -> PlanStats:
     with open_job(str(job)) as source:
-        return Planner(source, ENTRIES, "batchcart.toml", default, allow_unknown).plan(connection)
+        return Planner(source, ENTRIES, "batchcart.toml", default, allow_unknown).build_plan(connection)
 
 
 def line(op: str, platform: str, **keys: Any) -> str:
@@ -271,9 +271,9 @@ def test_memory_stays_flat_however_long_the_job_is(bench: Bench) -> None:
 FIELDS = sorted(
     {
         name
-        for adapter in platforms().values()
-        for cell in adapter.cells.values()
-        for table in (cell.data, cell.query)
+        for adapter in load_adapters().values()
+        for cell in adapter.operations.values()
+        for table in (cell.data_schema, cell.query_schema)
         if table is not None
         for name in field_names(table)
     }
@@ -292,7 +292,7 @@ VALUES = st.recursive(
 )
 TABLES = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4)
 LINES = st.fixed_dictionaries(
-    {"op": st.sampled_from([*(kind.value for kind in Kind), "cart.x"])},
+    {"op": st.sampled_from([*(kind.value for kind in OperationKind), "cart.x"])},
     optional={
         "account": st.sampled_from([*ENTRIES, "none"]),
         **dict.fromkeys(("cart", "item"), st.sampled_from(["x", "y"])),

@@ -10,16 +10,16 @@ from urllib.parse import parse_qsl, quote, unquote
 import pytest
 from msgspec.structs import replace
 
-from batchcart.engine.http.form_encoding import encoded
+from batchcart.engine.http.form_encoding import encode_body
 from batchcart.model.adapter import Credentials
 from batchcart.model.excerpt import MOST_SHOWN
 from batchcart.model.http import Exchange, Request, Response
 from batchcart.model.json_text import Unreadable
-from batchcart.model.outcome import Busy, Failing, Foreign
-from batchcart.platforms import platforms
+from batchcart.model.outcome import Foreign, Throttled, Unavailable
+from batchcart.platforms import load_adapters
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.http_status import rejected
-from batchcart.platforms.toolkit.lenient_json import decoded, json_text
+from batchcart.platforms.toolkit.http_status import reject
+from batchcart.platforms.toolkit.lenient_json import decode, json_text
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ from batchcart.platforms.toolkit.lenient_json import decoded, json_text
     ids=["trailing-comma", "comma-before-brace", "missing-comma", "side-by-side", "comments", "byte-order-mark"],
 )
 def test_the_documents_own_mistakes_are_forgiven(body: bytes, value: object) -> None:
-    assert decoded(body) == value
+    assert decode(body) == value
     assert b"\n" not in json_text(body)
 
 
@@ -44,27 +44,27 @@ def test_the_documents_own_mistakes_are_forgiven(body: bytes, value: object) -> 
 )
 def test_what_is_cut_off_or_no_json_stays_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable):
-        decoded(body)
+        decode(body)
 
 
 def test_a_long_run_of_blank_lines_is_read_in_no_time() -> None:
     with pytest.raises(Unreadable):
-        decoded(b'{"a": 1' + b"\n" * 400_000)
+        decode(b'{"a": 1' + b"\n" * 400_000)
 
 
 @pytest.mark.parametrize(
     ("before", "now", "verdict"),
     [
-        ({}, {"1": 2}, lines.Added("1")),
-        ({"1": 2}, {"1": 4}, lines.Added("1")),
-        ({"1": 2}, {"1": 2, "9": 2}, lines.Added("9")),
-        ({"1": 2}, {"1": 2}, lines.NotAdded()),
-        ({}, {}, lines.NotAdded()),
+        ({}, {"1": 2}, lines.WasAdded("1")),
+        ({"1": 2}, {"1": 4}, lines.WasAdded("1")),
+        ({"1": 2}, {"1": 2, "9": 2}, lines.WasAdded("9")),
+        ({"1": 2}, {"1": 2}, lines.WasNotAdded()),
+        ({}, {}, lines.WasNotAdded()),
     ],
     ids=["first", "merged", "another-line", "same", "still-empty"],
 )
 def test_one_add_explains_what_changed(
-    before: dict[str, int], now: dict[str, int], verdict: lines.Added | lines.NotAdded
+    before: dict[str, int], now: dict[str, int], verdict: lines.WasAdded | lines.WasNotAdded
 ) -> None:
     assert lines.compare(_held(before), _held(now), lines.Line("7", Decimal(2))) == verdict
 
@@ -100,18 +100,18 @@ def _held(quantities: dict[str, int]) -> dict[str, lines.Line]:
 @pytest.mark.parametrize(
     ("status", "body", "trouble"),
     [
-        (429, b"", Busy),
-        (429, b"<html>", Busy),
-        (500, b"{}", Failing),
-        (503, b"<html>", Failing),
-        (200, b"", Failing),
-        (200, b"null", Failing),
-        (200, b'{"cut', Failing),
+        (429, b"", Throttled),
+        (429, b"<html>", Throttled),
+        (500, b"{}", Unavailable),
+        (503, b"<html>", Unavailable),
+        (200, b"", Unavailable),
+        (200, b"null", Unavailable),
+        (200, b'{"cut', Unavailable),
     ],
 )
 def test_a_write_that_got_no_clear_answer_is_not_a_refusal(status: int, body: bytes, trouble: type) -> None:
     exchange = Exchange(Request("POST", "/carts"), Response(status, body))
-    assert {type(adapter.trouble(exchange)) for adapter in platforms().values()} == {trouble}
+    assert {type(adapter.classify_error(exchange)) for adapter in load_adapters().values()} == {trouble}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
@@ -133,8 +133,8 @@ def test_a_write_that_got_no_clear_answer_is_not_a_refusal(status: int, body: by
     ],
 )
 def test_what_no_platform_says_is_told_from_its_answers(method: str, status: int, body: bytes) -> None:
-    for adapter in platforms().values():
-        trouble = adapter.trouble(Exchange(Request(method, "/carts"), Response(status, body)))
+    for adapter in load_adapters().values():
+        trouble = adapter.classify_error(Exchange(Request(method, "/carts"), Response(status, body)))
         assert isinstance(trouble, Foreign)
         assert trouble.void is (status == 301)
 
@@ -177,8 +177,8 @@ DOCUMENTED = [
 
 @pytest.mark.parametrize(("name", "status", "body"), DOCUMENTED)
 def test_an_answer_in_a_documented_form_is_no_trouble_of_the_account(name: str, status: int, body: bytes) -> None:
-    adapter = platforms()[name]
-    assert adapter.trouble(Exchange(adapter.ping, Response(status, body))) is None
+    adapter = load_adapters()[name]
+    assert adapter.classify_error(Exchange(adapter.health_check, Response(status, body))) is None
 
 
 GATEWAYS = [
@@ -201,27 +201,29 @@ GATEWAYS = [
 ]
 
 
-@pytest.mark.parametrize("name", sorted(platforms()))
+@pytest.mark.parametrize("name", sorted(load_adapters()))
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 405, 410])
 @pytest.mark.parametrize("body", GATEWAYS)
 def test_a_gateways_json_is_no_answer_of_a_platform(name: str, status: int, body: bytes) -> None:
-    adapter = platforms()[name]
-    trouble = adapter.trouble(Exchange(adapter.ping, Response(status, body)))
+    adapter = load_adapters()[name]
+    trouble = adapter.classify_error(Exchange(adapter.health_check, Response(status, body)))
     assert isinstance(trouble, Foreign)
     assert f"HTTP {status} with {body.decode()[:80]}" in trouble.message
 
 
 @pytest.mark.parametrize(("name", "status"), [("tray", 404), ("tray", 400), ("shoplo", 404), ("3dcart", 405)])
 def test_an_error_without_a_body_is_told_from_one_of_a_platform_that_documents_a_body(name: str, status: int) -> None:
-    adapter = platforms()[name]
-    assert isinstance(adapter.trouble(Exchange(adapter.ping, Response(status))), Foreign)
+    adapter = load_adapters()[name]
+    assert isinstance(adapter.classify_error(Exchange(adapter.health_check, Response(status))), Foreign)
 
 
-@pytest.mark.parametrize("name", sorted(platforms()))
+@pytest.mark.parametrize("name", sorted(load_adapters()))
 @pytest.mark.parametrize("status", [200, 201, 400, 404])
 def test_json_that_was_cut_off_is_asked_for_again(name: str, status: int) -> None:
-    adapter = platforms()[name]
-    assert isinstance(adapter.trouble(Exchange(adapter.ping, Response(status, b'{"code":404,"na'))), Failing)
+    adapter = load_adapters()[name]
+    assert isinstance(
+        adapter.classify_error(Exchange(adapter.health_check, Response(status, b'{"code":404,"na'))), Unavailable
+    )
 
 
 @pytest.mark.parametrize(
@@ -238,14 +240,14 @@ def test_json_that_was_cut_off_is_asked_for_again(name: str, status: int) -> Non
 )
 def test_of_a_redirects_target_only_scheme_and_host_are_told(location: str, told: str) -> None:
     answer = Response(308, b"", {"location": location})
-    trouble = platforms()["tray"].trouble(Exchange(Request("POST", "/carts"), answer))
+    trouble = load_adapters()["tray"].classify_error(Exchange(Request("POST", "/carts"), answer))
     assert isinstance(trouble, Foreign)
     assert told in trouble.message
     assert "t0k3n" not in trouble.message
 
 
 def test_a_refusal_shows_two_kilobytes_of_the_answer_at_most() -> None:
-    assert len(rejected(Response(400, "ã".encode() * 5000)).body.encode()) <= MOST_SHOWN
+    assert len(reject(Response(400, "ã".encode() * 5000)).body.encode()) <= MOST_SHOWN
 
 
 # ---- credentials
@@ -285,8 +287,8 @@ _ADDED = Request("POST", "/services/carts", body='{"cart":{"user_key":"k ł","va
     ids=["query", "json", "form", "delete"],
 )
 def test_shoplos_oauth_signature_is_the_one_computed_by_hand(request_: Request, encoding: str) -> None:
-    request = encoded(request_, encoding)
-    signed = platforms()["shoplo"].sign(request, OAUTH, 1_700_000_000.7, "n0nce")
+    request = encode_body(request_, encoding)
+    signed = load_adapters()["shoplo"].sign(request, OAUTH, 1_700_000_000.7, "n0nce")
     header = dict(signed.headers)["Authorization"]
     said = {name: unquote(value) for name, value in re.findall(r'(\w+)="([^"]*)"', header)}
     fields = [*request.query, *((name, value) for name, value in said.items() if name != "oauth_signature")]
@@ -299,19 +301,19 @@ def test_shoplos_oauth_signature_is_the_one_computed_by_hand(request_: Request, 
 
 
 def test_an_oauth_signature_changes_with_the_nonce() -> None:
-    first, second = (platforms()["shoplo"].sign(_ADDED, OAUTH, 1.0, nonce) for nonce in ("a", "b"))
+    first, second = (load_adapters()["shoplo"].sign(_ADDED, OAUTH, 1.0, nonce) for nonce in ("a", "b"))
     assert first.headers != second.headers
     assert first == replace(second, headers=first.headers)
 
 
 def test_shoplo_bearer_stands_beside_the_app_id() -> None:
     credentials = Credentials({"auth": "bearer", "access_token": "t0k3n", "app_id": "1234"})
-    signed = platforms()["shoplo"].sign(_ADDED, credentials, 0.0, "")
+    signed = load_adapters()["shoplo"].sign(_ADDED, credentials, 0.0, "")
     assert dict(signed.headers) == {"Authorization": "Bearer t0k3n", "app-id": "1234"}
 
 
 def test_3dcart_takes_three_headers_or_a_bearer_token() -> None:
-    request, sign = Request("GET", "/3dCartWebAPI/v1/Cart/K"), platforms()["3dcart"].sign
+    request, sign = Request("GET", "/3dCartWebAPI/v1/Cart/K"), load_adapters()["3dcart"].sign
     named = Credentials({"secure_url": "https://acme.example", "private_key": "pk", "token": "tk"})
     headers = {"SecureURL": "https://acme.example", "PrivateKey": "pk", "Token": "tk"}
     assert dict(sign(request, named, 0.0, "").headers) == headers
@@ -320,10 +322,10 @@ def test_3dcart_takes_three_headers_or_a_bearer_token() -> None:
 
 def test_tray_takes_its_token_in_the_query_and_renews_without_it() -> None:
     credentials = Credentials({"access_token": "old", "refresh_token": "r"})
-    adapter = platforms()["tray"]
-    assert adapter.renewal is not None
+    adapter = load_adapters()["tray"]
+    assert adapter.token_refresh is not None
     assert adapter.sign(Request("GET", "/carts/K"), credentials, 0.0, "").query == (("access_token", "old"),)
-    ask = adapter.renewal.ask(credentials)
+    ask = adapter.token_refresh.build_request(credentials)
     assert adapter.sign(ask, credentials, 0.0, "") == Request("GET", "/auth", (("refresh_token", "r"),))
 
 
@@ -341,9 +343,9 @@ def test_tray_takes_its_token_in_the_query_and_renews_without_it() -> None:
     ids=["pair", "one", "refused", "web-page"],
 )
 def test_a_renewal_brings_a_fresh_pair_or_nothing(response: Response, fresh: dict[str, str] | None) -> None:
-    renewal = platforms()["tray"].renewal
+    renewal = load_adapters()["tray"].token_refresh
     assert renewal is not None
-    assert renewal.read(response) == fresh
+    assert renewal.parse_tokens(response) == fresh
 
 
 @pytest.mark.parametrize(
@@ -357,4 +359,4 @@ def test_a_renewal_brings_a_fresh_pair_or_nothing(response: Response, fresh: dic
     ],
 )
 def test_trays_address_has_one_scheme_and_one_web_api(given: str) -> None:
-    assert platforms()["tray"].address({"api_address": given}) == "https://loja.example/web_api"
+    assert load_adapters()["tray"].address({"api_address": given}) == "https://loja.example/web_api"

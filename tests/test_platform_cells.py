@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from batchcart.model.limits import Limit
-from batchcart.model.operation import Kind
-from batchcart.platforms import platforms
-from batchcart.runs.context import Watch
+from batchcart.model.operation import OperationKind
+from batchcart.platforms import load_adapters
+from batchcart.runs.context import RunMonitor
 from batchcart.runs.runner import RunOptions, run_job
 from batchcart.sandbox import Sandbox
 
@@ -37,57 +37,59 @@ SHOPLO_DISCOUNT = {
     "discount_code": "SUMMER",
     "properties": '{"Zestaw": "Zestaw 1"}',
 }
-MORE: dict[tuple[str, Kind], list[dict[str, Any]]] = {
-    ("3dcart", Kind.CART_GET): [{"cart": "c"}],
-    ("3dcart", Kind.CART_UPDATE): [{"cart": "c", "data": {"ShipmentPhone": "+1 813"}}],
-    ("3dcart", Kind.CART_DELETE): [{"cart": "c"}],
-    ("3dcart", Kind.ITEM_UPDATE): [{"cart": "c", "item": "i", "data": {"ItemQuantity": 3.25}}],
-    ("3dcart", Kind.ITEM_DELETE): [{"cart": "c", "item": "i"}],
-    ("tray", Kind.CART_GET): [{"cart": "c", "view": "complete"}, {"cart": "c"}],
-    ("tray", Kind.CART_UPDATE): [{"cart": "c", "data": {"email": "a@b.example", "Shipping": {"price": "16.81"}}}],
-    ("tray", Kind.CART_DELETE): [{"cart": "c"}],
-    ("tray", Kind.ITEM_ADD): [{"cart": "c", "item": "j", "data": {"product_id": "11", "quantity": "3"}}],
-    ("shoplo", Kind.CART_GET): [{"cart": "c"}],
-    ("shoplo", Kind.CART_DELETE): [{"cart": "c"}],
-    ("shoplo", Kind.CART_LIST): [{"query": {"limit": 1, "page": 1}}],
-    ("shoplo", Kind.CART_COUNT): [{}],
-    ("shoplo", Kind.ITEM_ADD): [{"cart": "c", "item": "j", "data": {"variant_id": 11, "quantity": 3}}],
-    ("shoplo", Kind.ITEM_GET): [{"cart": "c", "item": "i"}],
-    ("shoplo", Kind.ITEM_UPDATE): [{"cart": "c", "item": "i", "data": {"quantity": "5"}}],
-    ("shoplo", Kind.ITEM_DELETE): [{"cart": "c", "item": "i"}],
-    ("shoplo", Kind.DISCOUNT_SET): [{"cart": "c", "item": "i", "data": DISCOUNT}],
-    ("shoplo", Kind.DISCOUNT_DELETE): [
+MORE: dict[tuple[str, OperationKind], list[dict[str, Any]]] = {
+    ("3dcart", OperationKind.CART_GET): [{"cart": "c"}],
+    ("3dcart", OperationKind.CART_UPDATE): [{"cart": "c", "data": {"ShipmentPhone": "+1 813"}}],
+    ("3dcart", OperationKind.CART_DELETE): [{"cart": "c"}],
+    ("3dcart", OperationKind.ITEM_UPDATE): [{"cart": "c", "item": "i", "data": {"ItemQuantity": 3.25}}],
+    ("3dcart", OperationKind.ITEM_DELETE): [{"cart": "c", "item": "i"}],
+    ("tray", OperationKind.CART_GET): [{"cart": "c", "view": "complete"}, {"cart": "c"}],
+    ("tray", OperationKind.CART_UPDATE): [
+        {"cart": "c", "data": {"email": "a@b.example", "Shipping": {"price": "16.81"}}}
+    ],
+    ("tray", OperationKind.CART_DELETE): [{"cart": "c"}],
+    ("tray", OperationKind.ITEM_ADD): [{"cart": "c", "item": "j", "data": {"product_id": "11", "quantity": "3"}}],
+    ("shoplo", OperationKind.CART_GET): [{"cart": "c"}],
+    ("shoplo", OperationKind.CART_DELETE): [{"cart": "c"}],
+    ("shoplo", OperationKind.CART_LIST): [{"query": {"limit": 1, "page": 1}}],
+    ("shoplo", OperationKind.CART_COUNT): [{}],
+    ("shoplo", OperationKind.ITEM_ADD): [{"cart": "c", "item": "j", "data": {"variant_id": 11, "quantity": 3}}],
+    ("shoplo", OperationKind.ITEM_GET): [{"cart": "c", "item": "i"}],
+    ("shoplo", OperationKind.ITEM_UPDATE): [{"cart": "c", "item": "i", "data": {"quantity": "5"}}],
+    ("shoplo", OperationKind.ITEM_DELETE): [{"cart": "c", "item": "i"}],
+    ("shoplo", OperationKind.DISCOUNT_SET): [{"cart": "c", "item": "i", "data": DISCOUNT}],
+    ("shoplo", OperationKind.DISCOUNT_DELETE): [
         {"op": "discount.set", "cart": "c", "item": "i", "data": DISCOUNT},
         {"cart": "c", "item": "i"},
     ],
 }
-EXPECTED: dict[tuple[str, Kind], dict[str, Any]] = {
-    ("3dcart", Kind.CART_CREATE): {"BillingCity": "São Paulo", "CustomerId": "7"},
-    ("3dcart", Kind.CART_UPDATE): {"ShipmentPhone": "+1 813"},
-    ("3dcart", Kind.CART_DELETE): {"lines": None},
-    ("3dcart", Kind.ITEM_UPDATE): {"lines": [("11", "3.25")]},
-    ("3dcart", Kind.ITEM_DELETE): {"lines": []},
-    ("tray", Kind.CART_UPDATE): {"email": "a@b.example", "price": "16.81"},
-    ("tray", Kind.CART_DELETE): {"lines": None},
-    ("tray", Kind.ITEM_ADD): {"lines": [("11", "5")]},
-    ("shoplo", Kind.CART_DELETE): {"lines": None},
-    ("shoplo", Kind.ITEM_ADD): {"lines": [("11", "2"), ("11", "3")]},
-    ("shoplo", Kind.ITEM_UPDATE): {"lines": [("11", "5")]},
-    ("shoplo", Kind.ITEM_DELETE): {"lines": None},
-    ("shoplo", Kind.DISCOUNT_SET): {"discount": SHOPLO_DISCOUNT},
-    ("shoplo", Kind.DISCOUNT_DELETE): {"discount": None},
+EXPECTED: dict[tuple[str, OperationKind], dict[str, Any]] = {
+    ("3dcart", OperationKind.CART_CREATE): {"BillingCity": "São Paulo", "CustomerId": "7"},
+    ("3dcart", OperationKind.CART_UPDATE): {"ShipmentPhone": "+1 813"},
+    ("3dcart", OperationKind.CART_DELETE): {"lines": None},
+    ("3dcart", OperationKind.ITEM_UPDATE): {"lines": [("11", "3.25")]},
+    ("3dcart", OperationKind.ITEM_DELETE): {"lines": []},
+    ("tray", OperationKind.CART_UPDATE): {"email": "a@b.example", "price": "16.81"},
+    ("tray", OperationKind.CART_DELETE): {"lines": None},
+    ("tray", OperationKind.ITEM_ADD): {"lines": [("11", "5")]},
+    ("shoplo", OperationKind.CART_DELETE): {"lines": None},
+    ("shoplo", OperationKind.ITEM_ADD): {"lines": [("11", "2"), ("11", "3")]},
+    ("shoplo", OperationKind.ITEM_UPDATE): {"lines": [("11", "5")]},
+    ("shoplo", OperationKind.ITEM_DELETE): {"lines": None},
+    ("shoplo", OperationKind.DISCOUNT_SET): {"discount": SHOPLO_DISCOUNT},
+    ("shoplo", OperationKind.DISCOUNT_DELETE): {"discount": None},
 }
 UNCHANGED = {"3dcart": [("11", "2.50")], "tray": [("11", "2")], "shoplo": [("11", "2")]}
-BODIES: dict[tuple[str, Kind], tuple[str, ...]] = {
-    ("3dcart", Kind.CART_GET): ('"ItemQuantity":2.50', '"BillingCity":"São Paulo"'),
-    ("tray", Kind.CART_GET): ('"product_id":"11"', '"quantity":"2"'),
-    ("shoplo", Kind.CART_GET): ('{"carts":[{', '"variant_id":11'),
-    ("shoplo", Kind.CART_LIST): ('"carts":[', '"variant_id":11'),
-    ("shoplo", Kind.CART_COUNT): ('{"count":1}',),
-    ("shoplo", Kind.ITEM_GET): ('"cart":{', '"quantity":2'),
+BODIES: dict[tuple[str, OperationKind], tuple[str, ...]] = {
+    ("3dcart", OperationKind.CART_GET): ('"ItemQuantity":2.50', '"BillingCity":"São Paulo"'),
+    ("tray", OperationKind.CART_GET): ('"product_id":"11"', '"quantity":"2"'),
+    ("shoplo", OperationKind.CART_GET): ('{"carts":[{', '"variant_id":11'),
+    ("shoplo", OperationKind.CART_LIST): ('"carts":[', '"variant_id":11'),
+    ("shoplo", OperationKind.CART_COUNT): ('{"count":1}',),
+    ("shoplo", OperationKind.ITEM_GET): ('"cart":{', '"quantity":2'),
 }
-UNLIMITED: dict[str, tuple[Limit, ...]] = dict.fromkeys(platforms(), ())
-CELLS = [(name, kind) for name, adapter in platforms().items() for kind in adapter.cells]
+UNLIMITED: dict[str, tuple[Limit, ...]] = dict.fromkeys(load_adapters(), ())
+CELLS = [(name, kind) for name, adapter in load_adapters().items() for kind in adapter.operations]
 
 
 @pytest.fixture(autouse=True)
@@ -103,11 +105,11 @@ async def _run(
     config, job, results = folder / "batchcart.toml", folder / "job.jsonl", folder / "results.jsonl"
     config.write_text(f'[accounts.shop]\nplatform = "{platform}"\nlimits = []\nconcurrency = 1\n{account}\n')
     job.write_text("".join(json.dumps({"account": "shop", **line}) + "\n" for line in lines))
-    await run_job(RunOptions(str(job), results=results, config=config, in_order=True), Watch())
+    await run_job(RunOptions(str(job), results=results, config=config, in_order=True), RunMonitor())
     return [json.loads(line) for line in results.read_text().splitlines()]
 
 
-def _lines(platform: str, kind: Kind) -> list[dict[str, Any]]:
+def _lines(platform: str, kind: OperationKind) -> list[dict[str, Any]]:
     return SETUP[platform] + [{"op": kind.value, **line} for line in MORE.get((platform, kind), [])]
 
 
@@ -131,7 +133,7 @@ def _held(sandbox: Sandbox, platform: str) -> dict[str, Any]:
     }
 
 
-async def _shown(tmp_path: Path, platform: str, kind: Kind, sandbox: Sandbox, own: str) -> None:
+async def _shown(tmp_path: Path, platform: str, kind: OperationKind, sandbox: Sandbox, own: str) -> None:
     """The cell's job ends ok in every line, names what it made, and the shop holds what it asked for."""
     async with sandbox.serving():
         results = await _run(tmp_path, sandbox, platform, _lines(platform, kind), own)
@@ -146,17 +148,19 @@ async def _shown(tmp_path: Path, platform: str, kind: Kind, sandbox: Sandbox, ow
 
 
 @pytest.mark.parametrize(("platform", "kind"), CELLS)
-async def test_a_cell_does_what_it_says(tmp_path: Path, platform: str, kind: Kind) -> None:
+async def test_a_cell_does_what_it_says(tmp_path: Path, platform: str, kind: OperationKind) -> None:
     await _shown(tmp_path, platform, kind, Sandbox(limits=UNLIMITED), ACCOUNTS[platform])
 
 
 @pytest.mark.parametrize(("platform", "kind"), CELLS)
-async def test_a_cell_reads_answers_as_the_documents_print_them(tmp_path: Path, platform: str, kind: Kind) -> None:
+async def test_a_cell_reads_answers_as_the_documents_print_them(
+    tmp_path: Path, platform: str, kind: OperationKind
+) -> None:
     await _shown(tmp_path, platform, kind, Sandbox(limits=UNLIMITED, sloppy=True), ACCOUNTS[platform])
 
 
 @pytest.mark.parametrize(("platform", "kind"), CELLS)
-async def test_a_cell_can_be_said_as_a_form(tmp_path: Path, platform: str, kind: Kind) -> None:
+async def test_a_cell_can_be_said_as_a_form(tmp_path: Path, platform: str, kind: OperationKind) -> None:
     await _shown(tmp_path, platform, kind, Sandbox(limits=UNLIMITED), ACCOUNTS[platform] + '\nencoding = "form"')
 
 
@@ -164,7 +168,9 @@ async def test_shoplo_takes_what_oauth_signed(tmp_path: Path) -> None:
     secrets = {name: f"{name}-made-up" for name in ("consumer_key", "consumer_secret", "token", "token_secret")}
     sandbox = Sandbox(limits=UNLIMITED, credentials={"shoplo": secrets})
     own = "\n".join(f'{name} = "{secret}"' for name, secret in secrets.items())
-    await _shown(tmp_path, "shoplo", Kind.DISCOUNT_SET, sandbox, f'auth = "oauth1"\nbase_url = "{{address}}"\n{own}')
+    await _shown(
+        tmp_path, "shoplo", OperationKind.DISCOUNT_SET, sandbox, f'auth = "oauth1"\nbase_url = "{{address}}"\n{own}'
+    )
 
 
 async def test_a_cart_of_several_pages_is_read_and_deleted_whole(tmp_path: Path) -> None:
@@ -178,7 +184,7 @@ async def test_a_cart_of_several_pages_is_read_and_deleted_whole(tmp_path: Path)
     assert _held(sandbox, "shoplo") == {"lines": None}
 
 
-@pytest.mark.parametrize("platform", sorted(platforms()))
+@pytest.mark.parametrize("platform", sorted(load_adapters()))
 async def test_an_add_whose_answer_is_cut_off_is_found_again(tmp_path: Path, platform: str) -> None:
     hits = iter(["", "reset-after", "", "truncate"])
     sandbox = Sandbox(limits=UNLIMITED, hook=lambda call: next(hits, "") if call.method == "POST" else "")

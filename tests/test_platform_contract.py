@@ -13,69 +13,69 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchcart import platforms as folder
-from batchcart.jobs.checks import check_operation, route
-from batchcart.model.adapter import Adapter, Cell, Credentials, Known
-from batchcart.model.http import Exchange, Lost, Past, Request, Response
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Busy, Denied, Done, Failing, Foreign, Refused, Step, Unknown
-from batchcart.model.validation import field_names, problems
-from batchcart.platforms import platforms
+from batchcart.jobs.checks import describe_route, validate
+from batchcart.model.adapter import Adapter, CartContext, Credentials, OperationSpec
+from batchcart.model.http import Exchange, History, LostWrite, Request, Response
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.outcome import Failed, Foreign, InDoubt, Step, Succeeded, Throttled, Unauthorized, Unavailable
+from batchcart.model.validation import field_names, validation_errors
+from batchcart.platforms import load_adapters
 from batchcart.platforms.toolkit.lenient_json import readable
 
-PLATFORMS = platforms()
-CELLS = [(name, kind) for name, adapter in PLATFORMS.items() for kind in adapter.cells]
+PLATFORMS = load_adapters()
+CELLS = [(name, kind) for name, adapter in PLATFORMS.items() for kind in adapter.operations]
 MODULES = sorted(Path(folder.__file__).parent.rglob("*.py"))
 SECRET = "s3cr3t-t0k3n"
-KNOWN = Known("KEY", "newkey", {"i1": "123"}, {"lines": "known"})
+KNOWN = CartContext("KEY", "newkey", {"i1": "123"}, {"lines": "known"})
 
 
-def _data(cell: Cell) -> bytes:
+def _data(cell: OperationSpec) -> bytes:
     """The smallest data that the cell takes."""
-    if cell.data is None:
+    if cell.data_schema is None:
         return b""
     required: dict[str, object] = {
-        field.encode_name: 1 for field in msgspec.structs.fields(cell.data) if field.required
+        field.encode_name: 1 for field in msgspec.structs.fields(cell.data_schema) if field.required
     }
     if required:
         return msgspec.json.encode(required)
-    texts = [msgspec.json.encode({name: value}) for name in field_names(cell.data) for value in (1, "x")]
-    return next(text for text in texts if not problems(text, cell.data, "data"))
+    texts = [msgspec.json.encode({name: value}) for name in field_names(cell.data_schema) for value in (1, "x")]
+    return next(text for text in texts if not validation_errors(text, cell.data_schema, "data"))
 
 
-def _operation(adapter: Adapter, kind: Kind) -> Operation:
-    cart = None if kind.of_account else "c1"
-    item = "i1" if kind.uses_item else None
-    cell = adapter.cells.get(kind)
+def _operation(adapter: Adapter, kind: OperationKind) -> Operation:
+    cart = None if kind.is_shop_wide else "c1"
+    item = "i1" if kind.targets_item else None
+    cell = adapter.operations.get(kind)
     return Operation(1, kind, "acme", cart=cart, item=item, data=_data(cell) if cell else b"")
 
 
 @pytest.mark.parametrize("name", PLATFORMS)
-@pytest.mark.parametrize("kind", list(Kind))
-def test_every_kind_is_built_or_refused_in_words(name: str, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(OperationKind))
+def test_every_kind_is_built_or_refused_in_words(name: str, kind: OperationKind) -> None:
     adapter = PLATFORMS[name]
-    found = check_operation(_operation(adapter, kind), adapter)
-    if kind in adapter.cells:
+    found = validate(_operation(adapter, kind), adapter)
+    if kind in adapter.operations:
         assert found == []
-        assert route(kind, adapter).partition(" ")[0] in {"GET", "POST", "PUT", "DELETE"}
+        assert describe_route(kind, adapter).partition(" ")[0] in {"GET", "POST", "PUT", "DELETE"}
     else:
         assert found[0].startswith(f"op: {name} has no ")
-        assert route(kind, adapter) == "–"
+        assert describe_route(kind, adapter) == "–"
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
-def test_an_undocumented_field_is_refused(name: str, kind: Kind) -> None:
+def test_an_undocumented_field_is_refused(name: str, kind: OperationKind) -> None:
     adapter = PLATFORMS[name]
-    cell = adapter.cells[kind]
-    for table, where in ((cell.data, "data"), (cell.query, "query")):
+    cell = adapter.operations[kind]
+    for table, where in ((cell.data_schema, "data"), (cell.query_schema, "query")):
         if table is not None:
-            assert any("there is no such field" in text for text in problems(b'{"Bogus":1}', table, where))
+            assert any("there is no such field" in text for text in validation_errors(b'{"Bogus":1}', table, where))
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
-def test_building_twice_gives_the_same_request(name: str, kind: Kind) -> None:
+def test_building_twice_gives_the_same_request(name: str, kind: OperationKind) -> None:
     adapter = PLATFORMS[name]
     operation = _operation(adapter, kind)
-    first, second = (adapter.cells[kind].build(operation, KNOWN) for _ in range(2))
+    first, second = (adapter.operations[kind].build(operation, KNOWN) for _ in range(2))
     assert first == second
     assert first.path.startswith("/")
     assert first.body == b"" or isinstance(json.loads(first.body), dict)
@@ -84,15 +84,16 @@ def test_building_twice_gives_the_same_request(name: str, kind: Kind) -> None:
 def _credentials(adapter: Adapter) -> Credentials:
     """The sample account, each of whose secrets is one that is easily found."""
     values = {
-        key: SECRET if key not in {"auth", "base_url", "api_address"} else text for key, text in adapter.sample.items()
+        key: SECRET if key not in {"auth", "base_url", "api_address"} else text
+        for key, text in adapter.sandbox_settings.items()
     }
     return Credentials(values)
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
-def test_only_signing_brings_credentials_in(name: str, kind: Kind) -> None:
+def test_only_signing_brings_credentials_in(name: str, kind: OperationKind) -> None:
     adapter = PLATFORMS[name]
-    request = adapter.cells[kind].build(_operation(adapter, kind), KNOWN)
+    request = adapter.operations[kind].build(_operation(adapter, kind), KNOWN)
     signed = adapter.sign(request, _credentials(adapter), 1.0, "nonce")
     assert SECRET not in repr(request)
     assert SECRET in repr((signed.headers, signed.query))
@@ -102,9 +103,9 @@ def test_only_signing_brings_credentials_in(name: str, kind: Kind) -> None:
 @pytest.mark.parametrize("name", PLATFORMS)
 def test_a_ping_reads_and_the_sample_account_is_complete(name: str) -> None:
     adapter = PLATFORMS[name]
-    assert not adapter.ping.writes
-    assert msgspec.convert(dict(adapter.sample), adapter.settings) is not None
-    assert adapter.address(adapter.sample).startswith("http://127.0.0.1")
+    assert not adapter.health_check.writes
+    assert msgspec.convert(dict(adapter.sandbox_settings), adapter.settings) is not None
+    assert adapter.address(adapter.sandbox_settings).startswith("http://127.0.0.1")
 
 
 # ---- purity
@@ -222,7 +223,7 @@ SAYS_NO_LINES = {
     b'{"carts":[{"id":1,"user_key":"KEY","variant_id":2,"quantity":1}]}',
 }
 STATUSES = [200, 201, 301, 400, 401, 404, 408, 429, 500, 503]
-STEPS = (Request, Busy, Failing, Foreign, Denied, Done, Refused, Unknown)
+STEPS = (Request, Throttled, Unavailable, Foreign, Unauthorized, Succeeded, Failed, InDoubt)
 
 answers = st.one_of(
     st.none(),
@@ -232,10 +233,10 @@ answers = st.one_of(
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
-@pytest.mark.parametrize("known", [KNOWN, Known("KEY", "newkey", {"i1": "123"})], ids=["known", "foreign"])
-def test_no_first_answer_makes_an_adapter_fail(name: str, kind: Kind, known: Known) -> None:
+@pytest.mark.parametrize("known", [KNOWN, CartContext("KEY", "newkey", {"i1": "123"})], ids=["known", "foreign"])
+def test_no_first_answer_makes_an_adapter_fail(name: str, kind: OperationKind, known: CartContext) -> None:
     adapter = PLATFORMS[name]
-    operation, cell = _operation(adapter, kind), adapter.cells[kind]
+    operation, cell = _operation(adapter, kind), adapter.operations[kind]
     request = cell.build(operation, known)
     for status in STATUSES:
         for body in NASTY:
@@ -243,21 +244,21 @@ def test_no_first_answer_makes_an_adapter_fail(name: str, kind: Kind, known: Kno
             step = cell.interpret(operation, known, (exchange,))
             assert isinstance(step, STEPS)
             if status >= 500 and request.writes:
-                assert not isinstance(step, Refused | Done | Request), (status, body)
+                assert not isinstance(step, Failed | Succeeded | Request), (status, body)
 
 
 def _follow(
-    name: str, kind: Kind, known: Known, script: list[tuple[int, bytes] | None]
-) -> Iterator[tuple[Past, Request]]:
+    name: str, kind: OperationKind, known: CartContext, script: list[tuple[int, bytes] | None]
+) -> Iterator[tuple[History, Request]]:
     """Lead a conversation as the engine does, through the script; every request with the past it was said in."""
     adapter = PLATFORMS[name]
-    operation, cell = _operation(adapter, kind), adapter.cells[kind]
-    past: Past = ()
+    operation, cell = _operation(adapter, kind), adapter.operations[kind]
+    past: History = ()
     request = cell.build(operation, known)
     for answer in script:
         yield past, request
         if answer is None:
-            past = (*past, Lost(request, "cut", 0.0)) if request.writes else past
+            past = (*past, LostWrite(request, "cut", 0.0)) if request.writes else past
             step = cell.recover(operation, known, past) if request.writes else request
         else:
             exchange = Exchange(request, Response(*answer))
@@ -266,27 +267,27 @@ def _follow(
             if _is_kept(step, request):
                 past = (*past, exchange)
                 assert cell.interpret(operation, known, past) == step, "replaying a past must lead to the same step"
-        match step.then if isinstance(step, Failing | Foreign) else step:
+        match step.then if isinstance(step, Unavailable | Foreign) else step:
             case Request() as following:
                 request = following
-            case Done() | Refused() | Unknown():
+            case Succeeded() | Failed() | InDoubt():
                 return
-            case Busy() | Denied():
+            case Throttled() | Unauthorized():
                 pass
 
 
 def _is_kept(step: Step, request: Request) -> bool:
     """Whether the engine keeps an answer that led to this step in the past."""
     match step:
-        case Busy() | Denied() | Foreign(void=True):
+        case Throttled() | Unauthorized() | Foreign(void=True):
             return False
-        case Failing() | Foreign():
+        case Unavailable() | Foreign():
             return request.writes
         case _:
             return True
 
 
-def _says_not_done(look: Exchange, first: Exchange | Lost) -> bool:
+def _says_not_done(look: Exchange, first: Exchange | LostWrite) -> bool:
     """Whether the look shows no line of the added product, or the very cart that the first look showed."""
     if look.response.status == 404:
         return readable(look.response.body) or not look.response.body.strip()
@@ -294,12 +295,12 @@ def _says_not_done(look: Exchange, first: Exchange | Lost) -> bool:
     return look.response.body in SAYS_NO_LINES or (unchanged and not first.request.writes)
 
 
-@pytest.mark.parametrize("known", [KNOWN, Known("KEY", "newkey")], ids=["known", "foreign"])
-@pytest.mark.parametrize(("name", "kind"), [(n, k) for n, k in CELLS if not PLATFORMS[n].cells[k].repeatable])
+@pytest.mark.parametrize("known", [KNOWN, CartContext("KEY", "newkey")], ids=["known", "foreign"])
+@pytest.mark.parametrize(("name", "kind"), [(n, k) for n, k in CELLS if not PLATFORMS[n].operations[k].idempotent])
 @settings(max_examples=60, deadline=None)
 @given(script=st.lists(answers, min_size=1, max_size=9))
 def test_an_add_is_repeated_only_after_a_read_that_says_not_done(
-    name: str, kind: Kind, known: Known, script: list[tuple[int, bytes] | None]
+    name: str, kind: OperationKind, known: CartContext, script: list[tuple[int, bytes] | None]
 ) -> None:
     for past, request in _follow(name, kind, known, script):
         if request.writes and any(step.request.writes for step in past):
@@ -309,11 +310,11 @@ def test_an_add_is_repeated_only_after_a_read_that_says_not_done(
             assert _says_not_done(look, past[0])
 
 
-@pytest.mark.parametrize(("name", "kind"), [(n, k) for n, k in CELLS if PLATFORMS[n].cells[k].repeatable])
+@pytest.mark.parametrize(("name", "kind"), [(n, k) for n, k in CELLS if PLATFORMS[n].operations[k].idempotent])
 @settings(max_examples=25, deadline=None)
 @given(script=st.lists(answers, min_size=1, max_size=6))
 def test_no_script_of_answers_makes_an_adapter_fail(
-    name: str, kind: Kind, script: list[tuple[int, bytes] | None]
+    name: str, kind: OperationKind, script: list[tuple[int, bytes] | None]
 ) -> None:
     for past, request in _follow(name, kind, KNOWN, script):
         assert len(past) < len(script)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchcart.engine.chain_state import Chain, learnt_from
-from batchcart.journal.result_line import Ending
-from batchcart.model.http import Exchange, Lost, Past, Request, Response
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Done, Failing, Refused, Status, Unknown
-from batchcart.platforms import platforms
+from batchcart.engine.chain_state import ChainState, chain_update
+from batchcart.journal.result_line import Completion
+from batchcart.model.http import Exchange, History, LostWrite, Request, Response
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.outcome import Failed, InDoubt, Status, Succeeded, Unavailable
+from batchcart.platforms import load_adapters
 from batchcart.sandbox import Sandbox
 from batchcart.sandbox.routing import read_call
 
@@ -70,27 +70,27 @@ class Shop:
         return held
 
 
-def _converse(shop: Shop, chain: Chain, operation: Operation) -> Done | Refused | Unknown:
+def _converse(shop: Shop, chain: ChainState, operation: Operation) -> Succeeded | Failed | InDoubt:
     """One operation led as the engine leads it, a write's failing answers and losses kept in its past."""
-    cell = platforms()[shop.name].cells[operation.kind]
-    known = chain.known(operation)
-    past: Past = ()
+    cell = load_adapters()[shop.name].operations[operation.kind]
+    known = chain.context(operation)
+    past: History = ()
     request = cell.build(operation, known)
     while True:
         response = shop.hear(request)
         if response is None and not request.writes:
             continue
         if response is None:
-            past = (*past, Lost(request, "cut", 0.0))
+            past = (*past, LostWrite(request, "cut", 0.0))
             step = cell.recover(operation, known, past)
         else:
             exchange = Exchange(request, response)
             step = cell.interpret(operation, known, (*past, exchange))
-            past = past if isinstance(step, Failing) and not request.writes else (*past, exchange)
-        step = step.then if isinstance(step, Failing) else step
-        if isinstance(step, Done | Refused | Unknown):
-            status = {Done: Status.OK, Refused: Status.FAILED, Unknown: Status.IN_DOUBT}[type(step)]
-            chain.learn(operation, status, learnt_from(operation, Ending(step)), operation.line)
+            past = past if isinstance(step, Unavailable) and not request.writes else (*past, exchange)
+        step = step.then if isinstance(step, Unavailable) else step
+        if isinstance(step, Succeeded | Failed | InDoubt):
+            status = {Succeeded: Status.OK, Failed: Status.FAILED, InDoubt: Status.IN_DOUBT}[type(step)]
+            chain.apply(operation, status, chain_update(operation, Completion(step)), operation.line)
             return step
         assert isinstance(step, Request)
         request = step
@@ -101,12 +101,14 @@ def _data(platform: str, product: int, quantity: int) -> bytes:
     return json.dumps(fields).encode()
 
 
-def _began(shop: Shop) -> tuple[Chain, dict[str, Decimal]]:
+def _began(shop: Shop) -> tuple[ChainState, dict[str, Decimal]]:
     """A cart made without mishap, and what it holds."""
-    chain, waiting = Chain("run", 1), shop.script
+    chain, waiting = ChainState("run", 1), shop.script
     shop.script = []
     data = b"" if shop.name == "3dcart" else _data(shop.name, 7, 1)
-    assert isinstance(_converse(shop, chain, Operation(1, Kind.CART_CREATE, "a", cart="c", data=data)), Done)
+    assert isinstance(
+        _converse(shop, chain, Operation(1, OperationKind.CART_CREATE, "a", cart="c", data=data)), Succeeded
+    )
     shop.script = waiting
     return chain, shop.holds()
 
@@ -115,7 +117,7 @@ adds = st.lists(st.tuples(st.sampled_from([7, 7, 8]), st.integers(1, 3)), min_si
 scripts = st.lists(st.sampled_from(MISHAPS), max_size=14)
 
 
-@pytest.mark.parametrize("platform", sorted(platforms()))
+@pytest.mark.parametrize("platform", sorted(load_adapters()))
 @pytest.mark.parametrize("printed", ["cleanly", "as in the documents"])
 @settings(max_examples=200, deadline=None)
 @given(wanted=adds, script=scripts)
@@ -126,10 +128,10 @@ def test_adds_that_got_lost_are_done_exactly_once(
     chain, held = _began(shop)
     for line, (product, quantity) in enumerate(wanted, 2):
         operation = Operation(
-            line, Kind.ITEM_ADD, "a", cart="c", item=f"i{line}", data=_data(platform, product, quantity)
+            line, OperationKind.ITEM_ADD, "a", cart="c", item=f"i{line}", data=_data(platform, product, quantity)
         )
         outcome = _converse(shop, chain, operation)
-        assert isinstance(outcome, Done), "the shop shows its lines, so nothing stays in doubt"
+        assert isinstance(outcome, Succeeded), "the shop shows its lines, so nothing stays in doubt"
         held[str(product)] = held.get(str(product), Decimal(0)) + quantity
     assert shop.holds() == held
 
@@ -144,14 +146,14 @@ def test_adds_after_changed_and_deleted_items_are_exact(
     chain, held = _began(shop)
     for line, (product, quantity) in enumerate(wanted * 2, 2):
         add = Operation(
-            line * 2, Kind.ITEM_ADD, "a", cart="c", item=f"i{line}", data=_data(platform, product, quantity)
+            line * 2, OperationKind.ITEM_ADD, "a", cart="c", item=f"i{line}", data=_data(platform, product, quantity)
         )
-        assert isinstance(_converse(shop, chain, add), Done)
+        assert isinstance(_converse(shop, chain, add), Succeeded)
         now = 0 if change == "delete" else quantity + 1
-        kind = Kind.ITEM_DELETE if change == "delete" else Kind.ITEM_UPDATE
+        kind = OperationKind.ITEM_DELETE if change == "delete" else OperationKind.ITEM_UPDATE
         data = json.dumps({PRODUCT[platform][1]: now}).encode() if now else b""
         assert isinstance(
-            _converse(shop, chain, Operation(line * 2 + 1, kind, "a", cart="c", item=f"i{line}", data=data)), Done
+            _converse(shop, chain, Operation(line * 2 + 1, kind, "a", cart="c", item=f"i{line}", data=data)), Succeeded
         )
         held[str(product)] = held.get(str(product), Decimal(0)) + now
     assert shop.holds() == {product: quantity for product, quantity in held.items() if quantity}
@@ -162,9 +164,9 @@ def test_adds_after_changed_and_deleted_items_are_exact(
 @given(script=scripts)
 def test_a_lost_create_of_a_chosen_cart_is_done_once(platform: str, script: list[str]) -> None:
     shop = Shop(platform, script)
-    create = Operation(1, Kind.CART_CREATE, "a", cart="c", item="i", data=_data(platform, 7, 2))
-    outcome = _converse(shop, Chain("run", 1), create)
-    assert isinstance(outcome, Done)
+    create = Operation(1, OperationKind.CART_CREATE, "a", cart="c", item="i", data=_data(platform, 7, 2))
+    outcome = _converse(shop, ChainState("run", 1), create)
+    assert isinstance(outcome, Succeeded)
     assert outcome.item_id == "1"
     assert shop.holds() == {"7": Decimal(2)}
 
@@ -173,10 +175,10 @@ def test_a_lost_create_of_a_chosen_cart_is_done_once(platform: str, script: list
 @given(script=scripts)
 def test_a_3dcart_create_is_never_sent_twice(script: list[str]) -> None:
     shop = Shop("3dcart", script)
-    outcome = _converse(shop, Chain("run", 1), Operation(1, Kind.CART_CREATE, "a", cart="c"))
+    outcome = _converse(shop, ChainState("run", 1), Operation(1, OperationKind.CART_CREATE, "a", cart="c"))
     carts: dict[str, Any] = shop.sandbox.state()["3dcart"][""]["carts"]
     assert len(carts) <= 1
-    assert isinstance(outcome, Unknown) or set(carts) == {outcome.cart_id if isinstance(outcome, Done) else None}
+    assert isinstance(outcome, InDoubt) or set(carts) == {outcome.cart_id if isinstance(outcome, Succeeded) else None}
 
 
 @pytest.mark.parametrize("platform", ["shoplo", "tray"])
@@ -185,8 +187,8 @@ def test_a_3dcart_create_is_never_sent_twice(script: list[str]) -> None:
 def test_a_cart_that_was_deleted_is_filled_anew_exactly(platform: str, script: list[str], again: int) -> None:
     shop = Shop(platform, script)
     chain, _ = _began(shop)
-    assert isinstance(_converse(shop, chain, Operation(2, Kind.CART_DELETE, "a", cart="c")), Done)
+    assert isinstance(_converse(shop, chain, Operation(2, OperationKind.CART_DELETE, "a", cart="c")), Succeeded)
     assert shop.holds() == {}
-    add = Operation(3, Kind.ITEM_ADD, "a", cart="c", item="i", data=_data(platform, 7, again))
-    assert isinstance(_converse(shop, chain, add), Done)
+    add = Operation(3, OperationKind.ITEM_ADD, "a", cart="c", item="i", data=_data(platform, 7, again))
+    assert isinstance(_converse(shop, chain, add), Succeeded)
     assert shop.holds() == {"7": Decimal(again)}

@@ -13,32 +13,38 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchcart.model.adapter import Known
-from batchcart.model.http import Exchange, Lost, Past, Request, Response
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Busy, Denied, Done, Failing, Foreign, Refused, Step, Unknown
-from batchcart.platforms import platforms
+from batchcart.model.adapter import CartContext
+from batchcart.model.http import Exchange, History, LostWrite, Request, Response
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.outcome import Failed, Foreign, InDoubt, Step, Succeeded, Throttled, Unauthorized, Unavailable
+from batchcart.platforms import load_adapters
 
 KEY = "6F027F81ggx48to"
-KNOWN = Known(KEY, "n" * 32, {"i1": "123"}, {"lines": "known", "line:123": "7 2", "line:7/0": "7/0 2"})
+KNOWN = CartContext(KEY, "n" * 32, {"i1": "123"}, {"lines": "known", "line:123": "7 2", "line:7/0": "7/0 2"})
 WRITES = {
-    ("3dcart", Kind.CART_CREATE): {"BillingCity": "Tampa"},
-    ("3dcart", Kind.CART_UPDATE): {"BillingCity": "Tampa"},
-    ("3dcart", Kind.CART_DELETE): None,
-    ("3dcart", Kind.ITEM_ADD): {"CatalogID": 7, "ItemQuantity": 3},
-    ("3dcart", Kind.ITEM_UPDATE): {"ItemQuantity": 3},
-    ("3dcart", Kind.ITEM_DELETE): None,
-    ("tray", Kind.ITEM_ADD): {"product_id": 7, "quantity": 3},
-    ("tray", Kind.CART_UPDATE): {"email": "a@b.example"},
-    ("tray", Kind.CART_DELETE): None,
-    ("shoplo", Kind.ITEM_ADD): {"variant_id": 7, "quantity": 3},
-    ("shoplo", Kind.ITEM_UPDATE): {"quantity": 3},
-    ("shoplo", Kind.ITEM_DELETE): None,
-    ("shoplo", Kind.DISCOUNT_SET): {"discount_type": "2", "discount_value": "30"},
-    ("shoplo", Kind.DISCOUNT_DELETE): None,
+    ("3dcart", OperationKind.CART_CREATE): {"BillingCity": "Tampa"},
+    ("3dcart", OperationKind.CART_UPDATE): {"BillingCity": "Tampa"},
+    ("3dcart", OperationKind.CART_DELETE): None,
+    ("3dcart", OperationKind.ITEM_ADD): {"CatalogID": 7, "ItemQuantity": 3},
+    ("3dcart", OperationKind.ITEM_UPDATE): {"ItemQuantity": 3},
+    ("3dcart", OperationKind.ITEM_DELETE): None,
+    ("tray", OperationKind.ITEM_ADD): {"product_id": 7, "quantity": 3},
+    ("tray", OperationKind.CART_UPDATE): {"email": "a@b.example"},
+    ("tray", OperationKind.CART_DELETE): None,
+    ("shoplo", OperationKind.ITEM_ADD): {"variant_id": 7, "quantity": 3},
+    ("shoplo", OperationKind.ITEM_UPDATE): {"quantity": 3},
+    ("shoplo", OperationKind.ITEM_DELETE): None,
+    ("shoplo", OperationKind.DISCOUNT_SET): {"discount_type": "2", "discount_value": "30"},
+    ("shoplo", OperationKind.DISCOUNT_DELETE): None,
 }
-READS = [("3dcart", Kind.CART_GET), ("tray", Kind.CART_GET), ("shoplo", Kind.CART_GET), ("shoplo", Kind.CART_LIST),
-         ("shoplo", Kind.CART_COUNT), ("shoplo", Kind.ITEM_GET)]  # fmt: skip
+READS = [
+    ("3dcart", OperationKind.CART_GET),
+    ("tray", OperationKind.CART_GET),
+    ("shoplo", OperationKind.CART_GET),
+    ("shoplo", OperationKind.CART_LIST),
+    ("shoplo", OperationKind.CART_COUNT),
+    ("shoplo", OperationKind.ITEM_GET),
+]
 
 
 # ---- the documents once more: what a yes looks like, and what a read must show
@@ -113,47 +119,58 @@ def _shoplo_lines(value: Any) -> list[dict[str, Any]]:
 
 
 Oracle = Callable[[Any], bool]
-SAYS: dict[tuple[str, Kind], Oracle] = {
-    ("3dcart", Kind.CART_CREATE): lambda value: _row(value, "OrderKey", None),
-    ("3dcart", Kind.CART_UPDATE): lambda value: _row(value, "OrderKey", KEY),
-    ("3dcart", Kind.CART_DELETE): lambda value: _row(value, "OrderKey", KEY),
-    ("3dcart", Kind.ITEM_ADD): lambda value: _row(value, "CartItemID", None),
-    ("3dcart", Kind.ITEM_UPDATE): lambda value: _row(value, "CartItemID", "123"),
-    ("3dcart", Kind.ITEM_DELETE): lambda value: _row(value, "CartItemID", "123"),
-    ("tray", Kind.ITEM_ADD): _tray_yes,
-    ("tray", Kind.CART_UPDATE): _tray_yes,
-    ("tray", Kind.CART_DELETE): _tray_yes,
-    ("shoplo", Kind.ITEM_ADD): lambda value: (
-        bool(_line(value).get("id")) and _line(value).get("user_key", KEY) == KEY
+SAYS: dict[tuple[str, OperationKind], Oracle] = {
+    ("3dcart", OperationKind.CART_CREATE): lambda value: _row(value, "OrderKey", None),
+    ("3dcart", OperationKind.CART_UPDATE): lambda value: _row(value, "OrderKey", KEY),
+    ("3dcart", OperationKind.CART_DELETE): lambda value: _row(value, "OrderKey", KEY),
+    ("3dcart", OperationKind.ITEM_ADD): lambda value: _row(value, "CartItemID", None),
+    ("3dcart", OperationKind.ITEM_UPDATE): lambda value: _row(value, "CartItemID", "123"),
+    ("3dcart", OperationKind.ITEM_DELETE): lambda value: _row(value, "CartItemID", "123"),
+    ("tray", OperationKind.ITEM_ADD): _tray_yes,
+    ("tray", OperationKind.CART_UPDATE): _tray_yes,
+    ("tray", OperationKind.CART_DELETE): _tray_yes,
+    ("shoplo", OperationKind.ITEM_ADD): lambda value: (
+        bool(_line(value).get("id"))
+        and _line(value).get("user_key", KEY) == KEY
         and _is(_line(value).get("variant_id", 7), "7")
     ),
-    ("shoplo", Kind.ITEM_UPDATE): lambda value: (
+    ("shoplo", OperationKind.ITEM_UPDATE): lambda value: (
         _is(_line(value).get("id"), "123") and _number(_line(value).get("quantity")) == 3
     ),
-    ("shoplo", Kind.ITEM_DELETE): _shoplo_ok,
-    ("shoplo", Kind.DISCOUNT_SET): _shoplo_ok,
-    ("shoplo", Kind.DISCOUNT_DELETE): _shoplo_ok,
-}  # fmt: skip
-SHOWS: dict[tuple[str, Kind], Oracle] = {
-    ("3dcart", Kind.CART_UPDATE): lambda value: '"BillingCity": "Tampa"' in json.dumps(value),
-    ("3dcart", Kind.ITEM_ADD): lambda value: sum(_number(row.get("ItemQuantity")) or 0 for row in _items(value)) == 5,
-    ("3dcart", Kind.ITEM_UPDATE): lambda value: _number(_item(value).get("ItemQuantity")) == 3,
-    ("3dcart", Kind.ITEM_DELETE): lambda value: _shows_items(value) and not _item(value),
-    ("tray", Kind.ITEM_ADD): lambda value: sum(_number(row.get("quantity")) or 0 for row in _tray_rows(value)) == 5,
-    ("tray", Kind.CART_UPDATE): lambda value: '"email": "a@b.example"' in json.dumps(value),
-    ("tray", Kind.CART_DELETE): lambda value: (
+    ("shoplo", OperationKind.ITEM_DELETE): _shoplo_ok,
+    ("shoplo", OperationKind.DISCOUNT_SET): _shoplo_ok,
+    ("shoplo", OperationKind.DISCOUNT_DELETE): _shoplo_ok,
+}
+SHOWS: dict[tuple[str, OperationKind], Oracle] = {
+    ("3dcart", OperationKind.CART_UPDATE): lambda value: '"BillingCity": "Tampa"' in json.dumps(value),
+    ("3dcart", OperationKind.ITEM_ADD): lambda value: (
+        sum(_number(row.get("ItemQuantity")) or 0 for row in _items(value)) == 5
+    ),
+    ("3dcart", OperationKind.ITEM_UPDATE): lambda value: _number(_item(value).get("ItemQuantity")) == 3,
+    ("3dcart", OperationKind.ITEM_DELETE): lambda value: _shows_items(value) and not _item(value),
+    ("tray", OperationKind.ITEM_ADD): lambda value: (
+        sum(_number(row.get("quantity")) or 0 for row in _tray_rows(value)) == 5
+    ),
+    ("tray", OperationKind.CART_UPDATE): lambda value: '"email": "a@b.example"' in json.dumps(value),
+    ("tray", OperationKind.CART_DELETE): lambda value: (
         value == [] or (isinstance(value, dict) and "Cart" in value and not _tray_rows(value))
     ),
-    ("shoplo", Kind.ITEM_ADD): lambda value: sum(_number(row.get("quantity")) or 0 for row in _rows(value)) == 5,
-    ("shoplo", Kind.ITEM_UPDATE): lambda value: any(
+    ("shoplo", OperationKind.ITEM_ADD): lambda value: (
+        sum(_number(row.get("quantity")) or 0 for row in _rows(value)) == 5
+    ),
+    ("shoplo", OperationKind.ITEM_UPDATE): lambda value: any(
         _is(row.get("id"), "123") and _number(row.get("quantity")) == 3 for row in _shoplo_lines(value)
     ),
-    ("shoplo", Kind.ITEM_DELETE): lambda value: isinstance(value, dict) and (
-        value.get("cart", 0) in (None, []) or "count" in value
-        or ("carts" in value and not any(_is(row.get("id"), "123") for row in _rows(value)))
-        or value == {"carts": []}
+    ("shoplo", OperationKind.ITEM_DELETE): lambda value: (
+        isinstance(value, dict)
+        and (
+            value.get("cart", 0) in (None, [])
+            or "count" in value
+            or ("carts" in value and not any(_is(row.get("id"), "123") for row in _rows(value)))
+            or value == {"carts": []}
+        )
     ),
-}  # fmt: skip
+}
 
 
 def _says_missing(name: str, response: Response, value: Any) -> bool:
@@ -174,10 +191,22 @@ LINE = {"id": 123, "user_key": KEY, "variant_id": 7, "quantity": 3}
 OWN: list[Any] = [
     [{"Key": "OrderKey", "Value": KEY, "Status": "200", "Message": "Updated successfully"}],
     [{"Key": "CartItemID", "Value": "123", "Status": "201", "Message": "Created successfully"}],
-    [{"OrderKey": KEY, "BillingCity": "Tampa", "CartItemList": [
-        {"CartItemID": 123, "CatalogID": 7, "ItemQuantity": 3}]}],
-    [{"OrderKey": KEY, "CartItemList": [
-        {"CartItemID": 123, "CatalogID": 7, "ItemQuantity": 2}, {"CartItemID": 9, "CatalogID": 7, "ItemQuantity": 3}]}],
+    [
+        {
+            "OrderKey": KEY,
+            "BillingCity": "Tampa",
+            "CartItemList": [{"CartItemID": 123, "CatalogID": 7, "ItemQuantity": 3}],
+        }
+    ],
+    [
+        {
+            "OrderKey": KEY,
+            "CartItemList": [
+                {"CartItemID": 123, "CatalogID": 7, "ItemQuantity": 2},
+                {"CartItemID": 9, "CatalogID": 7, "ItemQuantity": 3},
+            ],
+        }
+    ],
     [{"OrderKey": KEY, "BillingCity": "Miami", "CartItemList": []}],
     {"message": "Created", "id": "5", "session_id": KEY, "code": 201},
     {"message": "Saved", "code": 200},
@@ -197,12 +226,26 @@ OWN: list[Any] = [
     {"status": "err", "error": 99, "error_msg": "No"},
     [],
     None,
-]  # fmt: skip
+]
 STRANGE: list[Any] = [
-    {}, {"ok": True}, {"success": True}, {"status": "success"}, {"status": "error", "code": 500, "message": "x"},
-    {"result": "ok"}, {"message": "OK"}, {"code": 200}, {"error": None}, {"errors": []}, True, "ok", 200, [{}],
-    {"message": "Forbidden"}, {"error": "not_found"}, {"message": "no Route matched with those values"},
-]  # fmt: skip
+    {},
+    {"ok": True},
+    {"success": True},
+    {"status": "success"},
+    {"status": "error", "code": 500, "message": "x"},
+    {"result": "ok"},
+    {"message": "OK"},
+    {"code": 200},
+    {"error": None},
+    {"errors": []},
+    True,
+    "ok",
+    200,
+    [{}],
+    {"message": "Forbidden"},
+    {"error": "not_found"},
+    {"message": "no Route matched with those values"},
+]
 VALUES: list[Any] = ["", "OTHER", 0, 1, 2, 3, "3", "404", 500, None, True, [], {}, "err", "ok", "causes"]
 
 
@@ -251,34 +294,34 @@ answers = st.one_of(
 )  # fmt: skip
 
 
-def _ending(name: str, operation: Operation, script: list[tuple[int, bytes] | None]) -> tuple[Step, Past]:
+def _ending(name: str, operation: Operation, script: list[tuple[int, bytes] | None]) -> tuple[Step, History]:
     """The step that the conversation has come to at the end of the script, led as the engine does, and its past."""
-    cell = platforms()[name].cells[operation.kind]
-    past: Past = ()
+    cell = load_adapters()[name].operations[operation.kind]
+    past: History = ()
     step: Step = cell.build(operation, KNOWN)
     for answer in script:
-        match step.then if isinstance(step, Failing | Foreign) else step:
+        match step.then if isinstance(step, Unavailable | Foreign) else step:
             case Request() as request:
                 pass
             case _:
                 return step, past
         if answer is None:
-            past = (*past, Lost(request, "cut", 0.0)) if request.writes else past
+            past = (*past, LostWrite(request, "cut", 0.0)) if request.writes else past
             step = cell.recover(operation, KNOWN, past) if request.writes else request
             continue
         exchange = Exchange(request, Response(*answer))
         step = cell.interpret(operation, KNOWN, (*past, exchange))
         kept = request.writes and not (isinstance(step, Foreign) and step.void)
-        if kept or not isinstance(step, Failing | Foreign | Busy | Denied):
+        if kept or not isinstance(step, Unavailable | Foreign | Throttled | Unauthorized):
             past = (*past, exchange)
-        if isinstance(step, Busy | Denied):
+        if isinstance(step, Throttled | Unauthorized):
             past, step = past[:-1] if kept else past, request
     return step, past
 
 
-def _operation(kind: Kind, data: dict[str, Any] | None) -> Operation:
-    item = "i1" if kind.uses_item else None
-    cart = None if kind.of_account else "c1"
+def _operation(kind: OperationKind, data: dict[str, Any] | None) -> Operation:
+    item = "i1" if kind.targets_item else None
+    cart = None if kind.is_shop_wide else "c1"
     return Operation(1, kind, "acme", cart=cart, item=item, data=json.dumps(data).encode() if data else b"")
 
 
@@ -289,7 +332,7 @@ def _value(response: Response) -> Any:
         return None
 
 
-def _is_earned(name: str, kind: Kind, past: Past) -> bool:
+def _is_earned(name: str, kind: OperationKind, past: History) -> bool:
     """Whether the last write was answered by a yes, or what was read since shows that it was done."""
     last_write = max(index for index, step in enumerate(past) if step.request.writes)
     write, reads = past[last_write], [step for step in past[last_write + 1 :] if isinstance(step, Exchange)]
@@ -310,27 +353,27 @@ def _is_earned(name: str, kind: Kind, past: Past) -> bool:
 @settings(max_examples=300, deadline=None)
 @given(script=st.lists(answers, min_size=1, max_size=5))
 def test_a_write_is_done_only_if_the_shop_said_or_showed_so(
-    name: str, kind: Kind, script: list[tuple[int, bytes] | None]
+    name: str, kind: OperationKind, script: list[tuple[int, bytes] | None]
 ) -> None:
     step, past = _ending(name, _operation(kind, WRITES[name, kind]), script)
-    assert not isinstance(step, Done) or _is_earned(name, kind, past), (step, past)
+    assert not isinstance(step, Succeeded) or _is_earned(name, kind, past), (step, past)
 
 
 @pytest.mark.parametrize(("name", "kind"), list(WRITES))
 @settings(max_examples=100, deadline=None)
 @given(script=st.lists(answers, min_size=1, max_size=5))
 def test_a_write_fails_only_if_its_last_answer_or_a_read_says_that_it_did_not_happen(
-    name: str, kind: Kind, script: list[tuple[int, bytes] | None]
+    name: str, kind: OperationKind, script: list[tuple[int, bytes] | None]
 ) -> None:
     step, past = _ending(name, _operation(kind, WRITES[name, kind]), script)
-    if isinstance(step, Refused) and any(write.request.writes for write in past):
+    if isinstance(step, Failed) and any(write.request.writes for write in past):
         last = past[-1]
         assert isinstance(last, Exchange)
         unsaid = [one for one in past if one.request.writes and not _is_no(one)]
         assert not last.request.writes or not unsaid or _says_missing(name, last.response, _value(last.response))
 
 
-def _is_no(step: Exchange | Lost) -> bool:
+def _is_no(step: Exchange | LostWrite) -> bool:
     """Whether the write was answered as an error, in whatever form."""
     if not isinstance(step, Exchange):
         return False
@@ -343,10 +386,10 @@ def _is_no(step: Exchange | Lost) -> bool:
 @settings(max_examples=300, deadline=None)
 @given(answer=answers.filter(lambda answer: answer is not None))
 def test_a_read_is_done_only_with_an_answer_in_a_form_of_that_read(
-    name: str, kind: Kind, answer: tuple[int, bytes]
+    name: str, kind: OperationKind, answer: tuple[int, bytes]
 ) -> None:
     step, _ = _ending(name, _operation(kind, None), [answer])
-    if not isinstance(step, Done):
+    if not isinstance(step, Succeeded):
         return
     value = json.loads(answer[1])
     assert 200 <= answer[0] < 300
@@ -357,9 +400,9 @@ def test_a_read_is_done_only_with_an_answer_in_a_form_of_that_read(
         case "tray", _:
             assert value == [] or "Cart" in json.dumps(value)
             assert all(row.get("session_id", KEY) == KEY for row in _tray_rows(value))
-        case _, Kind.CART_COUNT:
+        case _, OperationKind.CART_COUNT:
             assert _number(value["count"]) is not None
-        case _, Kind.ITEM_GET:
+        case _, OperationKind.ITEM_GET:
             assert _is(_line(value).get("id", "123"), "123")
             assert _line(value)
         case _:
@@ -368,18 +411,18 @@ def test_a_read_is_done_only_with_an_answer_in_a_form_of_that_read(
 
 @pytest.mark.parametrize(("name", "kind"), [key for key in WRITES if "delete" not in key[1]])
 @pytest.mark.parametrize("strange", STRANGE, ids=json.dumps)
-def test_a_yes_in_a_form_that_no_document_knows_makes_nothing_ok(name: str, kind: Kind, strange: Any) -> None:
+def test_a_yes_in_a_form_that_no_document_knows_makes_nothing_ok(name: str, kind: OperationKind, strange: Any) -> None:
     script: list[tuple[int, bytes] | None] = [(200, json.dumps(strange).encode())]
     step, _ = _ending(name, _operation(kind, WRITES[name, kind]), script)
-    assert isinstance(step, Failing | Foreign | Request | Unknown)
+    assert isinstance(step, Unavailable | Foreign | Request | InDoubt)
 
 
 def test_every_cell_says_what_its_evidence_is() -> None:
-    for name, adapter in platforms().items():
+    for name, adapter in load_adapters().items():
         assert adapter.errors
-        for kind, cell in adapter.cells.items():
+        for kind, cell in adapter.operations.items():
             assert cell.evidence.said, (name, kind)
             reads = kind.value.partition(".")[2] in {"get", "list", "count"}
-            unseen = {Kind.DISCOUNT_SET, Kind.DISCOUNT_DELETE} if name == "shoplo" else set()
-            unseen |= {Kind.CART_CREATE} if name == "3dcart" else set()
+            unseen = {OperationKind.DISCOUNT_SET, OperationKind.DISCOUNT_DELETE} if name == "shoplo" else set()
+            unseen |= {OperationKind.CART_CREATE} if name == "3dcart" else set()
             assert bool(cell.evidence.shown) is not (reads or kind in unseen), (name, kind)

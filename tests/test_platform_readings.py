@@ -9,12 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchcart.engine.chain_state import Chain, learnt_from
-from batchcart.journal.result_line import Ending
-from batchcart.model.http import Exchange, Lost, Past, Request, Response
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Busy, Denied, Done, Failing, Foreign, Reason, Refused, Status, Step, Unknown
-from batchcart.platforms import platforms
+from batchcart.engine.chain_state import ChainState, chain_update
+from batchcart.journal.result_line import Completion
+from batchcart.model.http import Exchange, History, LostWrite, Request, Response
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.outcome import (
+    ErrorKind,
+    Failed,
+    Foreign,
+    InDoubt,
+    Status,
+    Step,
+    Succeeded,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
+from batchcart.platforms import load_adapters
 from batchcart.sandbox import Sandbox
 from batchcart.sandbox.readings import READINGS
 from batchcart.sandbox.routing import read_call
@@ -86,39 +97,39 @@ class Shop:
         return cart and {number: (str(line[product]), str(line[quantity])) for number, line in cart["items"].items()}
 
 
-def conversed(shop: Shop, chain: Chain, operation: Operation) -> Done | Refused | Unknown:
+def conversed(shop: Shop, chain: ChainState, operation: Operation) -> Succeeded | Failed | InDoubt:
     """One operation led as the engine leads it, an account's troubles waited out."""
-    cell = platforms()[shop.name].cells[operation.kind]
-    known, tries = chain.known(operation), 0
-    past: Past = ()
+    cell = load_adapters()[shop.name].operations[operation.kind]
+    known, tries = chain.context(operation), 0
+    past: History = ()
     step: Step = cell.build(operation, known)
-    while not isinstance(step, Done | Refused | Unknown):
+    while not isinstance(step, Succeeded | Failed | InDoubt):
         assert isinstance(step, Request)
         request = step
         response = shop.hear(request)
         tries += response is None
         if response is None and request.writes:
-            past = (*past, Lost(request, "cut", 0.0))
+            past = (*past, LostWrite(request, "cut", 0.0))
             step = cell.recover(operation, known, past)
         elif response is not None:
             step, past, failed = _answered(cell.interpret, operation, known, past, Exchange(request, response))
             tries += failed
-        if tries >= MOST_TRIES and not isinstance(step, Done | Refused | Unknown):
-            step = _given_up(past, repeatable=cell.repeatable)
-    status = {Done: Status.OK, Refused: Status.FAILED, Unknown: Status.IN_DOUBT}[type(step)]
-    chain.learn(operation, status, learnt_from(operation, Ending(step, attempts=tries + 1)), operation.line)
+        if tries >= MOST_TRIES and not isinstance(step, Succeeded | Failed | InDoubt):
+            step = _given_up(past, repeatable=cell.idempotent)
+    status = {Succeeded: Status.OK, Failed: Status.FAILED, InDoubt: Status.IN_DOUBT}[type(step)]
+    chain.apply(operation, status, chain_update(operation, Completion(step, attempts=tries + 1)), operation.line)
     return step
 
 
 def _answered(
-    interpret: Any, operation: Operation, known: Any, past: Past, exchange: Exchange
-) -> tuple[Step, Past, bool]:
+    interpret: Any, operation: Operation, known: Any, past: History, exchange: Exchange
+) -> tuple[Step, History, bool]:
     """The next step, the past with what is kept of the answer, and whether the try failed."""
     step = interpret(operation, known, (*past, exchange))
     match step:
-        case Busy() | Denied():
+        case Throttled() | Unauthorized():
             return exchange.request, past, True
-        case Failing(_, then):
+        case Unavailable(_, then):
             return then, (*past, exchange) if exchange.request.writes else past, True
         case Foreign(_, then, void):
             return then, (*past, exchange) if exchange.request.writes and not void else past, True
@@ -126,22 +137,22 @@ def _answered(
             return step, (*past, exchange), False
 
 
-def _given_up(past: Past, *, repeatable: bool) -> Refused | Unknown:
+def _given_up(past: History, *, repeatable: bool) -> Failed | InDoubt:
     wrote = any(step.request.writes for step in past)
-    return Unknown("given up") if wrote and not repeatable else Refused(Reason.PLATFORM, "given up")
+    return InDoubt("given up") if wrote and not repeatable else Failed(ErrorKind.PLATFORM, "given up")
 
 
-def began(platform: str, readings: dict[str, str], *, crowded: bool) -> tuple[Shop, Chain]:
+def began(platform: str, readings: dict[str, str], *, crowded: bool) -> tuple[Shop, ChainState]:
     """A shop with a cart that was made without mishap; a crowded one has many lines of other carts as well."""
     shop = Shop(platform, [], Sandbox(readings=readings))
     if crowded:
         for number in range(60):
             product = {"variant_id": 5 + number % 3, "quantity": 1, "user_key": f"u{number}"}
             shop.hear(Request("POST", "/services/carts", body=json.dumps({"cart": product}).encode()))
-    chain = Chain("run", 1)
+    chain = ChainState("run", 1)
     data = b"" if platform == "3dcart" else _data(platform, 7, 1)
-    made = conversed(shop, chain, Operation(1, Kind.CART_CREATE, "a", cart="c", item="i1", data=data))
-    assert isinstance(made, Done)
+    made = conversed(shop, chain, Operation(1, OperationKind.CART_CREATE, "a", cart="c", item="i1", data=data))
+    assert isinstance(made, Succeeded)
     shop.done.clear()
     return shop, chain
 
@@ -157,41 +168,47 @@ def operations(platform: str, wanted: list[tuple[str, int, int]]) -> Iterator[Op
     """The lines of a job: adds, and changes of what the add before brought where the platform has them."""
     for line, (what, product, quantity) in enumerate(wanted, 2):
         add = Operation(
-            line * 2, Kind.ITEM_ADD, "a", cart="c", item=f"i{line}", data=_data(platform, product, quantity)
+            line * 2, OperationKind.ITEM_ADD, "a", cart="c", item=f"i{line}", data=_data(platform, product, quantity)
         )
         yield add
-        kind = {"update": Kind.ITEM_UPDATE, "delete": Kind.ITEM_DELETE, "read": Kind.CART_GET}.get(what)
-        if kind in platforms()[platform].cells and kind is not None:
+        kind = {
+            "update": OperationKind.ITEM_UPDATE,
+            "delete": OperationKind.ITEM_DELETE,
+            "read": OperationKind.CART_GET,
+        }.get(what)
+        if kind in load_adapters()[platform].operations and kind is not None:
             name = "ItemQuantity" if platform == "3dcart" else "quantity"
-            data = json.dumps({name: quantity + 1}).encode() if kind is Kind.ITEM_UPDATE else b""
-            item = None if kind is Kind.CART_GET else f"i{line}"
+            data = json.dumps({name: quantity + 1}).encode() if kind is OperationKind.ITEM_UPDATE else b""
+            item = None if kind is OperationKind.CART_GET else f"i{line}"
             yield Operation(line * 2 + 1, kind, "a", cart="c", item=item, data=data)
 
 
-def check(shop: Shop, chain: Chain, operation: Operation, outcome: Done | Refused | Unknown, before: Any) -> None:
+def check(
+    shop: Shop, chain: ChainState, operation: Operation, outcome: Succeeded | Failed | InDoubt, before: Any
+) -> None:
     """Hold the outcome against what the shop holds and did."""
-    key = chain.known(operation).cart_id or ""
+    key = chain.context(operation).cart_id or ""
     now, did = shop.lines(key), list(shop.done)
     match operation.kind:
-        case Kind.ITEM_ADD:
+        case OperationKind.ITEM_ADD:
             times = did.count("add") + did.count("create")
             # A shop that replaces may be told twice, and holds the same.
             replaces = shop.sandbox.readings.get("tray.same_product") == "replace"
             assert times <= 1 or replaces, "an add was done twice"
-            assert not isinstance(outcome, Done) or times
-            assert not isinstance(outcome, Refused) or not times or (replaces and now == before)
-        case Kind.ITEM_UPDATE:
-            number = chain.known(operation).items.get(operation.item or "", "")
+            assert not isinstance(outcome, Succeeded) or times
+            assert not isinstance(outcome, Failed) or not times or (replaces and now == before)
+        case OperationKind.ITEM_UPDATE:
+            number = chain.context(operation).items.get(operation.item or "", "")
             asked = json.loads(operation.data).popitem()[1]
             held = (now or {}).get(number)
-            assert not isinstance(outcome, Done) or (held is not None and float(held[1]) == asked)
+            assert not isinstance(outcome, Succeeded) or (held is not None and float(held[1]) == asked)
             unasked = held is None or float(held[1]) != asked or (before or {}).get(number) == held
-            assert not isinstance(outcome, Refused) or unasked or outcome.message == "given up"
-        case Kind.ITEM_DELETE:
-            number = chain.known(operation).items.get(operation.item or "", "")
-            assert not isinstance(outcome, Done) or number not in (now or {})
-        case Kind.CART_GET if isinstance(outcome, Done):
-            shown = platforms()[shop.name].looking.shown(outcome.body).lines
+            assert not isinstance(outcome, Failed) or unasked or outcome.message == "given up"
+        case OperationKind.ITEM_DELETE:
+            number = chain.context(operation).items.get(operation.item or "", "")
+            assert not isinstance(outcome, Succeeded) or number not in (now or {})
+        case OperationKind.CART_GET if isinstance(outcome, Succeeded):
+            shown = load_adapters()[shop.name].cart_reader.read(outcome.body).lines
             assert shown is None or sorted(map(float, shown.values())) == _sums(shop.name, now or {})
 
 
@@ -218,9 +235,9 @@ def held_true(platform: str, readings: dict[str, str], wanted: Any, script: list
     shop, chain = began(platform, readings, crowded=crowded)
     shop.script = script
     for operation in operations(platform, wanted):
-        if chain.lacks(operation):
+        if chain.missing_dependency(operation):
             continue
-        before = shop.lines(chain.known(operation).cart_id or "")
+        before = shop.lines(chain.context(operation).cart_id or "")
         shop.done.clear()
         check(shop, chain, operation, conversed(shop, chain, operation), before)
 

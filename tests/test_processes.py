@@ -28,11 +28,11 @@ from hypothesis import strategies as st
 from shopping import PLATFORMS, Desk, Line, add, argv, batchcart, create, environment, get, until
 
 import batchcart as package
-from batchcart.runs.context import Watch
+from batchcart.runs.context import RunMonitor
 from batchcart.runs.runner import RunOptions, run_job
-from batchcart.runs.workers.partition import dealt
-from batchcart.runs.workers.protocol import Halt, Wire
-from batchcart.runs.workers.subprocess_executor import Died, Processes
+from batchcart.runs.workers.partition import partition
+from batchcart.runs.workers.protocol import FrameStream, Halt
+from batchcart.runs.workers.subprocess_executor import ProcessDied, SubprocessExecutor
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -153,7 +153,7 @@ def test_shards_run_on_any_executor(shop: Desk, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("XDG_STATE_HOME", str(shop.folder / "state"))
     monkeypatch.chdir(shop.folder)
     shop.job(everywhere(2))
-    summary = asyncio.run(run_job(RunOptions("job.jsonl", processes=3), Watch(), seats))
+    summary = asyncio.run(run_job(RunOptions("job.jsonl", processes=3), RunMonitor(), seats))
     assert summary.exit_code == 0
     assert set(shop.statuses().values()) == {"ok"}
 
@@ -279,7 +279,7 @@ def test_processes_that_are_stopped_while_they_arrive_leave_no_trace(
 
     async def stopped() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _loop, trouble: troubles.append(trouble))
-        run = asyncio.create_task(run_job(RunOptions("job.jsonl", processes=3), Watch(), lambda: seats))
+        run = asyncio.create_task(run_job(RunOptions("job.jsonl", processes=3), RunMonitor(), lambda: seats))
         await seats.taken.wait()
         await asyncio.sleep(0.05)
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
@@ -296,7 +296,7 @@ def test_processes_that_are_stopped_while_they_arrive_leave_no_trace(
 async def test_what_is_sent_to_a_process_that_is_gone_is_lost_in_silence(caplog: pytest.LogCaptureFixture) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        wire = Wire(*await asyncio.open_unix_connection(sock=ours))
+        wire = FrameStream(*await asyncio.open_unix_connection(sock=ours))
         theirs.close()
         assert await wire.receive() is None
         await wire.close()
@@ -387,16 +387,16 @@ def test_a_full_disk_ends_the_run_with_3_and_nothing_is_forgotten(shop: Desk) ->
 
 
 def test_a_process_that_ends_without_an_answer_is_told_from_an_error_of_the_call() -> None:
-    with Processes() as seats:
+    with SubprocessExecutor() as seats:
         assert seats.submit(pow, 2, 10).result(20) == 1024
         with pytest.raises(ZeroDivisionError):
             seats.submit(divmod, 1, 0).result(20)
-        with pytest.raises(Died, match="exit code 7"):
+        with pytest.raises(ProcessDied, match="exit code 7"):
             seats.submit(os._exit, 7).result(20)
-        with pytest.raises(Died, match="SIGKILL"):
+        with pytest.raises(ProcessDied, match="SIGKILL"):
             seats.submit(signal.raise_signal, signal.SIGKILL).result(20)
         slow = seats.submit(time.sleep, 60)
-    with pytest.raises(Died, match="SIGKILL"):
+    with pytest.raises(ProcessDied, match="SIGKILL"):
         slow.result(0)
 
 
@@ -486,9 +486,9 @@ def test_limits_hold_across_many_kills_among_processes(tmp_path: Path, seed: int
 
 @given(st.dictionaries(st.text(min_size=1), st.integers(1, 10_000), min_size=1), st.integers(1, 12))
 def test_accounts_are_dealt_out_once_each_and_evenly(open_lines: dict[str, int], processes: int) -> None:
-    groups = dealt(open_lines, processes)
+    groups = partition(open_lines, processes)
     assert sorted(name for group in groups for name in group) == sorted(open_lines)
     assert len(groups) == min(processes, len(open_lines))
     weights = [sum(open_lines[name] for name in group) for group in groups]
     assert max(weights) - min(weights) <= max(open_lines.values())
-    assert groups == dealt(dict(reversed(open_lines.items())), processes)
+    assert groups == partition(dict(reversed(open_lines.items())), processes)

@@ -13,10 +13,10 @@ from terminal import Terminal, ended, terminal
 
 from batchcart.cli.terminal.dashboard import Dashboard
 from batchcart.cli.terminal.progress import plain_line
-from batchcart.cli.terminal.throughput import Pace
-from batchcart.cli.terminal.wait_text import brief, moment_text, wait_text
-from batchcart.runs.context import Watch
-from batchcart.runs.snapshot import Glance
+from batchcart.cli.terminal.throughput import Throughput
+from batchcart.cli.terminal.wait_text import moment_text, short_duration, wait_text
+from batchcart.runs.context import RunMonitor
+from batchcart.runs.snapshot import AccountSnapshot
 
 NOON = datetime(2026, 11, 21, 12, 0).astimezone().timestamp()
 HEAD = re.compile(r"[\d,]+ of [\d,]+ lines \(")
@@ -171,8 +171,8 @@ def test_checking_a_big_file_shows_the_line_it_has_come_to(shop: Desk) -> None:
     assert "60,000 operations are in order" in done.out
 
 
-def glance(account: str = "acme", done: int = 0, **keys: object) -> Glance:
-    return Glance(account, "3dcart", 1000, {"ok": done}, **keys)  # type: ignore[arg-type]  # a test's shorthand
+def snapshot(account: str = "acme", done: int = 0, **keys: object) -> AccountSnapshot:
+    return AccountSnapshot(account, "3dcart", 1000, {"ok": done}, **keys)  # type: ignore[arg-type]  # a test's shorthand
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def glance(account: str = "acme", done: int = 0, **keys: object) -> Glance:
 def test_what_an_account_waits_for_is_said_in_a_few_words(
     waiting: str, until_: float | None, why: str, text: str
 ) -> None:
-    found = glance(waiting=waiting, until=None if until_ is None else NOON + until_, why=why)
+    found = snapshot(waiting=waiting, until=None if until_ is None else NOON + until_, why=why)
     assert wait_text(found, NOON) == text
 
 
@@ -201,7 +201,7 @@ def test_what_an_account_waits_for_is_said_in_a_few_words(
     [(0, "0 s"), (90, "90 s"), (480, "8 min"), (5999, "100 min"), (11_100, "3 h 5 min"), (187_200, "2 d 4 h")],
 )
 def test_a_duration_is_no_more_exact_than_it_is_known(seconds: float, text: str) -> None:
-    assert brief(seconds).replace("1 h 40 min", "100 min") == text
+    assert short_duration(seconds).replace("1 h 40 min", "100 min") == text
 
 
 def test_a_moment_of_today_has_no_date() -> None:
@@ -209,70 +209,70 @@ def test_a_moment_of_today_has_no_date() -> None:
     assert moment_text(NOON + 1, NOON, seconds=False) == "12:00"
 
 
-def paced(*glances: Glance, seconds: float = 10.0) -> Pace:
-    """A pace after the glances, one every ``seconds`` up to noon."""
-    pace = Pace()
-    for index, one in enumerate(glances):
-        pace.take(NOON + (index + 1 - len(glances)) * seconds, [one])
+def paced(*snapshots: AccountSnapshot, seconds: float = 10.0) -> Throughput:
+    """A pace after the snapshots, one every ``seconds`` up to noon."""
+    pace = Throughput()
+    for index, one in enumerate(snapshots):
+        pace.take(NOON + (index + 1 - len(snapshots)) * seconds, [one])
     return pace
 
 
 def test_the_time_left_is_the_slower_of_the_limits_and_the_pace() -> None:
-    now = glance(done=100, sent=100, best=450.0)
+    now = snapshot(done=100, sent=100, best=450.0)
 
-    assert paced(glance(), now).left([now], NOON) == pytest.approx(90.0 + 360.0)
-    slow = glance(done=10, best=450.0)
-    assert paced(glance(), slow).left([slow], NOON) == pytest.approx(990.0)
+    assert paced(snapshot(), now).estimate_seconds([now], NOON) == pytest.approx(90.0 + 360.0)
+    slow = snapshot(done=10, best=450.0)
+    assert paced(snapshot(), slow).estimate_seconds([slow], NOON) == pytest.approx(990.0)
 
 
 def test_a_wait_comes_on_top_of_the_time_left_and_an_outage_has_no_end() -> None:
-    quota = glance(done=100, best=450.0, waiting="quota", until=NOON + 3600, why="10000/day")
-    down = glance(done=100, best=450.0, waiting="unreachable", until=NOON + 5)
+    quota = snapshot(done=100, best=450.0, waiting="quota", until=NOON + 3600, why="10000/day")
+    down = snapshot(done=100, best=450.0, waiting="unreachable", until=NOON + 5)
 
-    assert paced(quota).left([quota], NOON) == pytest.approx(4050.0)
-    assert paced(down).left([down], NOON) is None
+    assert paced(quota).estimate_seconds([quota], NOON) == pytest.approx(4050.0)
+    assert paced(down).estimate_seconds([down], NOON) is None
 
 
 def test_a_wait_alone_is_the_time_left_where_nothing_else_is_known() -> None:
-    waiting = glance(waiting="quota", until=NOON + 3600, why="10000/day")
+    waiting = snapshot(waiting="quota", until=NOON + 3600, why="10000/day")
 
-    assert paced(waiting).left([waiting], NOON) == pytest.approx(3600.0)
+    assert paced(waiting).estimate_seconds([waiting], NOON) == pytest.approx(3600.0)
 
 
 def test_a_job_that_takes_ages_is_shown_all_the_same() -> None:
-    assert "about 11574074 d" in frame([glance(best=1e12)], 200, 24)[0]
+    assert "about 11574074 d" in frame([snapshot(best=1e12)], 200, 24)[0]
 
 
 def test_a_long_wait_does_not_count_as_slow_work() -> None:
-    waits = [glance(done=100, waiting="quota", until=NOON + 999, why="x")] * 20
-    now = glance(done=200)
-    pace = paced(glance(), glance(done=100), *waits, now)
+    waits = [snapshot(done=100, waiting="quota", until=NOON + 999, why="x")] * 20
+    now = snapshot(done=200)
+    pace = paced(snapshot(), snapshot(done=100), *waits, now)
 
-    assert pace.left([now], NOON) == pytest.approx(80.0)
+    assert pace.estimate_seconds([now], NOON) == pytest.approx(80.0)
 
 
 def test_the_rate_is_that_of_the_last_seconds() -> None:
-    steps = [glance(sent=sent) for sent in (0, 1000, 1020, 1040)]
+    steps = [snapshot(sent=sent) for sent in (0, 1000, 1020, 1040)]
     pace = paced(*steps, seconds=5.0)
 
     assert pace.rate(steps[-1]) == pytest.approx(4.0)
 
 
 def test_a_clock_that_was_set_back_breaks_nothing() -> None:
-    pace = Pace()
+    pace = Throughput()
     for at, done in ((NOON, 0), (NOON - 3600, 10), (NOON - 3590, 20)):
-        pace.take(at, [glance(done=done, sent=done)])
+        pace.take(at, [snapshot(done=done, sent=done)])
 
-    assert pace.rate(glance()) == pytest.approx(1.0)
+    assert pace.rate(snapshot()) == pytest.approx(1.0)
 
 
-def frame(glances: list[Glance], columns: int, rows: int) -> list[str]:
-    pace = Pace()
-    pace.take(NOON - 10, [Glance(one.account, one.platform, one.lines, {}) for one in glances])
-    pace.take(NOON, glances)
+def frame(snapshots: list[AccountSnapshot], columns: int, rows: int) -> list[str]:
+    pace = Throughput()
+    pace.take(NOON - 10, [AccountSnapshot(one.account, one.platform, one.lines, {}) for one in snapshots])
+    pace.take(NOON, snapshots)
     return [
         re.sub(r"\x1b\[[\d;]*m", "", line)
-        for line in Dashboard().lines(glances, pace, NOON, NOON - 10, (columns, rows))
+        for line in Dashboard().lines(snapshots, pace, NOON, NOON - 10, (columns, rows))
     ]
 
 
@@ -280,7 +280,9 @@ def frame(glances: list[Glance], columns: int, rows: int) -> list[str]:
 @pytest.mark.parametrize("rows", [5, 10, 24])
 def test_a_picture_fits_its_terminal_whatever_its_size(columns: int, rows: int) -> None:
     crowd = [
-        glance(f"a shop with a long name {n}", n, sent=n, limit=2.0, waiting="quota", until=NOON + 60, why="10000/day")
+        snapshot(
+            f"a shop with a long name {n}", n, sent=n, limit=2.0, waiting="quota", until=NOON + 60, why="10000/day"
+        )
         for n in range(50)
     ]
     lines = frame(crowd, columns, rows)
@@ -290,7 +292,7 @@ def test_a_picture_fits_its_terminal_whatever_its_size(columns: int, rows: int) 
 
 
 def test_of_many_accounts_the_busiest_are_shown_in_the_jobs_order_and_the_rest_is_counted() -> None:
-    crowd = [glance(f"shop-{n:02}", n, sent=n) for n in range(50)]
+    crowd = [snapshot(f"shop-{n:02}", n, sent=n) for n in range(50)]
     lines = frame(crowd, 200, 14)
 
     assert [line.split()[0] for line in lines[2:-1]] == [f"shop-{n:02}" for n in range(40, 50)]
@@ -299,10 +301,10 @@ def test_of_many_accounts_the_busiest_are_shown_in_the_jobs_order_and_the_rest_i
 
 
 def test_an_account_that_is_shown_keeps_its_row_while_another_is_hardly_busier() -> None:
-    dashboard, pace = Dashboard(), Pace()
+    dashboard, pace = Dashboard(), Throughput()
     shown = []
     for at, first, second in ((0, 0, 0), (5, 50, 49), (10, 98, 102)):
-        both = [glance("first", first, sent=first), glance("second", second, sent=second)]
+        both = [snapshot("first", first, sent=first), snapshot("second", second, sent=second)]
         pace.take(NOON + at, both)
         shown.append(dashboard.lines(both, pace, NOON + at, NOON, (80, 5))[2].split()[0])
 
@@ -310,21 +312,21 @@ def test_an_account_that_is_shown_keeps_its_row_while_another_is_hardly_busier()
 
 
 def test_a_narrow_terminal_says_below_the_row_what_is_waited_for() -> None:
-    waiting = glance(waiting="quota", until=NOON + 60, why="10000/day")
+    waiting = snapshot(waiting="quota", until=NOON + 60, why="10000/day")
 
     assert frame([waiting], 80, 24)[3].strip() == "└ 10000/day used up until 12:01:00"
     assert frame([waiting], 120, 24)[2].endswith("  10000/day used up until 12:01:00")
 
 
 def test_a_plain_line_says_what_went_wrong_how_long_and_who_waits() -> None:
-    watch = Watch(planned={"acme": 1000, "loja": 1000}, ended={"acme": {"ok": 90, "in_doubt": 10}})
-    acme = Glance("acme", "3dcart", 1000, {"ok": 90, "in_doubt": 10}, sent=100)
-    loja = glance("loja", waiting="unreachable", until=NOON + 40)
-    watch.elsewhere.update(acme=acme, loja=loja)
-    pace = Pace()
-    pace.take(NOON - 10, [glance("acme"), loja])
-    pace.take(NOON, watch.glances())
+    monitor = RunMonitor(planned={"acme": 1000, "loja": 1000}, ended={"acme": {"ok": 90, "in_doubt": 10}})
+    acme = AccountSnapshot("acme", "3dcart", 1000, {"ok": 90, "in_doubt": 10}, sent=100)
+    loja = snapshot("loja", waiting="unreachable", until=NOON + 40)
+    monitor.remote.update(acme=acme, loja=loja)
+    pace = Throughput()
+    pace.take(NOON - 10, [snapshot("acme"), loja])
+    pace.take(NOON, monitor.snapshots())
 
-    assert plain_line(watch, pace, NOON) == (
+    assert plain_line(monitor, pace, NOON) == (
         "100 of 2,000 lines, 10.0 requests/s, 10 in doubt, about 90 s left; loja: shop unreachable, probing in 40 s"
     )

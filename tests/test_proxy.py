@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from shopping import batchcart
 
-from batchcart.accounts.config import read_config
+from batchcart.accounts.config import load_config
 from batchcart.accounts.proxy import proxy_of_environment, read_proxy
 from batchcart.model.errors import UsageError
-from batchcart.platforms import platforms
+from batchcart.platforms import load_adapters
 
 HTTPS = {"HTTPS_PROXY": "http://proxy.example:3128"}
 
@@ -116,15 +116,15 @@ def test_the_configs_proxy_comes_before_the_environments_and_no_proxy(
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("WAY_OUT", "http://ann:canary-word@proxy.example:3128")
     for given in ('proxy = { env = "WAY_OUT" }', 'proxy = "http://ann:canary-word@proxy.example:3128"'):
-        account = read_config(config(tmp_path, given), platforms())["acme"].read()
+        account = load_config(config(tmp_path, given), load_adapters())["acme"].resolve()
         assert str(account.proxy) == "http://proxy.example:3128 (proxy in the config)"
         assert "canary-word" in account.secrets
-    assert read_config(config(tmp_path, ""), platforms())["acme"].read().proxy is None
+    assert load_config(config(tmp_path, ""), load_adapters())["acme"].resolve().proxy is None
 
 
 def test_the_simulators_own_accounts_never_go_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://other.example:1")
-    assert read_config(None, platforms())["sandbox-tray"].read().proxy is None
+    assert load_config(None, load_adapters())["sandbox-tray"].resolve().proxy is None
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])

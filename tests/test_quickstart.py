@@ -8,7 +8,7 @@ from typing import Any
 
 from shopping import argv, batchcart, environment, until
 
-from batchcart.model.operation import Kind
+from batchcart.model.operation import OperationKind
 
 QUICKSTART = Path(__file__).parent.parent / "jobs" / "quickstart.jsonl"
 LINES = [json.loads(text) for text in QUICKSTART.read_text().splitlines()]
@@ -24,7 +24,7 @@ def _has(folder: Path, enough: int) -> bool:
 
 
 def test_the_quickstart_shows_every_operation_on_all_platforms() -> None:
-    assert {line["op"] for line in LINES} == {kind.value for kind in Kind}
+    assert {line["op"] for line in LINES} == {kind.value for kind in OperationKind}
     assert {line["account"] for line in LINES} == {"sandbox-3dcart", "sandbox-tray", "sandbox-shoplo"}
 
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from witness import SOLD, Line, Referee, job, stock, witness
 from workshop import FAULTS, Script, Shops, Workshop
 
-from batchcart.model.adapter import NEW_CART, Known
-from batchcart.model.http import Exchange, Lost, Request, Response
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Failing, Foreign
-from batchcart.platforms import platforms
+from batchcart.model.adapter import NEW_CART, CartContext
+from batchcart.model.http import Exchange, LostWrite, Request, Response
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.outcome import Foreign, Unavailable
+from batchcart.platforms import load_adapters
 from batchcart.sandbox.readings import READINGS
 
 CANNOT: Mapping[tuple[str, str], set[str]] = {
@@ -131,15 +131,15 @@ CUT = (
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("answer", CUT, ids=lambda answer: f"{answer.status} {answer.body[:12]!r}")
 def test_a_look_that_was_cut_off_or_sent_elsewhere_is_taken_again(platform: str, answer: Response) -> None:
-    cell = platforms()[platform].cells[Kind.ITEM_ADD]
+    cell = load_adapters()[platform].operations[OperationKind.ITEM_ADD]
     product, counted = SOLD[platform]
     data = f'{{"{product}": 5, "{counted}": 2}}'.encode()
-    operation = Operation(2, Kind.ITEM_ADD, "a", cart="c", item="i", data=data)
-    known = Known("k", "", {}, NEW_CART)
-    lost = Lost(cell.build(operation, known), "cut", 0.0)
+    operation = Operation(2, OperationKind.ITEM_ADD, "a", cart="c", item="i", data=data)
+    known = CartContext("k", "", {}, NEW_CART)
+    lost = LostWrite(cell.build(operation, known), "cut", 0.0)
     look = cell.recover(operation, known, (lost,))
     assert isinstance(look, Request)
     assert not look.writes
     step = cell.interpret(operation, known, (lost, Exchange(look, answer)))
-    assert isinstance(step, Foreign | Failing), step
+    assert isinstance(step, Foreign | Unavailable), step
     assert step.then == look

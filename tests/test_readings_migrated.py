@@ -13,7 +13,7 @@ from deviations import PLATFORMS, SINGLE, Chosen, named
 from shopping import PLATFORMS as ACCOUNTS
 from shopping import Desk
 
-from batchcart.sandbox.endpoint import Front
+from batchcart.sandbox.endpoint import ShopEndpoint
 from batchcart.sandbox.readings import READINGS, deviate
 
 TARGET = {"3dcart": "tray", "tray": "shoplo", "shoplo": "3dcart"}
@@ -66,7 +66,7 @@ def hands(platform: str, own_way: Mapping[tuple[str, str], str]) -> Iterator[dic
     yield from ({name: value} for name, value in own_way if READINGS[name].platform == platform)
 
 
-def put(front: Front, key: str) -> None:
+def put(front: ShopEndpoint, key: str) -> None:
     """Put one of the carts into the shop's store."""
     shop, platform = front.shop, front.platform.name
     items: dict[str, Any] = {}
@@ -92,7 +92,7 @@ def put(front: Front, key: str) -> None:
     shop.carts[key] = {**heads[platform], "items": items}
 
 
-def holds(front: Front, key: str | None) -> Counter[int]:
+def holds(front: ShopEndpoint, key: str | None) -> Counter[int]:
     """How many of each product are in a cart of the shop's store."""
     held: Counter[int] = Counter()
     for item in front.shop.carts.get(key or "", {"items": {}})["items"].values():
@@ -111,7 +111,9 @@ def rows(path: Path) -> list[Any]:
     return [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
 
 
-def opened(shop: Desk, source: str, target: str, at_source: Chosen, at_target: Chosen) -> tuple[Front, Front]:
+def opened(
+    shop: Desk, source: str, target: str, at_source: Chosen, at_target: Chosen
+) -> tuple[ShopEndpoint, ShopEndpoint]:
     """Both shops, which read the documents so; the source holds the carts."""
     fronts = []
     keys: dict[str, dict[str, Any]] = {}
@@ -143,7 +145,7 @@ def told(shop: Desk, path: str) -> dict[str, str]:
     return {row["cart"]: row["status"] for row in rows(shop.folder / path)}
 
 
-def check(first: Front, second: Front, made: Mapping[str, str | None], parity: Mapping[str, str]) -> None:
+def check(first: ShopEndpoint, second: ShopEndpoint, made: Mapping[str, str | None], parity: Mapping[str, str]) -> None:
     """What a verification says of each cart is what the two stores hold."""
     for key, status in parity.items():
         there, same = made.get(key) in second.shop.carts, holds(first, key) == holds(second, made.get(key))

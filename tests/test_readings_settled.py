@@ -8,7 +8,7 @@ from deviations import PLATFORMS, SINGLE
 from shopping import Desk, Ended, batchcart
 from witness import SOLD, Line, Referee, witness
 
-from batchcart.sandbox.endpoint import Front
+from batchcart.sandbox.endpoint import ShopEndpoint
 from batchcart.sandbox.messages import Call
 from batchcart.sandbox.readings import deviate
 
@@ -35,7 +35,7 @@ class Doubtful:
     name: str
     platform: str
     kind: str
-    front: Front
+    front: ShopEndpoint
     referee: Referee
     reading: tuple[str, str] | None
     posts: int = 0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.accounts.redaction import redacted, redacted_response, redactor
+from batchcart.accounts.redaction import compile_redactor, redact, redact_response
 from batchcart.model.http import Response
 
 SECRET = "Kb7+tok/EN=9.x_y-Z~q"
@@ -52,7 +52,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 def test_a_secret_so_spelled_is_taken_out_and_its_neighbours_stay(spelling: str, size: int) -> None:
     spelled = SPELLINGS[spelling](SECRET)
     around = "é (%20) \\n " * (size // 11)
-    cleaned = redacted(f"{around} before {spelled} after {around}".encode("latin-1"), redactor([SECRET])).decode(
+    cleaned = redact(f"{around} before {spelled} after {around}".encode("latin-1"), compile_redactor([SECRET])).decode(
         "latin-1"
     )
 
@@ -68,13 +68,13 @@ def test_json_stays_json_whatever_stands_around_a_secret(text: str, secret: str)
         json.dumps([text + secret + text]),
         json.dumps({"a": [f"\n{secret}", f"é{secret[5:]}"], "b": 12345678}),
     ):
-        json.loads(redacted(body.encode(), redactor([secret])))
+        json.loads(redact(body.encode(), compile_redactor([secret])))
 
 
 def test_words_of_json_and_its_numbers_stay_what_they_are() -> None:
     body = b'{"a":true,"b":null,"c":-1.5e-12,"d":1234}'
 
-    assert json.loads(redacted(body, redactor(["true", "null", "5e-12", "1234"]))) == {
+    assert json.loads(redact(body, compile_redactor(["true", "null", "5e-12", "1234"]))) == {
         "a": True,
         "b": None,
         "c": -1.1e-11,
@@ -94,8 +94,8 @@ def test_words_of_json_and_its_numbers_stay_what_they_are() -> None:
     ],
 )
 def test_of_a_location_only_scheme_and_host_are_kept(location: str, shown: str) -> None:
-    answer = redacted_response(
-        Response(302, SECRET.encode(), {"location": location, "retry-after": SECRET}), redactor([SECRET])
+    answer = redact_response(
+        Response(302, SECRET.encode(), {"location": location, "retry-after": SECRET}), compile_redactor([SECRET])
     )
 
     assert answer == Response(302, b"***", {"location": shown, "retry-after": "***"})

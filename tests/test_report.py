@@ -27,21 +27,30 @@ from workshop import Shops, Workshop
 
 from batchcart.cli.report_text import report_text
 from batchcart.journal.changes import reopen
-from batchcart.journal.result_line import moment
+from batchcart.journal.result_line import format_timestamp
 from batchcart.journal.schema import open_existing
 from batchcart.journal.summary import STATUSES
-from batchcart.model.events import Event, LimitLearnt, Paused, PauseOver, RunBegan, RunResumed, ShopDown, ShopUp
-from batchcart.model.outcome import Reason
-from batchcart.model.reasons import normalised
-from batchcart.report.aggregate import MOST_DOUBTS, Ended, Figures, results_in
-from batchcart.report.collect import Report, gathered
-from batchcart.report.error_groups import MOST_REASONS, Cause, advice
-from batchcart.report.histogram import RELATIVE_ERROR, Durations, together
+from batchcart.model.events import (
+    Event,
+    LimitLowered,
+    Paused,
+    RunResumed,
+    RunStarted,
+    ShopDown,
+    ShopUp,
+    ThrottlingEnded,
+)
+from batchcart.model.outcome import ErrorKind
+from batchcart.model.reasons import normalize
+from batchcart.report.aggregate import MOST_DOUBTS, Aggregates, ResultRow, results_in
+from batchcart.report.collect import Report, collect
+from batchcart.report.error_groups import MOST_REASONS, ErrorKey, advice
+from batchcart.report.histogram import RELATIVE_ERROR, Durations, merge
 from batchcart.report.html.axes import duration, heights, moments
 from batchcart.report.html.page import page
 from batchcart.report.json_document import document
-from batchcart.report.pauses import MOST_SPANS, Pausing
-from batchcart.report.time_series import MOST, WIDTHS, Steps
+from batchcart.report.pauses import MOST_SPANS, PauseStats
+from batchcart.report.time_series import MOST, WIDTHS, TimeSeries
 from batchcart.runs.context import journal_path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +95,7 @@ ROWS: st.SearchStrategy[Row] = st.tuples(
 
 def line_of(number: int, row: Row) -> Line:
     account, op, status, attempts, at, ms = row
-    times = {} if status == "skipped" else {"sent_at": moment(at), "elapsed_ms": ms}
+    times = {} if status == "skipped" else {"sent_at": format_timestamp(at), "elapsed_ms": ms}
     return result(number, account, status, op=op, attempts=attempts, **times)
 
 
@@ -97,7 +106,7 @@ def test_folding_gives_what_counting_by_hand_gives(
 ) -> None:
     path = tmp_path_factory.mktemp("fold") / "r"
     written(path, [line_of(number, row) for number, row in enumerate(endings, 1)])
-    figures = Figures()
+    figures = Aggregates()
     counts = figures.fold(results_in(path), 0)
 
     assert counts.by == Counter((account, op, status) for account, op, status, *_ in endings)
@@ -112,7 +121,7 @@ def test_folding_gives_what_counting_by_hand_gives(
         tries: (len(found), max(found)) for tries, found in by_attempts.items()
     }
     bad = [one for one in endings if one[2] != "ok"]
-    assert sum(reason.count for _, reason in figures.reasons.ranked()) == len(bad)
+    assert sum(reason.count for _, reason in figures.reasons.rank()) == len(bad)
     assert figures.in_doubt == len(figures.doubts) == sum(1 for one in endings if one[2] == "in_doubt")
 
 
@@ -131,7 +140,7 @@ def test_the_bars_of_the_latency_chart_hold_every_line_without_gaps() -> None:
     halves = Durations(), Durations()
     for number in range(1000):
         halves[number % 2].add(0.0 if number == 5 else 1.7 ** (number % 30))
-    bars = together(halves).spread(10)
+    bars = merge(halves).spread(10)
 
     assert sum(bars.values()) == 1000
     assert list(bars) == list(range(min(bars), max(bars) + 1))
@@ -139,7 +148,7 @@ def test_the_bars_of_the_latency_chart_hold_every_line_without_gaps() -> None:
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=50), st.randoms())
 def test_steps_are_as_short_as_they_can_be_in_any_order(moments_seen: list[int], rng: Any) -> None:
-    steps: Steps[str] = Steps()
+    steps: TimeSeries[str] = TimeSeries()
     rng.shuffle(moments_seen)
     for at in moments_seen:
         steps.add("a", at)
@@ -154,7 +163,7 @@ def test_steps_are_as_short_as_they_can_be_in_any_order(moments_seen: list[int],
 
 
 def test_a_span_of_centuries_still_fits_into_the_steps() -> None:
-    steps: Steps[str] = Steps()
+    steps: TimeSeries[str] = TimeSeries()
     for at in (0.0, 1e10, 5e9):
         steps.add("a", at)
 
@@ -163,7 +172,7 @@ def test_a_span_of_centuries_still_fits_into_the_steps() -> None:
 
 
 def test_what_is_kept_does_not_grow_with_the_results() -> None:
-    def lines(count: int) -> Iterable[Ended]:
+    def lines(count: int) -> Iterable[ResultRow]:
         words = "abcdefghijklmnopqrstuvwxyz"
         for n in range(count):
             message = f"{words[n % 26]}{words[n // 26 % 26]}{words[n // 676 % 26]} is wrong"
@@ -171,19 +180,19 @@ def test_what_is_kept_does_not_grow_with_the_results() -> None:
                 result(n, status="in_doubt", error={"kind": "unknown", "message": message}, elapsed_ms=n * 7.0)
             )
 
-    figures = Figures()
+    figures = Aggregates()
     figures.fold(lines(20_000), 0)
 
     assert len(figures.doubts) == MOST_DOUBTS
     assert len(figures.reasons.found) <= MOST_REASONS + 1
-    assert sum(reason.count for _, reason in figures.reasons.ranked()) == figures.in_doubt == 20_000
-    assert all(len(reason.first) <= 10 for _, reason in figures.reasons.ranked())
+    assert sum(reason.count for _, reason in figures.reasons.rank()) == figures.in_doubt == 20_000
+    assert all(len(reason.first) <= 10 for _, reason in figures.reasons.rank())
     assert len(figures.sent.counts["a", False]) <= MOST
     assert len(figures.durations["a", "cart.get"].counts) < 1000
 
 
-def from_line(line: Line) -> Ended:
-    return msgspec.convert(line, Ended)
+def from_line(line: Line) -> ResultRow:
+    return msgspec.convert(line, ResultRow)
 
 
 @pytest.mark.parametrize(
@@ -200,21 +209,21 @@ def from_line(line: Line) -> Ended:
     ],
 )
 def test_messages_that_differ_in_ids_alone_are_one_reason(message: str, same: str) -> None:
-    assert normalised(message) == same
+    assert normalize(message) == same
 
 
-@pytest.mark.parametrize("kind", [reason.value for reason in Reason])
+@pytest.mark.parametrize("kind", [reason.value for reason in ErrorKind])
 def test_every_kind_of_error_comes_with_something_to_do(kind: str) -> None:
     for http_status in (None, 401, 404, 422):
-        assert re.search("--retry-failed|settle", advice(Cause("failed", kind, http_status, "")))
+        assert re.search("--retry-failed|settle", advice(ErrorKey("failed", kind, http_status, "")))
 
 
 def test_very_many_pauses_keep_their_totals_and_become_few_spans() -> None:
-    pausing = Pausing()
-    events: list[tuple[float, Event]] = [(T0, RunBegan("j", 1, 1))]
+    pausing = PauseStats()
+    events: list[tuple[float, Event]] = [(T0, RunStarted("j", 1, 1))]
     for n in range(5000):
         at = T0 + n * 10
-        events += [(at, Paused("a", at + 2, "429")), (at + 2, PauseOver("a", at, at + 2, 3, 2.0))]
+        events += [(at, Paused("a", at + 2, "429")), (at + 2, ThrottlingEnded("a", at, at + 2, 3, 2.0))]
     pausing.take(events)
     paused = pausing.by["a", "throttled"]
 
@@ -293,7 +302,7 @@ def test_several_runs_are_told_one_by_one_and_together(tmp_path: Path) -> None:
 def test_the_same_file_given_twice_counts_once(tmp_path: Path) -> None:
     path = written(tmp_path / "r.jsonl", [result(1)])
 
-    assert gathered([path, path], None).total.lines == 1
+    assert collect([path, path], None).total.lines == 1
 
 
 def test_a_run_without_its_journal_is_told_with_what_is_missing(tmp_path: Path) -> None:
@@ -315,7 +324,7 @@ def unfinished(folder: Path) -> Workshop:
 
 def test_an_unfinished_run_says_what_was_not_attempted(tmp_path: Path) -> None:
     shop = unfinished(tmp_path)
-    report = gathered([shop.results], None)
+    report = collect([shop.results], None)
 
     assert report.exit_code == 3
     assert 0 < report.total.totals["not_attempted"] < 40
@@ -328,7 +337,7 @@ def test_results_that_are_missing_from_the_file_are_noted(tmp_path: Path) -> Non
     whole = shop.results.read_text().splitlines(keepends=True)
     shop.results.write_text("".join(whole[:-2]))
 
-    report = gathered([shop.results], None)
+    report = collect([shop.results], None)
 
     assert f"holds {len(whole) - 2} results, but {len(whole)} lines have ended" in report.runs[0].notes[0]
     assert report.total.lines == 40
@@ -338,22 +347,22 @@ def test_a_run_whose_results_are_gone_is_told_from_its_journal(tmp_path: Path) -
     shop = unfinished(tmp_path)
     shop.results.unlink()
 
-    assert gathered([shop.results], None).total.lines == 40
-    assert "Nothing was sent" in page(gathered([shop.results], None))
+    assert collect([shop.results], None).total.lines == 40
+    assert "Nothing was sent" in page(collect([shop.results], None))
 
 
 def test_a_damaged_journal_does_not_stop_the_report(tmp_path: Path) -> None:
     path = written(tmp_path / "r.jsonl", [result(1)])
     journal_path(path).write_bytes(b"no database" * 500)
 
-    assert "cannot be read" in gathered([path], None).runs[0].notes[0]
+    assert "cannot be read" in collect([path], None).runs[0].notes[0]
 
 
 def test_a_last_line_that_is_not_whole_is_left_out(tmp_path: Path) -> None:
     path = written(tmp_path / "r.jsonl", [result(1)])
     path.write_text(path.read_text() + json.dumps(result(2))[:40])
 
-    assert gathered([path], None).total.lines == 1
+    assert collect([path], None).total.lines == 1
 
 
 @pytest.mark.parametrize(
@@ -490,9 +499,9 @@ def test_limits_stand_beside_the_throughput_where_the_config_has_them(busy: Repo
 
 def test_the_text_says_once_what_several_reasons_call_for_and_when_a_shop_is_down_still(tmp_path: Path) -> None:
     report = report_on(tmp_path, [result(1, status="in_doubt"), result(2, status="skipped")])
-    other = Cause("in_doubt", "unknown", None, "another evidence")
-    report.figures.reasons.found[other] = report.figures.reasons.ranked()[0][1]
-    report.pausing.take([(T0, RunBegan("job.jsonl", 9, 1)), (T0, ShopDown("a", "refused", T0, T0, T0 + 9))])
+    other = ErrorKey("in_doubt", "unknown", None, "another evidence")
+    report.figures.reasons.found[other] = report.figures.reasons.rank()[0][1]
+    report.pausing.take([(T0, RunStarted("job.jsonl", 9, 1)), (T0, ShopDown("a", "refused", T0, T0, T0 + 9))])
     text = report_text(report)
 
     assert text.count(advice(other)) == 1
@@ -528,7 +537,7 @@ def test_whatever_a_shop_or_a_job_says_stays_text(tmp_path: Path) -> None:
         result(2, HOSTILE, status="failed", error=error, attempts=3),
     ]
     report = report_on(tmp_path, lines)
-    report.pausing.take([(T0, RunBegan("j", 1, 1)), (T0, ShopDown(HOSTILE, HOSTILE, T0, T0, T0))])
+    report.pausing.take([(T0, RunStarted("j", 1, 1)), (T0, ShopDown(HOSTILE, HOSTILE, T0, T0, T0))])
     tags = Tags(page(report))
 
     assert not {tag for tag, _ in tags.tags} & {"script", "img", "b>"}
@@ -559,8 +568,10 @@ def test_a_name_that_is_no_text_does_not_stop_the_report(tmp_path: Path) -> None
 
 
 def test_a_learnt_limit_ends_with_its_run() -> None:
-    pausing = Pausing()
-    pausing.take([(T0, RunBegan("j", 1, 1)), (T0 + 1, LimitLearnt("a", "2/s", 1.0)), (T0 + 9, RunResumed("j", 1, 0))])
+    pausing = PauseStats()
+    pausing.take(
+        [(T0, RunStarted("j", 1, 1)), (T0 + 1, LimitLowered("a", "2/s", 1.0)), (T0 + 9, RunResumed("j", 1, 0))]
+    )
 
     assert pausing.learnt["a"] == [(T0 + 1, 1.0), (T0 + 9, None)]
 
@@ -592,7 +603,7 @@ def test_the_pauses_in_a_journal_reach_the_page(tmp_path: Path) -> None:
         note(connection, at, event)
     connection.close()
 
-    assert gathered([shop.results], None).pausing.by["local-tray", "unreachable"].seconds == pytest.approx(60)
+    assert collect([shop.results], None).pausing.by["local-tray", "unreachable"].seconds == pytest.approx(60)
 
 
 def test_a_line_opened_again_counts_at_the_time_of_each_of_its_endings(shop: Desk) -> None:
@@ -627,11 +638,11 @@ def test_a_journal_with_odd_earlier_endings_still_makes_a_report(tmp_path: Path)
         (b"x", T0, 1.0),
     ]
     connection.executemany("INSERT INTO ended_before VALUES (1, ?, ?, ?)", odd)
-    before = sum(steps.total() for steps in gathered([shop.results], None).figures.sent.counts.values())
+    before = sum(steps.total() for steps in collect([shop.results], None).figures.sent.counts.values())
     connection.execute("DELETE FROM ended_before")
     connection.close()
 
-    assert sum(steps.total() for steps in gathered([shop.results], None).figures.sent.counts.values()) == before - 1
+    assert sum(steps.total() for steps in collect([shop.results], None).figures.sent.counts.values()) == before - 1
 
 
 def note(connection: Any, at: float, event: Event) -> None:

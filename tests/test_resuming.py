@@ -17,7 +17,7 @@ from batchcart.journal.result_file import repair_result_file
 from batchcart.journal.schema import VERSION, open_existing
 from batchcart.journal.summary import Summary
 from batchcart.model.errors import Stopped, UsageError
-from batchcart.runs.context import Watch, journal_path
+from batchcart.runs.context import RunMonitor, journal_path
 from batchcart.runs.runner import RunOptions, run_job
 from batchcart.sandbox import Sandbox
 
@@ -55,7 +55,7 @@ class Place:
     async def _run_at(self, origin: str, stop_after: int, *, fresh: bool) -> Summary:
         config = self.folder / "batchcart.toml"
         config.write_text(_config(origin))
-        watch = Watch()
+        monitor = RunMonitor()
         loop = asyncio.get_running_loop()
         left = stop_after
 
@@ -63,11 +63,11 @@ class Place:
             nonlocal left
             left -= 1
             if left == 0:
-                loop.call_soon_threadsafe(watch.stop)
+                loop.call_soon_threadsafe(monitor.stop)
 
-        watch.on_line = on_line
+        monitor.on_line = on_line
         options = RunOptions(str(self.job), results=self.results, config=config, patience=0.0, fresh=fresh)
-        return await run_job(options, watch)
+        return await run_job(options, monitor)
 
     def found(self) -> list[Line]:
         return storming.results(self.results)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.engine.retry import Budget, backoff, probe_wait, retry_after, throttle_pause
+from batchcart.engine.retry import RetryBudget, backoff, probe_wait, retry_after, throttle_pause
 
 NOW = 1_800_000_000.0
 
@@ -88,32 +88,32 @@ def test_no_header_makes_retry_after_raise(header: str) -> None:
 
 @given(st.lists(st.floats(0, 100), max_size=60))
 def test_the_budget_never_holds_more_than_fifty_and_always_refills(waits: list[float]) -> None:
-    budget, now = Budget(), 0.0
+    budget, now = RetryBudget(), 0.0
     for wait in waits:
         now += wait
-        budget, owed = budget.spent(now)
+        budget, owed = budget.debit(now)
         assert owed >= 0
-        assert budget.left <= Budget.MOST
+        assert budget.left <= RetryBudget.MOST
         now += owed
-    _, owed = budget.spent(now + 60 + len(waits))
+    _, owed = budget.debit(now + 60 + len(waits))
     assert owed == 0
 
 
 def test_a_used_up_budget_lets_one_retry_through_a_second() -> None:
-    budget = Budget()
+    budget = RetryBudget()
     for _ in range(50):
-        budget, owed = budget.spent(100.0)
+        budget, owed = budget.debit(100.0)
         assert owed == 0
     for number in range(1, 6):
-        budget, owed = budget.spent(100.0)
+        budget, owed = budget.debit(100.0)
         assert owed == pytest.approx(number)
 
 
 def test_five_answers_earn_one_retry() -> None:
-    budget = Budget(left=-1.0, at=100.0)
+    budget = RetryBudget(left=-1.0, at=100.0)
     for _ in range(10):
-        budget = budget.earned()
-    assert budget.spent(100.0)[1] == pytest.approx(0.0, abs=1e-9)
+        budget = budget.credit()
+    assert budget.debit(100.0)[1] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_the_first_pause_after_a_429_is_part_of_the_window_and_each_further_one_doubles_it() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from batchcart.model.errors import UsageError
 from batchcart.sandbox import Fault, Sandbox, parse_fault
-from batchcart.sandbox.faults import KINDS, chances
+from batchcart.sandbox.faults import KINDS, fault_injector
 from batchcart.sandbox.messages import Call
 
 CART = {"Cart": {"session_id": "s", "product_id": "1", "quantity": "1"}}
@@ -232,17 +232,17 @@ async def test_the_hook_hits_exactly_one_request() -> None:
 
 def test_faults_strike_at_their_rate_and_alike_for_one_seed() -> None:
     faults = [parse_fault("hang=0.2"), parse_fault("500=0.1")]
-    first, again = (chances(faults, 7, "tray", "") for _ in range(2))
-    struck = [first.strike() for _ in range(5000)]
-    assert struck == [again.strike() for _ in range(5000)]
+    first, again = (fault_injector(faults, 7, "tray", "") for _ in range(2))
+    struck = [first.draw() for _ in range(5000)]
+    assert struck == [again.draw() for _ in range(5000)]
     assert struck.count("hang") / 5000 == pytest.approx(0.2, abs=0.03)
     assert struck.count("500") / 5000 == pytest.approx(0.1, abs=0.03)
 
 
 def test_another_seed_or_shop_has_other_luck() -> None:
     faults = [Fault("hang", 0.5)]
-    lucks = [chances(faults, seed, "tray", shop) for seed, shop in ((1, "a"), (2, "a"), (1, "b"))]
-    runs = {tuple(luck.strike() for _ in range(50)) for luck in lucks}
+    lucks = [fault_injector(faults, seed, "tray", shop) for seed, shop in ((1, "a"), (2, "a"), (1, "b"))]
+    runs = {tuple(luck.draw() for _ in range(50)) for luck in lucks}
     assert len(runs) == 3
 
 
@@ -284,7 +284,7 @@ def test_rates_above_one_together_are_refused() -> None:
 def test_a_fault_concerns_its_platform_and_shop_only() -> None:
     faults = [Fault("hang", 1, "tray", "a")]
     places = [("tray", "a"), ("tray", "b"), ("shoplo", "a")]
-    assert [chances(faults, 0, *place).strike() for place in places] == ["hang", "", ""]
+    assert [fault_injector(faults, 0, *place).draw() for place in places] == ["hang", "", ""]
 
 
 def test_the_words_for_faults_do_not_need_aiohttp() -> None:

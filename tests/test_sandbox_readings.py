@@ -12,7 +12,7 @@ from shopping import batchcart
 
 from batchcart.model.errors import UsageError
 from batchcart.sandbox import Sandbox
-from batchcart.sandbox.readings import READINGS, deviate, listed, parse_reading, usual
+from batchcart.sandbox.readings import READINGS, deviate, list_readings, parse_reading, usual
 from batchcart.sandbox.routing import read_call
 
 DEVIATIONS = [
@@ -104,7 +104,7 @@ def transcript(platform: str, **options: Any) -> list[Any]:
         text = body if isinstance(body, str) else json.dumps(body)
         call = read_call(method, f"{target}{sign}access_token=a", headers.items(), text.encode())
         assert call is not None
-        answer = front.treat(call, 0.0, *fault or [""]).answer
+        answer = front.handle(call, 0.0, *fault or [""]).answer
         answers.append((answer.status, answer.body, answer.effect))
     return [*answers, sandbox.state()[platform]]
 
@@ -142,7 +142,7 @@ def test_what_a_shop_did_is_counted_under_every_reading(name: str, value: str) -
         text = body if isinstance(body, str) else json.dumps(body)
         call = read_call(method, target, headers.items(), text.encode())
         assert call is not None
-        effects += front.treat(call, 0.0, "").answer.effect is not None
+        effects += front.handle(call, 0.0, "").answer.effect is not None
     assert sum(front.saw.effects.values()) == effects
     assert front.saw.throttled == 0
     held = sum(len(cart["items"]) for cart in front.shop.carts.values())
@@ -155,7 +155,7 @@ def test_a_request_too_many_is_counted_whatever_its_status(value: str) -> None:
     front = sandbox.shop("shoplo")
     call = read_call("GET", "/shoplo/services/carts/count", HEADERS.items(), b"")
     assert call is not None
-    statuses = [front.treat(call, 0.0, "").answer.status for _ in range(3)]
+    statuses = [front.handle(call, 0.0, "").answer.status for _ in range(3)]
     assert statuses == [200, 200, int(value)]
     assert front.saw.throttled == 1
 
@@ -166,7 +166,7 @@ def test_a_shop_may_change_its_reading_while_it_runs() -> None:
     front.shop.readings = deviate("tray", {"tray.missing_cart": "array"})
     call = read_call("GET", "/tray/loja/web_api/carts/s?access_token=a", {}.items(), b"")
     assert call is not None
-    assert (front.treat(call, 0.0, "").answer.status, front.treat(call, 0.0, "").answer.body) == (200, b"[]")
+    assert (front.handle(call, 0.0, "").answer.status, front.handle(call, 0.0, "").answer.body) == (200, b"[]")
 
 
 def test_a_reading_says_what_it_is_about_and_where_that_stands() -> None:
@@ -205,7 +205,7 @@ def test_one_point_is_not_given_two_readings(tmp_path: Path) -> None:
 
 def test_readings_are_listed_with_a_sentence_each(tmp_path: Path) -> None:
     shown = batchcart("sandbox", "--readings", folder=tmp_path, code=0).out
-    assert shown == listed() + "\n"
+    assert shown == list_readings() + "\n"
     for reading in READINGS.values():
         assert f"{reading.name}  {reading.sentence}" in shown
         for value, text in reading.values.items():

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchcart.jobs.strict_json import DEEPEST, NotStrict, check_strictly
+from batchcart.jobs.strict_json import DEEPEST, StrictJsonError, check_strictly
 
 
 def complaint(text: bytes) -> str:
-    with pytest.raises(NotStrict) as caught:
+    with pytest.raises(StrictJsonError) as caught:
         check_strictly(text)
     return str(caught.value)
 
@@ -119,5 +119,5 @@ def test_a_key_given_twice_is_found_at_any_depth_in_any_spelling(tree: Any, esca
 
 @given(st.binary(max_size=60))
 def test_no_bytes_make_it_stumble(text: bytes) -> None:
-    with contextlib.suppress(NotStrict):
+    with contextlib.suppress(StrictJsonError):
         check_strictly(text)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchcart.journal.summary import STATUSES, AccountSummary, Summary, fold
+from batchcart.journal.summary import STATUSES, AccountSummary, Summary, aggregate
 
 ROWS = [
     ("a", "cart.get", "ok", 3),
@@ -21,7 +21,7 @@ def summary(stopped: str = "", **counts: int) -> Summary:
 
 
 def test_rows_are_folded_by_account_status_and_operation() -> None:
-    folded = fold(ROWS, {"a": ("closed", "HTTP 401")})
+    folded = aggregate(ROWS, {"a": ("closed", "HTTP 401")})
 
     assert folded["a"].counts == {"ok": 3, "failed": 1, "skipped": 0, "in_doubt": 0, "not_attempted": 2}
     assert folded["a"].kinds["cart.get", "not_attempted"] == 2
@@ -31,15 +31,15 @@ def test_rows_are_folded_by_account_status_and_operation() -> None:
 
 @pytest.mark.parametrize(("state", "told"), [("running", "running"), ("", "open"), ("closed", "closed")])
 def test_an_account_with_open_lines_is_not_done(state: str, told: str) -> None:
-    assert fold(ROWS, {"a": (state, "")})["a"].state == told
+    assert aggregate(ROWS, {"a": (state, "")})["a"].state == told
 
 
 def test_an_account_that_ended_while_running_is_done() -> None:
-    assert fold(ROWS, {"b": ("running", "")})["b"].state == "done"
+    assert aggregate(ROWS, {"b": ("running", "")})["b"].state == "done"
 
 
 def test_the_five_counts_add_up_to_the_lines() -> None:
-    whole = Summary(fold(ROWS, {}), "r.jsonl")
+    whole = Summary(aggregate(ROWS, {}), "r.jsonl")
     found: Any = whole.as_dict()
 
     assert whole.lines == sum(whole.totals.values()) == 8

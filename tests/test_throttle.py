@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 import virtualtime
 
-from batchcart.accounts.send_history import Sends
-from batchcart.engine.rate_limiter import Limiter, capacity
+from batchcart.accounts.send_history import SendHistory
+from batchcart.engine.rate_limiter import RateLimiter, capacity
 from batchcart.model.limits import Bucket, Limit, parse_limit
 from batchcart.sandbox.rate_meters import Meter, meter
 
@@ -31,12 +31,12 @@ class Shop:
     def __post_init__(self) -> None:
         self.door = meter(self.true)
 
-    async def serve(self, count: int, limiter: Limiter | None = None) -> Limiter:
+    async def serve(self, count: int, limiter: RateLimiter | None = None) -> RateLimiter:
         clock = asyncio.get_running_loop().time
         rng = random.Random(self.seed)
         if limiter is None:
-            sends = Sends(None, capacity(self.configured), monotonic=clock, wall=clock)
-            limiter = Limiter(self.configured, sends, strict=False, clock=clock)
+            sends = SendHistory(None, capacity(self.configured), monotonic=clock, wall=clock)
+            limiter = RateLimiter(self.configured, sends, strict=False, clock=clock)
         left = count
 
         async def work() -> None:
@@ -45,17 +45,17 @@ class Shop:
                 left -= 1
                 number = await limiter.acquire()
                 await asyncio.sleep(rng.uniform(0.0005, 0.002))
-                limiter.left(number)
+                limiter.mark_sent(number)
                 began = clock()
                 await asyncio.sleep(rng.uniform(0.01, 0.03))
                 wait = self.door.arrive(clock()) or (1.0 if rng.random() < self.chance else 0.0)
                 self.answers.append((clock(), wait == 0))
                 await asyncio.sleep(rng.uniform(0.01, 0.03))
-                limiter.answered(number, clock() - began)
+                limiter.mark_completed(number, clock() - began)
                 if wait:
-                    limiter.throttled(self.asks(wait))
+                    limiter.record_throttle(self.asks(wait))
                 else:
-                    limiter.passed()
+                    limiter.record_success()
 
         async with asyncio.TaskGroup() as group:
             for _ in range(self.workers):

@@ -12,25 +12,25 @@ from batchcart.engine.transitions import (
     Action,
     Execution,
     Finish,
-    Leave,
+    Healthy,
+    LeavePending,
     Reaction,
-    Renew,
+    RefreshTokens,
     Retry,
     Send,
     Signal,
-    Suspect,
-    Unwell,
-    Well,
+    Suspicious,
+    Unhealthy,
     begin,
     follow,
     react,
     settling,
 )
-from batchcart.model.adapter import Known
-from batchcart.model.http import Exchange, Lost, NotSent, Reply, Request, Response, Unanswered
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Busy, Denied, Done, Reason, Refused, Unknown
-from batchcart.platforms import platforms
+from batchcart.model.adapter import CartContext
+from batchcart.model.http import Exchange, LostWrite, NoResponse, NotSent, Reply, Request, Response
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.outcome import ErrorKind, Failed, InDoubt, Succeeded, Throttled, Unauthorized
+from batchcart.platforms import load_adapters
 
 KEY = "k" * 32
 ADD, LOOK = Request("POST", "/carts"), Request("GET", f"/carts/{KEY}")
@@ -39,16 +39,16 @@ MADE = b'{"message":"Created","code":201,"id":"5","session_id":"%s"}' % KEY.enco
 MOVED = {"location": "https://new.example/x"}
 
 
-def execution(kind: Kind = Kind.CART_CREATE, platform: str = "tray") -> Execution:
+def execution(kind: OperationKind = OperationKind.CART_CREATE, platform: str = "tray") -> Execution:
     data = {
-        (Kind.CART_CREATE, "tray"): b'{"product_id":"7","quantity":1}',
-        (Kind.CART_UPDATE, "tray"): b'{"email":"a@example.com"}',
-        (Kind.CART_CREATE, "3dcart"): b"{}",
+        (OperationKind.CART_CREATE, "tray"): b'{"product_id":"7","quantity":1}',
+        (OperationKind.CART_UPDATE, "tray"): b'{"email":"a@example.com"}',
+        (OperationKind.CART_CREATE, "3dcart"): b"{}",
     }
-    adapter = platforms()[platform]
-    known = Known(None if kind is Kind.CART_CREATE else KEY, KEY)
+    adapter = load_adapters()[platform]
+    known = CartContext(None if kind is OperationKind.CART_CREATE else KEY, KEY)
     operation = Operation(1, kind, "loja", cart="c", data=data.get((kind, platform), b""))
-    return Execution(operation, known, adapter.cells[kind], adapter.trouble)
+    return Execution(operation, known, adapter.operations[kind], adapter.classify_error)
 
 
 def answered(op: Execution, request: Request, reply: Reply) -> tuple[Action, Signal | None, str]:
@@ -59,7 +59,7 @@ def answered(op: Execution, request: Request, reply: Reply) -> tuple[Action, Sig
 def kinds(found: tuple[Action, Signal | None, str]) -> tuple[str, str, str]:
     action, signal, note = found
     what = type(action.outcome).__name__ if isinstance(action, Finish) else type(action).__name__
-    if isinstance(action, Send | Retry | Renew):
+    if isinstance(action, Send | Retry | RefreshTokens):
         what += f" {action.request.method}"
     return what, type(signal).__name__, note
 
@@ -72,39 +72,44 @@ def met(op: Execution, replies: Sequence[Reply]) -> Iterator[Reaction]:
         yield reaction
 
 
-TABLE: list[tuple[str, Kind, Reply, tuple[str, str, str]]] = [
-    ("tray", Kind.CART_CREATE, Response(201, MADE), ("Done", "Well", "")),
-    ("tray", Kind.CART_CREATE, Response(422, b'{"code":422,"causes":["no"]}'), ("Refused", "Well", "")),
-    ("tray", Kind.CART_CREATE, Response(429, b""), ("Send POST", "Busy", "void")),
-    ("tray", Kind.CART_CREATE, Response(401, b'{"code":401,"error_code":1000}'), ("Renew POST", "NoneType", "void")),
-    ("tray", Kind.CART_CREATE, Response(500, b""), ("Retry GET", "Unwell", "failing")),
-    ("tray", Kind.CART_CREATE, Response(503, PAGE), ("Retry GET", "Unwell", "failing")),
-    ("tray", Kind.CART_CREATE, Response(200, b""), ("Retry GET", "Unwell", "failing")),
-    ("tray", Kind.CART_CREATE, Response(200, PAGE), ("Retry GET", "Suspect", "failing")),
-    ("tray", Kind.CART_CREATE, Response(403, PAGE), ("Retry GET", "Suspect", "failing")),
-    ("tray", Kind.CART_CREATE, Response(301, b"", MOVED), ("Leave", "Suspect", "void")),
-    ("tray", Kind.CART_CREATE, Response(302, b"", MOVED), ("Send GET", "Suspect", "failing")),
-    ("tray", Kind.CART_CREATE, NotSent("no way"), ("Send POST", "Unwell", "void")),
-    ("tray", Kind.CART_CREATE, Unanswered("cut"), ("Retry GET", "Unwell", "lost")),
-    ("tray", Kind.CART_UPDATE, Response(302, b"", MOVED), ("Send GET", "Suspect", "failing")),
-    ("tray", Kind.CART_UPDATE, Response(308, b"", MOVED), ("Leave", "Suspect", "void")),
-    ("tray", Kind.CART_UPDATE, Unanswered("cut"), ("Retry PUT", "Unwell", "lost")),
-    ("tray", Kind.CART_GET, Response(200, NOTHING), ("Done", "Well", "")),
-    ("tray", Kind.CART_GET, Response(403, PAGE), ("Retry GET", "Suspect", "void")),
-    ("tray", Kind.CART_GET, Response(302, b"", MOVED), ("Leave", "Suspect", "void")),
-    ("tray", Kind.CART_GET, Response(502, PAGE), ("Retry GET", "Unwell", "void")),
-    ("tray", Kind.CART_GET, Unanswered("cut"), ("Retry GET", "Unwell", "void")),
-    ("3dcart", Kind.CART_CREATE, Response(301, b"", MOVED), ("Leave", "Suspect", "void")),
-    ("3dcart", Kind.CART_CREATE, Response(302, b"", MOVED), ("Unknown", "Suspect", "failing")),
-    ("3dcart", Kind.CART_CREATE, Response(403, PAGE), ("Unknown", "Suspect", "failing")),
-    ("3dcart", Kind.CART_CREATE, Response(500, PAGE), ("Unknown", "Unwell", "answered")),
-    ("3dcart", Kind.CART_CREATE, Unanswered("cut"), ("Unknown", "Unwell", "lost")),
+TABLE: list[tuple[str, OperationKind, Reply, tuple[str, str, str]]] = [
+    ("tray", OperationKind.CART_CREATE, Response(201, MADE), ("Succeeded", "Healthy", "")),
+    ("tray", OperationKind.CART_CREATE, Response(422, b'{"code":422,"causes":["no"]}'), ("Failed", "Healthy", "")),
+    ("tray", OperationKind.CART_CREATE, Response(429, b""), ("Send POST", "Busy", "void")),
+    (
+        "tray",
+        OperationKind.CART_CREATE,
+        Response(401, b'{"code":401,"error_code":1000}'),
+        ("RefreshTokens POST", "NoneType", "void"),
+    ),
+    ("tray", OperationKind.CART_CREATE, Response(500, b""), ("Retry GET", "Unhealthy", "failing")),
+    ("tray", OperationKind.CART_CREATE, Response(503, PAGE), ("Retry GET", "Unhealthy", "failing")),
+    ("tray", OperationKind.CART_CREATE, Response(200, b""), ("Retry GET", "Unhealthy", "failing")),
+    ("tray", OperationKind.CART_CREATE, Response(200, PAGE), ("Retry GET", "Suspicious", "failing")),
+    ("tray", OperationKind.CART_CREATE, Response(403, PAGE), ("Retry GET", "Suspicious", "failing")),
+    ("tray", OperationKind.CART_CREATE, Response(301, b"", MOVED), ("LeavePending", "Suspicious", "void")),
+    ("tray", OperationKind.CART_CREATE, Response(302, b"", MOVED), ("Send GET", "Suspicious", "failing")),
+    ("tray", OperationKind.CART_CREATE, NotSent("no way"), ("Send POST", "Unhealthy", "void")),
+    ("tray", OperationKind.CART_CREATE, NoResponse("cut"), ("Retry GET", "Unhealthy", "lost")),
+    ("tray", OperationKind.CART_UPDATE, Response(302, b"", MOVED), ("Send GET", "Suspicious", "failing")),
+    ("tray", OperationKind.CART_UPDATE, Response(308, b"", MOVED), ("LeavePending", "Suspicious", "void")),
+    ("tray", OperationKind.CART_UPDATE, NoResponse("cut"), ("Retry PUT", "Unhealthy", "lost")),
+    ("tray", OperationKind.CART_GET, Response(200, NOTHING), ("Succeeded", "Healthy", "")),
+    ("tray", OperationKind.CART_GET, Response(403, PAGE), ("Retry GET", "Suspicious", "void")),
+    ("tray", OperationKind.CART_GET, Response(302, b"", MOVED), ("LeavePending", "Suspicious", "void")),
+    ("tray", OperationKind.CART_GET, Response(502, PAGE), ("Retry GET", "Unhealthy", "void")),
+    ("tray", OperationKind.CART_GET, NoResponse("cut"), ("Retry GET", "Unhealthy", "void")),
+    ("3dcart", OperationKind.CART_CREATE, Response(301, b"", MOVED), ("LeavePending", "Suspicious", "void")),
+    ("3dcart", OperationKind.CART_CREATE, Response(302, b"", MOVED), ("InDoubt", "Suspicious", "failing")),
+    ("3dcart", OperationKind.CART_CREATE, Response(403, PAGE), ("InDoubt", "Suspicious", "failing")),
+    ("3dcart", OperationKind.CART_CREATE, Response(500, PAGE), ("InDoubt", "Unhealthy", "answered")),
+    ("3dcart", OperationKind.CART_CREATE, NoResponse("cut"), ("InDoubt", "Unhealthy", "lost")),
 ]
 
 
 @pytest.mark.parametrize(("platform", "kind", "reply", "expected"), TABLE)
 def test_a_first_reply_leads_to_an_action_a_signal_and_a_note(
-    platform: str, kind: Kind, reply: Reply, expected: tuple[str, str, str]
+    platform: str, kind: OperationKind, reply: Reply, expected: tuple[str, str, str]
 ) -> None:
     op = execution(kind, platform)
     first = begin(op)
@@ -116,41 +121,41 @@ def test_the_figures_of_a_result_are_counted_reply_by_reply() -> None:
     op = execution()
     replies: list[tuple[Request, Reply]] = [
         (ADD, NotSent("x")),
-        (ADD, Unanswered("cut")),
+        (ADD, NoResponse("cut")),
         (LOOK, Response(502, PAGE)),
     ]
     for at, (request, reply) in enumerate(replies):
         op = react(op, request, reply, 10.0 + at).execution
-    assert (op.sends, op.astray, op.tries, op.first_at, op.status) == (3, 3, 2, 10.0, 502)
-    assert [type(step) for step in op.past] == [Lost]
+    assert (op.sends, op.wasted, op.tries, op.first_at, op.status) == (3, 3, 2, 10.0, 502)
+    assert [type(step) for step in op.past] == [LostWrite]
 
 
 def test_a_slow_shop_is_left_one_more_timeout_before_it_is_asked() -> None:
     op = replace(execution(), timeout=17.0)
-    assert answered(op, ADD, Unanswered("slow", slow=True))[0] == Retry(LOOK, 1, 17.0)
-    assert answered(op, ADD, Unanswered("cut"))[0] == Retry(LOOK, 1, 0.5)
+    assert answered(op, ADD, NoResponse("slow", timed_out=True))[0] == Retry(LOOK, 1, 17.0)
+    assert answered(op, ADD, NoResponse("cut"))[0] == Retry(LOOK, 1, 0.5)
 
 
 def test_an_operation_that_fails_too_often_ends_and_says_how_often() -> None:
-    op = replace(execution(Kind.CART_GET), tries=MOST_TRIES - 1)
+    op = replace(execution(OperationKind.CART_GET), tries=MOST_TRIES - 1)
     action, _, _ = answered(op, LOOK, Response(500, b""))
     assert isinstance(action, Finish)
-    assert action.outcome == Refused(
-        Reason.PLATFORM, "the shop answered HTTP 500 with an empty body, in each of 10 tries"
+    assert action.outcome == Failed(
+        ErrorKind.PLATFORM, "the shop answered HTTP 500 with an empty body, in each of 10 tries"
     )
 
 
 def test_a_write_whose_looks_keep_failing_is_in_doubt() -> None:
-    op = replace(execution(), tries=MOST_TRIES - 1, past=(Lost(ADD, "cut", 1.0),))
+    op = replace(execution(), tries=MOST_TRIES - 1, past=(LostWrite(ADD, "cut", 1.0),))
     action, _, _ = answered(op, LOOK, Response(500, b""))
     assert isinstance(action, Finish)
-    assert isinstance(action.outcome, Unknown)
+    assert isinstance(action.outcome, InDoubt)
     assert "reading the shop kept failing" in action.outcome.evidence
 
 
 def test_a_read_that_meets_web_pages_only_is_given_up_and_its_write_is_in_doubt() -> None:
-    read, look = execution(Kind.CART_GET), replace(execution(), past=(Lost(ADD, "cut", 1.0),))
-    for op, ending in ((read, Refused), (look, Unknown)):
+    read, look = execution(OperationKind.CART_GET), replace(execution(), past=(LostWrite(ADD, "cut", 1.0),))
+    for op, ending in ((read, Failed), (look, InDoubt)):
         actions = [reaction.action for reaction in met(op, [Response(403, PAGE)] * MOST_FOREIGN)]
         assert [type(action) for action in actions] == [*[Retry] * (MOST_FOREIGN - 1), Finish]
         assert isinstance(actions[-1], Finish)
@@ -161,26 +166,26 @@ def test_credentials_that_were_refused_before_are_said_to_be_refused_again() -> 
     denied = Response(401, b'{"code":401,"error_code":1000}')
     first = react(execution(), ADD, denied, 1.0)
     second = react(first.execution, ADD, denied, 1.0)
-    assert isinstance(first.action, Renew)
-    assert isinstance(second.action, Renew)
+    assert isinstance(first.action, RefreshTokens)
+    assert isinstance(second.action, RefreshTokens)
     assert (first.action.again, second.action.again) == (False, True)
 
 
 def test_a_look_at_what_was_redirected_goes_on_although_its_account_is_closing() -> None:
     redirected = react(execution(), ADD, Response(302, b"", MOVED), 1.0)
     assert redirected.execution.settles
-    assert redirected.signal == Suspect("the shop answered HTTP 302, a redirect to https://new.example", moved=True)
+    assert redirected.signal == Suspicious("the shop answered HTTP 302, a redirect to https://new.example", moved=True)
     again = react(redirected.execution, LOOK, Response(302, b"", MOVED), 1.0)
-    assert isinstance(again.action, Leave)
+    assert isinstance(again.action, LeavePending)
     assert again.execution.past == redirected.execution.past
 
 
 def test_with_looks_only_a_write_that_would_follow_did_not_happen() -> None:
-    op = replace(execution(), looks_only=True, past=(Lost(ADD, "cut", 1.0),))
+    op = replace(execution(), read_only=True, past=(LostWrite(ADD, "cut", 1.0),))
     assert begin(op) == Send(LOOK)
     action, _, _ = answered(op, LOOK, Response(200, NOTHING))
     assert isinstance(action, Finish)
-    assert isinstance(action.outcome, Refused)
+    assert isinstance(action.outcome, Failed)
     assert "did not happen" in action.outcome.message
 
 
@@ -192,7 +197,7 @@ def test_a_past_is_gone_on_with_where_it_ends() -> None:
 
 
 def test_a_request_that_was_under_way_at_death_is_left_two_seconds() -> None:
-    past = (Lost(ADD, "stopped", 100.0),)
+    past = (LostWrite(ADD, "stopped", 100.0),)
     assert settling(past, 100.5) == 1.5
     assert settling(past, 200.0) == 0.0
     assert settling(past, 0.0) == 2.0
@@ -200,16 +205,16 @@ def test_a_request_that_was_under_way_at_death_is_left_two_seconds() -> None:
 
 
 def test_an_answer_that_ends_it_well_says_that_the_account_is_well() -> None:
-    assert react(execution(), ADD, Response(201, MADE), 1.0).signal == Well()
-    assert isinstance(follow(execution(), Done()), Finish)
+    assert react(execution(), ADD, Response(201, MADE), 1.0).signal == Healthy()
+    assert isinstance(follow(execution(), Succeeded()), Finish)
 
 
-@pytest.mark.parametrize("again", [partial(Busy, "wait"), partial(Denied, "no")])
-def test_what_is_never_in_a_past_is_a_fault_of_ours(again: partial[Busy | Denied]) -> None:
+@pytest.mark.parametrize("again", [partial(Throttled, "wait"), partial(Unauthorized, "no")])
+def test_what_is_never_in_a_past_is_a_fault_of_ours(again: partial[Throttled | Unauthorized]) -> None:
     with pytest.raises(AssertionError):
         follow(execution(), again())
 
 
 def test_a_cut_line_that_may_leave_doubts_is_alarming_and_one_that_is_asked_about_is_not() -> None:
-    assert answered(execution(), ADD, Unanswered("cut"))[1] == Unwell("cut")
-    assert answered(execution(platform="3dcart"), ADD, Unanswered("cut"))[1] == Unwell("cut", alarming=True)
+    assert answered(execution(), ADD, NoResponse("cut"))[1] == Unhealthy("cut")
+    assert answered(execution(platform="3dcart"), ADD, NoResponse("cut"))[1] == Unhealthy("cut", alarming=True)

@@ -13,9 +13,9 @@ from answering import OK, Server, account, certificate, hang_up, request, say, s
 from msgspec import structs
 
 from batchcart.engine.http import pool
-from batchcart.engine.http.client import connected
+from batchcart.engine.http.client import open_client
 from batchcart.model.errors import UsageError
-from batchcart.model.http import NotSent, Request, Response, Unanswered
+from batchcart.model.http import NoResponse, NotSent, Request, Response
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
@@ -30,7 +30,7 @@ async def test_a_kept_connection_that_drops_after_the_request_brings_no_second_s
         await asyncio.sleep(0.05)
 
     assert isinstance(replies[0], Response)
-    assert replies[1] == Unanswered("the connection was cut before the answer came")
+    assert replies[1] == NoResponse("the connection was cut before the answer came")
     assert len(server.seen) == 2
     assert server.connections == 1
     assert left == [1, 1]
@@ -70,8 +70,8 @@ async def test_what_is_no_whole_http_answer_is_unanswered_and_never_a_400(
 
     async with serving(act) as (server, address):
         replies, left = await told(tmp_path, address, request(method))
-    assert isinstance(replies[0], Unanswered)
-    assert not replies[0].slow
+    assert isinstance(replies[0], NoResponse)
+    assert not replies[0].timed_out
     assert len(server.seen) == 1
     assert left == [1]
 
@@ -97,7 +97,7 @@ async def test_half_an_answer_that_nobody_asked_for_does_not_become_the_next_one
     async def act(writer: asyncio.StreamWriter, number: int) -> None:
         await say(writer, OK + stray[:20] if number == 1 else stray[20:] + OK)
 
-    async with serving(act) as (_, address), connected(account(tmp_path, address)) as send:
+    async with serving(act) as (_, address), open_client(account(tmp_path, address)) as send:
         await send(request("GET"), lambda: None)
         await asyncio.sleep(0.02)
         reply = await send(request("GET"), lambda: None)
@@ -127,7 +127,7 @@ async def test_where_an_answer_was_cut_is_told(tmp_path: Path, said: bytes, why:
 
     async with serving(act) as (_, address):
         replies, _left = await told(tmp_path, address, request())
-    assert replies == [Unanswered(why)]
+    assert replies == [NoResponse(why)]
 
 
 async def test_random_bytes_never_raise(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ async def test_a_certificate_that_is_not_trusted_is_not_sent_and_with_its_ca_fil
     assert (server.seen, left) == ([], [0])
 
     trusting = replace(account(tmp_path, address), ca_file=cert)
-    async with connected(trusting) as send:
+    async with open_client(trusting) as send:
         assert isinstance(await send(request(), lambda: None), Response)
     listener.close()
 
@@ -226,7 +226,7 @@ async def test_answers_of_several_tls_records_reach_their_own_requests_whole(tmp
 
     listener = await asyncio.start_server(Server(act), "127.0.0.1", 0, ssl=context)
     address = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    async with connected(replace(account(tmp_path, address), ca_file=cert)) as send:
+    async with open_client(replace(account(tmp_path, address), ca_file=cert)) as send:
         replies = [await send(request("GET"), lambda: None) for _ in range(50)]
     listener.close()
     assert replies == [Response(200, b"%c" % number * number * 1000) for number in range(1, 51)]
@@ -236,7 +236,7 @@ async def test_a_ca_file_without_certificates_is_refused(tmp_path: Path) -> None
     empty = tmp_path / "empty.pem"
     empty.write_text("nothing")
     with pytest.raises(UsageError):
-        async with connected(replace(account(tmp_path, "https://127.0.0.1:1"), ca_file=empty)):
+        async with open_client(replace(account(tmp_path, "https://127.0.0.1:1"), ca_file=empty)):
             pass
 
 
@@ -246,7 +246,7 @@ async def test_no_answer_in_time_is_unanswered_and_slow(tmp_path: Path) -> None:
 
     async with serving(act) as (server, address):
         replies, left = await told(tmp_path, address, request(), within=0.3)
-    assert replies == [Unanswered("no answer within 0.3 s", slow=True)]
+    assert replies == [NoResponse("no answer within 0.3 s", timed_out=True)]
     assert (len(server.seen), left) == (1, [1])
 
 
@@ -259,8 +259,8 @@ async def test_an_answer_that_drips_is_cut_off_by_the_same_time_out(tmp_path: Pa
 
     async with serving(act) as (_, address):
         replies, _ = await told(tmp_path, address, request(), within=0.3)
-    assert isinstance(replies[0], Unanswered)
-    assert replies[0].slow
+    assert isinstance(replies[0], NoResponse)
+    assert replies[0].timed_out
 
 
 async def test_a_connection_that_is_never_made_in_time_is_not_sent(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ async def test_many_requests_at_once_each_are_counted_once(tmp_path: Path) -> No
     async def act(writer: asyncio.StreamWriter, number: int) -> None:
         await (hang_up(writer) if number % 3 == 0 else say(writer, OK))
 
-    async with serving(act) as (server, address), connected(account(tmp_path, address)) as send:
+    async with serving(act) as (server, address), open_client(account(tmp_path, address)) as send:
         methods = ["GET", "PUT", "DELETE", "POST"] * 25
         replies = await asyncio.gather(*(send(request(method), lambda: None) for method in methods))
         replies += await asyncio.gather(*(send(request(method), lambda: None) for method in methods))
@@ -368,7 +368,7 @@ async def test_a_connection_that_nobody_uses_is_closed_by_us(tmp_path: Path, mon
 
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    async with listener, connected(account(tmp_path, address)) as send:
+    async with listener, open_client(account(tmp_path, address)) as send:
         assert isinstance(await send(request("GET"), lambda: None), Response)
         await asyncio.wait_for(closed.wait(), 5)
 
@@ -384,13 +384,13 @@ async def test_the_connections_end_with_a_request_that_still_waits_and_one_that_
         raise OSError
 
     async with serving(act) as (server, address), asyncio.timeout(5):
-        async with connected(account(tmp_path, address)) as send:
+        async with open_client(account(tmp_path, address)) as send:
             waiting = asyncio.ensure_future(send(request(), lambda: None))
             await heard.wait()
             with pytest.raises(OSError):
                 await send(request(), refuse)
         reply = await waiting
-    assert reply == Unanswered("the answer was cut short")
+    assert reply == NoResponse("the answer was cut short")
     assert len(server.seen) == 1
 
 
@@ -402,7 +402,7 @@ async def test_what_is_left_of_a_request_that_is_over_is_not_sent(tmp_path: Path
     loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)  # noqa: FBT003  # the socket's own way of saying it
-        async with connected(account(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}")) as send:
+        async with open_client(account(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}")) as send:
             sending = asyncio.ensure_future(send(large, lambda: None))
             shop, _ = await loop.sock_accept(listener)
             received = len(await loop.sock_recv(shop, 1000))

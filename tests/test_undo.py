@@ -16,19 +16,19 @@ from shopping import TREASURES, Desk, Ended, Line, Mall, add, batchcart, create,
 
 from batchcart.cli.commands.undo import command
 from batchcart.journal.summary import Summary
-from batchcart.model.adapter import Shown
+from batchcart.model.adapter import CartSnapshot
 from batchcart.model.errors import UsageError
-from batchcart.model.operation import Kind
+from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
-from batchcart.platforms import platforms
-from batchcart.runs.context import Watch
+from batchcart.platforms import load_adapters
+from batchcart.runs.context import RunMonitor
 from batchcart.runs.runner import RunOptions, run_job
 from batchcart.sandbox.messages import Call
 from batchcart.sandbox.readings import deviate
-from batchcart.undo.history import left_by
-from batchcart.undo.model import Added, Left, Unread, Why
-from batchcart.undo.model import Ended as EndedLine
-from batchcart.undo.revert import taken_back
+from batchcart.undo.history import summarize
+from batchcart.undo.model import CartEffects, ItemAdded, KeptReason, Unread
+from batchcart.undo.model import CompletedLine as EndedLine
+from batchcart.undo.revert import plan_revert
 
 DYING = Path(__file__).with_name("dying.py")
 
@@ -42,7 +42,7 @@ def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 def run(job: str = "job.jsonl", *, code: int = 0, one_by_one: bool = False) -> Summary:
-    summary = asyncio.run(run_job(RunOptions(job, concurrency=1 if one_by_one else None), Watch()))
+    summary = asyncio.run(run_job(RunOptions(job, concurrency=1 if one_by_one else None), RunMonitor()))
     assert summary.exit_code == code, summary
     return summary
 
@@ -346,18 +346,18 @@ def test_carts_that_are_gone_need_no_line(shop: Desk) -> None:
 
 
 def test_a_cart_that_cannot_be_looked_at_is_kept_unless_forced() -> None:
-    adapter = platforms()["3dcart"]
-    added = Added(4, Kind.ITEM_ADD, "77")
-    made = Left("KEY", made=(3, Kind.CART_CREATE), complete=True)
-    was_there = Left("KEY", effects=(added,), lines={"77": Decimal(1)})
+    adapter = load_adapters()["3dcart"]
+    added = ItemAdded(4, OperationKind.ITEM_ADD, "77")
+    made = CartEffects("KEY", made=(3, OperationKind.CART_CREATE), complete=True)
+    was_there = CartEffects("KEY", effects=(added,), lines={"77": Decimal(1)})
 
-    for now in (Unread("it cannot be read: the shop answered HTTP 500"), Shown(None)):
-        for left, number, kind in ((made, 3, Kind.CART_DELETE), (was_there, 4, Kind.ITEM_DELETE)):
-            kept = taken_back(left, now, adapter, force=False)
-            assert [(one.line, one.why) for one in kept.kept] == [(number, Why.UNREADABLE)]
-            assert not kept.back
-            forced = taken_back(left, now, adapter, force=True)
-            assert [(one.line, one.kind) for one in forced.back] == [(number, kind)]
+    for now in (Unread("it cannot be read: the shop answered HTTP 500"), CartSnapshot(None)):
+        for left, number, kind in ((made, 3, OperationKind.CART_DELETE), (was_there, 4, OperationKind.ITEM_DELETE)):
+            kept = plan_revert(left, now, adapter, force=False)
+            assert [(one.line, one.why) for one in kept.kept] == [(number, KeptReason.UNREADABLE)]
+            assert not kept.reverts
+            forced = plan_revert(left, now, adapter, force=True)
+            assert [(one.line, one.kind) for one in forced.reverts] == [(number, kind)]
             assert not forced.kept
 
 
@@ -586,21 +586,30 @@ def test_a_signal_stops_the_reading_and_the_same_command_goes_on(shop: Desk) -> 
 def test_the_page_names_every_kind_of_what_is_kept() -> None:
     page = (Path(__file__).parent.parent / "docs" / "undo.md").read_text()
 
-    assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)) == {why.value for why in Why}
+    assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)) == {why.value for why in KeptReason}
 
 
 def test_a_line_that_came_to_the_runs_own_cart_during_the_run_is_somebody_elses() -> None:
-    adapter = platforms()["shoplo"]
+    adapter = load_adapters()["shoplo"]
     listed = {"lines": "known", "line:1": "5 2", "line:2": "5 1", "line:9": "6 1"}
-    left = left_by(
+    left = summarize(
         [
-            EndedLine(1, Kind.CART_CREATE, Status.OK, "K", "1", {"lines": "known", "line:1": "5 2"}, b"{}", fresh=True),
-            EndedLine(2, Kind.ITEM_ADD, Status.FAILED, "K", None, {"lines": None}),
-            EndedLine(3, Kind.ITEM_ADD, Status.OK, "K", "2", listed, b"{}"),
+            EndedLine(
+                1,
+                OperationKind.CART_CREATE,
+                Status.OK,
+                "K",
+                "1",
+                {"lines": "known", "line:1": "5 2"},
+                b"{}",
+                fresh=True,
+            ),
+            EndedLine(2, OperationKind.ITEM_ADD, Status.FAILED, "K", None, {"lines": None}),
+            EndedLine(3, OperationKind.ITEM_ADD, Status.OK, "K", "2", listed, b"{}"),
         ],
         adapter,
     )
 
-    now = Shown({"1": Decimal(2), "2": Decimal(1), "9": Decimal(1)})
+    now = CartSnapshot({"1": Decimal(2), "2": Decimal(1), "9": Decimal(1)})
 
-    assert [one.why for one in taken_back(left, now, adapter, force=False).kept] == [Why.CHANGED]
+    assert [one.why for one in plan_revert(left, now, adapter, force=False).kept] == [KeptReason.CHANGED]

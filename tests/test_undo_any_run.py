@@ -20,13 +20,13 @@ from batchcart.jobs.job_file import open_job
 from batchcart.journal import carts as of_journals
 from batchcart.journal.schema import open_reading
 from batchcart.model.http import Request
-from batchcart.platforms import platforms
+from batchcart.platforms import load_adapters
 from batchcart.runs.context import journal_path
 from batchcart.undo.current_state import Answers, question
-from batchcart.undo.history import left_by
-from batchcart.undo.journal_reader import Ran
-from batchcart.undo.model import Kept, Left, Why
-from batchcart.undo.revert import taken_back
+from batchcart.undo.history import summarize
+from batchcart.undo.journal_reader import RunReader
+from batchcart.undo.model import CartEffects, Irreversible, KeptReason
+from batchcart.undo.revert import plan_revert
 from batchcart.undo.undo import job_line
 
 ACCOUNTS = ("local-3dcart", "local-tray", "local-shoplo")
@@ -127,31 +127,32 @@ def run(folder: Path, shops: Shops, lines: Sequence[Line]) -> list[Line]:
 
 def _chosen(shops: Shops) -> dict[str, str]:
     """How the shops read the documents, by the names of readings."""
-    readings = {platform: shops.sandbox.shop(platform).shop.readings for platform in platforms()}
+    readings = {platform: shops.sandbox.shop(platform).shop.readings for platform in load_adapters()}
     return {f"{platform}.{point}": value for platform, own in readings.items() for point, value in own.items()}
 
 
 def held(shops: Shops) -> dict[str, Any]:
     return {
-        f"local-{platform}": json.loads(json.dumps(shops.sandbox.shop(platform).shop.carts)) for platform in platforms()
+        f"local-{platform}": json.loads(json.dumps(shops.sandbox.shop(platform).shop.carts))
+        for platform in load_adapters()
     }
 
 
-def lefts(folder: Path) -> Iterator[tuple[str, Left]]:
+def lefts(folder: Path) -> Iterator[tuple[str, CartEffects]]:
     """What the run in this folder left, cart by cart."""
     with (
         closing(open_reading(journal_path(folder / "results.jsonl"))) as journal,
         open_job(str(folder / "job.jsonl")) as source,
     ):
         names = dict(journal.execute("SELECT id, name FROM account"))
-        ran = Ran(journal, "0123456789abcdef", source, None)
+        ran = RunReader(journal, "0123456789abcdef", source, None)
         for cart in of_journals.carts(journal):
             name = names[cart.account]
-            adapter = platforms()[name.removeprefix("local-")]
-            yield name, left_by(ran.ended(cart, name, adapter), adapter)
+            adapter = load_adapters()[name.removeprefix("local-")]
+            yield name, summarize(ran.lines(cart, name, adapter), adapter)
 
 
-def take_back(folder: Path, shops: Shops) -> list[tuple[str, str | None, Kept]]:
+def take_back(folder: Path, shops: Shops) -> list[tuple[str, str | None, Irreversible]]:
     """Read the shops, take back the run of this folder, and tell what is kept of which cart."""
     found = [(account, left) for account, left in lefts(folder / "run")]
     asked = [(account, left) for account, left in found if left.made or left.effects]
@@ -163,10 +164,10 @@ def take_back(folder: Path, shops: Shops) -> list[tuple[str, str | None, Kept]]:
         run(folder / "reads", shops, [json.loads(question(account, left)) for account, left in asked])
         with closing(open_reading(journal_path(folder / "reads" / "results.jsonl"))) as journal:
             for number, (account, left) in enumerate(asked, 1):
-                adapter = platforms()[account.removeprefix("local-")]
-                now = Answers(journal).now(number, account, adapter.looking)
-                taken = taken_back(left, now, adapter, force=False)
-                lines += [json.loads(job_line(back, account, left.cart_id)) for back in taken.back]
+                adapter = load_adapters()[account.removeprefix("local-")]
+                now = Answers(journal).now(number, account, adapter.cart_reader)
+                taken = plan_revert(left, now, adapter, force=False)
+                lines += [json.loads(job_line(back, account, left.cart_id)) for back in taken.reverts]
                 kept += [(account, left.cart_id, one) for one in taken.kept]
     if lines:
         run(folder / "undo", shops, lines)
@@ -200,7 +201,7 @@ def _alike(one: Any, other: Any) -> bool:
         return (one or "") == (other or "")
 
 
-def explains(kept: Kept, thing: str) -> bool:
+def explains(kept: Irreversible, thing: str) -> bool:
     """Whether what is kept may be why this item, this field or the whole cart ("") is not as it was."""
     return kept.item_id in {thing, None} or not thing or kept.op in {"item.add", "cart.delete"}
 
@@ -287,9 +288,11 @@ def taken_back_after(
         kept = take_back(folder, shops)
 
         # Nobody else was there, so nothing has changed since.
-        assert doubts or not [one for one in kept if one[2].why is Why.IN_DOUBT]
+        assert doubts or not [one for one in kept if one[2].why is KeptReason.IN_DOUBT]
         unsure = {one["account"] for one in results if one.get("error", {}).get("kind") in _UNSURE}
-        surely = [one for one in kept if one[0] not in unsure and one[2].why in {Why.CHANGED, Why.UNREADABLE}]
+        surely = [
+            one for one in kept if one[0] not in unsure and one[2].why in {KeptReason.CHANGED, KeptReason.UNREADABLE}
+        ]
         assert chosen or not surely
         for account, cart_id, thing in differences(before, held(shops)):
             of_cart = [one for owner, key, one in kept if owner == account and key in {cart_id, None}]

@@ -13,7 +13,7 @@ from caravan import brought, command, write_carts
 from shopping import Desk, Ended
 from test_export import Silent, silent_shop
 
-from batchcart.migration.compare import compared
+from batchcart.migration.compare import compare
 from batchcart.model.cart import Cart, Discount, Item
 from batchcart.sandbox.messages import Call
 from batchcart.sandbox.readings import deviate
@@ -170,7 +170,7 @@ def item(product: str, quantity: str = "1", **fields: Any) -> Item:
     ],
 )
 def test_carts_are_compared_as_a_shop_holds_them(held: Cart, read: Cart, fields: list[str]) -> None:
-    assert [one.field for one in compared(held, read, {}).different] == fields
+    assert [one.field for one in compare(held, read, {}).different] == fields
 
 
 # Going on

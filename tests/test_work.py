@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from workshop import FAULTS, Ended, Line, Said, Script, Shops, Workshop
 
-from batchcart.accounts.state import Ledger
+from batchcart.accounts.state import AccountState
 from batchcart.model.http import Request
 from batchcart.model.limits import Window
 
@@ -57,8 +57,8 @@ def unasked_repeats(shops: Shops) -> list[str]:
     for said in shops.said:
         if said.cart:
             by_cart.setdefault((said.account, said.cart), []).append(said)
-    for (account, cart), talk in by_cart.items():
-        for before, after in pairwise(each for each in talk if each.fault not in _NOT_DONE):
+    for (account, cart), execution in by_cart.items():
+        for before, after in pairwise(each for each in execution if each.fault not in _NOT_DONE):
             lost = before.fault not in {"", "delay"}
             if lost and before.request.method == after.request.method == "POST":
                 found.append(f"{account} {cart}: POST after a POST that met {before.fault}")
@@ -240,15 +240,15 @@ def test_a_shop_that_throttles_one_line_for_ever_is_given_up_for_that_line(tmp_p
     assert ended.results[0]["error"]["kind"] == "throttled"
 
 
-def ledger(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+def account_state(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AccountState:
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
-    return Ledger.of("local-tray", "here")
+    return AccountState.open("local-tray", "here")
 
 
 def test_an_expired_token_is_renewed_once_for_all_and_kept_before_it_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = ledger(tmp_path, monkeypatch)
+    kept = account_state(tmp_path, monkeypatch)
     lines = [each for cart in range(8) for each in tray_adds(f"c{cart}", 5)]
     shops = Shops()
     seen: list[bool] = []
@@ -261,7 +261,7 @@ def test_an_expired_token_is_renewed_once_for_all_and_kept_before_it_is_used(
         return "401" if len(shops.said) == 10 else ""
 
     shops.script = script
-    shop = Workshop(tmp_path, lines, shops, concurrency=8, ledgers={"local-tray": kept})
+    shop = Workshop(tmp_path, lines, shops, concurrency=8, account_states={"local-tray": kept})
     ended = shop.run()
 
     assert statuses(ended.results) == ["ok"] * 40

@@ -14,21 +14,21 @@ from test_convert import TARGETS, target
 from test_odd_answers import Shop
 
 import batchcart
-from batchcart.accounts.config import read_config
-from batchcart.journal.result_line import Ending, result_text
-from batchcart.migration.cart_reader import Answer
+from batchcart.accounts.config import load_config
+from batchcart.journal.result_line import Completion, encode_result
+from batchcart.migration.cart_reader import CartAnswer
 from batchcart.migration.carts_file import LONGEST_LINE, cart_text, read_carts
 from batchcart.migration.convert import ConvertOptions, convert
 from batchcart.migration.export import cart_line, neutral
-from batchcart.model.cart import Cart, Item, NoCart
+from batchcart.model.cart import Cart, Item, NotACart
 from batchcart.model.errors import BadLines
 from batchcart.model.http import Request, Response
-from batchcart.model.operation import Kind
-from batchcart.model.outcome import Done
-from batchcart.platforms import platforms
+from batchcart.model.operation import OperationKind
+from batchcart.model.outcome import Succeeded
+from batchcart.platforms import load_adapters
 from batchcart.platforms.toolkit.lenient_json import json_text, readable
 
-PLATFORMS = sorted(platforms())
+PLATFORMS = sorted(load_adapters())
 
 
 def _views(platform: str) -> list[bytes]:
@@ -40,16 +40,16 @@ def _views(platform: str) -> list[bytes]:
         return response
 
     shop = Shop(platform)
-    cell = shop.adapter.cells[Kind.CART_GET]
+    cell = shop.adapter.operations[OperationKind.CART_GET]
     for view in (*cell.views, None):
-        step = shop.ended(structs.replace(shop.operation(Kind.CART_GET), view=view), listen)
-        assert isinstance(step, Done)
+        step = shop.ended(structs.replace(shop.operation(OperationKind.CART_GET), view=view), listen)
+        assert isinstance(step, Succeeded)
     return found
 
 
 def _odd_carts(platform: str) -> Iterator[Cart]:
     """The neutral carts of every odd answer that shows one."""
-    entry = read_config(None, platforms())[f"sandbox-{platform}"]
+    entry = load_config(None, load_adapters())[f"sandbox-{platform}"]
     views = _views(platform)
     for number, odd in enumerate(VALUES.values()):
         for place, plain in enumerate(views):
@@ -58,8 +58,8 @@ def _odd_carts(platform: str) -> Iterator[Cart]:
                     continue
                 bodies = tuple(json_text(body) if at == place else view for at, view in enumerate(views))
                 try:
-                    yield from neutral(entry, Answer(f"K{number}-{place}-{part}", bodies))
-                except NoCart:
+                    yield from neutral(entry, CartAnswer(f"K{number}-{place}-{part}", bodies))
+                except NotACart:
                     continue
 
 
@@ -104,15 +104,15 @@ def test_whatever_is_exported_is_converted_for_every_target(platform: str, tmp_p
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_whatever_a_read_brings_every_reader_of_results_takes(platform: str, tmp_path: Path) -> None:
     shop = Shop(platform)
-    operation = shop.operation(Kind.CART_GET)
+    operation = shop.operation(OperationKind.CART_GET)
     path = tmp_path / "r.jsonl"
     with path.open("wb") as file, sqlite3.connect(":memory:") as database:
         for odd in VALUES.values():
             for body in with_odd_parts(json.loads(_views(platform)[-1]), odd):
                 step = shop.ended(operation, lambda _request, _response, body=body: Response(200, body))  # type: ignore[misc]
-                if not isinstance(step, Done):
+                if not isinstance(step, Succeeded):
                     continue
-                text = result_text(operation, platform, Ending(step, 1, 200, 1.8e9, 0.1))
+                text = encode_result(operation, platform, Completion(step, 1, 200, 1.8e9, 0.1))
                 file.write(text + b"\n")
                 assert json.loads(text)["body"] == json.loads(step.body)
                 assert orjson.loads(text)["status"] == "ok"
@@ -124,10 +124,10 @@ def test_whatever_a_read_brings_every_reader_of_results_takes(platform: str, tmp
 
 
 def test_what_no_carts_file_could_hold_is_no_cart() -> None:
-    entry = read_config(None, platforms())["sandbox-tray"]
+    entry = load_config(None, load_adapters())["sandbox-tray"]
     line = {"id": "5", "variant_id": "0", "quantity": "1", "cart_id": "#2"}
     found = {"session_id": "K", "date": "2026-11-21", "hour": "18:00:00." + "0" * 40, "Products": [line]}
-    (cart,) = neutral(entry, Answer("K", (json.dumps({"Cart": found}).encode(),)))
+    (cart,) = neutral(entry, CartAnswer("K", (json.dumps({"Cart": found}).encode(),)))
     assert cart.created is None
     assert cart.source["hour"].startswith("18:00:00.000")
     item = cart.items[0]
@@ -137,7 +137,7 @@ def test_what_no_carts_file_could_hold_is_no_cart() -> None:
         (structs.replace(cart, id=""), "id: expected a text that is not empty"),
         (structs.replace(cart, source={"deep": _nested(120)}), "nested more than 100 deep"),
     ):
-        with pytest.raises(NoCart, match=why):
+        with pytest.raises(NotACart, match=why):
             cart_line(wrong)
 
 

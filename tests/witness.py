@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote_plus
 
-from batchcart.sandbox.endpoint import Front
+from batchcart.sandbox.endpoint import ShopEndpoint
 from batchcart.sandbox.messages import Answer, Call, Effect
-from batchcart.sandbox.recorder import Saw
+from batchcart.sandbox.recorder import ShopRecorder
 from batchcart.sandbox.shop import Shop
 
 Line = dict[str, Any]
@@ -29,38 +29,38 @@ NOTHING = ("failed", "skipped")
 
 
 @dataclass(slots=True)
-class Witness(Saw):
+class Witness(ShopRecorder):
     """The counters of one shop, with every call that changed it, and what each cart held whenever one was read."""
 
     deeds: list[tuple[Call, Effect]] = field(default_factory=list)
     held: dict[str, list[list[Decimal]]] = field(default_factory=dict)
 
-    def changed(self, call: Call, effect: Effect, sequence: int) -> None:
+    def record_effect(self, call: Call, effect: Effect, sequence: int) -> None:
         """A call had an effect."""
-        Saw.changed(self, call, effect, sequence)
+        ShopRecorder.record_effect(self, call, effect, sequence)
         self.deeds.append((call, effect))
 
 
-def witness(front: Front) -> Witness:
+def witness(front: ShopEndpoint) -> Witness:
     """Somebody who watches the shop from now on."""
-    front.saw = watching = Witness()
+    front.saw = monitoring = Witness()
     counted = SOLD[front.platform.name][1]
 
-    def watched(route: Callable[[Shop, Call], Answer]) -> Callable[[Shop, Call], Answer]:
+    def monitored(route: Callable[[Shop, Call], Answer]) -> Callable[[Shop, Call], Answer]:
         def answer(shop: Shop, call: Call) -> Answer:
             for key in {front.platform.cart(shop, call), *shop.carts} if call.method == "GET" else ():
                 items = shop.carts.get(key, {"items": {}})["items"].values()
-                watching.held.setdefault(key, []).append(sorted(Decimal(str(item[counted])) for item in items))
+                monitoring.held.setdefault(key, []).append(sorted(Decimal(str(item[counted])) for item in items))
             return route(shop, call)
 
         return answer
 
-    routes = {name: watched(route) for name, route in front.platform.routes.items()}
+    routes = {name: monitored(route) for name, route in front.platform.routes.items()}
     front.platform = replace(front.platform, routes=routes)
-    return watching
+    return monitoring
 
 
-def stock(front: Front) -> None:
+def stock(front: ShopEndpoint) -> None:
     """Put the old cart into the shop, one item in it."""
     shop, name = front.shop, front.platform.name
     number, now = shop.new_id(), "2026-11-21 12:00:00"
@@ -200,8 +200,8 @@ VERBS = {
 class Referee:
     """Judges the results of one account's job by what its shop did and holds."""
 
-    front: Front
-    watching: Witness
+    front: ShopEndpoint
+    monitoring: Witness
 
     @property
     def platform(self) -> str:
@@ -212,7 +212,7 @@ class Referee:
         by_line = {int(result["line"]): result for result in results}
         found = [] if len(by_line) == len(results) else ["a line has two results"]
         items = {one["item"]: one.get("item_id") for one in results if "item" in one and one["status"] == "ok"}
-        deeds = list(self.watching.deeds)
+        deeds = list(self.monitoring.deeds)
         creates = [line for line in lines if line["op"] == "cart.create"]
         carts = {(line["cart"], effect.cart) for line in creates for effect in self._made(line)}
         for number, line in enumerate(lines, 1):
@@ -227,7 +227,7 @@ class Referee:
         """What the shop did for a line that makes a cart."""
         return [
             effect
-            for call, effect in self.watching.deeds
+            for call, effect in self.monitoring.deeds
             if effect.verb in VERBS[line["op"]] and self._bears_mark(line, call, effect)
         ]
 
@@ -290,7 +290,7 @@ class Referee:
     def _unlike(self, result: Line) -> Iterator[str]:
         """Why what a read shows is not what the cart ever held."""
         found = sorted(shown(result["body"], SOLD[self.platform][1]))
-        held = self.watching.held.get(result["cart_id"], [])
+        held = self.monitoring.held.get(result["cart_id"], [])
         hidden = self.platform == "3dcart" and not found
         if found not in held and not hidden:
             yield f"it is ok and shows {found}, and the shop held {held[-1:]}"

@@ -22,27 +22,27 @@ from urllib.parse import urlencode
 import virtualtime
 from msgspec import structs
 
-from batchcart.accounts.config import Account, Entry, read_config
-from batchcart.accounts.send_history import Sends
-from batchcart.accounts.state import Ledger
-from batchcart.engine.brake import Brake
-from batchcart.engine.rate_limiter import Limiter, capacity
-from batchcart.engine.scheduler import Job, work
-from batchcart.engine.session import Lane
+from batchcart.accounts.config import Account, AccountConfig, load_config
+from batchcart.accounts.send_history import SendHistory
+from batchcart.accounts.state import AccountState
+from batchcart.engine.circuit_breaker import CircuitBreaker
+from batchcart.engine.rate_limiter import RateLimiter, capacity
+from batchcart.engine.scheduler import PlannedJob, run_sessions
+from batchcart.engine.session import AccountSession
 from batchcart.jobs.job_file import open_job
 from batchcart.jobs.planner import Planner
-from batchcart.journal.queries import counts, next_number, states
+from batchcart.journal.queries import next_number, states, status_counts
 from batchcart.journal.result_file import repair_result_file
 from batchcart.journal.schema import create, get_meta, open_existing, open_reading, set_meta
-from batchcart.journal.summary import Summary, fold
-from batchcart.journal.writer import Journal, JournalFailed
+from batchcart.journal.summary import Summary, aggregate
+from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.events import Event
-from batchcart.model.http import NotSent, Reply, Request, Response, Unanswered
+from batchcart.model.http import NoResponse, NotSent, Reply, Request, Response
 from batchcart.model.limits import Limit
-from batchcart.platforms import platforms
-from batchcart.runs.context import Watch, journal_path
+from batchcart.platforms import load_adapters
+from batchcart.runs.context import RunMonitor, journal_path
 from batchcart.sandbox import Sandbox
-from batchcart.sandbox.endpoint import Front
+from batchcart.sandbox.endpoint import ShopEndpoint
 from batchcart.sandbox.messages import Call
 from batchcart.sandbox.routing import read_call
 
@@ -105,15 +105,15 @@ FAULTS = (
 )  # fmt: skip
 
 
-class _CountingJournal(Journal):
+class _CountingJournal(JournalWriter):
     """The journal, counting those who wait for the disk, so that virtual time waits with them."""
 
     waiting = 0
 
-    async def intend(self, line: int, number: int, at: float, request: Request) -> None:
+    async def record_intent(self, line: int, number: int, at: float, request: Request) -> None:
         self.waiting += 1
         try:
-            await super().intend(line, number, at, request)
+            await super().record_intent(line, number, at, request)
         finally:
             self.waiting -= 1
 
@@ -171,23 +171,23 @@ class Shops:
             if cart:
                 self._flying[account.name, cart] -= 1
 
-    async def _given(self, front: Front, call: Call, fault: str) -> Reply:
+    async def _given(self, front: ShopEndpoint, call: Call, fault: str) -> Reply:
         now = asyncio.get_running_loop().time()
         if fault in _OWN or fault.startswith(("page-", "redirect-", "422", "pause-")):
             if fault in {"garbage", "empty"} or fault.endswith("-after"):
                 with self.still:
-                    front.treat(call, now, "")
+                    front.handle(call, now, "")
             return _own_answer(fault, call)
         with self.still:
-            verdict = front.treat(call, now, fault)
+            verdict = front.handle(call, now, fault)
         match verdict.manner:
             case "reset":
-                return Unanswered("the connection was cut before the answer came")
+                return NoResponse("the connection was cut before the answer came")
             case "truncate":
-                return Unanswered("the answer was cut short")
+                return NoResponse("the answer was cut short")
             case "hang":
                 await asyncio.sleep(self.timeout)
-                return Unanswered(f"no answer within {self.timeout:g} s", slow=True)
+                return NoResponse(f"no answer within {self.timeout:g} s", timed_out=True)
             case _:
                 await asyncio.sleep(verdict.late)
                 headers = {name.lower(): value for name, value in verdict.answer.headers.items()}
@@ -235,7 +235,7 @@ def _own_answer(fault: str, call: Call) -> Reply:
         case "1001":
             return Response(401, b'{"code": 401, "error_code": 1001, "causes": ["blocked"]}')
         case _:
-            return Unanswered("the answer was not HTTP")
+            return NoResponse("the answer was not HTTP")
 
 
 @dataclass
@@ -246,7 +246,7 @@ class Ended:
     results: list[Line]
     told: list[Event]
     failure: JournalFailed | None
-    lanes: list[Lane]
+    sessions: list[AccountSession]
     seconds: float
 
 
@@ -262,7 +262,7 @@ class Workshop:
     row: int = 0  # lines in a row for one reason that stop their account
     limits: Mapping[str, Sequence[Limit]] = field(default_factory=dict)
     pacing: str = "smooth"
-    ledgers: Mapping[str, Ledger] = field(default_factory=dict)
+    account_states: Mapping[str, AccountState] = field(default_factory=dict)
     config: str = CONFIG
 
     @property
@@ -294,7 +294,7 @@ class Workshop:
     ) -> Ended:
         loop = asyncio.get_running_loop()
         told: list[Event] = []
-        watch = Watch(sinks=[told.append])
+        monitor = RunMonitor(sinks=[told.append])
         began = loop.time()
         connection, resumed, entries = self._opened()
         with closing(connection):
@@ -302,29 +302,31 @@ class Workshop:
                 source = stack.enter_context(open_job(str(self.folder / "job.jsonl")))
                 plan = stack.enter_context(closing(open_reading(journal_path(self.results))))
                 stack.enter_context(during)
-                journal = _CountingJournal(connection, self.results, ended=watch.on_line, failed=watch.fail)
+                journal = _CountingJournal(connection, self.results, ended=monitor.on_line, failed=monitor.fail)
                 journals.append(journal)
                 stack.callback(journal.close)
                 for name, number in plan.execute("SELECT name, id FROM account ORDER BY id").fetchall():
-                    watch.lanes.append(self._lane(entries[name], number, plan, journal, watch, rng))
-                job = Job(get_meta(plan, "run") or "", source, plan, None, resumed)
+                    monitor.sessions.append(self._session(entries[name], number, plan, journal, monitor, rng))
+                job = PlannedJob(get_meta(plan, "run") or "", source, plan, None, resumed)
                 if stop_after is not None:
-                    loop.call_later(stop_after, watch.stop)
+                    loop.call_later(stop_after, monitor.stop)
                 try:
-                    await work(job, watch.lanes, ended=lambda _lane, _status: None)
+                    await run_sessions(job, monitor.sessions, ended=lambda _session, _status: None)
                     await journal.flush()
                 except* JournalFailed as group:
-                    watch.failure = watch.failure or next(e for e in group.exceptions if isinstance(e, JournalFailed))
+                    monitor.failure = monitor.failure or next(
+                        e for e in group.exceptions if isinstance(e, JournalFailed)
+                    )
             # The writer's connection is nobody else's before its thread has ended.
-            summary = Summary(fold(counts(connection), states(connection)), str(self.results))
+            summary = Summary(aggregate(status_counts(connection), states(connection)), str(self.results))
         found = [json.loads(line) for line in self.results.read_text().splitlines()]
-        return Ended(summary, found, told, watch.failure, watch.lanes, loop.time() - began)
+        return Ended(summary, found, told, monitor.failure, monitor.sessions, loop.time() - began)
 
-    def _opened(self) -> tuple[sqlite3.Connection, bool, Mapping[str, Entry]]:
+    def _opened(self) -> tuple[sqlite3.Connection, bool, Mapping[str, AccountConfig]]:
         path = journal_path(self.results)
         config = self.folder / "batchcart.toml"
         config.write_text(self.config)
-        entries = read_config(config, platforms())
+        entries = load_config(config, load_adapters())
         if path.exists():
             connection = open_existing(path)
             repair_result_file(connection, self.results)
@@ -332,15 +334,21 @@ class Workshop:
         job = self.folder / "job.jsonl"
         job.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
         with open_job(str(job)) as source, closing(create(path)) as connection:
-            Planner(source, entries, "", None, allow_unknown=False).plan(connection)
+            Planner(source, entries, "", None, allow_unknown=False).build_plan(connection)
             set_meta(connection, "run", "0123456789abcdef")
             connection.execute("COMMIT")
         return open_existing(path), False, entries
 
-    def _lane(
-        self, entry: Entry, number: int, plan: sqlite3.Connection, journal: Journal, watch: Watch, rng: random.Random
-    ) -> Lane:
-        account = entry.read()
+    def _session(
+        self,
+        entry: AccountConfig,
+        number: int,
+        plan: sqlite3.Connection,
+        journal: JournalWriter,
+        monitor: RunMonitor,
+        rng: random.Random,
+    ) -> AccountSession:
+        account = entry.resolve()
         account = replace(account, limits=tuple(self.limits.get(account.name, ())))
         clock = asyncio.get_running_loop().time
 
@@ -348,17 +356,17 @@ class Workshop:
             return await self.shops.answer(account, journal_path(self.results), request, leaving)
 
         def tell(event: Event) -> None:
-            journal.note_event(EPOCH + clock(), event)
-            watch.tell(event)
+            journal.record_event(EPOCH + clock(), event)
+            monitor.emit(event)
 
-        sends = Sends(None, capacity(account.limits), monotonic=clock, wall=lambda: EPOCH + clock())
-        return Lane(
+        sends = SendHistory(None, capacity(account.limits), monotonic=clock, wall=lambda: EPOCH + clock())
+        return AccountSession(
             account=replace(account, options=_options(account, self.concurrency)),
             number=number,
-            question=next_number(plan, -number),
+            probe_number=next_number(plan, -number),
             journal=journal,
-            limiter=Limiter(account.limits, sends, strict=self.pacing == "strict", clock=clock),
-            ledger=self.ledgers.get(account.name, Ledger(None)),
+            limiter=RateLimiter(account.limits, sends, strict=self.pacing == "strict", clock=clock),
+            account_state=self.account_states.get(account.name, AccountState(None)),
             send=send,
             credentials=account.credentials,
             monotonic=clock,
@@ -366,7 +374,7 @@ class Workshop:
             rng=rng,
             tell=tell,
             patience=self.patience,
-            brake=Brake(self.row),
+            brake=CircuitBreaker(self.row),
         )
 
 

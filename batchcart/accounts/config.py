@@ -13,12 +13,12 @@ import msgspec
 
 from batchcart.accounts.proxy import Proxy, is_loopback, proxy_of_environment, read_proxy
 from batchcart.accounts.secrets import is_secret, read_secret, secret_names
-from batchcart.model.adapter import Adapter, Credentials, SecretReference, SecretText
+from batchcart.model.adapter import Adapter, Credentials, SecretRef, SecretText
 from batchcart.model.cart import Currency
-from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.model.files import read_bounded
 from batchcart.model.limits import Limit, parse_limit
-from batchcart.model.validation import described
+from batchcart.model.validation import describe_type
 
 DEFAULT_FILE = "batchcart.toml"
 ENVIRONMENT = "BATCHCART_CONFIG"
@@ -31,7 +31,7 @@ _LARGEST_CONFIG = 16 << 20
 _BY_REFERENCE = 'a text, { env = "NAME" } or { file = "PATH" }'
 
 
-class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class AccountOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The config keys that every account may have beside its platform's own."""
 
     platform: str
@@ -71,7 +71,7 @@ class Account:
     address: str
     credentials: Credentials
     limits: tuple[Limit, ...]
-    options: Options
+    options: AccountOptions
     ca_file: Path | None = None
     embedded: bool = False
     proxy: Proxy | None = None
@@ -83,13 +83,13 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AccountConfig:
     """An account as the config has it: checked, its secrets not yet read."""
 
     name: str
     adapter: Adapter
-    options: Options
-    settings: Mapping[str, str | SecretReference]
+    options: AccountOptions
+    settings: Mapping[str, str | SecretRef]
     secret_names: frozenset[str]
     limits: tuple[Limit, ...]
     folder: Path
@@ -101,7 +101,7 @@ class Entry:
         return self.adapter.address(self._public)
 
     @property
-    def place(self) -> str:
+    def identity(self) -> str:
         """The shop's address without secrets, to tell whether an account still points where it did."""
         own = (self._public.get(name, "") for name in ("secure_url", "app_id"))
         return " ".join(word for word in (self.address, *own) if word)
@@ -116,7 +116,7 @@ class Entry:
         """The settings that must not be seen, as the config has them."""
         found = {name: value for name, value in self.settings.items() if name in self.secret_names}
         proxy = self.options.proxy
-        if isinstance(proxy, SecretReference) or (proxy is not None and "@" in proxy):
+        if isinstance(proxy, SecretRef) or (proxy is not None and "@" in proxy):
             found["proxy"] = proxy
         return found
 
@@ -130,7 +130,7 @@ class Entry:
         plain = {name: value for name, value in self.settings.items() if isinstance(value, str)}
         return {name: value for name, value in plain.items() if name not in self.secret_names}
 
-    def read(self) -> Account:
+    def resolve(self) -> Account:
         """The account with its secrets read; raises UsageError where one cannot be."""
         where = f"account {self.name!r}"
         values = {
@@ -172,13 +172,13 @@ def config_path(given: str | Path | None) -> Path | None:
     return Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None
 
 
-def read_config(path: Path | None, adapters: Mapping[str, Adapter]) -> dict[str, Entry]:
+def load_config(path: Path | None, adapters: Mapping[str, Adapter]) -> dict[str, AccountConfig]:
     """All accounts by name, the built-in ones included; raises UsageError naming file, account and key."""
     entries = {f"{SANDBOX}{name}": _sandbox_entry(adapter) for name, adapter in adapters.items()}
     if path is None:
         return entries
     for name, keys in _accounts(path).items():
-        where = f"{path}: account {quoted(name)}"
+        where = f"{path}: account {quote(name)}"
         if not isinstance(keys, dict):
             raise UsageError(f"{where}: expected a table: [accounts.{name}]")
         entries[name] = read_entry(name, keys, adapters, path.resolve().parent, where)
@@ -205,14 +205,16 @@ def _accounts(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not TOML: {error}") from None
     for key in table:
         if key != "accounts":
-            raise UsageError(f"{path}: unknown key {quoted(key)}; {suggestion(key, ['accounts'])}")
+            raise UsageError(f"{path}: unknown key {quote(key)}; {suggest(key, ['accounts'])}")
     accounts = table.get("accounts", {})
     if not isinstance(accounts, dict):
         raise UsageError(f"{path}: accounts is a table of accounts: [accounts.NAME]")
     return accounts
 
 
-def read_entry(name: str, keys: dict[str, Any], adapters: Mapping[str, Adapter], folder: Path, where: str) -> Entry:
+def read_entry(
+    name: str, keys: dict[str, Any], adapters: Mapping[str, Adapter], folder: Path, where: str
+) -> AccountConfig:
     """The account with these keys, checked; ``folder`` is the config's.
 
     Raises UsageError, which begins with ``where``.
@@ -227,24 +229,28 @@ def read_entry(name: str, keys: dict[str, Any], adapters: Mapping[str, Adapter],
     if not isinstance(platform, str):
         raise UsageError(f"{where}: platform: expected a text; it is one of {', '.join(adapters)}")
     if platform not in adapters:
-        raise UsageError(f"{where}: platform {quoted(platform)} is not known; {suggestion(platform, adapters)}")
+        raise UsageError(f"{where}: platform {quote(platform)} is not known; {suggest(platform, adapters)}")
     adapter = adapters[platform]
-    own, shared = set(adapter.settings.__struct_fields__), set(Options.__struct_fields__)
+    own, shared = set(adapter.settings.__struct_fields__), set(AccountOptions.__struct_fields__)
     for key in keys:
         if key not in own | shared:
-            raise UsageError(f"{where}: unknown key {quoted(key)}; {suggestion(key, sorted(own | shared))}")
+            raise UsageError(f"{where}: unknown key {quote(key)}; {suggest(key, sorted(own | shared))}")
     settings_given = {key: _as_text(value) for key, value in keys.items() if key in own}
-    options: Options = _convert({key: value for key, value in keys.items() if key in shared}, Options, where)
+    options: AccountOptions = _convert(
+        {key: value for key, value in keys.items() if key in shared}, AccountOptions, where
+    )
     settings = _convert(settings_given, adapter.settings, where)
     present = {key: value for key, value in msgspec.structs.asdict(settings).items() if value is not None}
-    entry = Entry(name, adapter, options, present, secret_names(adapter), _limits(options, adapter, where), folder)
+    entry = AccountConfig(
+        name, adapter, options, present, secret_names(adapter), _limits(options, adapter, where), folder
+    )
     _check_address(entry, where)
     if isinstance(options.proxy, str):
         read_proxy(options.proxy, "", f"{where}: proxy")
     return entry
 
 
-def _limits(options: Options, adapter: Adapter, where: str) -> tuple[Limit, ...]:
+def _limits(options: AccountOptions, adapter: Adapter, where: str) -> tuple[Limit, ...]:
     given = adapter.limits if options.limits is None else options.limits
     if len(given) > _MOST_LIMITS:
         raise UsageError(f"{where}: limits: {len(given)} of them, but {_MOST_LIMITS} are the most")
@@ -266,7 +272,7 @@ def _convert(given: dict[str, Any], to: type[msgspec.Struct], where: str) -> Any
             msgspec.convert(given.get(field.name, field.default), field.type)
         except msgspec.ValidationError:
             if field.name in given:
-                expected = _BY_REFERENCE if is_secret(field) else described(msgspec.inspect.type_info(field.type))
+                expected = _BY_REFERENCE if is_secret(field) else describe_type(msgspec.inspect.type_info(field.type))
                 raise UsageError(f"{where}: {field.name}: expected {expected}") from None
     try:
         return msgspec.convert(given, to)
@@ -285,7 +291,7 @@ def _sendable(text: str, where: str) -> str:
     return text.strip()
 
 
-def _check_address(entry: Entry, where: str) -> None:
+def _check_address(entry: AccountConfig, where: str) -> None:
     """Raises UsageError that does not show the address, since its author may have put a password or token into it."""
     address = entry.address
     where = f"{where}: {'api_address' if 'api_address' in entry.settings else 'base_url'}"
@@ -306,12 +312,12 @@ def _check_address(entry: Entry, where: str) -> None:
         )
 
 
-def _sandbox_entry(adapter: Adapter) -> Entry:
-    return Entry(
+def _sandbox_entry(adapter: Adapter) -> AccountConfig:
+    return AccountConfig(
         f"{SANDBOX}{adapter.name}",
         adapter,
-        Options(platform=adapter.name),
-        adapter.sample,
+        AccountOptions(platform=adapter.name),
+        adapter.sandbox_settings,
         secret_names(adapter),
         tuple(parse_limit(text) for text in adapter.limits),
         Path(),

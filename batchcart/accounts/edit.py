@@ -6,14 +6,14 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from batchcart.accounts.config import Entry, config_text, read_config, read_entry
-from batchcart.model.adapter import Adapter, SecretReference
-from batchcart.model.errors import UsageError, quoted
+from batchcart.accounts.config import AccountConfig, config_text, load_config, read_entry
+from batchcart.model.adapter import Adapter, SecretRef
+from batchcart.model.errors import UsageError, quote
 from batchcart.model.files import create_new, replace_atomically
-from batchcart.model.operation import Kind
-from batchcart.platforms import platforms
+from batchcart.model.operation import OperationKind
+from batchcart.platforms import load_adapters
 
-Settings = Mapping[str, str | SecretReference]
+Settings = Mapping[str, str | SecretRef]
 """An account's own config keys as they will stand in the file."""
 
 HEAD = """\
@@ -25,19 +25,19 @@ PUT_A_KEY = "PUT-A-CART-KEY-HERE"
 """What stands in a first job where only the person knows which cart there is."""
 
 
-def add_account(path: Path, name: str, adapter: Adapter, settings: Settings, *, private: bool) -> Entry:
+def add_account(path: Path, name: str, adapter: Adapter, settings: Settings, *, private: bool) -> AccountConfig:
     """Put the account at the end of the config, which is made if it is not there; what stood there stays.
 
     ``private`` says that a secret goes into the file, so that nobody else may read it. Raises UsageError where the
     account is not in order or the config has one of that name; the file is then as it was.
     """
     keys: dict[str, object] = {"platform": adapter.name, **{key: _as_toml(value) for key, value in settings.items()}}
-    entry = read_entry(name, keys, platforms(), path.resolve().parent, f"account {quoted(name)}")
+    entry = read_entry(name, keys, load_adapters(), path.resolve().parent, f"account {quote(name)}")
     before = HEAD
     if path.exists():
-        if name in read_config(path, platforms()):
+        if name in load_config(path, load_adapters()):
             raise UsageError(
-                f"{path}: there is an account {quoted(name)} already and it was not touched; "
+                f"{path}: there is an account {quote(name)} already and it was not touched; "
                 "choose another name with --account, or edit the file"
             )
         before = config_text(path)
@@ -52,12 +52,12 @@ def add_account(path: Path, name: str, adapter: Adapter, settings: Settings, *, 
     return entry
 
 
-def first_job(entry: Entry) -> tuple[str, bool]:
+def first_job(entry: AccountConfig) -> tuple[str, bool]:
     """A job of one read for the account, and whether it runs as it stands."""
-    for kind in (Kind.CART_COUNT, Kind.CART_LIST):
-        if kind in entry.adapter.cells:
+    for kind in (OperationKind.CART_COUNT, OperationKind.CART_LIST):
+        if kind in entry.adapter.operations:
             return json.dumps({"op": kind.value, "account": entry.name}) + "\n", True
-    line = {"op": Kind.CART_GET.value, "account": entry.name, "cart_id": PUT_A_KEY}
+    line = {"op": OperationKind.CART_GET.value, "account": entry.name, "cart_id": PUT_A_KEY}
     return json.dumps(line) + "\n", False
 
 
@@ -86,11 +86,11 @@ def _replace(path: Path, text: str, *, private: bool) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _as_toml(value: str | SecretReference) -> str | dict[str, str]:
+def _as_toml(value: str | SecretRef) -> str | dict[str, str]:
     match value:
-        case SecretReference(env=str() as env):
+        case SecretRef(env=str() as env):
             return {"env": env}
-        case SecretReference(file=str() as file):
+        case SecretRef(file=str() as file):
             return {"file": file}
         case _:
             return str(value)

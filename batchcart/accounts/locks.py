@@ -14,12 +14,12 @@ from batchcart.model.files import open_helper
 _TRIES = 6  # at a lock whose owner's pid is gone; half a second each
 
 
-class Locked(UsageError):
+class LockHeld(UsageError):
     """Somebody else holds the lock; the message names the pid."""
 
 
 @dataclass(slots=True)
-class Lock:
+class FileLock:
     """A lock file that the system frees when its owner dies, with the pid of the owner's run inside."""
 
     path: Path
@@ -38,7 +38,7 @@ class Lock:
                 file.close()
                 if tries < _TRIES and not Path("/proc", pid).exists():
                     continue  # a run that was killed, whose other processes are just ending
-                raise Locked(
+                raise LockHeld(
                     f"{what} is in use by another run (pid {pid}); wait for it to end, or stop it with: kill {pid}"
                 ) from None
             except OSError:
@@ -78,7 +78,7 @@ def _owner(file: IO[bytes]) -> str:
     return text or "unknown"
 
 
-def lock_owner(path: Path) -> int | None:
+def find_lock_holder(path: Path) -> int | None:
     """The pid of the run that holds this lock file now, found without touching it."""
     try:
         pid, lock = int(path.read_text()), path.stat()

@@ -16,7 +16,7 @@ import msgspec
 
 from batchcart.model.http import Response
 
-SHOWN = b"***"
+MASK = b"***"
 SURELY_SECRET = 8
 """Characters from which on a secret is surely none of a shop's own words."""
 
@@ -64,7 +64,7 @@ class Redactor(msgspec.Struct, frozen=True):
     texts: tuple[bytes, ...]
 
 
-def redactor(secrets: Iterable[str], *, least: int = _SHORTEST, most: int | None = None) -> Redactor | None:
+def compile_redactor(secrets: Iterable[str], *, least: int = _SHORTEST, most: int | None = None) -> Redactor | None:
     """What finds the secrets that have ``least`` to ``most`` characters; None where there are none.
 
     From 8 characters on they are found anywhere. Shorter ones only as a word of their own, and below 4 not at all:
@@ -76,41 +76,41 @@ def redactor(secrets: Iterable[str], *, least: int = _SHORTEST, most: int | None
     return Redactor(tuple(spellings), tuple(spelling.text for spelling in spellings)) if spellings else None
 
 
-def redacted(text: bytes, secrets: Redactor | None) -> bytes:
+def redact(text: bytes, secrets: Redactor | None) -> bytes:
     """The text with ``***`` where a secret stood; JSON stays JSON."""
     if secrets is None:
         return text
     find = text.find
     for spelled in secrets.texts:
         if find(spelled) >= 0:  # `in` first takes bytes for a number, and raises
-            return _masked(text, secrets)
+            return _mask_places(text, secrets)
     for sign in _SIGNS:
         if find(sign) >= 0:
-            return _masked(text, secrets)
+            return _mask_places(text, secrets)
     return text
 
 
-def redacted_text(text: str, secrets: Redactor | None) -> str:
-    """As ``redacted``, of a text in characters."""
+def redact_text(text: str, secrets: Redactor | None) -> str:
+    """As ``redact``, of a text in characters."""
     if secrets is None:
         return text
     raw = text.encode("utf-8", "surrogatepass")
-    clean = redacted(raw, secrets)
+    clean = redact(raw, secrets)
     return text if clean is raw else clean.decode("utf-8", "replace")
 
 
-def redacted_response(response: Response, secrets: Redactor | None) -> Response:
+def redact_response(response: Response, secrets: Redactor | None) -> Response:
     """The answer as everything behind the connection sees it: no secret in it, and of a redirect scheme and host."""
-    headers = {name: redacted_text(value, secrets) for name, value in response.headers.items()}
+    headers = {name: redact_text(value, secrets) for name, value in response.headers.items()}
     if "location" in headers:
-        headers["location"] = _shown_address(headers["location"])
-    body = redacted(response.body, secrets)
+        headers["location"] = _public_address(headers["location"])
+    body = redact(response.body, secrets)
     if body is response.body and headers == response.headers:
         return response
     return msgspec.structs.replace(response, body=body, headers=headers)
 
 
-def _shown_address(address: str) -> str:
+def _public_address(address: str) -> str:
     """Scheme and host of the address; what stands behind them may be anybody's secret."""
     try:
         parts = urlsplit(address)
@@ -237,7 +237,7 @@ def _readings(text: bytes) -> Iterator[_Reading]:
         yield reading
 
 
-def _masked(text: bytes, secrets: Redactor) -> bytes:
+def _mask_places(text: bytes, secrets: Redactor) -> bytes:
     spans: list[tuple[int, int]] = []
     for reading in _readings(text):
         for spelling in secrets.spellings:
@@ -245,7 +245,7 @@ def _masked(text: bytes, secrets: Redactor) -> bytes:
     if not spans:
         return text
     parts, place = [], 0
-    for start, end in _joined(spans):
+    for start, end in _merge_spans(spans):
         # A backslash before it would escape what is put there.
         parts += [text[place : len(text[place:start].rstrip(b"\\")) + place], _mask(text[start:end])]
         place = end
@@ -264,7 +264,7 @@ def _places(spelling: _Spelling, text: bytes) -> Iterator[tuple[int, int]]:
         at = text.find(spelling.text, at + 1)
 
 
-def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _merge_spans(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The spans in order, those that overlap as one."""
     joined: list[tuple[int, int]] = []
     for start, end in sorted(set(spans)):

@@ -4,10 +4,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
-from batchcart.model.adapter import Adapter, SecretReference
+from batchcart.model.adapter import Adapter, SecretRef
 from batchcart.model.errors import UsageError
 from batchcart.model.files import is_private, read_bounded
 
@@ -27,7 +28,7 @@ _ODD = (
 
 def is_secret(field: msgspec.structs.FieldInfo) -> bool:
     """The settings that may be given by reference are the secret ones."""
-    return "SecretReference" in str(field.type)
+    return SecretRef in get_args(field.type)
 
 
 def secret_names(adapter: Adapter) -> frozenset[str]:
@@ -35,15 +36,15 @@ def secret_names(adapter: Adapter) -> frozenset[str]:
     return frozenset(field.name for field in msgspec.structs.fields(adapter.settings) if is_secret(field))
 
 
-def read_secret(value: str | SecretReference, where: str, folder: Path) -> str:
+def read_secret(value: str | SecretRef, where: str, folder: Path) -> str:
     """The secret itself; ``folder`` is the config's.
 
     Raises UsageError, which begins with ``where`` and names the variable or file, if it cannot be read or be a secret.
     """
     match value:
-        case SecretReference(env=str() as name):
+        case SecretRef(env=str() as name):
             source, text = f"environment variable {name}", _from_environment(name, where)
-        case SecretReference():
+        case SecretRef():
             file = secret_file(value, folder)
             source, text = f"file {file}", _from_file(file, where)
         case _:
@@ -83,7 +84,7 @@ def _from_file(file: Path, where: str) -> str:
         raise UsageError(f"{where}: file {file} cannot be read{why}; put the secret into its first line") from None
 
 
-def secret_file(reference: SecretReference, folder: Path) -> Path:
+def secret_file(reference: SecretRef, folder: Path) -> Path:
     """The file that the reference names; ``folder`` is the config's."""
     named = Path(reference.file or "")
     try:
@@ -92,10 +93,10 @@ def secret_file(reference: SecretReference, folder: Path) -> Path:
         return folder / named
 
 
-def exposed(settings: Mapping[str, str | SecretReference], folder: Path) -> Iterator[tuple[str, Path]]:
+def find_exposed(settings: Mapping[str, str | SecretRef], folder: Path) -> Iterator[tuple[str, Path]]:
     """The settings whose secret stands in a file that others than its owner can read, each with the file."""
     for name, value in sorted(settings.items()):
-        if isinstance(value, SecretReference) and value.file is not None:
+        if isinstance(value, SecretRef) and value.file is not None:
             file = secret_file(value, folder)
             if file.is_file() and not is_private(file):
                 yield name, file

@@ -29,7 +29,7 @@ def boot_id() -> bytes:
 
 
 @dataclass(slots=True)
-class Sends:
+class SendHistory:
     """The times of an account's last sends, in a file that survives the process (not the machine's last second).
 
     Times are seconds of the monotonic clock. The file holds the wall clock too, for the time after a reboot.
@@ -51,9 +51,9 @@ class Sends:
         self._map = bytearray(_START + self.capacity * _RECORD.size)
         _HEADER.pack_into(self._map, 0, _MAGIC, boot_id(), self.capacity, 0)
         for index, level in enumerate(levels):
-            self.set_level(index, level)
+            self.set_bucket_empty_at(index, level)
         for moment in history[-self.capacity :]:
-            self.append(moment)
+            self.record(moment)
         if self.path is not None:
             try:
                 # A file without a past is worth no wait for the disk, and a thousand accounts would wait long.
@@ -66,20 +66,20 @@ class Sends:
                     f"{self.path} cannot be written: {error.strerror}; it keeps limits across runs. Nothing was sent"
                 ) from None
 
-    def append(self, moment: float) -> int:
-        """Note a send; the number tells it apart for ``restamp``."""
+    def record(self, moment: float) -> int:
+        """Note a send; the number tells it apart for ``update``."""
         number = self.count
         self._write(number, moment)
         self.count += 1
         _COUNT.pack_into(self._map, _HEADER.size - _COUNT.size, self.count)
         return number
 
-    def restamp(self, number: int, moment: float) -> None:
+    def update(self, number: int, moment: float) -> None:
         """Note that this send left later than was thought."""
         if self.count - number <= self.capacity:
             self._write(number, moment)
 
-    def back(self, count: int) -> float:
+    def nth_last(self, count: int) -> float:
         """The time of the ``count``-th last send; -inf where there were fewer. ``count`` is at most the capacity."""
         if count > self.count:
             return -math.inf
@@ -87,12 +87,12 @@ class Sends:
         moment: float = _RECORD.unpack_from(self._map, offset)[0]
         return moment
 
-    def level(self, bucket: int) -> float:
+    def bucket_empty_at(self, bucket: int) -> float:
         """When the bucket will have leaked empty."""
         moment: float = _LEVELS.unpack_from(self._map, _HEADER.size + bucket * _LEVELS.size)[0]
         return moment
 
-    def set_level(self, bucket: int, moment: float) -> None:
+    def set_bucket_empty_at(self, bucket: int, moment: float) -> None:
         """Note when the bucket will have leaked empty."""
         _LEVELS.pack_into(self._map, _HEADER.size + bucket * _LEVELS.size, moment, moment + self._ahead)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
-from batchcart.accounts.locks import Lock
-from batchcart.accounts.send_history import Sends
+from batchcart.accounts.locks import FileLock
+from batchcart.accounts.send_history import SendHistory
 from batchcart.model.errors import UsageError
 from batchcart.model.files import make_private_dir, move_into_place, read_bounded, replace_atomically
 
@@ -63,28 +63,28 @@ def _read_tokens(path: Path) -> _Tokens | None:
 
 
 @dataclass(slots=True)
-class Ledger:
+class AccountState:
     """One account's memory. ``folder`` is None for accounts that end with the run, as the embedded sandbox's do."""
 
     folder: Path | None
-    lock: Lock | None = None
+    lock: FileLock | None = None
 
     @classmethod
-    def of(cls, name: str, identity: str, pid: int | None = None) -> "Ledger":
+    def open(cls, name: str, identity: str, pid: int | None = None) -> "AccountState":
         """The memory of the account ``name`` at the address that ``identity`` tells, locked for the run ``pid``."""
         slug = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
         digest = hashlib.blake2b(f"{name}\n{identity}".encode(), digest_size=6).hexdigest()
         folder = _private(state_folder() / f"{slug}-{digest}")
-        lock = Lock(folder / "lock", os.getpid() if pid is None else pid)
+        lock = FileLock(folder / "lock", os.getpid() if pid is None else pid)
         try:
             lock.acquire(f"account {name!r}")
         except OSError as error:
             raise UsageError(f"{lock.path} cannot be locked: {error.strerror}; is it somebody else's?") from None
         return cls(folder, lock)
 
-    def sends(self, capacity: int) -> Sends:
+    def sends(self, capacity: int) -> SendHistory:
         """The account's last sends, at least ``capacity`` of them."""
-        return Sends(self.folder / "sends" if self.folder else None, capacity)
+        return SendHistory(self.folder / "sends" if self.folder else None, capacity)
 
     def tokens(self, origin: str) -> Mapping[str, str]:
         """The last renewed tokens, if they descend from the config's own: ``origin`` is a fingerprint of those."""

@@ -12,23 +12,23 @@ import orjson
 
 from batchcart import __version__
 from batchcart.accounts.config import Account
-from batchcart.bench.metrics import Figures, Tape, limit_use, service_times, span, times_from_plan
-from batchcart.bench.target import Place
+from batchcart.bench.metrics import BenchFigures, RequestTrace, limit_use, service_times, span, times_from_plan
+from batchcart.bench.target import BenchTarget
 from batchcart.bench.workload import Mix, job_lines
 from batchcart.engine.session import Send
 from batchcart.journal.result_line import Result, read_result
 from batchcart.journal.summary import Summary
 from batchcart.model.files import create_new
 from batchcart.model.http import Reply, Request, Response
-from batchcart.runs.context import Watch
+from batchcart.runs.context import RunMonitor
 from batchcart.runs.runner import RunOptions, run_job
 
-Watched = Callable[[], AbstractAsyncContextManager[Watch]]
+Watched = Callable[[], AbstractAsyncContextManager[RunMonitor]]
 """Gives a watch for one run, which signals stop and which shows progress."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class BenchSettings:
     """What is run: a mix for so many carts."""
 
     mix: Mix
@@ -38,12 +38,12 @@ class Settings:
     concurrency: int | None
 
 
-class Report(msgspec.Struct, frozen=True):
+class BenchReport(msgspec.Struct, frozen=True):
     """A benchmark's settings and figures; ``left`` are the carts that could not be deleted or may have been made."""
 
     version: str
     settings: dict[str, str | int | None]
-    figures: Figures
+    figures: BenchFigures
     deleted: int = 0
     left: int = 0
     stopped: str = ""
@@ -53,16 +53,16 @@ class Report(msgspec.Struct, frozen=True):
 class Recorder:
     """Times all requests of a run; ``start`` is when its last account was ready for work."""
 
-    tapes: dict[str, Tape] = field(default_factory=dict)
+    tapes: dict[str, RequestTrace] = field(default_factory=dict)
     start: float = 0.0
     cpu: float = 0.0
 
     def around(self, account: Account, send: Send) -> Send:
         """The same ``send``, timed."""
-        tape = self.tapes[account.name] = Tape(account.limits)
+        tape = self.tapes[account.name] = RequestTrace(account.limits)
         self.start, self.cpu = time.monotonic(), _cpu()
 
-        async def timed(request: Request, leaving: Callable[[], None]) -> Reply:
+        async def send_timed(request: Request, leaving: Callable[[], None]) -> Reply:
             number = tape.begin(time.monotonic())
             reply = await send(request, leaving)
             tape.end(number, time.monotonic())
@@ -70,35 +70,37 @@ class Recorder:
                 tape.throttled += 1
             return reply
 
-        return timed
+        return send_timed
 
 
-async def run_bench(settings: Settings, place: Place, folder: Path, watched: Watched) -> Report:
+async def run_bench(settings: BenchSettings, place: BenchTarget, folder: Path, monitored: Watched) -> BenchReport:
     """Run the benchmark in ``folder``; carts of a real shop that its mix leaves there are deleted afterwards."""
     job, results = folder / "job.jsonl", folder / "results.jsonl"
     lines = job_lines(settings.mix, place.accounts, settings.carts, settings.product, settings.seed)
     with create_new(job) as file:
         file.writelines(orjson.dumps(line) + b"\n" for line in lines)
     recorder = Recorder()
-    async with watched() as watch:
-        watch.around = recorder.around
+    async with monitored() as monitor:
+        monitor.wrap_send = recorder.around
         options = RunOptions(str(job), results=results, config=place.config, concurrency=settings.concurrency)
-        summary = await run_job(options, watch)
+        summary = await run_job(options, monitor)
     figures = _figures(recorder, summary)
     deleted = left = 0
     if place.real:
-        deleted, left = await _cleaned_up(results, place, folder, watched)
+        deleted, left = await _clean_up(results, place, folder, monitored)
     limits = next((", ".join(map(str, tape.limits)) for tape in recorder.tapes.values()), "") or "none"
-    return Report(__version__, {**_named(settings, place), "limits": limits}, figures, deleted, left, summary.stopped)
+    return BenchReport(
+        __version__, {**_describe_settings(settings, place), "limits": limits}, figures, deleted, left, summary.stopped
+    )
 
 
-def _figures(recorder: Recorder, summary: Summary) -> Figures:
+def _figures(recorder: Recorder, summary: Summary) -> BenchFigures:
     tapes = list(recorder.tapes.values())
     began, ended = span(tapes)
     seconds = max(ended - began, 1e-9)
     operations = summary.lines - summary.totals["not_attempted"]
     requests = sum(len(tape.began) for tape in tapes)
-    return Figures(
+    return BenchFigures(
         seconds=round(ended - began, 3),
         operations=operations,
         not_ok=operations - summary.totals["ok"],
@@ -115,7 +117,7 @@ def _figures(recorder: Recorder, summary: Summary) -> Figures:
     )
 
 
-def _named(settings: Settings, place: Place) -> dict[str, str | int | None]:
+def _describe_settings(settings: BenchSettings, place: BenchTarget) -> dict[str, str | int | None]:
     return {
         "place": f"account {place.accounts[0][0]}" if place.real else "sandbox",
         "platform": place.accounts[0][1],
@@ -127,22 +129,22 @@ def _named(settings: Settings, place: Place) -> dict[str, str | int | None]:
     }
 
 
-async def _cleaned_up(results: Path, place: Place, folder: Path, watched: Watched) -> tuple[int, int]:
+async def _clean_up(results: Path, place: BenchTarget, folder: Path, monitored: Watched) -> tuple[int, int]:
     """Delete what the benchmark left in the shop: how many carts were deleted, and how many are or may be left."""
-    carts, unknown = _left_behind(results)
+    carts, unknown = _find_left_behind(results)
     if not carts:
         return 0, unknown
     job, gone = folder / "cleanup.jsonl", folder / "cleanup.results.jsonl"
     lines = [{"op": "cart.delete", "account": cart.account, "cart_id": cart.cart_id} for cart in carts]
     with create_new(job) as file:
         file.writelines(orjson.dumps(line) + b"\n" for line in lines)
-    async with watched() as watch:
-        summary = await run_job(RunOptions(str(job), results=gone, config=place.config), watch)
+    async with monitored() as monitor:
+        summary = await run_job(RunOptions(str(job), results=gone, config=place.config), monitor)
     deleted = summary.totals["ok"]
     return deleted, len(carts) - deleted + unknown
 
 
-def _left_behind(results: Path) -> tuple[Sequence[Result], int]:
+def _find_left_behind(results: Path) -> tuple[Sequence[Result], int]:
     """The carts that were made and not deleted, and how many more there may be."""
     made: dict[str, Result] = {}
     unknown = 0

@@ -21,7 +21,7 @@ _SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 
 
 @dataclass(slots=True)
-class Tape:
+class RequestTrace:
     """One account's requests in the order they were sent: when each left and when it was over, in seconds."""
 
     limits: Sequence[Limit]
@@ -50,7 +50,7 @@ class Times(msgspec.Struct, frozen=True):
     max: float = 0.0
 
 
-class Figures(msgspec.Struct, frozen=True):
+class BenchFigures(msgspec.Struct, frozen=True):
     """What a benchmark came to. ``limit_use`` is the share of what the limits allowed while it ran; None: no limit.
 
     ``cpu_us`` is this process's own CPU time an operation, in microseconds; ``peak_mib`` its largest memory.
@@ -78,12 +78,12 @@ def times_of(seconds: Iterable[float]) -> Times:
     return Times(*(round(ordered[rank] * 1000, 3) for rank in ranks)) if ordered else Times(0, 0, 0, 0, 0)
 
 
-def planned(limits: Sequence[Limit], number: int) -> float:
+def plan_time(limits: Sequence[Limit], number: int) -> float:
     """The seconds from the beginning after which the limits have a place for request ``number``, from 0 on."""
     return max((_place(limit, number) for limit in limits), default=0.0)
 
 
-def allowed(limits: Sequence[Limit], seconds: float) -> float:
+def count_allowed(limits: Sequence[Limit], seconds: float) -> float:
     """How many requests the limits allow from one at the beginning to one at the end of so many seconds."""
     return min((_room(limit, seconds) for limit in limits), default=math.inf)
 
@@ -108,7 +108,7 @@ def _room(limit: Limit, seconds: float) -> float:
             return size + seconds * leak
 
 
-def service_times(tapes: Iterable[Tape]) -> Times:
+def service_times(tapes: Iterable[RequestTrace]) -> Times:
     """From sending to answer."""
     return times_of(
         ended - began
@@ -118,20 +118,20 @@ def service_times(tapes: Iterable[Tape]) -> Times:
     )
 
 
-def times_from_plan(tapes: Sequence[Tape], start: float) -> Times | None:
+def times_from_plan(tapes: Sequence[RequestTrace], start: float) -> Times | None:
     """From the place that the limits had for a request to its answer; None where no account has a limit."""
     limited = [tape for tape in tapes if tape.limits]
     if not limited:
         return None
     return times_of(
-        ended - min(began, start + planned(tape.limits, number))
+        ended - min(began, start + plan_time(tape.limits, number))
         for tape in limited
         for number, (began, ended) in enumerate(zip(tape.began, tape.ended, strict=True))
         if not math.isnan(ended)
     )
 
 
-def limit_use(tapes: Iterable[Tape]) -> float | None:
+def limit_use(tapes: Iterable[RequestTrace]) -> float | None:
     """The requests of limited accounts as a share of what was allowed from each one's first to its last.
 
     Windows are counted as evenly spread; in a short run, which may catch up within one, that could be over 1.
@@ -139,11 +139,11 @@ def limit_use(tapes: Iterable[Tape]) -> float | None:
     limited = [tape for tape in tapes if tape.limits and tape.began]
     if not limited:
         return None
-    room = sum(allowed(tape.limits, max(tape.began) - tape.began[0]) for tape in limited)
+    room = sum(count_allowed(tape.limits, max(tape.began) - tape.began[0]) for tape in limited)
     return min(1.0, round(sum(len(tape.began) for tape in limited) / room, 4))
 
 
-def span(tapes: Iterable[Tape]) -> tuple[float, float]:
+def span(tapes: Iterable[RequestTrace]) -> tuple[float, float]:
     """When the first request left and when the last was over."""
     begun = [tape.began[0] for tape in tapes if tape.began]
     over = [ended for tape in tapes for ended in tape.ended if not math.isnan(ended)]

@@ -12,20 +12,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchcart.accounts.config import Entry, config_path, read_config
+from batchcart.accounts.config import AccountConfig, config_path, load_config
 from batchcart.bench.sandbox_process import running
 from batchcart.bench.workload import check_known
-from batchcart.model.errors import UsageError, suggestion
+from batchcart.model.errors import UsageError, suggest
 from batchcart.model.files import create_new
 from batchcart.model.limits import parse_limit
-from batchcart.platforms import platforms
+from batchcart.platforms import load_adapters
 from batchcart.sandbox.routing import address
 
 _STATE = "XDG_STATE_HOME"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BenchTarget:
     """The accounts of a benchmark, by name and platform, and the config that has them."""
 
     config: Path | None
@@ -33,13 +33,13 @@ class Place:
     real: bool
 
 
-def allowing(name: str, config: Path | None) -> Entry:
+def bench_account(name: str, config: Path | None) -> AccountConfig:
     """The account, if its config allows benchmarks; raises UsageError where it does not."""
     path = config_path(config)
-    entries = read_config(path, platforms())
+    entries = load_config(path, load_adapters())
     where = str(path) if path else "the config (there is no batchcart.toml; `batchcart init` writes one)"
     if name not in entries:
-        raise UsageError(f"account {name!r} is not in {where}; {suggestion(name, entries)}")
+        raise UsageError(f"account {name!r} is not in {where}; {suggest(name, entries)}")
     entry = entries[name]
     if entry.embedded:
         raise UsageError(
@@ -55,29 +55,29 @@ def allowing(name: str, config: Path | None) -> Entry:
 
 
 @contextmanager
-def sandbox(platform: str, accounts: int, limits: Sequence[str], folder: Path) -> Iterator[Place]:
+def sandbox(platform: str, accounts: int, limits: Sequence[str], folder: Path) -> Iterator[BenchTarget]:
     """A sandbox in a process of its own, with so many accounts, each at a shop of its own with these limits.
 
     What the accounts remember is kept in ``folder``, so that nothing of them is left.
     """
-    known = platforms()
+    known = load_adapters()
     if platform not in known:
-        raise UsageError(f"--platform: {platform!r} is not a platform; {suggestion(platform, known)}")
+        raise UsageError(f"--platform: {platform!r} is not a platform; {suggest(platform, known)}")
     check_known(platform)
     adapter = known[platform]
     for limit in limits:
         parse_limit(limit)
-    field = "api_address" if "api_address" in adapter.sample else "base_url"
+    field = "api_address" if "api_address" in adapter.sandbox_settings else "base_url"
     names = [f"bench-{number}" for number in range(1, accounts + 1)]
     config, text = folder / "batchcart.toml", []
     with running(platform, limits) as origin, _state_in(folder / "state"):
         for name in names:
-            own = {**adapter.sample, field: address(origin, platform, name), "platform": platform}
+            own = {**adapter.sandbox_settings, field: address(origin, platform, name), "platform": platform}
             text += [f"[accounts.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in own.items())]
             text += [f"limits = {json.dumps(list(limits))}"]
         with create_new(config) as file:
             file.write(("\n".join(text) + "\n").encode())
-        yield Place(config, [(name, platform) for name in names], real=False)
+        yield BenchTarget(config, [(name, platform) for name in names], real=False)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.model.errors import UsageError, quote, suggest
 
 Line = dict[str, Any]
 
@@ -48,10 +48,10 @@ def parse_mix(text: str) -> Mix:
         step, equals, number = part.strip().partition("=")
         if not equals or not re.fullmatch("[0-9]{1,4}", number):
             raise UsageError(
-                f"--mix {quoted(text)}: write STEP=NUMBER,… as in create=1,add=3,get=1, or one of {', '.join(NAMED)}"
+                f"--mix {quote(text)}: write STEP=NUMBER,… as in create=1,add=3,get=1, or one of {', '.join(NAMED)}"
             )
         if step not in _STEPS:
-            raise UsageError(f"--mix: {quoted(step)} is not a step; {suggestion(step, _STEPS)}")
+            raise UsageError(f"--mix: {quote(step)} is not a step; {suggest(step, _STEPS)}")
         if step in counts:
             raise UsageError(f"--mix: {step} is given twice")
         counts[step] = int(number)
@@ -63,7 +63,7 @@ def parse_mix(text: str) -> Mix:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Workload:
     """What a platform's lines say; each function gets the product, the quantity."""
 
     create: Callable[[str, int], Line]
@@ -72,20 +72,20 @@ class Words:
     first_item: bool
 
 
-_WORDS: Mapping[str, Words] = {
-    "3dcart": Words(
+_WORDS: Mapping[str, Workload] = {
+    "3dcart": Workload(
         lambda _product, quantity: {"data": {"BillingFirstName": f"Benchmark {quantity}"}},
         lambda product, quantity: {"data": {"CatalogID": int(product), "ItemQuantity": quantity}},
         lambda quantity: {"op": "cart.update", "data": {"ShipmentCity": f"City {quantity}"}},
         first_item=False,
     ),
-    "tray": Words(
+    "tray": Workload(
         lambda product, quantity: {"data": {"product_id": product, "quantity": quantity}},
         lambda product, quantity: {"data": {"product_id": product, "quantity": quantity}},
         lambda quantity: {"op": "cart.update", "data": {"email": f"benchmark{quantity}@example.com"}},
         first_item=False,
     ),
-    "shoplo": Words(
+    "shoplo": Workload(
         lambda product, quantity: {"data": {"variant_id": int(product), "quantity": quantity}},
         lambda product, quantity: {"data": {"variant_id": int(product), "quantity": quantity}},
         lambda quantity: {"op": "item.update", "item": "first", "data": {"quantity": quantity}},
@@ -119,7 +119,7 @@ def _steps(mix: Mix, rng: random.Random) -> list[str]:
     return ["create", *between, *["delete"] * mix.delete]
 
 
-def _line(step: str, words: Words, product: str, quantity: int) -> Line:
+def _line(step: str, words: Workload, product: str, quantity: int) -> Line:
     match step:
         case "create":
             item = {"item": "first"} if words.first_item else {}

@@ -10,9 +10,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from batchcart import __version__
-from batchcart.cli.output import let_go, say
+from batchcart.cli.output import detach_broken, echo_err
 from batchcart.cli.usage_errors import usage_text
-from batchcart.model.errors import BatchcartError, Stopped, quoted, suggestion
+from batchcart.model.errors import BatchcartError, Stopped, quote, suggest
 from batchcart.model.fault import fault_sentence
 
 COMPLETE_VAR = "_BATCHCART_COMPLETE"
@@ -53,7 +53,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             if ctx.resilient_parsing:  # a shell asks for completion
                 return None
-            ctx.fail(f"{quoted(cmd_name)} is not a command; {suggestion(cmd_name, COMMANDS)}")
+            ctx.fail(f"{quote(cmd_name)} is not a command; {suggest(cmd_name, COMMANDS)}")
         command: click.Command = importlib.import_module(f"{__name__}.commands.{cmd_name}").command
         return importlib.import_module(f"{__name__}.completers").taught(command) if ctx.resilient_parsing else command
 
@@ -84,19 +84,19 @@ def main() -> None:
     except click.exceptions.Abort:
         code = 3
     except click.exceptions.NoArgsIsHelpError as error:
-        say(error.format_message())
+        echo_err(error.format_message())
         code = 2
     except click.ClickException as error:
-        say(usage_text(error))
+        echo_err(usage_text(error))
         code = 2
     except BatchcartError as error:
-        say(f"batchcart: {error}" if "\n" not in str(error) else str(error))
+        echo_err(f"batchcart: {error}" if "\n" not in str(error) else str(error))
         code = 3 if isinstance(error, Stopped) else 2
     except OSError as error:
-        say(f"batchcart: {error.filename or 'the output'}: {error.strerror or error}")
+        echo_err(f"batchcart: {error.filename or 'the output'}: {error.strerror or error}")
         code = 3
     except Exception as error:  # noqa: BLE001  # 1 means that every line ended; a fault of ours is no such end
-        say(f"batchcart: {fault_sentence(error, 'running the command')}. The same command goes on")
+        echo_err(f"batchcart: {fault_sentence(error, 'running the command')}. The same command goes on")
         code = 3
-    let_go()
+    detach_broken()
     sys.exit(code if isinstance(code, int) else 0)

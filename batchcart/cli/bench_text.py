@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from batchcart.bench.bench import Report
-from batchcart.bench.metrics import Figures, Times, differing
+from batchcart.bench.bench import BenchReport
+from batchcart.bench.metrics import BenchFigures, Times, differing
 from batchcart.cli.tables import table_text
 
-_Figure = Callable[[Figures], float | None]
+_Figure = Callable[[BenchFigures], float | None]
 
 _ROWS: Sequence[tuple[str, _Figure, str]] = (
     ("operations/s", lambda found: found.operations_per_second, ",.1f"),
@@ -23,13 +23,13 @@ _ROWS: Sequence[tuple[str, _Figure, str]] = (
 )
 
 
-def report_text(report: Report) -> str:
+def report_text(report: BenchReport) -> str:
     """The figures as a table, and what they were measured on."""
     rows = [(name, *shown) for name, shown in _rows([report])]
     return "\n".join([_settings(report), "", table_text(rows), *_notes(report)])
 
 
-def compared_text(report: Report, earlier: Report, name: str) -> str:
+def comparison_text(report: BenchReport, earlier: BenchReport, name: str) -> str:
     """Both side by side, ours as a multiple of theirs, and what differs in the settings."""
     rows: list[tuple[str, ...]] = [("", "now", name, "ratio")]
     for (label, shown), ratio in zip(_rows([report, earlier]), _ratios(report, earlier), strict=True):
@@ -44,7 +44,7 @@ def compared_text(report: Report, earlier: Report, name: str) -> str:
     return "\n".join(parts)
 
 
-def _settings(report: Report) -> str:
+def _settings(report: BenchReport) -> str:
     return ", ".join(f"{name} {value}" for name, value in report.settings.items() if value is not None)
 
 
@@ -58,30 +58,30 @@ def _all_rows() -> Sequence[tuple[str, _Figure, str]]:
 
 
 def _time(times: str, field: str) -> _Figure:
-    def found(figures: Figures) -> float | None:
+    def find(figures: BenchFigures) -> float | None:
         distribution: Times | None = getattr(figures, times)
         return None if distribution is None else float(getattr(distribution, field))
 
-    return found
+    return find
 
 
-def _rows(reports: Sequence[Report]) -> list[tuple[str, tuple[str, ...]]]:
+def _rows(reports: Sequence[BenchReport]) -> list[tuple[str, tuple[str, ...]]]:
     return [
-        (label, tuple(_shown(figure(report.figures), form) for report in reports))
+        (label, tuple(_format(figure(report.figures), form) for report in reports))
         for label, figure, form in _all_rows()
     ]
 
 
-def _ratios(report: Report, earlier: Report) -> list[str]:
+def _ratios(report: BenchReport, earlier: BenchReport) -> list[str]:
     pairs = [(figure(report.figures), figure(earlier.figures)) for _, figure, _ in _all_rows()]
     return [f"{ours / theirs:.2f}" if ours is not None and theirs else "–" for ours, theirs in pairs]
 
 
-def _shown(value: float | None, form: str) -> str:
+def _format(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
 
 
-def _notes(report: Report) -> list[str]:
+def _notes(report: BenchReport) -> list[str]:
     notes = []
     if report.figures.from_plan_ms is None:
         notes.append("No limit, so no plan: time from plan and use of the limit need one (--limit 50/s)")

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from batchcart.accounts.config import SANDBOX, config_path
-from batchcart.platforms import platforms
+from batchcart.platforms import load_adapters
 from batchcart.sandbox.faults import KINDS
 from batchcart.sandbox.readings import READINGS
 
@@ -38,7 +38,7 @@ class _File(click.types.StringParamType):
         return [CompletionItem(incomplete, type="file")]
 
 
-def taught(command: click.Command) -> click.Command:
+def with_completion(command: click.Command) -> click.Command:
     """The command with words for those parameters that take names of accounts or platforms, or a job."""
     for parameter in command.params:
         if isinstance(parameter.type, click.types.StringParamType) and (kind := _kind(command, parameter)) is not None:
@@ -53,9 +53,9 @@ def _kind(command: click.Command, parameter: click.Parameter) -> click.types.Str
         case name if name in _ACCOUNTS:
             return _Words(_accounts)
         case "platform":
-            return _Words(lambda _: platforms())
+            return _Words(lambda _: load_adapters())
         case "limits" if command.name == "sandbox":
-            return _Words(lambda _: [f"{name}=" for name in platforms()])
+            return _Words(lambda _: [f"{name}=" for name in load_adapters()])
         case "faults" if command.name == "sandbox":
             return _Words(lambda _: [f"{kind}=" for kind in KINDS])
         case "readings" if command.name == "sandbox":
@@ -79,4 +79,4 @@ def _accounts(ctx: click.Context) -> list[str]:
         except (OSError, ValueError, RecursionError):
             table = None
         own = list(table) if isinstance(table, dict) else []
-    return [*own, *(f"{SANDBOX}{name}" for name in platforms())]
+    return [*own, *(f"{SANDBOX}{name}" for name in load_adapters())]

@@ -9,13 +9,13 @@ import click
 import orjson
 
 from batchcart.model.errors import Stopped
-from batchcart.model.events import Event, is_aloud
+from batchcart.model.events import Event, is_urgent
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _STEERING_BUT_COLOURS = re.compile(rf"(?!\x1b\[\d+m){_STEERING.pattern}")
 
 
-def harmless(text: str, *, colours: bool = False) -> str:
+def escape_control(text: str, *, colours: bool = False) -> str:
     """The text with what would steer a terminal, or turn its words around, written as JSON escapes it.
 
     Shops and job files may say such things. In JSON it means the same.
@@ -24,7 +24,7 @@ def harmless(text: str, *, colours: bool = False) -> str:
     return pattern.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def coloured(word: str, colour: str) -> str:
+def paint(word: str, colour: str) -> str:
     """The word in a colour, where stdout is a terminal that shows colours and NO_COLOR does not forbid them."""
     return click.style(word, fg=colour) if _has_colours() else word
 
@@ -34,22 +34,22 @@ def _has_colours() -> bool:
     return fits and not os.environ.get("NO_COLOR")
 
 
-def show(text: str) -> None:
+def echo(text: str) -> None:
     """Write to stdout. A reader that has gone is no error; raises Stopped where the disk takes no more."""
     if sys.stdout is None:  # so it is in a process that was started with it closed
         return
     try:
         sys.stdout.buffer.write(
-            f"{harmless(text, colours=_has_colours())}\n".encode(sys.stdout.encoding, "backslashreplace")
+            f"{escape_control(text, colours=_has_colours())}\n".encode(sys.stdout.encoding, "backslashreplace")
         )
         sys.stdout.flush()
     except OSError as error:
-        let_go()
+        detach_broken()
         if not isinstance(error, BrokenPipeError):
             raise Stopped(f"the output cannot be written: {error.strerror}") from None
 
 
-def let_go() -> None:
+def detach_broken() -> None:
     """Drop what stdout and stderr do not take: it would fail once more when the process ends, and change its code."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
@@ -59,18 +59,18 @@ def let_go() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def show_json(document: object) -> None:
+def echo_json(document: object) -> None:
     """Write a document to stdout as JSON."""
-    show(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
 
 
-def say_aloud(event: Event) -> None:
+def echo_event(event: Event) -> None:
     """Write an event to stderr, if it is one that is said at once."""
-    if is_aloud(event):
-        say(str(event))
+    if is_urgent(event):
+        echo_err(str(event))
 
 
-def say(text: str) -> None:
+def echo_err(text: str) -> None:
     """Write to stderr; if that fails there is nobody to tell."""
     with suppress(OSError):
-        click.echo(harmless(text), err=True)
+        click.echo(escape_control(text), err=True)

@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from batchcart.accounts.secrets import is_secret
-from batchcart.cli.output import say
-from batchcart.model.adapter import Adapter, SecretReference
+from batchcart.cli.output import echo_err
+from batchcart.model.adapter import Adapter, SecretRef
 from batchcart.model.errors import UsageError
 
 REFERENCE = "env:NAME or file:PATH"
@@ -25,14 +25,14 @@ def address_key(adapter: Adapter) -> str:
     return next(key for key in _ADDRESSES if key in adapter.settings.__struct_fields__)
 
 
-def reference(text: str) -> SecretReference | None:
+def reference(text: str) -> SecretRef | None:
     """The reference that a text such as ``env:ACME_TOKEN`` or ``file:acme.key`` means; None where it is none."""
     kind, _, place = text.strip().partition(":")
     match kind:
         case "env" if _ENVIRONMENT_NAME.fullmatch(place):
-            return SecretReference(env=place)
+            return SecretRef(env=place)
         case "file" if place:
-            return SecretReference(file=place)
+            return SecretRef(file=place)
         case _:
             return None
 
@@ -50,8 +50,10 @@ def ask_name(suggested: str) -> str:
 
 def ask_way(adapter: Adapter, given: Mapping[str, object]) -> str:
     """The kind of credentials: what is given decides, else the person."""
-    ways = list(adapter.ways)
-    telling = [way for way in ways if any(key in given for key in adapter.ways[way]) or given.get("auth") == way]
+    ways = list(adapter.auth_methods)
+    telling = [
+        way for way in ways if any(key in given for key in adapter.auth_methods[way]) or given.get("auth") == way
+    ]
     if len(ways) == 1 or telling:
         return (telling or ways)[0]
     return str(click.prompt("Kind of credentials", type=click.Choice(ways), default=ways[0], err=True))
@@ -64,11 +66,11 @@ def is_secret_key(adapter: Adapter, key: str) -> bool:
 
 def explain_secrets() -> None:
     """What the questions for secrets want to hear."""
-    say("Where is each secret? env:NAME means an environment variable, file:PATH the first line of a file;")
-    say("type lets you type it, hidden. Enter takes what stands in brackets.")
+    echo_err("Where is each secret? env:NAME means an environment variable, file:PATH the first line of a file;")
+    echo_err("type lets you type it, hidden. Enter takes what stands in brackets.")
 
 
-def ask_setting(adapter: Adapter, way: str, key: str, stem: str) -> tuple[str | SecretReference | None, bool]:
+def ask_setting(adapter: Adapter, way: str, key: str, stem: str) -> tuple[str | SecretRef | None, bool]:
     """One config key's value, None where it is left out, and whether it is a secret in the clear."""
     optional = _is_optional(adapter, way, key)
     if not is_secret_key(adapter, key):
@@ -86,10 +88,10 @@ def ask_setting(adapter: Adapter, way: str, key: str, stem: str) -> tuple[str | 
         elif (found := reference(answer)) is not None:
             return found, False
         else:
-            say(f"Expected {REFERENCE}, or the word type; what you typed is kept nowhere")
+            echo_err(f"Expected {REFERENCE}, or the word type; what you typed is kept nowhere")
 
 
-def secret_option(key: str, text: str) -> SecretReference:
+def secret_option(key: str, text: str) -> SecretRef:
     """What an option says of a secret; raises UsageError, which does not show what was given."""
     found = reference(text)
     if found is None:
@@ -103,7 +105,7 @@ def secret_option(key: str, text: str) -> SecretReference:
 
 def _is_optional(adapter: Adapter, way: str, key: str) -> bool:
     """Whether the way's other keys make an account without this one."""
-    others = {name: "x" for name in adapter.ways[way] if name != key}
+    others = {name: "x" for name in adapter.auth_methods[way] if name != key}
     try:
         msgspec.convert({**others, **auth_of(adapter, way)}, adapter.settings)
     except msgspec.ValidationError:

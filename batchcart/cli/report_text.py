@@ -6,9 +6,9 @@ from batchcart.cli.summary_text import summary_text
 from batchcart.cli.tables import duration_text
 from batchcart.model.events import clock
 from batchcart.report.collect import Report
-from batchcart.report.error_groups import Cause, Reason, advice
-from batchcart.report.histogram import Durations, together
-from batchcart.report.pauses import WORDS, Paused
+from batchcart.report.error_groups import ErrorGroup, ErrorKey, advice
+from batchcart.report.histogram import Durations, merge
+from batchcart.report.pauses import WORDS, AccountPauses
 
 _MOST_REASONS = 5
 
@@ -18,14 +18,14 @@ def report_text(report: Report) -> str:
     parts = [summary_text(run.summary, str(run.results)) + "\n" for run in report.runs]
     if len(report.runs) > 1:
         parts.append(f"All {len(report.runs)} runs together:\n{summary_text(report.total, '')}\n")
-    durations = together(report.figures.durations.values())
+    durations = merge(report.figures.durations.values())
     if durations.count:
         parts.append(_durations(durations))
     parts += [
         f"{account}: {WORDS[reason]}, {_pauses(paused)}, {duration_text(paused.seconds)} waited"
         for (account, reason), paused in sorted(report.pausing.by.items())
     ]
-    ranked = report.figures.reasons.ranked()
+    ranked = report.figures.reasons.rank()
     if ranked:
         parts.append("Why lines are not ok:")
         parts += _reasons(ranked[:_MOST_REASONS])
@@ -35,7 +35,7 @@ def report_text(report: Report) -> str:
     return "\n".join(parts).rstrip("\n")
 
 
-def _pauses(paused: Paused) -> str:
+def _pauses(paused: AccountPauses) -> str:
     times = "one pause" if paused.count == 1 else f"{paused.count:,} pauses"
     lasting = [span.began for span in paused.spans if span.ended is None]
     if lasting:
@@ -52,7 +52,7 @@ def _ms(ms: float) -> str:
     return f"{ms:.3g} ms" if ms < 1000 else duration_text(ms / 1000)
 
 
-def _reasons(ranked: Iterable[tuple[Cause, Reason]]) -> Iterator[str]:
+def _reasons(ranked: Iterable[tuple[ErrorKey, ErrorGroup]]) -> Iterator[str]:
     """Each reason with what to do; what several of them call for is said with the first."""
     said = set()
     for cause, reason in ranked:
@@ -62,7 +62,7 @@ def _reasons(ranked: Iterable[tuple[Cause, Reason]]) -> Iterator[str]:
             yield f"    {what_to_do}"
 
 
-def _reason(cause: Cause, reason: Reason) -> str:
+def _reason(cause: ErrorKey, reason: ErrorGroup) -> str:
     lines = ", ".join(f"{place.line}" for place in reason.first[:5]) + (", …" if reason.count > 5 else "")
     status = cause.status.replace("_", " ")
     return f"  {reason.count:,} {status}, {cause.kind}: {cause.message} (line {lines})"

@@ -1,6 +1,6 @@
 """Owns the summary that a person reads at the end of a run; the figures are summary.py's."""
 
-from batchcart.cli.output import coloured
+from batchcart.cli.output import paint
 from batchcart.cli.tables import duration_text, table_text
 from batchcart.journal.summary import STATUSES, Summary
 
@@ -40,7 +40,7 @@ def _table(summary: Summary) -> str:
     rows.append(("all", "", *(f"{summary.totals[status]:,}" for status in used)))
     head, line_end, rest = table_text(rows, names=2).partition("\n")
     for status, colour in _COLOURS.items():
-        head = head.replace(status, coloured(status, colour))
+        head = head.replace(status, paint(status, colour))
     return head + line_end + rest
 
 

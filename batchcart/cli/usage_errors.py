@@ -2,7 +2,7 @@
 
 import click
 
-from batchcart.model.errors import suggestion
+from batchcart.model.errors import suggest
 
 _WORDS = {
     "a valid integer range": "a whole number",
@@ -26,19 +26,19 @@ def _sentence(error: click.ClickException, ctx: click.Context) -> str:
     match error:
         case click.NoSuchOption(option_name=str() as name):
             options = [option for parameter in ctx.command.get_params(ctx) for option in parameter.opts]
-            near = suggestion(name, [option for option in options if option.startswith("--")])
+            near = suggest(name, [option for option in options if option.startswith("--")])
             return f"there is no option {name}; {near}"
         case click.MissingParameter(param=click.Parameter() as parameter):
             choices = parameter.type.choices if isinstance(parameter.type, click.Choice) else ()
             one_of = f"; it is one of {', '.join(map(str, choices))}" if choices else ""
-            return f"{_named(parameter)} is missing{one_of}"
+            return f"{_name_parameter(parameter)} is missing{one_of}"
         case click.BadParameter(param=click.Parameter() as parameter, message=message):
-            return f"{_named(parameter)}: {_plain(message)}"
+            return f"{_name_parameter(parameter)}: {_plain(message)}"
         case _:
             return _plain(error.format_message())
 
 
-def _named(parameter: click.Parameter) -> str:
+def _name_parameter(parameter: click.Parameter) -> str:
     """An option by its longest name, an argument as the usage line has it."""
     if isinstance(parameter, click.Option):
         return max(parameter.opts, key=len)

@@ -1,1 +1,1 @@
-"""Owns running planned operations: limits, retry, conversation, chains, lanes; it is given platforms and sockets."""
+"""Owns running planned operations: limits, retry, conversation, chains, sessions; it is given platforms and sockets."""

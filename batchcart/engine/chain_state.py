@@ -4,14 +4,14 @@ import hashlib
 
 import msgspec
 
-from batchcart.journal.queries import Learnt
-from batchcart.journal.result_line import Ending
-from batchcart.model.adapter import NEW_CART, Known
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import Done, Refused, Skipped, Status, Unknown
+from batchcart.journal.queries import ChainUpdate
+from batchcart.journal.result_line import Completion
+from batchcart.model.adapter import NEW_CART, CartContext
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.outcome import Failed, InDoubt, Skipped, Status, Succeeded
 
 
-class Chain(msgspec.Struct):
+class ChainState(msgspec.Struct):
     """A cart's chain, at the point where its next operation begins."""
 
     run: str
@@ -24,18 +24,18 @@ class Chain(msgspec.Struct):
     doubts: set[int] = set()
     key_chosen: bool = True  # whether the client chooses a new cart's key
 
-    def known(self, operation: Operation) -> Known:
+    def context(self, operation: Operation) -> CartContext:
         """What the adapter may know before the operation."""
         cart_id = operation.cart_id or self.cart_id
         new_key = "" if cart_id or not self.key_chosen else self._new_key(operation)
-        return Known(cart_id, new_key, self.items, self.facts)
+        return CartContext(cart_id, new_key, self.items, self.facts)
 
-    def lacks(self, operation: Operation) -> Skipped | None:
+    def missing_dependency(self, operation: Operation) -> Skipped | None:
         """Why the operation cannot be tried, if an earlier line did not bring what it needs."""
         if self.missing_cart is not None:
             line = self.missing_cart
             return Skipped(line, f"line {line} did not make the cart; {self._advice(line)}")
-        if operation.item in self.missing_items and not operation.kind.makes_item:
+        if operation.item in self.missing_items and not operation.kind.creates_item:
             line = self.missing_items[operation.item]
             return Skipped(
                 line,
@@ -43,7 +43,7 @@ class Chain(msgspec.Struct):
             )
         return None
 
-    def learn(self, operation: Operation, status: Status, learnt: Learnt, cause: int) -> None:
+    def apply(self, operation: Operation, status: Status, learnt: ChainUpdate, cause: int) -> None:
         """Take in how an operation ended; ``cause`` is the line that later lines are told of."""
         for name, value in learnt.facts.items():
             if value is None:
@@ -56,13 +56,13 @@ class Chain(msgspec.Struct):
             self.doubts.add(operation.line)
         if status is Status.OK:
             self.cart_id = learnt.cart_id or self.cart_id
-            if operation.kind.makes_item and operation.item and learnt.item_id:
+            if operation.kind.creates_item and operation.item and learnt.item_id:
                 self.items[operation.item] = learnt.item_id
-            elif operation.kind.makes_item and operation.item:
+            elif operation.kind.creates_item and operation.item:
                 self.missing_items[operation.item] = cause
-        elif operation.kind is Kind.CART_CREATE:
+        elif operation.kind is OperationKind.CART_CREATE:
             self.missing_cart = cause
-        elif operation.kind.makes_item and operation.item:
+        elif operation.kind.creates_item and operation.item:
             self.missing_items[operation.item] = cause
 
     def _advice(self, line: int) -> str:
@@ -76,15 +76,15 @@ class Chain(msgspec.Struct):
         return hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
 
 
-def learnt_from(operation: Operation, ending: Ending) -> Learnt:
+def chain_update(operation: Operation, ending: Completion) -> ChainUpdate:
     """What an ending brings for later lines; after a write that went astray, that the cart must be looked at anew."""
-    astray = ending.attempts > 1 or operation.kind is Kind.CART_DELETE
+    astray = ending.attempts > 1 or operation.kind is OperationKind.CART_DELETE
     match ending.outcome:
-        case Done() as done:
-            return Learnt(done.cart_id, done.item_id, dict(done.facts))
-        case Unknown(_, facts):
-            return Learnt(facts={**facts, **dict.fromkeys(NEW_CART)})
-        case Refused() if astray:
-            return Learnt(facts=dict.fromkeys(NEW_CART))
+        case Succeeded() as done:
+            return ChainUpdate(done.cart_id, done.item_id, dict(done.facts))
+        case InDoubt(_, facts):
+            return ChainUpdate(facts={**facts, **dict.fromkeys(NEW_CART)})
+        case Failed() if astray:
+            return ChainUpdate(facts=dict.fromkeys(NEW_CART))
         case _:
-            return Learnt()
+            return ChainUpdate()

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from batchcart.model.events import LimitForgotten, LimitLearnt, OfAccount, PauseOver, ShopDown, ShopUp, kind_of
+from batchcart.model.events import LimitLowered, LimitRestored, OfAccount, ShopDown, ShopUp, ThrottlingEnded, kind_of
 
 _MANY = 50
 _QUIET = 600.0
 
-_ENDS: dict[type, type] = {ShopUp: ShopDown, LimitForgotten: LimitLearnt}
+_ENDS: dict[type, type] = {ShopUp: ShopDown, LimitRestored: LimitLowered}
 
 
 @dataclass(slots=True)
-class Crowd:
+class EventLimiter:
     """What was told of one account: fifty events of a kind, from then on one in ten minutes.
 
     The end of something is told exactly where its beginning was.
@@ -21,9 +21,9 @@ class Crowd:
     last: dict[str, float] = field(default_factory=dict)
     untold: set[type] = field(default_factory=set)
 
-    def lets(self, event: OfAccount, now: float) -> bool:
+    def admits(self, event: OfAccount, now: float) -> bool:
         """Whether the event, which happens ``now``, is told."""
-        if isinstance(event, PauseOver):  # few anyway, and its figures count
+        if isinstance(event, ThrottlingEnded):  # few anyway, and its figures count
             return True
         if (beginning := _ENDS.get(type(event))) is not None:
             return beginning not in self.untold

@@ -10,119 +10,119 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from batchcart.engine.beside import LARGE, beside
-from batchcart.engine.health import until_up
-from batchcart.engine.session import Lane
-from batchcart.engine.token_refresh import renew
+from batchcart.engine.health import wait_until_up
+from batchcart.engine.offload import LARGE, offload
+from batchcart.engine.session import AccountSession
+from batchcart.engine.token_refresh import refresh_tokens
 from batchcart.engine.transitions import (
     Action,
     Execution,
     Finish,
-    Leave,
-    Renew,
+    LeavePending,
+    RefreshTokens,
     Retry,
     Send,
     begin,
     react,
     settling,
 )
-from batchcart.journal.result_line import Ending, moment
-from batchcart.model.adapter import Known
+from batchcart.journal.result_line import Completion, format_timestamp
+from batchcart.model.adapter import CartContext
 from batchcart.model.excerpt import excerpt
-from batchcart.model.http import Past, Request, Response
+from batchcart.model.http import History, Request, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import Done, Refused, Unknown
+from batchcart.model.outcome import Failed, InDoubt, Succeeded
 from batchcart.model.reasons import without
 
 
-def started(
-    lane: Lane,
+def restore_execution(
+    session: AccountSession,
     operation: Operation,
-    known: Known,
-    past: tuple[Past, int, int, float | None] = ((), 0, 0, None),
+    known: CartContext,
+    past: tuple[History, int, int, float | None] = ((), 0, 0, None),
     *,
     looks_only: bool = False,
 ) -> Execution:
     """The operation as far as earlier starts brought it: its past, its sends, those astray, the time of the first."""
-    adapter = lane.account.adapter
-    cell, timeout = adapter.cells[operation.kind], lane.account.options.timeout
-    return Execution(operation, known, cell, adapter.trouble, timeout, *past, looks_only=looks_only)
+    adapter = session.account.adapter
+    cell, timeout = adapter.operations[operation.kind], session.account.options.timeout
+    return Execution(operation, known, cell, adapter.classify_error, timeout, *past, read_only=looks_only)
 
 
-async def execute(op: Execution, lane: Lane) -> Ending | None:
-    """Bring the operation to its ending; None where it stays open because the lane was halted."""
-    trouble = lane.brake.troubles.get(op.operation.kind)
+async def execute(op: Execution, session: AccountSession) -> Completion | None:
+    """Bring the operation to its ending; None where it stays open because the session was halted."""
+    trouble = session.brake.troubles.get(op.operation.kind)
     if trouble is not None and trouble.lasts:
-        with lane.may_break_off():
+        with session.cancellable():
             await trouble.alone.acquire()
         try:
             if trouble.lasts:
-                return await _carry_out(op, lane)
+                return await _carry_out(op, session)
         finally:
             trouble.alone.release()
-    return await _carry_out(op, lane)
+    return await _carry_out(op, session)
 
 
-async def _carry_out(op: Execution, lane: Lane) -> Ending | None:
-    if op.past and not await lane.wait(settling(op.past, lane.wall())):
+async def _carry_out(op: Execution, session: AccountSession) -> Completion | None:
+    if op.past and not await session.wait(settling(op.past, session.wall())):
         return None
-    sent_before, turn = op.sends, lane.brake.turn(op.operation.kind)
+    sent_before, turn = op.sends, session.brake.turn(op.operation.kind)
     action = begin(op)
     while True:
         match action:
             case Finish(outcome):
                 if op.sends > sent_before:
-                    _count(op, lane, outcome, turn)
-                return _ending(op, lane, outcome)
-            case Leave():
+                    _count(op, session, outcome, turn)
+                return _ending(op, session, outcome)
+            case LeavePending():
                 return None
             case Retry(request, tries, least):
-                if not await lane.wait_to_retry(tries, least):
+                if not await session.wait_to_retry(tries, least):
                     return None
-                op, action = await _say(op, lane, request)
-            case Send(request) | Renew(request):
-                op, action = await _say(op, lane, request)
+                op, action = await _say(op, session, request)
+            case Send(request) | RefreshTokens(request):
+                op, action = await _say(op, session, request)
             case _:
                 assert_never(action)
 
 
-async def _say(op: Execution, lane: Lane, request: Request) -> tuple[Execution, Action]:
+async def _say(op: Execution, session: AccountSession, request: Request) -> tuple[Execution, Action]:
     """Send one request; the operation after the reply, and what is done next."""
-    settles = op.settles and lane.settles and not request.writes
-    if (lane.halted or lane.down_since is not None) and not settles and not await until_up(lane):
-        return op, Leave()
-    used = lane.credentials
-    heard = await lane.say(op.operation.line, op.sends + 1, request, settles=settles)
+    settles = op.settles and session.settles and not request.writes
+    if (session.stopped or session.down_since is not None) and not settles and not await wait_until_up(session):
+        return op, LeavePending()
+    used = session.credentials
+    heard = await session.send_request(op.operation.line, op.sends + 1, request, settles=settles)
     if heard is None:
-        return op, Leave() if lane.halted else Send(request)
+        return op, LeavePending() if session.stopped else Send(request)
     make = partial(react, op, request, heard.reply, heard.at)
     large = isinstance(heard.reply, Response) and len(heard.reply.body) >= LARGE
-    reaction = await beside(lane.reading, make) if large else make()
+    reaction = await offload(session.reading, make) if large else make()
     if reaction.note:
-        lane.note(op.operation.line, heard, reaction.note)
-    lane.take(reaction.signal, used)
+        session.record(op.operation.line, heard, reaction.note)
+    session.take(reaction.signal, used)
     match reaction.action:
-        case Renew(_, denied, again) if not await renew(lane, denied, used, again=again):
-            return reaction.execution, Leave()
+        case RefreshTokens(_, denied, again) if not await refresh_tokens(session, denied, used, again=again):
+            return reaction.execution, LeavePending()
         case action:
             return reaction.execution, action
 
 
-def _count(op: Execution, lane: Lane, outcome: Done | Refused | Unknown, turn: int) -> None:
+def _count(op: Execution, session: AccountSession, outcome: Succeeded | Failed | InDoubt, turn: int) -> None:
     """Take in how the line ended; where the account is to be stopped because of it, stop it."""
     kind = op.operation.kind
-    if isinstance(outcome, Done):
-        lane.brake.ended_well(kind)
+    if isinstance(outcome, Succeeded):
+        session.brake.record_ok(kind)
         return
-    why = without(outcome.message if isinstance(outcome, Refused) else outcome.evidence, _own_words(op))
-    if stop := lane.brake.count(kind, outcome, why, foreign=op.foreign, turn=turn):
-        lane.stop(stop, op.why if stop.why == "foreign" else why)
+    why = without(outcome.message if isinstance(outcome, Failed) else outcome.evidence, _own_words(op))
+    if stop := session.brake.count(kind, outcome, why, foreign=op.foreign, turn=turn):
+        session.close_for_trouble(stop, op.why if stop.why == "foreign" else why)
 
 
 def _own_words(op: Execution) -> Iterator[str]:
     """What an error of this line alone may quote: its names and keys, and the texts of its data."""
     operation, known = op.operation, op.known
-    names = (operation.cart, operation.item, operation.cart_id, operation.item_id, known.cart_id, known.new_key)
+    names = (operation.cart, operation.item, operation.cart_id, operation.item_id, known.cart_id, known.generated_key)
     yield from (name for name in (*names, *known.items.values()) if name)
     for text in (operation.data, operation.query):
         yield from _texts(msgspec.json.decode(text)) if text else ()
@@ -142,10 +142,10 @@ def _texts(value: object) -> Iterator[str]:
             pass
 
 
-def _ending(op: Execution, lane: Lane, outcome: Done | Refused | Unknown) -> Ending:
-    elapsed = 0.0 if op.first_at is None else max(0.0, lane.wall() - op.first_at)
-    if isinstance(outcome, Unknown) and op.first_at is not None:
-        outcome = replace(outcome, evidence=f"{outcome.evidence} (first sent {moment(op.first_at)})")
-    if isinstance(outcome, Refused | Unknown) and op.body and not outcome.body:
+def _ending(op: Execution, session: AccountSession, outcome: Succeeded | Failed | InDoubt) -> Completion:
+    elapsed = 0.0 if op.first_at is None else max(0.0, session.wall() - op.first_at)
+    if isinstance(outcome, InDoubt) and op.first_at is not None:
+        outcome = replace(outcome, evidence=f"{outcome.evidence} (first sent {format_timestamp(op.first_at)})")
+    if isinstance(outcome, Failed | InDoubt) and op.body and not outcome.body:
         outcome = replace(outcome, body=excerpt(op.body))
-    return Ending(outcome, min(op.astray + 1, op.sends), op.status, op.first_at, elapsed)
+    return Completion(outcome, min(op.wasted + 1, op.sends), op.status, op.first_at, elapsed)

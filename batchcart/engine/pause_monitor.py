@@ -1,12 +1,12 @@
-"""Owns seeing at a tick what a lane doesn't say itself: pauses that a shop asks for, limits learnt from its 429s."""
+"""Owns seeing at a tick what a session doesn't say itself: pauses that a shop asks for, limits learnt from its 429s."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from batchcart.engine.session import Lane
-from batchcart.model.events import LimitForgotten, LimitLearnt, Paused, PauseOver
+from batchcart.engine.session import AccountSession
+from batchcart.model.events import LimitLowered, LimitRestored, Paused, ThrottlingEnded
 from batchcart.model.limits import Window
 
 _TICK = 1.0
@@ -15,14 +15,14 @@ _FIRST_QUIET, _LONGEST_QUIET = 30.0, 1800.0
 
 
 @dataclass(slots=True)
-class Pulse:
-    """What was seen of a lane up to the last look.
+class PauseMonitor:
+    """What was seen of a session up to the last look.
 
     Pauses that follow one another within ``quiet`` seconds are one time of pauses, which is told where it begins and
     where it is over. Each such time doubles ``quiet``, so that even a shop that throttles all night is told in a page.
     """
 
-    lane: Lane
+    session: AccountSession
     quiet: float = _FIRST_QUIET
     began: float | None = None
     until: float = 0.0
@@ -33,28 +33,28 @@ class Pulse:
     learnt: bool = False
     rate: float | None = None
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """See what is new, and tell it."""
-        lane, now = self.lane, self.lane.wall()
-        held, refusals = lane.limiter.held_for, lane.counters.refusals
+        session, now = self.session, self.session.wall()
+        held, refusals = session.limiter.paused_for, session.counters.refusals
         if held > 0 or refusals > self.refusals:
             self._pause(now, held)
         elif self.began is not None and now > self.until + self.quiet:
             self._end(self.until)
         self.refusals = refusals
-        learnt = lane.limiter.learnt
+        learnt = session.limiter.adapted_rate
         if learnt != self.rate:
             self.rate = learnt
-            lane.ledger.keep_learnt_limit(lane.limiter.memory)
+            session.account_state.keep_learnt_limit(session.limiter.memory)
         if (learnt is not None) != self.learnt:
             self.learnt = not self.learnt
-            lane.tell(self._limit())
+            session.tell(self._limit())
 
     def finish(self) -> None:
-        """The lane works no longer: what lasts ends with it."""
-        self.look()
+        """The session works no longer: what lasts ends with it."""
+        self.poll()
         if self.began is not None:
-            now = self.lane.wall()
+            now = self.session.wall()
             self.paused -= max(0.0, self.until - now)
             self._end(min(self.until, now))
 
@@ -63,31 +63,33 @@ class Pulse:
         if fresh:
             self.began, self.until, self.refusals_before = now, now, self.refusals
         if fresh or long:
-            self.lane.tell(Paused(self.lane.account.name, now + held, self.lane.pause_why, long))
+            self.session.tell(Paused(self.session.account.name, now + held, self.session.pause_why, long))
         self.long |= long
         self.paused += max(0.0, now + held - max(now, self.until))
         self.until = max(self.until, now + held)
 
     def _end(self, until: float) -> None:
-        refusals = self.lane.counters.refusals - self.refusals_before
-        self.lane.tell(PauseOver(self.lane.account.name, self.began or until, until, refusals, round(self.paused, 1)))
+        refusals = self.session.counters.refusals - self.refusals_before
+        self.session.tell(
+            ThrottlingEnded(self.session.account.name, self.began or until, until, refusals, round(self.paused, 1))
+        )
         self.began, self.paused, self.long = None, 0.0, False
         self.quiet = min(_LONGEST_QUIET, 2 * self.quiet)
 
-    def _limit(self) -> LimitLearnt | LimitForgotten:
-        account = self.lane.account
+    def _limit(self) -> LimitLowered | LimitRestored:
+        account = self.session.account
         windows = [limit for limit in account.limits if isinstance(limit, Window)]
         of = min(windows, key=lambda window: window.seconds) if windows else next(iter(account.limits), "")
-        learnt = self.lane.limiter.learnt
+        learnt = self.session.limiter.adapted_rate
         if learnt is None:
-            return LimitForgotten(account.name, str(of))
-        return LimitLearnt(account.name, str(of), round(learnt, 3))
+            return LimitRestored(account.name, str(of))
+        return LimitLowered(account.name, str(of), round(learnt, 3))
 
 
 @asynccontextmanager
-async def seen(lanes: Sequence[Lane]) -> AsyncIterator[None]:
-    """The lanes are looked at again and again as long as the block runs."""
-    pulses = [Pulse(lane) for lane in lanes]
+async def monitor(sessions: Sequence[AccountSession]) -> AsyncIterator[None]:
+    """The sessions are looked at again and again as long as the block runs."""
+    pulses = [PauseMonitor(session) for session in sessions]
     task = asyncio.create_task(_beat(pulses))
     try:
         yield
@@ -99,8 +101,8 @@ async def seen(lanes: Sequence[Lane]) -> AsyncIterator[None]:
             pulse.finish()
 
 
-async def _beat(pulses: Sequence[Pulse]) -> None:
+async def _beat(pulses: Sequence[PauseMonitor]) -> None:
     while True:
         await asyncio.sleep(_TICK)
         for pulse in pulses:
-            pulse.look()
+            pulse.poll()

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batchcart.accounts.send_history import Sends
-from batchcart.engine.adaptive_limit import Throttle
+from batchcart.accounts.send_history import SendHistory
+from batchcart.engine.adaptive_limit import AdaptiveLimit
 from batchcart.model.limits import Bucket, Limit, Window
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def capacity(limits: Sequence[Limit]) -> int:
 
 
 @dataclass(slots=True)
-class _Held:
+class _Reservation:
     """A window that is held: the latest of the sends that must have left it, and the slot of the last send."""
 
     window: Window
@@ -63,20 +63,22 @@ class _Held:
     slot: float = -math.inf
 
 
-class Limiter:
+class RateLimiter:
     """One account's limits. ``acquire`` waits until one more send keeps all of them."""
 
     def __init__(
         self,
         limits: Sequence[Limit],
-        sends: Sends,
+        sends: SendHistory,
         *,
         strict: bool,
         clock: Callable[[], float],
         long_wait: Callable[[Window, float], None] = lambda _window, _seconds: None,
         learnt: bytes = b"",
     ) -> None:
-        self._windows = [_Held(limit, sends.back(limit.count)) for limit in limits if isinstance(limit, Window)]
+        self._windows = [
+            _Reservation(limit, sends.nth_last(limit.count)) for limit in limits if isinstance(limit, Window)
+        ]
         self._buckets = [limit for limit in limits if isinstance(limit, Bucket)]
         self._sends = sends
         self._strict = strict
@@ -90,14 +92,14 @@ class Limiter:
         self._delay = 0.0  # usual seconds between permit and send
         self._inside: dict[int, float] = {}  # let through at this time, and their bytes have not left yet
         self._unanswered: set[int] = set()
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._refused: deque[float] = deque()
         self._last_refusal = -math.inf
         self._learnt = _remember(_learning([held.window for held in self._windows], self._buckets), learnt)
         self._learnt_slot = -math.inf
         self._long_wait = long_wait
 
-    def acquire_now(self) -> int | None:
+    def try_acquire(self) -> int | None:
         """A place under every limit, if one is free this moment; None where it has to be waited for."""
         if self._leaks or self._turn.locked():
             return None
@@ -111,7 +113,7 @@ class Limiter:
             for leak in self._leaks:
                 await leak.acquire()
             while (wait := self._opens(self._clock()) - self._clock()) > 0:
-                if _LONG < wait < math.inf and (window := self._used_up(wait)):
+                if _LONG < wait < math.inf and (window := self._find_used_up(wait)):
                     self._long_wait(window, wait)
                 await self._wait(wait)
             return self._take(self._clock())
@@ -122,50 +124,50 @@ class Limiter:
             self._learnt_slot = max(self._learnt_slot, now - min(0.02, 0.1 * spacing)) + spacing
         for held in self._windows:
             held.slot = next_slot(held.slot, held.window, now)
-        number = self._sends.append(now)
+        number = self._sends.record(now)
         self._inside[number] = now
         self._unanswered.add(number)
         return number
 
-    def left(self, number: int) -> None:
+    def mark_sent(self, number: int) -> None:
         """The send's bytes leave only now, so its window begins now, and the bucket's level rises now."""
         now = self._clock()
         self._delay += 0.1 * (now - self._inside.pop(number, now) - self._delay)
-        self._sends.restamp(number, now)
+        self._sends.update(number, now)
         for index, bucket in enumerate(self._buckets):
-            self._sends.set_level(index, max(now, self._sends.level(index)) + 1 / bucket.leak)
-        self._news.set()
+            self._sends.set_bucket_empty_at(index, max(now, self._sends.bucket_empty_at(index)) + 1 / bucket.leak)
+        self._changed.set()
 
-    def answered(self, number: int, round_trip: float) -> None:
+    def mark_completed(self, number: int, round_trip: float) -> None:
         """The send has its answer, or will never have one; ``round_trip`` in seconds."""
         self._inside.pop(number, None)
         self._unanswered.discard(number)
         if self._strict:
-            self._sends.restamp(number, self._clock())
+            self._sends.update(number, self._clock())
         if self._round_trip:
             self._jitter += 0.1 * (min(abs(round_trip - self._round_trip), 0.1) - self._jitter)
         self._round_trip += 0.1 * (round_trip - self._round_trip) if self._round_trip else round_trip
-        self._news.set()
+        self._changed.set()
 
-    def hold(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
         """Send nothing for so long: the shop asked for it."""
         self._held_until = max(self._held_until, self._clock() + seconds)
 
-    def throttled(self, seconds: float) -> None:
+    def record_throttle(self, seconds: float) -> None:
         """The shop said 429: send nothing for so long, and learn from it what the shop allows."""
         now = self._clock()
         self._refused.append(now)
         for index, bucket in enumerate(self._buckets):  # the shop's is full: no more bursts from here on
             full = now + seconds + (bucket.size - bucket_slack(bucket)) / bucket.leak
-            self._sends.set_level(index, max(full, self._sends.level(index)))
+            self._sends.set_bucket_empty_at(index, max(full, self._sends.bucket_empty_at(index)))
         if now >= self._held_until:  # what was on its way already tells the same once more
-            self._learnt = self._learnt.throttled(self._told(now))
+            self._learnt = self._learnt.after_throttle(self._observed_rate(now))
             self._caution = min(_MOST_CAUTION, max(_LEAST_CAUTION, 2 * self._caution))
-        self.hold(seconds)
+        self.pause(seconds)
 
-    def passed(self) -> None:
+    def record_success(self) -> None:
         """A send was answered with something else than 429."""
-        self._learnt = self._learnt.passed()
+        self._learnt = self._learnt.after_success()
         self._caution *= _CALMING
 
     @property
@@ -179,17 +181,17 @@ class Limiter:
         return len(self._unanswered)
 
     @property
-    def learnt(self) -> float | None:
+    def adapted_rate(self) -> float | None:
         """The sends a second that the shop's 429s say it allows; None where the config's limits hold."""
         return None if self._learnt.allowed is None else self._learnt.allowed / self._learnt.seconds
 
     @property
     def memory(self) -> bytes:
-        """What a later run may be given as ``learnt``; b"" where the config's limits hold."""
+        """What a later run may be given as ``adapted_rate``; b"" where the config's limits hold."""
         return b"" if self._learnt.allowed is None else msgspec.json.encode(self._learnt)
 
     @property
-    def held_for(self) -> float:
+    def paused_for(self) -> float:
         """Seconds that the shop's own request to wait still lasts."""
         return max(0.0, self._held_until - self._clock())
 
@@ -203,7 +205,7 @@ class Limiter:
             opens = max(opens, self._bucket_opens(index, bucket))
         return opens
 
-    def _window_opens(self, held: _Held) -> float:
+    def _window_opens(self, held: _Reservation) -> float:
         """The count-th last send, and all before it, must be a window and a margin old.
 
         A send may leave long after it was let through (a slow disk, a slow handshake), and later than its followers.
@@ -213,7 +215,7 @@ class Limiter:
             return -math.inf
         if self._sends.count - window.count in (self._unanswered if self._strict else self._inside):
             return math.inf
-        held.since = max(held.since, self._sends.back(window.count))
+        held.since = max(held.since, self._sends.nth_last(window.count))
         return held.since + window.seconds + self._margin(window)
 
     def _margin(self, window: Window) -> float:
@@ -223,9 +225,9 @@ class Limiter:
     def _bucket_opens(self, index: int, bucket: Bucket) -> float:
         """What has left, less what has leaked, must leave room for what was let through and for one more."""
         room = bucket.size - bucket_slack(bucket) - len(self._inside) - 1
-        return self._sends.level(index) - room / bucket.leak if room >= 0 else math.inf
+        return self._sends.bucket_empty_at(index) - room / bucket.leak if room >= 0 else math.inf
 
-    def _told(self, now: float) -> float:
+    def _observed_rate(self, now: float) -> float:
         """How many sends in the learnt limit's window this 429 says are allowed; 0 where it does not say.
 
         Of a window limit: as many as were let through in the window before it. Of a bucket, which was full at the last
@@ -234,24 +236,24 @@ class Limiter:
         last, self._last_refusal = self._last_refusal, now
         span, told = now - last, 0.0
         if self._buckets and not self._windows and math.isfinite(span):
-            return self._accepted(last) * self._learnt.seconds / span
+            return self._count_accepted(last) * self._learnt.seconds / span
         if self._windows and self._learnt.seconds <= span < math.inf:
-            told = self._accepted(last) * self._learnt.seconds / span
+            told = self._count_accepted(last) * self._learnt.seconds / span
         if self._windows:
-            told = max(told, self._accepted(now - self._learnt.seconds) - len(self._unanswered))
+            told = max(told, self._count_accepted(now - self._learnt.seconds) - len(self._unanswered))
         return told
 
-    def _accepted(self, since: float) -> int:
+    def _count_accepted(self, since: float) -> int:
         """How many sends the shop let through since then, or has not answered yet."""
         while self._refused and self._refused[0] <= since:
             self._refused.popleft()
         low, high = 0, min(self._sends.count, self._sends.capacity)
         while low < high:  # the sends lie in order: halve until the oldest one in the window is found
             middle = (low + high + 1) // 2
-            low, high = (middle, high) if self._sends.back(middle) > since else (low, middle - 1)
+            low, high = (middle, high) if self._sends.nth_last(middle) > since else (low, middle - 1)
         return low - len(self._refused)
 
-    def _used_up(self, seconds: float) -> Window | None:
+    def _find_used_up(self, seconds: float) -> Window | None:
         """The window that is the reason for so long a wait; None where it is something else."""
         opens = self._clock() + seconds - 1.0
         return next((held.window for held in self._windows if self._window_opens(held) >= opens), None)
@@ -260,8 +262,8 @@ class Limiter:
         if math.isfinite(seconds):
             await asyncio.sleep(seconds)
         else:
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
     async def _fill(self) -> None:
         """Bring the buckets to the level that earlier runs left."""
@@ -269,30 +271,30 @@ class Limiter:
             return
         now = self._clock()
         for index, (bucket, leak) in enumerate(zip(self._buckets, self._leaks, strict=True)):
-            level = min((self._sends.level(index) - now) * bucket.leak, leak.max_rate)
+            level = min((self._sends.bucket_empty_at(index) - now) * bucket.leak, leak.max_rate)
             if level > 0:
                 await leak.acquire(level)
         self._filled = True
 
 
-def _remember(fresh: Throttle, learnt: bytes) -> Throttle:
+def _remember(fresh: AdaptiveLimit, learnt: bytes) -> AdaptiveLimit:
     """What an earlier run learnt, if it was of this very limit."""
     try:
-        found = msgspec.json.decode(learnt, type=Throttle)
+        found = msgspec.json.decode(learnt, type=AdaptiveLimit)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return fresh
     same = (found.most, found.seconds) == (fresh.most, fresh.seconds)
     return found if same and found.allowed is not None and 0 < found.allowed < found.most else fresh
 
 
-def _learning(windows: Sequence[Window], buckets: Sequence[Bucket]) -> Throttle:
+def _learning(windows: Sequence[Window], buckets: Sequence[Bucket]) -> AdaptiveLimit:
     """What can be learnt of these limits: of the shortest window, else of a bucket over the time it takes to empty."""
     if windows:
         shortest = min(windows, key=lambda window: window.seconds)
-        return Throttle(shortest.count, shortest.seconds)
+        return AdaptiveLimit(shortest.count, shortest.seconds)
     if buckets:
-        return Throttle(buckets[0].size, buckets[0].size / buckets[0].leak)
-    return Throttle(1 << 30, 4.0)
+        return AdaptiveLimit(buckets[0].size, buckets[0].size / buckets[0].leak)
+    return AdaptiveLimit(1 << 30, 4.0)
 
 
 def _leaking(bucket: Bucket) -> "AsyncLimiter":

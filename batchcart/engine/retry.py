@@ -48,7 +48,7 @@ def retry_after(header: str, now: float) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class RetryBudget:
     """Retries an account may make: one more for every five requests, and one a second whatever happens."""
 
     left: float = 50.0
@@ -58,12 +58,12 @@ class Budget:
     PER_REQUEST: ClassVar[float] = 0.2
     PER_SECOND: ClassVar[float] = 1.0
 
-    def earned(self) -> "Budget":
+    def credit(self) -> "RetryBudget":
         """After a request that was answered."""
-        return self if self.left >= self.MOST else Budget(min(self.MOST, self.left + self.PER_REQUEST), self.at)
+        return self if self.left >= self.MOST else RetryBudget(min(self.MOST, self.left + self.PER_REQUEST), self.at)
 
-    def spent(self, now: float) -> tuple["Budget", float]:
+    def debit(self, now: float) -> tuple["RetryBudget", float]:
         """After taking one retry, with the seconds to wait until there is one to take."""
         left = min(self.MOST, self.left + max(0.0, now - self.at) * self.PER_SECOND)
         wait = max(0.0, (1.0 - left) / self.PER_SECOND)
-        return Budget(left - 1.0, now), wait
+        return RetryBudget(left - 1.0, now), wait

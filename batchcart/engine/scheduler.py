@@ -8,21 +8,28 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
-from batchcart.engine.beside import LARGE, beside
-from batchcart.engine.chain_state import Chain, learnt_from
-from batchcart.engine.executor import execute, started
-from batchcart.engine.pause_monitor import seen
-from batchcart.engine.session import Lane
-from batchcart.engine.shown_ending import shown_ending
+from batchcart.engine.chain_state import ChainState, chain_update
+from batchcart.engine.clean_ending import clean_ending
+from batchcart.engine.executor import execute, restore_execution
+from batchcart.engine.offload import LARGE, offload
+from batchcart.engine.pause_monitor import monitor
+from batchcart.engine.session import AccountSession
 from batchcart.engine.transitions import Execution
-from batchcart.jobs.checks import chosen_key
-from batchcart.jobs.job_file import JobSource, RawLine, strict_operation
-from batchcart.journal.queries import OpenChain, PlannedLine, ended_lines, open_chains, open_lines, past_of
-from batchcart.journal.result_line import Ending, result_text, status_of
+from batchcart.jobs.checks import cart_key
+from batchcart.jobs.job_file import JobSource, RawLine, parse_trusted_line
+from batchcart.journal.queries import (
+    OpenChain,
+    PlannedLine,
+    completed_lines,
+    load_history,
+    pending_chains,
+    pending_lines,
+)
+from batchcart.journal.result_line import Completion, encode_result, status_of
 from batchcart.journal.schema import Connection
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import Done, Skipped, Status
+from batchcart.model.outcome import Skipped, Status, Succeeded
 
 _BUSY_TURN, _LONGEST_OPENING = 0.01, 0.1
 """Seconds: a turn of a loop that is busy all the time, and how long the next account waits for it at the most."""
@@ -35,7 +42,7 @@ _LEAST_PAGE, _PAGES = 16, 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PlannedJob:
     """What is worked off: the job's text, its plan, and the run's own name."""
 
     run: str
@@ -44,7 +51,7 @@ class Job:
     default_account: str | None
     resumed: bool
 
-    def operation(self, planned: PlannedLine, lane: Lane) -> Operation:
+    def operation(self, planned: PlannedLine, session: AccountSession) -> Operation:
         """The planned line, read again; raises JournalFailed where the job's text is not what was planned."""
         raw = RawLine(planned.line, planned.offset, self.source.read(planned.offset, planned.length))
         if planned.digest not in {None, raw.digest}:
@@ -52,24 +59,26 @@ class Job:
                 f"{self.source.name}: line {planned.line} is not what it was when the run was planned. Sending has "
                 "stopped; put the old text back, then run the same command again"
             )
-        operation = strict_operation(raw, self.default_account)  # it was checked when it was planned
-        key, _ = chosen_key(operation, lane.account.adapter)
+        operation = parse_trusted_line(raw, self.default_account)  # it was checked when it was planned
+        key, _ = cart_key(operation, session.account.adapter)
         return operation if key == operation.cart_id else replace(operation, cart_id=key)
 
 
-async def work(job: Job, lanes: Sequence[Lane], *, ended: Callable[[Lane, Status], None]) -> None:
-    """Work off all lanes until each has ended or was halted; raises JournalFailed where the disk takes no more."""
-    async with seen(lanes), asyncio.TaskGroup() as group:
-        page = max(_LEAST_PAGE, _PAGES // max(1, len(lanes)))
-        for lane in lanes:
-            await _spare_time()
-            chains = open_chains(job.plan, lane.number, fresh=not job.resumed, page=page)
-            for number in range(lane.account.options.concurrency):
-                task = _take_chains if number < _UNTRIED else _take_chains_later
-                group.create_task(task(job, lane, chains, ended))
+async def run_sessions(
+    job: PlannedJob, sessions: Sequence[AccountSession], *, ended: Callable[[AccountSession, Status], None]
+) -> None:
+    """Work off all sessions until each has ended or was halted; raises JournalFailed where the disk takes no more."""
+    async with monitor(sessions), asyncio.TaskGroup() as group:
+        page = max(_LEAST_PAGE, _PAGES // max(1, len(sessions)))
+        for session in sessions:
+            await _yield_if_busy()
+            chains = pending_chains(job.plan, session.number, fresh=not job.resumed, page=page)
+            for number in range(session.account.options.concurrency):
+                task = _consume if number < _UNTRIED else _take_chains_later
+                group.create_task(task(job, session, chains, ended))
 
 
-async def _spare_time() -> None:
+async def _yield_if_busy() -> None:
     """Wait until the loop is not busy all the time, but not long: what is opened then would only lie in memory."""
     loop = asyncio.get_running_loop()
     until = loop.time() + _LONGEST_OPENING
@@ -83,46 +92,54 @@ async def _spare_time() -> None:
 
 
 async def _take_chains_later(
-    job: Job, lane: Lane, chains: Iterator[OpenChain], ended: Callable[[Lane, Status], None]
+    job: PlannedJob,
+    session: AccountSession,
+    chains: Iterator[OpenChain],
+    ended: Callable[[AccountSession, Status], None],
 ) -> None:
     """Take part once the shop has answered: one that is not there at all burns no more lines than by default."""
-    if not lane.halted:
-        with lane.may_break_off():
-            await lane.answered.wait()
-    await _take_chains(job, lane, chains, ended)
+    if not session.stopped:
+        with session.cancellable():
+            await session.answered.wait()
+    await _consume(job, session, chains, ended)
 
 
-async def _take_chains(
-    job: Job, lane: Lane, chains: Iterator[OpenChain], ended: Callable[[Lane, Status], None]
+async def _consume(
+    job: PlannedJob,
+    session: AccountSession,
+    chains: Iterator[OpenChain],
+    ended: Callable[[AccountSession, Status], None],
 ) -> None:
     try:
         for taken in chains:
-            if lane.halted or not await _work_chain(job, lane, taken, ended):
+            if session.stopped or not await _work_chain(job, session, taken, ended):
                 return
     except JournalFailed:
         raise
     except Exception as error:  # noqa: BLE001  # one shop's answer must not end the others' work
-        lane.close_for_fault(error, f"working for account {lane.account.name!r}")
+        session.close_for_fault(error, f"working for account {session.account.name!r}")
         return
-    lane.answered.set()  # there is nothing left to wait with
+    session.answered.set()  # there is nothing left to wait with
 
 
-async def _work_chain(job: Job, lane: Lane, taken: OpenChain, ended: Callable[[Lane, Status], None]) -> bool:
-    """Work off one cart's open lines in file order; False where the lane was halted before the last."""
-    chain = remembered(job, lane, taken.number)
-    for planned in open_lines(job.plan, lane.number, taken, fresh=not job.resumed):
-        operation = job.operation(planned, lane)
-        if lane.halted:
+async def _work_chain(
+    job: PlannedJob, session: AccountSession, taken: OpenChain, ended: Callable[[AccountSession, Status], None]
+) -> bool:
+    """Work off one cart's open lines in file order; False where the session was halted before the last."""
+    chain = replay_chain(job, session, taken.number)
+    for planned in pending_lines(job.plan, session.number, taken, fresh=not job.resumed):
+        operation = job.operation(planned, session)
+        if session.stopped:
             return False
-        begun = _begun(job, lane, chain, operation)
-        ending = Ending(begun) if isinstance(begun, Skipped) else await execute(begun, lane)
+        begun = _resume(job, session, chain, operation)
+        ending = Completion(begun) if isinstance(begun, Skipped) else await execute(begun, session)
         if ending is None:
             return False
         status = status_of(ending.outcome)
-        learnt = learnt_from(operation, ending)
-        make = partial(_line, operation, lane, ending)
-        text = await beside(lane.reading, make) if _is_large(ending) else make()
-        lane.journal.end(
+        learnt = chain_update(operation, ending)
+        make = partial(_line, operation, session, ending)
+        text = await offload(session.reading, make) if _is_large(ending) else make()
+        session.journal.record_result(
             operation.line,
             status.value,
             msgspec.json.encode(learnt).decode(),
@@ -130,37 +147,37 @@ async def _work_chain(job: Job, lane: Lane, taken: OpenChain, ended: Callable[[L
             keep_past=status is Status.IN_DOUBT,
         )
         cause = ending.outcome.line if isinstance(ending.outcome, Skipped) else operation.line
-        chain.learn(operation, status, learnt, cause)
-        ended(lane, status)
+        chain.apply(operation, status, learnt, cause)
+        ended(session, status)
     return True
 
 
-def _line(operation: Operation, lane: Lane, ending: Ending) -> bytes:
-    return result_text(operation, lane.account.adapter.name, shown_ending(ending, lane.secret))
+def _line(operation: Operation, session: AccountSession, ending: Completion) -> bytes:
+    return encode_result(operation, session.account.adapter.name, clean_ending(ending, session.secret))
 
 
-def _is_large(ending: Ending) -> bool:
-    return isinstance(ending.outcome, Done) and len(ending.outcome.body) >= LARGE
+def _is_large(ending: Completion) -> bool:
+    return isinstance(ending.outcome, Succeeded) and len(ending.outcome.body) >= LARGE
 
 
-def _begun(job: Job, lane: Lane, chain: Chain, operation: Operation) -> Execution | Skipped:
+def _resume(job: PlannedJob, session: AccountSession, chain: ChainState, operation: Operation) -> Execution | Skipped:
     """The operation as far as earlier starts brought it."""
-    if skipped := chain.lacks(operation):
+    if skipped := chain.missing_dependency(operation):
         return skipped
-    known = chain.known(operation)
+    known = chain.context(operation)
     if not job.resumed:
-        return started(lane, operation, known)
-    firsts = partial(lane.account.adapter.cells[operation.kind].firsts, operation, known)
-    return started(lane, operation, known, past_of(job.plan, operation.line, firsts))
+        return restore_execution(session, operation, known)
+    firsts = partial(session.account.adapter.operations[operation.kind].possible_first_requests, operation, known)
+    return restore_execution(session, operation, known, load_history(job.plan, operation.line, firsts))
 
 
-def remembered(job: Job, lane: Lane, number: int, before: int | None = None) -> Chain:
+def replay_chain(job: PlannedJob, session: AccountSession, number: int, before: int | None = None) -> ChainState:
     """The chain as its ended lines left it, or those that ended before line ``before``."""
-    chain = Chain(job.run, number, key_chosen=lane.account.adapter.chosen_key is not None)
+    chain = ChainState(job.run, number, key_chosen=session.account.adapter.client_key is not None)
     if job.resumed:
-        for line in ended_lines(job.plan, lane.number, number):
+        for line in completed_lines(job.plan, session.number, number):
             if line.planned.line == before:
                 break
-            operation = job.operation(line.planned, lane)
-            chain.learn(operation, line.status, line.learnt, operation.line)
+            operation = job.operation(line.planned, session)
+            chain.apply(operation, line.status, line.learnt, operation.line)
     return chain

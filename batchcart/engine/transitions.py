@@ -14,10 +14,21 @@ import msgspec
 from msgspec.structs import replace
 
 from batchcart.engine.retry import MOST_TRIES
-from batchcart.model.adapter import Cell, Known
-from batchcart.model.http import Exchange, Lost, NotSent, Past, Reply, Request, Response, Unanswered
+from batchcart.model.adapter import CartContext, OperationSpec
+from batchcart.model.http import Exchange, History, LostWrite, NoResponse, NotSent, Reply, Request, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import AccountTrouble, Busy, Denied, Done, Failing, Foreign, Reason, Refused, Step, Unknown
+from batchcart.model.outcome import (
+    AccountTrouble,
+    ErrorKind,
+    Failed,
+    Foreign,
+    InDoubt,
+    Step,
+    Succeeded,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
 
 _SETTLED_AFTER = 2.0
 """Seconds after its sending from which a request that was on its way when we died has surely been acted on."""
@@ -36,18 +47,18 @@ class Execution(msgspec.Struct, frozen=True):
     """One operation under way: what was said and heard, and the figures of its result line.
 
     ``trouble`` is the adapter's. ``foreign``: something else than the platform answered its write, or its read. With
-    ``looks_only`` nothing is written any more: where a write would follow, it has not happened. ``settles`` says that
+    ``read_only`` nothing is written any more: where a write would follow, it has not happened. ``settles`` says that
     its account is closing and it may still ask what became of its write.
     """
 
     operation: Operation
-    known: Known
-    cell: Cell
+    known: CartContext
+    cell: OperationSpec
     trouble: Callable[[Exchange], AccountTrouble | None]
     timeout: float = 30.0
-    past: Past = ()
+    past: History = ()
     sends: int = 0
-    astray: int = 0
+    wasted: int = 0
     first_at: float | None = None
     tries: int = 0
     throttled: int = 0
@@ -59,7 +70,7 @@ class Execution(msgspec.Struct, frozen=True):
     cut_off: bool = False
     denied: bool = False
     foreign: bool = False
-    looks_only: bool = False
+    read_only: bool = False
     settles: bool = False
 
 
@@ -80,35 +91,35 @@ class Retry(msgspec.Struct, frozen=True):
     least: float = 0.0
 
 
-class Renew(msgspec.Struct, frozen=True):
+class RefreshTokens(msgspec.Struct, frozen=True):
     """Renew the credentials, then send the request; ``again``: they were refused to it before."""
 
     request: Request
-    denied: Denied
+    denied: Unauthorized
     again: bool
 
 
 class Finish(msgspec.Struct, frozen=True):
     """The operation has ended."""
 
-    outcome: Done | Refused | Unknown
+    outcome: Succeeded | Failed | InDoubt
 
 
-class Leave(msgspec.Struct, frozen=True):
+class LeavePending(msgspec.Struct, frozen=True):
     """The line stays open; its past is in the journal."""
 
 
-Action = Send | Retry | Renew | Finish | Leave
+Action = Send | Retry | RefreshTokens | Finish | LeavePending
 
 
 # ---- what the account learns from it
 
 
-class Well(msgspec.Struct, frozen=True):
+class Healthy(msgspec.Struct, frozen=True):
     """The platform answered as one that is up, and took the credentials."""
 
 
-class Unwell(msgspec.Struct, frozen=True):
+class Unhealthy(msgspec.Struct, frozen=True):
     """A request failed; an ``alarming`` failure alone makes an outage. ``pause`` is a Retry-After as written."""
 
     why: str
@@ -116,14 +127,14 @@ class Unwell(msgspec.Struct, frozen=True):
     pause: str = ""
 
 
-class Suspect(msgspec.Struct, frozen=True):
+class Suspicious(msgspec.Struct, frozen=True):
     """Something else than the platform answered; ``moved``: it redirects, which needs no second look."""
 
     why: str
     moved: bool = False
 
 
-Signal = Well | Unwell | Suspect | Busy
+Signal = Healthy | Unhealthy | Suspicious | Throttled
 
 
 class Reaction(msgspec.Struct, frozen=True):
@@ -138,39 +149,39 @@ class Reaction(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-_WELL = Well()
+_WELL = Healthy()
 
 
 def begin(op: Execution) -> Action:
     """What an operation begins with, or goes on with after the past that an earlier start left."""
     if not op.past:
         return follow(op, op.cell.build(op.operation, op.known))
-    hear = op.cell.recover if isinstance(op.past[-1], Lost) else op.cell.interpret
+    hear = op.cell.recover if isinstance(op.past[-1], LostWrite) else op.cell.interpret
     return follow(op, hear(op.operation, op.known, op.past))
 
 
-def settling(past: Past, now: float) -> float:
+def settling(past: History, now: float) -> float:
     """Seconds to leave the shop that a request was on its way to when the process died, at wall-clock time ``now``."""
     last = past[-1] if past else None
-    return min(max(0.0, last.at + _SETTLED_AFTER - now), _SETTLED_AFTER) if isinstance(last, Lost) else 0.0
+    return min(max(0.0, last.at + _SETTLED_AFTER - now), _SETTLED_AFTER) if isinstance(last, LostWrite) else 0.0
 
 
 def follow(op: Execution, step: Step) -> Action:
     """What an adapter's step leads to."""
     match step:
-        case Request(writes=True) if op.looks_only:
-            return Finish(Refused(Reason.NETWORK, f"{step} did not happen: the shop does not have it"))
+        case Request(writes=True) if op.read_only:
+            return Finish(Failed(ErrorKind.NETWORK, f"{step} did not happen: the shop does not have it"))
         case Request(writes=True) if op.foreign_writes >= MOST_FOREIGN:
             return Finish(_shut_out(op))
         case Request() if op.tries < MOST_TRIES:
             return Send(step)
         case Request():
-            return Finish(_given_up(op))
-        case Done() | Refused() | Unknown():
+            return Finish(_give_up(op))
+        case Succeeded() | Failed() | InDoubt():
             return Finish(step)
-        case Failing(_, then) | Foreign(_, then):
+        case Unavailable(_, then) | Foreign(_, then):
             return follow(op, then)
-        case Busy() | Denied():
+        case Throttled() | Unauthorized():
             # Neither is ever in a past, and a fresh one is dealt with before.
             raise AssertionError(step)
         case _:
@@ -185,59 +196,61 @@ def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
             exchange = Exchange(request, response, at)
             step = op.cell.interpret(op.operation, op.known, (*op.past, exchange))
             op = replace(op, status=response.status, body=response.body)
-            if isinstance(step, Done):
+            if isinstance(step, Succeeded):
                 return Reaction(op, Finish(step), _WELL)
-            return _answered(op, exchange, step)
+            return _after_response(op, exchange, step)
         case NotSent(why):
-            op = replace(op, astray=op.astray + 1, why=why)
-            return Reaction(op, Send(request), Unwell(why, alarming=True), "void")
-        case Unanswered() as unanswered:
-            return _unanswered(op, request, unanswered, at)
+            op = replace(op, wasted=op.wasted + 1, why=why)
+            return Reaction(op, Send(request), Unhealthy(why, alarming=True), "void")
+        case NoResponse() as unanswered:
+            return _after_loss(op, request, unanswered, at)
 
 
-def _unanswered(op: Execution, request: Request, unanswered: Unanswered, at: float) -> Reaction:
+def _after_loss(op: Execution, request: Request, unanswered: NoResponse, at: float) -> Reaction:
     why = unanswered.why
-    op = replace(op, astray=op.astray + 1, tries=op.tries + 1, why=why, cut_off=True, status=None, body=b"")
+    op = replace(op, wasted=op.wasted + 1, tries=op.tries + 1, why=why, cut_off=True, status=None, body=b"")
     if not request.writes:
-        return Reaction(op, _retry(op, request), Unwell(why), "void")
-    op = replace(op, past=(*op.past, Lost(request, why, at)))
+        return Reaction(op, _retry(op, request), Unhealthy(why), "void")
+    op = replace(op, past=(*op.past, LostWrite(request, why, at)))
     action = follow(op, op.cell.recover(op.operation, op.known, op.past))
     if isinstance(action, Send):
-        least = op.timeout if unanswered.slow else _before(action.request)
-        return Reaction(op, _retry(op, action.request, least), Unwell(why), "lost")
-    return Reaction(op, action, Unwell(why, alarming=True), "lost")  # each line that goes on may end in doubt as well
+        least = op.timeout if unanswered.timed_out else _before(action.request)
+        return Reaction(op, _retry(op, action.request, least), Unhealthy(why), "lost")
+    return Reaction(
+        op, action, Unhealthy(why, alarming=True), "lost"
+    )  # each line that goes on may end in doubt as well
 
 
-def _answered(op: Execution, exchange: Exchange, step: Step) -> Reaction:
+def _after_response(op: Execution, exchange: Exchange, step: Step) -> Reaction:
     """What follows from an answer that does not end it well."""
     request = exchange.request
     match step:
-        case Busy() as busy:
-            op = replace(op, astray=op.astray + 1, throttled=op.throttled + 1)
+        case Throttled() as busy:
+            op = replace(op, wasted=op.wasted + 1, throttled=op.throttled + 1)
             return Reaction(op, _after_throttling(op, request, busy), busy, "void")
-        case Denied() as denied:
-            action = Renew(request, denied, op.denied)
-            return Reaction(replace(op, astray=op.astray + 1, denied=True), action, note="void")
-        case Failing(message, then, slow, pause):
-            op = _failed(op, exchange, message, keeps=request.writes)
+        case Unauthorized() as denied:
+            action = RefreshTokens(request, denied, op.denied)
+            return Reaction(replace(op, wasted=op.wasted + 1, denied=True), action, note="void")
+        case Unavailable(message, then, slow, pause):
+            op = _after_failure(op, exchange, message, keeps=request.writes)
             least = (op.timeout if slow else _before(then)) if request.writes else 0.0
             note = "failing" if request.writes else "void"
-            return Reaction(op, _retry(op, then, least), Unwell(message, pause=pause), note)
+            return Reaction(op, _retry(op, then, least), Unhealthy(message, pause=pause), note)
         case Foreign() as foreign:
             return _shut(op, exchange, foreign)
         case _:
             kept_out = op.foreign and op.foreign_writes > 0 and not request.writes
             op = replace(op, denied=False, foreign=kept_out, past=(*op.past, exchange))
-            note = "" if isinstance(step, Refused) else "answered"  # its ending takes the past away as well
+            note = "" if isinstance(step, Failed) else "answered"  # its ending takes the past away as well
             return Reaction(op, follow(op, step), _signal(op, exchange), note)
 
 
 def _signal(op: Execution, exchange: Exchange) -> Signal:
     match op.trouble(exchange):
-        case Failing(message):
-            return Unwell(message, alarming=True)  # each line that goes on now may end in doubt as well
+        case Unavailable(message):
+            return Unhealthy(message, alarming=True)  # each line that goes on now may end in doubt as well
         case Foreign(message):
-            return Suspect(message)
+            return Suspicious(message)
         case _:
             return _WELL
 
@@ -246,7 +259,7 @@ def _shut(op: Execution, exchange: Exchange, foreign: Foreign) -> Reaction:
     """What follows from an answer that is not the platform's: whether the write happened is asked, once it is there."""
     request, then = exchange.request, foreign.then
     keeps = request.writes and not foreign.void
-    op = replace(_failed(op, exchange, foreign.message, keeps=keeps), foreign=True)
+    op = replace(_after_failure(op, exchange, foreign.message, keeps=keeps), foreign=True)
     if request.writes:
         op = replace(op, foreign_writes=op.foreign_writes + 1)
     else:
@@ -257,15 +270,15 @@ def _shut(op: Execution, exchange: Exchange, foreign: Foreign) -> Reaction:
     if not isinstance(then, Request):
         action = Finish(then)
     elif moved:
-        action = Send(then) if asks else Leave()
+        action = Send(then) if asks else LeavePending()
         op = replace(op, settles=asks)
     elif op.foreign_reads >= MOST_FOREIGN:
-        action = Finish(_given_up(op))
+        action = Finish(_give_up(op))
     elif op.foreign_writes >= MOST_FOREIGN and not asks:
         action = Finish(_shut_out(op))
     else:
         action = _retry(op, then, _before(then) if asks else 0.0)
-    return Reaction(op, action, Suspect(foreign.message, moved), "failing" if keeps else "void")
+    return Reaction(op, action, Suspicious(foreign.message, moved), "failing" if keeps else "void")
 
 
 def redirects(response: Response) -> bool:
@@ -273,10 +286,10 @@ def redirects(response: Response) -> bool:
     return 300 <= response.status < 400
 
 
-def _failed(op: Execution, exchange: Exchange, why: str, *, keeps: bool) -> Execution:
+def _after_failure(op: Execution, exchange: Exchange, why: str, *, keeps: bool) -> Execution:
     """The operation after an answer that says nothing of it; one to a write that may have been acted on is kept."""
     past = (*op.past, exchange) if keeps else op.past
-    return replace(op, astray=op.astray + 1, tries=op.tries + 1, why=why, cut_off=False, past=past)
+    return replace(op, wasted=op.wasted + 1, tries=op.tries + 1, why=why, cut_off=False, past=past)
 
 
 def _retry(op: Execution, request: Request, least: float = 0.0) -> Action:
@@ -284,10 +297,10 @@ def _retry(op: Execution, request: Request, least: float = 0.0) -> Action:
     return Retry(request, op.tries, least) if isinstance(action, Send) else action
 
 
-def _after_throttling(op: Execution, request: Request, busy: Busy) -> Action:
+def _after_throttling(op: Execution, request: Request, busy: Throttled) -> Action:
     if op.throttled < _MOST_THROTTLED:
         return Send(request)
-    return Finish(_in_doubt(op) or Refused(Reason.THROTTLED, f"{busy.message}, {op.throttled} times for this line"))
+    return Finish(_in_doubt(op) or Failed(ErrorKind.THROTTLED, f"{busy.message}, {op.throttled} times for this line"))
 
 
 def _before(following: Request) -> float:
@@ -295,20 +308,20 @@ def _before(following: Request) -> float:
     return 0.0 if following.writes else _CUT_SETTLED_AFTER
 
 
-def _given_up(op: Execution) -> Refused | Unknown:
+def _give_up(op: Execution) -> Failed | InDoubt:
     """The ending of an operation that failed too often at a shop that is up."""
-    reason = Reason.NETWORK if op.cut_off else Reason.PLATFORM
-    return _in_doubt(op) or Refused(reason, f"{op.why}, in each of {op.tries} tries")
+    reason = ErrorKind.NETWORK if op.cut_off else ErrorKind.PLATFORM
+    return _in_doubt(op) or Failed(reason, f"{op.why}, in each of {op.tries} tries")
 
 
-def _shut_out(op: Execution) -> Refused:
+def _shut_out(op: Execution) -> Failed:
     """The ending of a write that something in front of the shop keeps from it, and that did not happen."""
-    return Refused(Reason.PLATFORM, f"{op.why}, in each of {op.foreign_writes} tries, although the shop is there")
+    return Failed(ErrorKind.PLATFORM, f"{op.why}, in each of {op.foreign_writes} tries, although the shop is there")
 
 
-def _in_doubt(op: Execution) -> Unknown | None:
+def _in_doubt(op: Execution) -> InDoubt | None:
     """The ending of an operation that may have happened and cannot be asked about any longer."""
     writes = [step for step in op.past if step.request.writes]
-    if not writes or op.cell.repeatable:
+    if not writes or op.cell.idempotent:
         return None
-    return Unknown(f"{writes[0].request} was sent and not answered, and then reading the shop kept failing: {op.why}")
+    return InDoubt(f"{writes[0].request} was sent and not answered, and then reading the shop kept failing: {op.why}")

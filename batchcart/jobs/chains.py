@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from batchcart.model.errors import quoted
-from batchcart.model.operation import Kind, Operation
+from batchcart.model.errors import quote
+from batchcart.model.operation import Operation, OperationKind
 
-_CREATE, _DELETE = Kind.CART_CREATE, Kind.CART_DELETE
-_MAKES_ITEM = tuple(kind for kind in Kind if kind.makes_item)
+_CREATE, _DELETE = OperationKind.CART_CREATE, OperationKind.CART_DELETE
+_MAKES_ITEM = tuple(kind for kind in OperationKind if kind.creates_item)
 
 # What is remembered of a cart's name beside its chain: the key it was given ("=" and the key), that this job makes it
 # ("made"), or that a line before is to blame, so that those after it are not ("blamed").
@@ -22,7 +22,7 @@ _MADE, _BLAMED = "made", "blamed"
 _ALONE, _WITH_CART = "alone", "with cart"
 
 
-class Placed(msgspec.Struct, frozen=True):
+class Assignment(msgspec.Struct, frozen=True):
     """Where a line belongs, and what is wrong with the names it uses."""
 
     chain: int
@@ -30,7 +30,7 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Chains:
+class ChainAssigner:
     """The chains of one job, read line by line. ``joined`` maps a chain that turned out to be part of another.
 
     A chain's names are kept under its own number even after it was joined to another one.
@@ -39,11 +39,11 @@ class Chains:
     names: MutableMapping[str, tuple[int, str]]
     joined: dict[int, int] = field(default_factory=dict)
 
-    def place(self, operation: Operation, chosen_id: str | None) -> Placed:
+    def assign(self, operation: Operation, chosen_id: str | None) -> Assignment:
         """The line's chain. ``chosen_id`` is the cart's own key where the line gives one, as cart_id or in data."""
         found: list[str] = []
         if operation.cart is None and chosen_id is None:
-            return Placed(self._root(self._without_cart(operation)), found)
+            return Assignment(self._root(self._without_cart(operation)), found)
         if operation.cart is not None:
             chain, keyed = self._by_name(operation, chosen_id, found)
         else:
@@ -54,9 +54,9 @@ class Chains:
             found += self._creation(operation, chosen_id, chain, blamed=bool(found))
         if operation.item is not None:
             found += self._item(operation, chain)
-        return Placed(self._root(chain) if self.joined else chain, found)
+        return Assignment(self._root(chain) if self.joined else chain, found)
 
-    def excuse(self, line: int, account: str, cart: str | None, item: str | None) -> None:
+    def mark_invalid(self, line: int, account: str, cart: str | None, item: str | None) -> None:
         """A line that cannot be placed names these, so the lines after it are not to blame if nothing makes them."""
         if cart is not None:
             name = _name("name", account, cart)
@@ -103,7 +103,7 @@ class Chains:
         elif not creates:
             state = _BLAMED
             found.append(
-                f"cart: no earlier line makes {quoted(operation.cart or '')}; begin with cart.create, "
+                f"cart: no earlier line makes {quote(operation.cart or '')}; begin with cart.create, "
                 "or give the key of a cart that exists as cart_id"
             )
         self.names[name] = (chain, state)
@@ -114,7 +114,7 @@ class Chains:
         if operation.kind is _CREATE:
             earlier = (self.names.get(name) or (0, ""))[0]
             if earlier and not blamed:
-                yield f"cart_id: {quoted(chosen_id or '')} is made twice, first on line {earlier}"
+                yield f"cart_id: {quote(chosen_id or '')} is made twice, first on line {earlier}"
             self.names[name] = (operation.line, "")
         elif operation.kind is _DELETE:
             self.names[name] = (0, "")
@@ -125,10 +125,10 @@ class Chains:
         made = self.names.get(name)
         if operation.kind in _MAKES_ITEM:
             if made is not None and made[1] != _BLAMED:
-                yield f"item: {quoted(item)} is made twice, first on line {made[0]}"
+                yield f"item: {quote(item)} is made twice, first on line {made[0]}"
             self.names[name] = (operation.line, "")
         elif made is None:
-            yield f"item: no earlier line of this cart makes {quoted(item)}; name it where it is added"
+            yield f"item: no earlier line of this cart makes {quote(item)}; name it where it is added"
 
     def _of(self, name: str, otherwise: int) -> int:
         entry = self.names.get(name)
@@ -150,7 +150,7 @@ def _name(*words: str) -> str:
 
 def _contradiction(operation: Operation, chosen_id: str | None, chain: int, state: str) -> Iterator[str]:
     """What a further line of a named cart says against what was said of it before."""
-    cart = quoted(operation.cart or "")
+    cart = quote(operation.cart or "")
     if operation.kind is _CREATE:
         yield f"cart: {cart} is made twice; it begins on line {chain}"
     elif chosen_id is None or state in {_BLAMED, f"={chosen_id}"}:
@@ -159,4 +159,4 @@ def _contradiction(operation: Operation, chosen_id: str | None, chain: int, stat
         where = "cart_id" if operation.cart_id is not None else "data"
         yield f"{where}: the cart's key is given late; it belongs on the first line of {cart}, line {chain}"
     else:
-        yield f"cart_id: {quoted(chosen_id)} contradicts {quoted(state[1:])}, given earlier for {cart}"
+        yield f"cart_id: {quote(chosen_id)} contradicts {quote(state[1:])}, given earlier for {cart}"

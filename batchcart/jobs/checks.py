@@ -2,41 +2,41 @@
 
 import msgspec
 
-from batchcart.model.adapter import NEW_CART, Adapter, Cell, Known
-from batchcart.model.errors import quoted
+from batchcart.model.adapter import NEW_CART, Adapter, CartContext, OperationSpec
+from batchcart.model.errors import quote
 from batchcart.model.http import Request
 from batchcart.model.ids import id_problem
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.validation import field_names, problems
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.validation import field_names, validation_errors
 
-_CREATE, _ADD = Kind.CART_CREATE, Kind.ITEM_ADD
-_OF_ACCOUNT = tuple(kind for kind in Kind if kind.of_account)
+_CREATE, _ADD = OperationKind.CART_CREATE, OperationKind.ITEM_ADD
+_OF_ACCOUNT = tuple(kind for kind in OperationKind if kind.is_shop_wide)
 _plain_query = msgspec.json.Decoder(dict[str, str | int | float | list[str]])
-_ON_ITEM = tuple(kind for kind in Kind if kind.uses_item)
+_ON_ITEM = tuple(kind for kind in OperationKind if kind.targets_item)
 
 
-def check_operation(operation: Operation, adapter: Adapter, *, allow_unknown: bool = False) -> list[str]:
+def validate(operation: Operation, adapter: Adapter, *, allow_unknown: bool = False) -> list[str]:
     """What is wrong with the operation on its platform, one sentence per problem."""
-    cell = adapter.cells.get(operation.kind)
+    cell = adapter.operations.get(operation.kind)
     if cell is None:
         return [f"op: {_cannot(operation.kind, adapter)}"]
     found = _cart_problems(operation, adapter) + _item_problems(operation, adapter)
-    if operation.data or cell.data is not None:
+    if operation.data or cell.data_schema is not None:
         found += _data_problems(operation, cell, adapter, allow_unknown=allow_unknown)
     if operation.query:
         found += _query_problems(operation, cell, adapter, allow_unknown=allow_unknown)
     if operation.view is not None and operation.view not in cell.views:
         takes = " or ".join(f'"{view}"' for view in cell.views)
-        found.append(f"view: {adapter.name} {operation.kind} takes {takes or 'none'}, found {quoted(operation.view)}")
+        found.append(f"view: {adapter.name} {operation.kind} takes {takes or 'none'}, found {quote(operation.view)}")
     # Where every field is in a table, a request can be built (a test builds from all tables). The others are tried.
     if allow_unknown and not found:
-        dry_request(operation, adapter)
+        preview_request(operation, adapter)
     return found
 
 
-def chosen_key(operation: Operation, adapter: Adapter) -> tuple[str | None, list[str]]:
+def cart_key(operation: Operation, adapter: Adapter) -> tuple[str | None, list[str]]:
     """The cart's own key where the line gives one, as cart_id or in data, and what is wrong with what data gives."""
-    name, data = adapter.chosen_key, operation.data
+    name, data = adapter.client_key, operation.data
     # A name may be written with escapes, so only text without any shows by itself that the field is not there.
     if name is None or not data or (name.encode() not in data and b"\\u" not in data):
         return operation.cart_id, []
@@ -46,55 +46,55 @@ def chosen_key(operation: Operation, adapter: Adapter) -> tuple[str | None, list
     if inside and (problem := id_problem(inside, f"a {name}", len(inside))):  # its length is the table's to say
         return inside, [f"data.{name}: {problem}"]
     if operation.cart_id not in {None, inside}:
-        return operation.cart_id, [f"cart_id: {quoted(operation.cart_id or '')} contradicts data.{name} {inside!r}"]
+        return operation.cart_id, [f"cart_id: {quote(operation.cart_id or '')} contradicts data.{name} {inside!r}"]
     return inside, []
 
 
-def dry_request(operation: Operation, adapter: Adapter) -> Request:
+def preview_request(operation: Operation, adapter: Adapter) -> Request:
     """The operation's write, or its first request, with placeholders for what only a shop can tell."""
     made = operation.kind is _CREATE and operation.cart_id is None
     known = _placeholders(None if made else operation.cart_id or "{cart_id}", operation.item)
-    return adapter.cells[operation.kind].build(operation, known)
+    return adapter.operations[operation.kind].build(operation, known)
 
 
-def _placeholders(cart_id: str | None, item: str | None) -> Known:
-    return Known(cart_id, "{new_key}", {item: "{item_id}"} if item else {}, NEW_CART)
+def _placeholders(cart_id: str | None, item: str | None) -> CartContext:
+    return CartContext(cart_id, "{new_key}", {item: "{item_id}"} if item else {}, NEW_CART)
 
 
-def _data_problems(operation: Operation, cell: Cell, adapter: Adapter, *, allow_unknown: bool) -> list[str]:
-    if cell.data is None:
+def _data_problems(operation: Operation, cell: OperationSpec, adapter: Adapter, *, allow_unknown: bool) -> list[str]:
+    if cell.data_schema is None:
         return [f"data: {adapter.name} {operation.kind} takes no data"]
     if operation.data:
-        found = problems(operation.data, cell.data, "data", allow_unknown=allow_unknown)
+        found = validation_errors(operation.data, cell.data_schema, "data", allow_unknown=allow_unknown)
     else:
-        found = problems(b"{}", cell.data, "data") if cell.data_required else []
+        found = validation_errors(b"{}", cell.data_schema, "data") if cell.data_required else []
     if not found and cell.data_required and not operation.data.strip(b" \t\r{}"):
-        return [f"data: {operation.kind} needs at least one field; it has {', '.join(field_names(cell.data))}"]
+        return [f"data: {operation.kind} needs at least one field; it has {', '.join(field_names(cell.data_schema))}"]
     return found
 
 
-def route(kind: Kind, adapter: Adapter) -> str:
+def describe_route(kind: OperationKind, adapter: Adapter) -> str:
     """The cell of the operations table, such as "PUT /3dCartWebAPI/v1/Cart/{OrderKey}"; "–" where there is none."""
-    cell = adapter.cells.get(kind)
+    cell = adapter.operations.get(kind)
     if cell is None:
         return "–"
-    request = dry_request(Operation(0, kind, "", cart="c", item="i", data=_smallest(cell)), adapter)
+    request = preview_request(Operation(0, kind, "", cart="c", item="i", data=_smallest(cell)), adapter)
     path = request.path.replace("%7B", "{").replace("%7D", "}")
     views = "".join(f"[/{view}]" for view in cell.views)
     return f"{request.method} {path}{views}" + (f" ({cell.note})" if cell.note else "")
 
 
-def _smallest(cell: Cell) -> bytes:
-    if cell.data is None:
+def _smallest(cell: OperationSpec) -> bytes:
+    if cell.data_schema is None:
         return b""
-    required = {field.encode_name: 1 for field in msgspec.structs.fields(cell.data) if field.required}
+    required = {field.encode_name: 1 for field in msgspec.structs.fields(cell.data_schema) if field.required}
     return msgspec.json.encode(required)
 
 
-def _query_problems(operation: Operation, cell: Cell, adapter: Adapter, *, allow_unknown: bool) -> list[str]:
-    if cell.query is None:
+def _query_problems(operation: Operation, cell: OperationSpec, adapter: Adapter, *, allow_unknown: bool) -> list[str]:
+    if cell.query_schema is None:
         return [f"query: {adapter.name} {operation.kind} takes no query"]
-    found = problems(operation.query, cell.query, "query", allow_unknown=allow_unknown)
+    found = validation_errors(operation.query, cell.query_schema, "query", allow_unknown=allow_unknown)
     if found or not allow_unknown:
         return found
     try:
@@ -104,9 +104,9 @@ def _query_problems(operation: Operation, cell: Cell, adapter: Adapter, *, allow
     return []
 
 
-def _cannot(kind: Kind, adapter: Adapter) -> str:
+def _cannot(kind: OperationKind, adapter: Adapter) -> str:
     noun = kind.value.partition(".")[0]
-    same_noun = sorted(other.value for other in adapter.cells if other.value.startswith(f"{noun}."))
+    same_noun = sorted(other.value for other in adapter.operations if other.value.startswith(f"{noun}."))
     if not same_noun:
         return f"{adapter.name} has no {noun} operation"
     return f"{adapter.name} has no {kind}; it has {', '.join(same_noun)}"
@@ -124,10 +124,10 @@ def _cart_problems(operation: Operation, adapter: Adapter) -> list[str]:
     return ["cart: missing; name the cart, or give the key of one that exists as cart_id"]
 
 
-def _key_problems(cart_id: str, kind: Kind, adapter: Adapter) -> list[str]:
-    if kind is _CREATE and adapter.chosen_key is None:
+def _key_problems(cart_id: str, kind: OperationKind, adapter: Adapter) -> list[str]:
+    if kind is _CREATE and adapter.client_key is None:
         return [f"cart_id: {adapter.name} makes the key of a new cart itself; leave it out"]
-    problem = id_problem(cart_id, f"a {adapter.chosen_key or 'key'}", adapter.key_length)
+    problem = id_problem(cart_id, f"a {adapter.client_key or 'key'}", adapter.key_length)
     return [f"cart_id: {problem}"] if problem else []
 
 
@@ -142,7 +142,7 @@ def _item_problems(operation: Operation, adapter: Adapter) -> list[str]:
             return ["item: give item or item_id, not both"]
         return _item_id_problems(item_id) if item_id else []
     if item_id:
-        because = ": the platform makes it" if kind.makes_item else ""
+        because = ": the platform makes it" if kind.creates_item else ""
         return [f"item_id: {kind} takes none{because}"]
     if not (kind is _ADD or (kind is _CREATE and adapter.create_adds_item)):
         hint = "; add the item with item.add" if kind is _CREATE else ""

@@ -103,7 +103,7 @@ def _json_kind(text: str, first: str, rest: str, *, whole: bool) -> tuple[str, s
     if _TOML.fullmatch(first):
         return "TOML, such as a config", "give the job itself"
     second = len(text) - len(rest.lstrip()) if rest.strip() else len(text)  # where the second line begins
-    over_lines = second < len(text) and _parsed_up_to(text) > second
+    over_lines = second < len(text) and _parse_prefix(text) > second
     if text.startswith("["):
         inside = text[1:].lstrip().startswith(("{", "[")) or (not whole and not text[1:].strip())
         if inside and (over_lines or second == len(text)):
@@ -113,7 +113,7 @@ def _json_kind(text: str, first: str, rest: str, *, whole: bool) -> tuple[str, s
     return None
 
 
-def _parsed_up_to(text: str) -> int:
+def _parse_prefix(text: str) -> int:
     """How far the text from its beginning is one JSON value, or the beginning of one."""
     try:
         _, end = json.JSONDecoder(parse_int=str).raw_decode(text)

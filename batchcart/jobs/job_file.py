@@ -16,12 +16,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from batchcart.jobs.file_kind import HEAD, binary_kind, text_kind
-from batchcart.jobs.packing import check_unpacked, describe_damage, open_unpacked
-from batchcart.jobs.strict_json import NotStrict, check_strictly
-from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.jobs.packing import check_decompressed, describe_damage, open_decompressed
+from batchcart.jobs.strict_json import StrictJsonError, check_strictly
+from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.model.files import check_ends
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.validation import problems
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.validation import validation_errors
 
 LONGEST_LINE = 1 << 20
 """Bytes a job line may have at the most, its line end not counted."""
@@ -52,7 +52,7 @@ class JobLine(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     id: str | _Echoed | UnsetType = UNSET
 
 
-class BadLine(Exception):
+class InvalidLine(Exception):
     """A line that is wrong, with each of its problems as a sentence.
 
     ``kind`` is what a whole file of such lines has in common, "" for mistakes of one line; ``json`` is False where the
@@ -136,16 +136,16 @@ def open_job(path: str, *, spool_folder: Path | None = None) -> Iterator[JobSour
     name = "<stdin>" if path == "-" else path
     with ExitStack() as stack:
         # Only opening and reading it to the end are guarded: an error of the work on it is not the job file's.
-        yield JobSource(name, _opened(path, name, spool_folder, stack))
+        yield JobSource(name, _open(path, name, spool_folder, stack))
 
 
-def _opened(path: str, name: str, spool_folder: Path | None, stack: ExitStack) -> IO[bytes]:
+def _open(path: str, name: str, spool_folder: Path | None, stack: ExitStack) -> IO[bytes]:
     damage: tuple[type[Exception], ...] = ()
     try:
-        stream, damage = _stdin() if path == "-" else open_unpacked(path, stack)
+        stream, damage = _stdin() if path == "-" else open_decompressed(path, stack)
         check_ends(stream)
         if path == "-" or damage or not Path(path).is_file():
-            stream = stack.enter_context(_spooled(stream, name, spool_folder))
+            stream = stack.enter_context(_spool(stream, name, spool_folder))
         head = stream.read(HEAD)
     except FileNotFoundError:
         raise UsageError(f"job file {path} does not exist; give the path of a job, or - for standard input") from None
@@ -155,7 +155,7 @@ def _opened(path: str, name: str, spool_folder: Path | None, stack: ExitStack) -
         raise UsageError(f"job file {path} {describe_damage(error)}") from None
     except OSError as error:
         raise UsageError(f"job file {name} cannot be read: {error.strerror or error}") from None
-    check_unpacked(name, head)
+    check_decompressed(name, head)
     if found := binary_kind(head) or text_kind(head):
         kind, then = found
         raise UsageError(f"job file {name} is {kind}; {then}")
@@ -186,7 +186,7 @@ def _stdin() -> tuple[IO[bytes], tuple[type[Exception], ...]]:
     return sys.stdin.buffer, ()
 
 
-def _spooled(stream: IO[bytes], name: str, folder: Path | None) -> IO[bytes]:
+def _spool(stream: IO[bytes], name: str, folder: Path | None) -> IO[bytes]:
     where = folder or Path(tempfile.gettempdir())
     try:
         spool = tempfile.TemporaryFile(dir=where)  # noqa: SIM115  # the caller's stack closes it
@@ -219,33 +219,33 @@ def _write(spool: IO[bytes], chunk: bytes, complaint: str) -> None:
         raise UsageError(f"{complaint}: {error.strerror}; nothing was sent") from None
 
 
-_KINDS = {kind.value: kind for kind in Kind}
+_KINDS = {kind.value: kind for kind in OperationKind}
 _READS = frozenset(op for op in _KINDS if op.endswith((".get", ".list", ".count")))
 _line_of = msgspec.json.Decoder(JobLine).decode
 
 
-def read_operation(raw: RawLine, default_account: str | None) -> Operation:
+def parse_line(raw: RawLine, default_account: str | None) -> Operation:
     """The line as an operation; raises BadLine with every problem that the line shows by itself."""
     if raw.too_long:
-        raise BadLine(f"longer than {LONGEST_LINE:,} bytes")
+        raise InvalidLine(f"longer than {LONGEST_LINE:,} bytes")
     try:
         check_strictly(raw.text)
-    except NotStrict as error:
-        raise BadLine(str(error), kind=error.kind, json=error.json) from None
-    return strict_operation(raw, default_account)
+    except StrictJsonError as error:
+        raise InvalidLine(str(error), kind=error.kind, json=error.json) from None
+    return parse_trusted_line(raw, default_account)
 
 
-def strict_operation(raw: RawLine, default_account: str | None) -> Operation:
-    """As ``read_operation``, of a line that is known to be strict JSON."""
+def parse_trusted_line(raw: RawLine, default_account: str | None) -> Operation:
+    """As ``parse_line``, of a line that is known to be strict JSON."""
     try:
         line = _line_of(raw.text)
     except msgspec.ValidationError:
-        raise BadLine(*problems(raw.text, JobLine, ""), kind=_other_kind(raw.text)) from None
+        raise InvalidLine(*validation_errors(raw.text, JobLine, ""), kind=_other_kind(raw.text)) from None
     kind = _KINDS.get(line.op)
     account = line.account or default_account
     data, query = bytes(line.data), bytes(line.query)
     if kind is None or not account or not _fits(line.op, data, query):
-        raise BadLine(*_in_line(line.op, account, data, query))
+        raise InvalidLine(*_in_line(line.op, account, data, query))
     # By place, since ten million lines come by here: line, kind, account, cart, cart_id, item, item_id, data …
     return Operation(
         raw.number,
@@ -281,7 +281,7 @@ class _Names(msgspec.Struct):
 _names_of = msgspec.json.Decoder(_Names).decode
 
 
-def named_in(raw: RawLine, default_account: str | None) -> tuple[str, str | None, str | None]:
+def partial_names(raw: RawLine, default_account: str | None) -> tuple[str, str | None, str | None]:
     """Account, cart and item that a bad line names, as far as it can be read."""
     try:
         names = _names_of(raw.text)
@@ -297,7 +297,7 @@ def _fits(op: str, data: bytes, query: bytes) -> bool:
 
 def _in_line(op: str, account: str | None, data: bytes, query: bytes) -> Iterator[str]:
     if op not in _KINDS:
-        yield f"op: {quoted(op)} is not an operation; {suggestion(op, _KINDS)}"
+        yield f"op: {quote(op)} is not an operation; {suggest(op, _KINDS)}"
         return
     if not account:
         yield "account: missing; name one on the line, or give --account NAME for the lines without"

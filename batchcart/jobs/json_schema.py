@@ -6,8 +6,8 @@ import msgspec
 
 from batchcart.jobs.job_file import JobLine
 from batchcart.model.cart import VERSION, Cart
-from batchcart.model.operation import Kind
-from batchcart.platforms import platforms
+from batchcart.model.operation import OperationKind
+from batchcart.platforms import load_adapters
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -28,12 +28,12 @@ def job_line_schema() -> dict[str, Any]:
     keys = components.pop(line["$ref"].rpartition("/")[2])
     for key in keys["properties"].values():
         key.pop("default", None)  # a key that is not meant is left out: null is refused
-    keys["properties"]["op"] = {"enum": [kind.value for kind in Kind]}
+    keys["properties"]["op"] = {"enum": [kind.value for kind in OperationKind]}
     keys["properties"]["data"] = keys["properties"]["query"] = {"type": "object"}
     rules = []
-    for kind in Kind:
+    for kind in OperationKind:
         for key in ("data", "query"):
-            found = [refs[name, kind, key] for name in platforms() if (name, kind, key) in refs]
+            found = [refs[name, kind, key] for name in load_adapters() if (name, kind, key) in refs]
             if found:
                 condition = {"properties": {"op": {"const": kind.value}}, "required": ["op"]}
                 rules.append({"if": condition, "then": {"properties": {key: {"anyOf": found}}}})
@@ -55,11 +55,11 @@ def cart_schema() -> dict[str, Any]:
     return {**title, **{name: value for name, value in keys.items() if name != "title"}, "$defs": components}
 
 
-def _tables() -> list[tuple[str, Kind, str, type[msgspec.Struct]]]:
+def _tables() -> list[tuple[str, OperationKind, str, type[msgspec.Struct]]]:
     return [
         (adapter.name, kind, key, table)
-        for adapter in platforms().values()
-        for kind, cell in adapter.cells.items()
-        for key, table in (("data", cell.data), ("query", cell.query))
+        for adapter in load_adapters().values()
+        for kind, cell in adapter.operations.items()
+        for key, table in (("data", cell.data_schema), ("query", cell.query_schema))
         if table is not None
     ]

@@ -16,7 +16,7 @@ _ENDINGS = {".gz": "gzip", ".zst": "zstd"}
 _DAMAGE = (gzip.BadGzipFile, zlib.error, EOFError)
 
 
-def open_unpacked(path: str, stack: ExitStack) -> tuple[IO[bytes], tuple[type[Exception], ...]]:
+def open_decompressed(path: str, stack: ExitStack) -> tuple[IO[bytes], tuple[type[Exception], ...]]:
     """The file's bytes, unpacked where its name says that it is packed, and what reading them raises for damage.
 
     Raises UsageError where it holds something else than its name says, and OSError where it cannot be opened.
@@ -50,7 +50,7 @@ def describe_damage(error: Exception) -> str:
     return f"is not whole: {said}; pack it again"
 
 
-def check_unpacked(name: str, head: bytes) -> None:
+def check_decompressed(name: str, head: bytes) -> None:
     """Raises UsageError where what was unpacked, or was not said to be packed, is packed by its first bytes."""
     kind = packing_of(head)
     if not kind:

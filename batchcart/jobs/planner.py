@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from batchcart.accounts.config import Entry
-from batchcart.jobs.chains import Chains
-from batchcart.jobs.checks import check_operation, chosen_key
-from batchcart.jobs.job_file import BadLine, JobSource, RawLine, named_in, read_operation
+from batchcart.accounts.config import AccountConfig
+from batchcart.jobs.chains import ChainAssigner
+from batchcart.jobs.checks import cart_key, validate
+from batchcart.jobs.job_file import InvalidLine, JobSource, RawLine, parse_line, partial_names
 from batchcart.journal.changes import begin_plan, complete_plan
 from batchcart.journal.queries import PlannedAccount
 from batchcart.journal.schema import Connection, DatabaseError
 from batchcart.journal.spill import SpillDict
-from batchcart.model.errors import BadLines, UsageError, quoted, suggestion
+from batchcart.model.errors import BadLines, UsageError, quote, suggest
 from batchcart.model.operation import Operation
 
 MOST_LISTED = 1000
@@ -27,7 +27,7 @@ _FEW, _MANY = 3, 20
 
 
 @dataclass(slots=True)
-class Planned:
+class PlanStats:
     """What a job asks for: lines by account and kind, and the accounts' numbers in order of first appearance."""
 
     lines: int = 0
@@ -41,10 +41,10 @@ class Planned:
         return self.accounts.get(account) or self.accounts.setdefault(account, len(self.accounts) + 1)
 
 
-def check_account(account: str | None, entries: Mapping[str, Entry], config_name: str) -> None:
+def check_account(account: str | None, entries: Mapping[str, AccountConfig], config_name: str) -> None:
     """Raises UsageError where --account names none, even if every line of the job names its own."""
     if account is not None and account not in entries:
-        raise UsageError(f"--account: {quoted(account)} is not in {config_name}; {suggestion(account, entries)}")
+        raise UsageError(f"--account: {quote(account)} is not in {config_name}; {suggest(account, entries)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +52,22 @@ class Planner:
     """Checks a job line by line against the accounts of a config; ``checking`` is told of a line now and then."""
 
     source: JobSource
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, AccountConfig]
     config_name: str
     default_account: str | None
     allow_unknown: bool
     checking: Callable[[int], None] | None = None
 
-    def plan(self, connection: Connection | None = None) -> Planned:
+    def build_plan(self, connection: Connection | None = None) -> PlanStats:
         """Check every line, and with a ``connection`` lay the plan down in the journal.
 
         Raises BadLines with all that is wrong; then nothing may be sent.
         """
         check_account(self.default_account, self.entries, self.config_name)
-        planned, bad = Planned(), _Bad(self.source.name)
+        planned, bad = PlanStats(), _LineProblems(self.source.name)
         try:
             with closing(SpillDict[tuple[int, str]](tuple[int, str])) as names:
-                chains = Chains(names)
+                chains = ChainAssigner(names)
                 good = self._good(chains, planned, bad)
                 if connection is None:
                     deque(good, maxlen=0)
@@ -84,42 +84,44 @@ class Planner:
             raise UsageError(f"{self.source.name} cannot be read: {error.strerror}; nothing was sent") from None
         return planned
 
-    def _good(self, chains: Chains, planned: Planned, bad: "_Bad") -> Iterator[tuple[RawLine, int, int, str]]:
+    def _good(
+        self, chains: ChainAssigner, planned: PlanStats, bad: "_LineProblems"
+    ) -> Iterator[tuple[RawLine, int, int, str]]:
         """The good lines, each with the number of its account, its chain and its kind."""
         for raw in self.source.lines():
             if self.checking is not None and not raw.number % _TOLD_EVERY:
                 self.checking(raw.number)
             try:
                 operation, chain = self._place(raw, chains)
-            except BadLine as error:
+            except InvalidLine as error:
                 bad.add(raw.number, error)
                 continue
             kind = operation.kind._value_
             yield raw, planned.count(operation.account, kind), chain, kind
 
-    def _place(self, raw: RawLine, chains: Chains) -> tuple[Operation, int]:
+    def _place(self, raw: RawLine, chains: ChainAssigner) -> tuple[Operation, int]:
         try:
-            operation = read_operation(raw, self.default_account)
+            operation = parse_line(raw, self.default_account)
             entry = self._entry(operation.account)
-        except BadLine:
-            chains.excuse(raw.number, *named_in(raw, self.default_account))
+        except InvalidLine:
+            chains.mark_invalid(raw.number, *partial_names(raw, self.default_account))
             raise
-        found = check_operation(operation, entry.adapter, allow_unknown=self.allow_unknown)
-        key, contradiction = chosen_key(operation, entry.adapter)
+        found = validate(operation, entry.adapter, allow_unknown=self.allow_unknown)
+        key, contradiction = cart_key(operation, entry.adapter)
         # A line with mistakes of its own still makes the names it makes, so that later lines are not blamed.
-        placed = chains.place(operation, key)
+        placed = chains.assign(operation, key)
         if found or contradiction or placed.problems:
-            raise BadLine(*found, *contradiction, *placed.problems)
+            raise InvalidLine(*found, *contradiction, *placed.problems)
         return operation, placed.chain
 
-    def _entry(self, account: str) -> Entry:
+    def _entry(self, account: str) -> AccountConfig:
         entry = self.entries.get(account)
         if entry is None:
-            hint = suggestion(account, self.entries)
-            raise BadLine(f"account: {quoted(account)} is not in {self.config_name}; {hint}")
+            hint = suggest(account, self.entries)
+            raise InvalidLine(f"account: {quote(account)} is not in {self.config_name}; {hint}")
         return entry
 
-    def _complete(self, connection: Connection, chains: Chains, planned: Planned) -> None:
+    def _complete(self, connection: Connection, chains: ChainAssigner, planned: PlanStats) -> None:
         # A chain's number is that of its first line. The last parts first, since a part may itself have been joined to.
         parts = ((chains.joined[part], part) for part in sorted(chains.joined, reverse=True))
         accounts = (self._account(name, number) for name, number in planned.accounts.items())
@@ -127,7 +129,7 @@ class Planner:
 
     def _account(self, name: str, number: int) -> PlannedAccount:
         entry = self.entries[name]
-        place = "the embedded sandbox" if entry.embedded else entry.place
+        place = "the embedded sandbox" if entry.embedded else entry.identity
         return PlannedAccount(number, name, entry.adapter.name, place)
 
 
@@ -137,7 +139,7 @@ def _row(good: tuple[RawLine, int, int, str]) -> tuple[int, int, int, str, int, 
 
 
 @dataclass(slots=True)
-class _Bad:
+class _LineProblems:
     """The bad lines so far: all counted, the first of them in words, with the kinds they are of."""
 
     name: str
@@ -146,7 +148,7 @@ class _Bad:
     kinds: set[str] = field(default_factory=set)
     json: bool = False
 
-    def add(self, line: int, error: BadLine) -> None:
+    def add(self, line: int, error: InvalidLine) -> None:
         self.lines += 1
         self.kinds.add(error.kind)
         self.json = self.json or error.json

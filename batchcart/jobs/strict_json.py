@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from batchcart.jobs.line_flaw import explain
-from batchcart.model.errors import quoted
+from batchcart.model.errors import quote
 
 DEEPEST = 100
 """How deep a line may nest. Documents nest three deep; what reads lines recurses."""
@@ -22,7 +22,7 @@ _TINY = re.compile(rb"[0-9][eE]-")
 _HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB]")
 
 
-class NotStrict(Exception):
+class StrictJsonError(Exception):
     """The text is not the JSON object that a job line has to be; says why.
 
     ``kind`` is the kind of a Flaw, "" for none; ``json`` is False where the text is no JSON at all.
@@ -38,15 +38,15 @@ def check_strictly(text: bytes) -> None:
     try:
         value = _decode(text)
     except RecursionError:
-        raise NotStrict(f"nested more than {DEEPEST} deep") from None
+        raise StrictJsonError(f"nested more than {DEEPEST} deep") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _refusal(text, error) from None
     if not isinstance(value, dict):
         twice = " (an object written into a text: encoded twice)" if _is_object(value) else ""
         sentence = f'expected an object such as {{"op":"cart.get",…}}, found {_cut(text)}{twice}'
-        raise NotStrict(sentence, "no object", json=False)
+        raise StrictJsonError(sentence, "no object", json=False)
     if len(text) > 2 * DEEPEST and text.count(b"{") + text.count(b"[") > DEEPEST and _depth(value) > DEEPEST:
-        raise NotStrict(f"nested more than {DEEPEST} deep")
+        raise StrictJsonError(f"nested more than {DEEPEST} deep")
     again = _encode(value)
     # What machines write comes out again as it was, so nothing of it was lost. In what people write, a key given twice
     # is one colon lost; only then, or where this cannot tell, is the slow look needed. An escaped colon, a fraction
@@ -73,16 +73,16 @@ def _look_closely(text: bytes) -> None:
     def see(pairs: list[tuple[str, Any]]) -> None:
         key, times = Counter(key for key, _ in pairs).most_common(1)[0] if pairs else ("", 0)
         if times > 1:
-            raise NotStrict(f"the key {quoted(key)} is given twice in one object")
+            raise StrictJsonError(f"the key {quote(key)} is given twice in one object")
 
     def whole(number: str) -> None:
         if len(number.lstrip("-")) > _LONGEST_NUMBER:
-            raise NotStrict("a number is out of range")
+            raise StrictJsonError("a number is out of range")
 
     def fraction(number: str) -> None:
         mantissa = re.split("[eE]", number)[0]
         if float(number) == 0 and re.search("[1-9]", mantissa):
-            raise NotStrict("a number is out of range")
+            raise StrictJsonError("a number is out of range")
 
     json.loads(text, object_pairs_hook=see, parse_int=whole, parse_float=fraction)
 
@@ -96,15 +96,15 @@ def _depth(value: object) -> int:
     return depth
 
 
-def _refusal(text: bytes, error: Exception) -> NotStrict:
+def _refusal(text: bytes, error: Exception) -> StrictJsonError:
     if isinstance(error, msgspec.ValidationError):
-        return NotStrict("a number is out of range")
+        return StrictJsonError("a number is out of range")
     said = str(error).removeprefix("JSON is malformed: ")
     is_text = not isinstance(error, UnicodeDecodeError)
     if is_text and ("surrogate" in said or (said == "Input data was truncated" and _HIGH_SURROGATE.search(text))):
-        return NotStrict("a lone surrogate (\\ud800 to \\udfff without its other half) is not a character")
+        return StrictJsonError("a lone surrogate (\\ud800 to \\udfff without its other half) is not a character")
     flaw = explain(text, said)
-    return NotStrict(flaw.sentence, flaw.kind, json=False)
+    return StrictJsonError(flaw.sentence, flaw.kind, json=False)
 
 
 def _is_object(value: object) -> bool:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from batchcart.journal.queries import Learnt, PlannedLine
+from batchcart.journal.queries import ChainUpdate, PlannedLine
 from batchcart.journal.schema import Connection
-from batchcart.model.operation import Kind
-from batchcart.model.outcome import Facts, Status
+from batchcart.model.operation import OperationKind
+from batchcart.model.outcome import CartFacts, Status
 
-READS = frozenset({Kind.CART_GET, Kind.CART_LIST, Kind.CART_COUNT, Kind.ITEM_GET})
+READS = frozenset({OperationKind.CART_GET, OperationKind.CART_LIST, OperationKind.CART_COUNT, OperationKind.ITEM_GET})
 """The operations that change nothing."""
 
 _READS = ", ".join(f"'{kind.value}'" for kind in sorted(READS))
@@ -46,7 +46,7 @@ _OF_ACCOUNT = (
 )
 
 
-class Cart(msgspec.Struct, frozen=True):
+class PlannedCart(msgspec.Struct, frozen=True):
     """One cart of the run: its account's number in the journal, and its key, or its chain where no key is known."""
 
     account: int
@@ -57,9 +57,9 @@ class LineOfCart(msgspec.Struct, frozen=True):
     """A line with its result line, and what it brought; ``status`` None: it was on its way when the run stopped."""
 
     planned: PlannedLine
-    kind: Kind
+    kind: OperationKind
     status: Status | None
-    facts: Facts
+    facts: CartFacts
     text: bytes
 
 
@@ -67,29 +67,29 @@ class LineOfAccount(msgspec.Struct, frozen=True):
     """A line with its result line; both None where it has not ended."""
 
     planned: PlannedLine
-    kind: Kind
+    kind: OperationKind
     status: Status | None
     text: bytes | None
 
 
-def carts(connection: Connection) -> Iterator[Cart]:
+def carts(connection: Connection) -> Iterator[PlannedCart]:
     """Every cart that was written to, the one that was worked on last first."""
     for sql in (_CHAINS, _BY_CART):
         connection.execute(sql)
     for account, key in connection.execute(_CARTS):
-        yield Cart(account, key)
+        yield PlannedCart(account, key)
 
 
-def lines_of_cart(connection: Connection, cart: Cart) -> Iterator[LineOfCart]:
+def lines_of_cart(connection: Connection, cart: PlannedCart) -> Iterator[LineOfCart]:
     """The cart's lines in the order in which they ended, then those that were on their way; after ``carts``."""
     for sql in (_ENDED, _ON_THEIR_WAY):
         for *place, kind, status, learnt, text in connection.execute(sql, (cart.account, cart.account, cart.key)):
-            facts = msgspec.json.decode(learnt, type=Learnt).facts
+            facts = msgspec.json.decode(learnt, type=ChainUpdate).facts
             ended = None if status is None else Status(status)
-            yield LineOfCart(PlannedLine(*place), Kind(kind), ended, facts, text)
+            yield LineOfCart(PlannedLine(*place), OperationKind(kind), ended, facts, text)
 
 
 def lines_of_account(connection: Connection, name: str) -> Iterator[LineOfAccount]:
     """All lines of the account of that name, in file order."""
     for *place, kind, status, text in connection.execute(_OF_ACCOUNT, (name,)):
-        yield LineOfAccount(PlannedLine(*place), Kind(kind), None if status is None else Status(status), text)
+        yield LineOfAccount(PlannedLine(*place), OperationKind(kind), None if status is None else Status(status), text)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from batchcart.journal.queries import Learnt, PlannedAccount
+from batchcart.journal.queries import ChainUpdate, PlannedAccount
 from batchcart.journal.schema import ENDED_BEFORE_TABLE, PLAN_INDEX, Connection, set_meta
 from batchcart.model.outcome import Status
 
@@ -29,12 +29,12 @@ class _Sent(msgspec.Struct, frozen=True):
     elapsed_ms: float = 0.0
 
 
-class Settled(msgspec.Struct, frozen=True):
+class Settlement(msgspec.Struct, frozen=True):
     """What became of one line that was in doubt: its new result, and what later lines learn from it."""
 
     line: int
     status: Status
-    learnt: Learnt
+    learnt: ChainUpdate
     text: bytes
 
 
@@ -75,14 +75,14 @@ def reopen(connection: Connection, statuses: Sequence[str]) -> int:
     connection.execute("BEGIN")
     connection.execute(ENDED_BEFORE_TABLE)
     ended = connection.execute(f"SELECT line, status, text FROM result WHERE status IN ({marks})", tuple(statuses))  # noqa: S608  # question marks
-    connection.executemany(_ENDED_BEFORE, _sent_of(ended))
+    connection.executemany(_ENDED_BEFORE, _list_sent(ended))
     found = connection.execute(f"DELETE FROM result WHERE status IN ({marks})", tuple(statuses))  # noqa: S608  # question marks
     _recompute_offsets(connection)
     connection.execute("COMMIT")
     return found.rowcount
 
 
-def _sent_of(ended: Iterable[tuple[int, str, bytes]]) -> Iterator[tuple[int, str, float, float]]:
+def _list_sent(ended: Iterable[tuple[int, str, bytes]]) -> Iterator[tuple[int, str, float, float]]:
     """Those of the results that were sent: line, status, when and for how many seconds."""
     decode = msgspec.json.Decoder(_Sent).decode
     for line, status, text in ended:
@@ -98,7 +98,7 @@ def _sent_of(ended: Iterable[tuple[int, str, bytes]]) -> Iterator[tuple[int, str
             yield line, status, sent.sent_at.timestamp(), sent.elapsed_ms / 1000
 
 
-def settle(connection: Connection, settled: Sequence[Settled]) -> None:
+def settle(connection: Connection, settled: Sequence[Settlement]) -> None:
     """End lines in doubt otherwise; what was sent for them is forgotten. The result file follows on mending."""
     connection.execute("BEGIN")
     for one in settled:

@@ -37,12 +37,12 @@ class ListedRows:
         yield
         self._connection.execute("COMMIT")
 
-    def met_on(self, number: int) -> int | None:
+    def last_way_of(self, number: int) -> int | None:
         """On which way back the row of this number was met last, 0 for forward; None where it never was."""
         row = self._connection.execute("SELECT way FROM met WHERE id = ?", (number,)).fetchone()
         return row[0] if row else None
 
-    def note_met(self, number: int, way: int) -> None:
+    def note_way(self, number: int, way: int) -> None:
         """Note on which way back a row was met."""
         self._connection.execute("INSERT OR REPLACE INTO met VALUES (?, ?)", (number, way))
 
@@ -68,7 +68,7 @@ class ListedRows:
 
 
 @contextmanager
-def listed_rows(path: Path) -> Iterator[ListedRows]:
+def open_rows(path: Path) -> Iterator[ListedRows]:
     """The rows in the file at ``path``, which is made where it is not there."""
     with suppress(FileExistsError):
         create_new(path).close()

@@ -8,10 +8,10 @@ from operator import attrgetter
 
 import msgspec
 
-from batchcart.journal.codec import MadeOtherwise, step_of
+from batchcart.journal.codec import RequestMismatch, decode_step
 from batchcart.journal.schema import Connection, DatabaseError, get_meta
 from batchcart.journal.writer import JournalFailed
-from batchcart.model.http import Past, Request
+from batchcart.model.http import History, Request
 from batchcart.model.outcome import Status
 
 _PAGE = 256
@@ -27,7 +27,7 @@ class PlannedLine(msgspec.Struct, frozen=True):
     digest: int | None = None
 
 
-class Learnt(msgspec.Struct, frozen=True, omit_defaults=True):
+class ChainUpdate(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one ended line brought for the later lines of its chain."""
 
     cart_id: str | None = None
@@ -44,7 +44,7 @@ class PlannedAccount(msgspec.Struct, frozen=True):
     place: str
 
 
-class Ended(msgspec.Struct, frozen=True):
+class EndedStatus(msgspec.Struct, frozen=True):
     """How a line ended, with its result line."""
 
     status: str
@@ -57,7 +57,7 @@ class EndedLine:
 
     planned: PlannedLine
     status: Status
-    learnt: Learnt
+    learnt: ChainUpdate
 
 
 @contextmanager
@@ -83,7 +83,7 @@ class OpenChain(msgspec.Struct, frozen=True):
     whole: bool
 
 
-def open_chains(connection: Connection, account: int, *, fresh: bool, page: int = _PAGE) -> Iterator[OpenChain]:
+def pending_chains(connection: Connection, account: int, *, fresh: bool, page: int = _PAGE) -> Iterator[OpenChain]:
     """The account's chains that have open lines, in order of first appearance; read ``page`` lines at a time.
 
     With ``fresh`` no line has ended before.
@@ -99,7 +99,7 @@ def open_chains(connection: Connection, account: int, *, fresh: bool, page: int 
         last = cut
 
 
-def open_lines(connection: Connection, account: int, chain: OpenChain, *, fresh: bool) -> Iterator[PlannedLine]:
+def pending_lines(connection: Connection, account: int, chain: OpenChain, *, fresh: bool) -> Iterator[PlannedLine]:
     """All open lines of a chain, in file order; read page by page."""
     yield from chain.lines
     last, more = chain.lines[-1].line, not chain.whole
@@ -122,7 +122,7 @@ def _rows(
         ).fetchall()
 
 
-def ended_lines(connection: Connection, account: int, chain: int) -> Iterator[EndedLine]:
+def completed_lines(connection: Connection, account: int, chain: int) -> Iterator[EndedLine]:
     """The chain's ended lines with what they brought, in the order in which they ended.
 
     That is not the file's where some were opened again.
@@ -134,12 +134,12 @@ def ended_lines(connection: Connection, account: int, chain: int) -> Iterator[En
             (account, chain),
         )
         for *place, status, learnt in rows:
-            yield EndedLine(PlannedLine(*place), Status(status), msgspec.json.decode(learnt, type=Learnt))
+            yield EndedLine(PlannedLine(*place), Status(status), msgspec.json.decode(learnt, type=ChainUpdate))
 
 
-def past_of(
+def load_history(
     connection: Connection, line: int, firsts: Callable[[], Iterable[Request]]
-) -> tuple[Past, int, int, float | None]:
+) -> tuple[History, int, int, float | None]:
     """An open operation's past, with the number of its sends, how many led nowhere, and the time of the first.
 
     ``firsts`` makes its first request again, in each way in which it may have been made.
@@ -149,8 +149,8 @@ def past_of(
             "SELECT at, state, request, status, headers, body, why FROM send WHERE line = ? ORDER BY n", (line,)
         ).fetchall()
         try:
-            past = tuple(step for row in rows if (step := step_of(row, firsts)) is not None)
-        except MadeOtherwise as error:
+            past = tuple(step for row in rows if (step := decode_step(row, firsts)) is not None)
+        except RequestMismatch as error:
             raise JournalFailed(
                 f"line {line}: {error}. Sending has stopped; go on with the version of batchcart that began this run"
             ) from None
@@ -187,7 +187,7 @@ def _yes(connection: Connection, question: str) -> bool:
     return bool(connection.execute(question).fetchone()[0])
 
 
-def unended(connection: Connection) -> int:
+def count_pending(connection: Connection) -> int:
     """How many lines have not ended."""
     query = "SELECT (SELECT count(*) FROM plan) - (SELECT count(*) FROM result)"
     number: int = connection.execute(query).fetchone()[0]
@@ -199,15 +199,15 @@ def is_planned(connection: Connection, line: int) -> bool:
     return connection.execute("SELECT 1 FROM plan WHERE line = ?", (line,)).fetchone() is not None
 
 
-def planned_digests(connection: Connection) -> Iterator[tuple[int, int]]:
+def line_digests(connection: Connection) -> Iterator[tuple[int, int]]:
     """Each line's number and the checksum of its text, in file order."""
     return iter(connection.execute("SELECT line, digest FROM plan ORDER BY line"))
 
 
-def result_of(connection: Connection, line: int) -> Ended | None:
+def result_of(connection: Connection, line: int) -> EndedStatus | None:
     """How a line ended; None where it has not."""
     row = connection.execute("SELECT status, text FROM result WHERE line = ?", (line,)).fetchone()
-    return None if row is None else Ended(*row)
+    return None if row is None else EndedStatus(*row)
 
 
 def result_texts(connection: Connection, *, in_order: bool = False) -> Iterator[bytes]:
@@ -232,14 +232,14 @@ def doubtful_lines(connection: Connection, account: int) -> list[PlannedLine]:
     return [PlannedLine(*row) for row in rows]
 
 
-def unused_line(connection: Connection) -> int:
+def find_unused_line(connection: Connection) -> int:
     """The first number from 1 on of which nothing was sent and nothing has ended."""
     asked = "SELECT line FROM send UNION ALL SELECT line FROM result"
     number: int = connection.execute(f"SELECT coalesce(max(line), 0) + 1 FROM ({asked})").fetchone()[0]  # noqa: S608  # no value is in it
     return max(number, 1)
 
 
-def counts(connection: Connection) -> Iterator[tuple[str, str, str | None, int]]:
+def status_counts(connection: Connection) -> Iterator[tuple[str, str, str | None, int]]:
     """Lines by account name, kind and status; None: open."""
     return iter(
         connection.execute(
@@ -249,7 +249,7 @@ def counts(connection: Connection) -> Iterator[tuple[str, str, str | None, int]]
     )
 
 
-def open_counts(connection: Connection) -> dict[str, int]:
+def pending_counts(connection: Connection) -> dict[str, int]:
     """How many open lines each account has, in order of first appearance; accounts without one are left out."""
     rows = connection.execute(
         "SELECT a.name, count(*) FROM plan JOIN account a ON a.id = plan.account "

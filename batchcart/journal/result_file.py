@@ -35,7 +35,7 @@ def repair_result_file(connection: Connection, path: Path) -> None:
     ).fetchone()
     seq, whole = row or (0, 0)
     following = connection.execute("SELECT text FROM result WHERE seq > ? ORDER BY seq", (seq,))
-    with _opened(path) as file:
+    with _open(path) as file:
         file.seek(whole)
         rest = file.read(min(size - whole, _CHUNK))
         first = following.fetchone()
@@ -56,7 +56,7 @@ def repair_result_file(connection: Connection, path: Path) -> None:
     rewrite_result_file(connection, path)
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
     try:
         return path.open("r+b")
     except (PermissionError, IsADirectoryError) as error:

@@ -12,10 +12,10 @@ import orjson
 from batchcart.model.excerpt import excerpt
 from batchcart.model.json_text import plain
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import Done, Outcome, Reason, Refused, Skipped, Status, Unknown
+from batchcart.model.outcome import ErrorKind, Failed, InDoubt, Outcome, Skipped, Status, Succeeded
 
 
-class Ending(msgspec.Struct, frozen=True):
+class Completion(msgspec.Struct, frozen=True):
     """An operation's outcome with its figures: sends that were needed, times in wall-clock seconds."""
 
     outcome: Outcome
@@ -51,41 +51,41 @@ class Result:
 def status_of(outcome: Outcome) -> Status:
     """The ending as the result file names it."""
     match outcome:
-        case Done():
+        case Succeeded():
             return Status.OK
-        case Refused():
+        case Failed():
             return Status.FAILED
-        case Unknown():
+        case InDoubt():
             return Status.IN_DOUBT
         case Skipped():
             return Status.SKIPPED
 
 
-def result_text(operation: Operation, platform: str, ending: Ending) -> bytes:
+def encode_result(operation: Operation, platform: str, ending: Completion) -> bytes:
     """The result line, without its line end; a read's body goes in as the shop wrote it, numbers untouched."""
     outcome = ending.outcome
-    line = _asked(operation, platform)
+    line = _echo(operation, platform)
     line["status"] = status_of(outcome)
     if operation.cart_id is not None:
         line["cart_id"] = operation.cart_id
     if operation.item_id is not None:
         line["item_id"] = operation.item_id
-    if isinstance(outcome, Done):
+    if isinstance(outcome, Succeeded):
         _bring(line, outcome)
     if ending.http_status is not None:
         line["http_status"] = ending.http_status
     line["attempts"] = ending.attempts
     if ending.sent_at is not None:
-        line["sent_at"] = moment(ending.sent_at)
+        line["sent_at"] = format_timestamp(ending.sent_at)
         line["elapsed_ms"] = round(ending.elapsed * 1000, 1)
-    if not isinstance(outcome, Done):
+    if not isinstance(outcome, Succeeded):
         line["error"] = _error(outcome, ending.http_status)
     elif outcome.body:
         line["body"] = orjson.Fragment(outcome.body)
     return orjson.dumps(line)
 
 
-def _asked(operation: Operation, platform: str) -> dict[str, Any]:
+def _echo(operation: Operation, platform: str) -> dict[str, Any]:
     """What the job line says of itself; keys that it does not have are left out."""
     line: dict[str, Any] = {"line": operation.line}
     if operation.id is not None:
@@ -100,7 +100,7 @@ def _asked(operation: Operation, platform: str) -> dict[str, Any]:
     return line
 
 
-def _bring(line: dict[str, Any], outcome: Done) -> None:
+def _bring(line: dict[str, Any], outcome: Succeeded) -> None:
     """Put the ids that an operation brought into the line, in our words and in the platform's."""
     if outcome.cart_id:
         line["cart_id"] = outcome.cart_id
@@ -125,7 +125,7 @@ def read_result(text: bytes) -> Result:
 _NEEDED = {"line", "account", "platform", "op", "status"}
 
 
-def moment(seconds: float) -> str:
+def format_timestamp(seconds: float) -> str:
     """A wall-clock time as results write it: UTC, milliseconds."""
     whole, milliseconds = divmod(round(seconds * 1e6) // 1000, 1000)
     return f"{_second(whole)}.{milliseconds:03d}Z"
@@ -136,15 +136,15 @@ def _second(whole: int) -> str:
     return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _error(outcome: Refused | Unknown | Skipped, http_status: int | None) -> dict[str, Any]:
+def _error(outcome: Failed | InDoubt | Skipped, http_status: int | None) -> dict[str, Any]:
     error: dict[str, Any]
     match outcome:
-        case Refused(reason, message, _):
+        case Failed(reason, message, _):
             error = {"kind": reason.value, "message": message}
-        case Unknown(evidence, _):
-            error = {"kind": Reason.UNKNOWN.value, "message": evidence}
+        case InDoubt(evidence, _):
+            error = {"kind": ErrorKind.UNKNOWN.value, "message": evidence}
         case Skipped(needed, message):
-            error = {"kind": Reason.DEPENDENCY.value, "message": message, "line": needed}
+            error = {"kind": ErrorKind.DEPENDENCY.value, "message": message, "line": needed}
     if http_status is not None:
         error["http_status"] = http_status
     if not isinstance(outcome, Skipped) and outcome.body:

@@ -1,4 +1,4 @@
-"""Owns what lanes may ask of a journal, wherever it is written: in this process or in another one."""
+"""Owns what sessions may ask of a journal, wherever it is written: in this process or in another one."""
 
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
@@ -7,23 +7,23 @@ from batchcart.model.events import Event
 from batchcart.model.http import Request
 
 
-class Notes(Protocol):
-    """A journal as a lane sees it."""
+class JournalSink(Protocol):
+    """A journal as a session sees it."""
 
-    def intend(self, line: int, number: int, at: float, request: Request) -> Awaitable[None]:
+    def record_intent(self, line: int, number: int, at: float, request: Request) -> Awaitable[None]:
         """Note that the request is about to leave; to be awaited until that is on the disk.
 
         Raises JournalFailed, now or then, where it is not and will not be: then the request must not leave.
         """
 
-    def answer(self, line: int, number: int, state: str, row: Sequence[object]) -> None:
+    def record_response(self, line: int, number: int, state: str, row: Sequence[object]) -> None:
         """Note what became of a request: state, and status, headers, body, why."""
 
-    def end(self, line: int, status: str, learnt: str, text: bytes, *, keep_past: bool) -> None:
+    def record_result(self, line: int, status: str, learnt: str, text: bytes, *, keep_past: bool) -> None:
         """Note how an operation ended; its line follows in the result file."""
 
-    def note_state(self, account: str, state: str, reason: str) -> None:
+    def record_account_state(self, account: str, state: str, reason: str) -> None:
         """Note that an account was given up, for `status`."""
 
-    def note_event(self, at: float, event: Event) -> None:
+    def record_event(self, at: float, event: Event) -> None:
         """Note what a person must see, for the report's timeline."""

@@ -11,7 +11,7 @@ STATUSES = (*(status.value for status in Status), "not_attempted")
 
 @dataclass(frozen=True, slots=True)
 class AccountSummary:
-    """One account's lines by status and by operation and status, and how its lane ended."""
+    """One account's lines by status and by operation and status, and how its session ended."""
 
     counts: Mapping[str, int]
     kinds: Mapping[tuple[str, str], int]
@@ -59,7 +59,7 @@ class Summary:
         return {"lines": self.lines, **self.totals, "accounts": accounts}
 
 
-def fold(
+def aggregate(
     rows: Iterable[tuple[str, str, str | None, int]], states: Mapping[str, tuple[str, str]]
 ) -> dict[str, AccountSummary]:
     """Rows of account, kind, status (None: open) and count, with each account's state and reason, as summaries."""

@@ -11,18 +11,18 @@ from batchcart.model.events import (
     AccountClosed,
     Event,
     Paused,
-    PauseOver,
     QuotaUsedUp,
-    RunBegan,
     RunFinished,
     RunResumed,
+    RunStarted,
     RunStopped,
     ShopDown,
     ShopUp,
+    ThrottlingEnded,
 )
 
-Reason = Literal["throttled", "quota", "unreachable"]
-_Key = tuple[str, Reason]
+PauseReason = Literal["throttled", "quota", "unreachable"]
+_Key = tuple[str, PauseReason]
 
 
 _ENDED_BEFORE = """
@@ -32,7 +32,7 @@ WHERE typeof(e.at) = 'real' AND typeof(e.took) = 'real' AND e.at BETWEEN 0 AND 1
 """
 
 
-class EndedBefore(NamedTuple):
+class EarlierEnding(NamedTuple):
     """How a line ended before it was opened again: when its first request was sent, and for how many seconds."""
 
     account: str
@@ -49,7 +49,7 @@ class Pause:
     """
 
     account: str
-    reason: Reason
+    reason: PauseReason
     began: float
     ended: float | None
     why: str
@@ -70,10 +70,10 @@ def events(connection: sqlite3.Connection) -> Iterator[tuple[float, Event]]:
             continue
 
 
-def ended_before(connection: sqlite3.Connection) -> Iterator[EndedBefore]:
+def earlier_endings(connection: sqlite3.Connection) -> Iterator[EarlierEnding]:
     """How lines ended that were opened again since; those that were never sent are left out."""
     if _has_table(connection, "ended_before"):
-        yield from map(EndedBefore._make, connection.execute(_ENDED_BEFORE))
+        yield from map(EarlierEnding._make, connection.execute(_ENDED_BEFORE))
 
 
 def _has_table(connection: sqlite3.Connection, name: str) -> bool:
@@ -85,14 +85,14 @@ def pauses(told: Iterable[tuple[float, Event]]) -> Iterator[Pause]:
     """The pauses that the events tell of, in the order they ended; a run that stopped or died ends those it was in."""
     lasting: dict[_Key, Pause] = {}
     for at, event in told:
-        for key in _ended_by(event, lasting):
+        for key in _keys_ended_by(event, lasting):
             found = lasting.pop(key)
             yield replace(found, ended=at if found.ended is None else min(found.ended, at))
         match event:
             case Paused(account, until, why):
                 begun = lasting.get((account, "throttled"), Pause(account, "throttled", at, until, why))
                 lasting[account, "throttled"] = replace(begun, ended=until)
-            case PauseOver(account, since, until, refusals):
+            case ThrottlingEnded(account, since, until, refusals):
                 begun = lasting.pop((account, "throttled"), Pause(account, "throttled", since, until, ""))
                 yield replace(begun, began=since, ended=until, refusals=refusals)
             case QuotaUsedUp(account, limit, until):
@@ -104,7 +104,7 @@ def pauses(told: Iterable[tuple[float, Event]]) -> Iterator[Pause]:
     yield from lasting.values()
 
 
-def _ended_by(event: Event, lasting: Mapping[_Key, Pause]) -> list[_Key]:
+def _keys_ended_by(event: Event, lasting: Mapping[_Key, Pause]) -> list[_Key]:
     match event:
         case QuotaUsedUp(account):
             return [key for key in lasting if key == (account, "quota")]
@@ -112,7 +112,7 @@ def _ended_by(event: Event, lasting: Mapping[_Key, Pause]) -> list[_Key]:
             return [key for key in lasting if key == (account, "unreachable")]
         case AccountClosed(account):
             return [key for key in lasting if key[0] == account]
-        case RunBegan() | RunResumed() | RunFinished() | RunStopped():
+        case RunStarted() | RunResumed() | RunFinished() | RunStopped():
             return list(lasting)
         case _:
             return []

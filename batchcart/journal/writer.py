@@ -16,9 +16,9 @@ from pathlib import Path
 import msgspec
 
 from batchcart.journal.batch import Batch
-from batchcart.journal.codec import request_text
+from batchcart.journal.codec import encode_request
 from batchcart.model.errors import Stopped
-from batchcart.model.events import Event, account_of, cleaned, kind_of, speakable, until_of
+from batchcart.model.events import Event, account_of, kind_of, map_text, printable, until_of
 from batchcart.model.files import create_fresh, open_appending
 from batchcart.model.http import Request
 
@@ -30,7 +30,7 @@ class JournalFailed(Stopped):
     """The journal or the result file takes no more; nothing may be sent any longer."""
 
 
-class Journal:
+class JournalWriter:
     """The journal, open for writing. ``ended`` is told of each result line, in the writer's thread, once it is safe.
 
     ``failed`` is called once, in the loop's thread, when the disk takes no more.
@@ -64,7 +64,7 @@ class Journal:
         self._thread = threading.Thread(target=self._work, name="batchcart-journal", daemon=True)
         self._thread.start()
 
-    def intend(self, line: int, number: int, at: float, request: Request) -> Awaitable[None]:
+    def record_intent(self, line: int, number: int, at: float, request: Request) -> Awaitable[None]:
         """Note that the request is about to leave; to be awaited until that is on the disk.
 
         Raises JournalFailed, now or then, where it is not and will not be: then the request must not leave.
@@ -73,18 +73,18 @@ class Journal:
         waiter = self._loop.create_future()
         batch = self._gathering()
         batch.waiters.append(waiter)
-        batch.intents.append((line, number, at, request_text(request, number)))
+        batch.intents.append((line, number, at, encode_request(request, number)))
         return waiter
 
-    def note_intent(self, line: int, number: int, at: float, request: str) -> None:
+    def queue_intent(self, line: int, number: int, at: float, request: str) -> None:
         """Note that the request, in the journal's own words, is about to leave; ``flush`` says when it may."""
         self._gathering().intents.append((line, number, at, request))
 
-    def answer(self, line: int, number: int, state: str, row: Sequence[object]) -> None:
+    def record_response(self, line: int, number: int, state: str, row: Sequence[object]) -> None:
         """Note what became of a request: state, and status, headers, body, why."""
         self._gathering().answers.append((line, number, (state, *row)))
 
-    def end(self, line: int, status: str, learnt: str, text: bytes, *, keep_past: bool) -> None:
+    def record_result(self, line: int, status: str, learnt: str, text: bytes, *, keep_past: bool) -> None:
         """Note how an operation ended; its line follows in the result file."""
         self._until += len(text) + 1
         batch = self._gathering()
@@ -92,13 +92,13 @@ class Journal:
             batch.forgotten.add(line)
         batch.results.append((line, status, learnt, text, self._until))
 
-    def note_state(self, account: str, state: str, reason: str) -> None:
+    def record_account_state(self, account: str, state: str, reason: str) -> None:
         """Note that an account was given up, for `status`."""
         self._gathering().states.append((f"state:{account}", msgspec.json.encode((state, reason)).decode()))
 
-    def note_event(self, at: float, event: Event) -> None:
+    def record_event(self, at: float, event: Event) -> None:
         """Note what a person must see, for the report's timeline."""
-        event = cleaned(event, speakable)
+        event = map_text(event, printable)
         fields = msgspec.json.encode(event).decode()
         self._gathering().events.append((at, account_of(event), kind_of(event), until_of(event), str(event), fields))
 
@@ -138,7 +138,7 @@ class Journal:
             self._inbox.put(self._open)
             self._open = Batch()
 
-    def _written(self, batch: Batch, failure: JournalFailed | None) -> None:
+    def _finish_batch(self, batch: Batch, failure: JournalFailed | None) -> None:
         """In the loop's thread: tell those who waited for the batch, and let the next one follow."""
         self._at_disk = False
         for waiter in batch.waiters:
@@ -180,7 +180,7 @@ class Journal:
             self._owed = batch.without_intents()
         if refusal is None:
             self._append([text for _, _, _, text, _ in batch.results])
-        self._loop.call_soon_threadsafe(self._written, batch, refusal)
+        self._loop.call_soon_threadsafe(self._finish_batch, batch, refusal)
 
     def _fail(self, error: Exception) -> JournalFailed:
         if self._failure is None:

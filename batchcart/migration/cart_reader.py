@@ -10,16 +10,16 @@ from pathlib import Path
 
 import msgspec
 
-from batchcart.accounts.config import Entry
+from batchcart.accounts.config import AccountConfig
 from batchcart.journal.queries import result_texts
 from batchcart.journal.schema import open_reading
 from batchcart.journal.summary import Summary
-from batchcart.model.adapter import Looking
+from batchcart.model.adapter import CartReader
 from batchcart.model.files import replacing
 from batchcart.model.http import Response
-from batchcart.model.operation import Kind
-from batchcart.model.outcome import Reason
-from batchcart.runs.context import Watch, journal_path
+from batchcart.model.operation import OperationKind
+from batchcart.model.outcome import ErrorKind
+from batchcart.runs.context import RunMonitor, journal_path
 from batchcart.runs.runner import RunOptions, run_job
 
 _JOB, _RESULTS = "reads.jsonl", "reads.results.jsonl"
@@ -35,7 +35,7 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CartAnswer:
     """What a shop answered about one cart: the body of each view that shows it, or why it cannot be read.
 
     ``gone`` says that the shop itself says, in every view, that it has no such cart.
@@ -47,39 +47,39 @@ class Answer:
     gone: bool = False
 
 
-class _Error(msgspec.Struct):
+class _ReadError(msgspec.Struct):
     message: str
     kind: str
     http_status: int = 0
     body: str = ""
 
 
-class _Result(msgspec.Struct):
+class _ReadResult(msgspec.Struct):
     cart_id: str
     body: msgspec.Raw = msgspec.Raw()
-    error: _Error | None = None
+    error: _ReadError | None = None
 
 
-_result = msgspec.json.Decoder(_Result).decode
+_result = msgspec.json.Decoder(_ReadResult).decode
 
 
-def views(entry: Entry) -> tuple[str | None, ...]:
+def views(entry: AccountConfig) -> tuple[str | None, ...]:
     """The views that together show all of a cart: each that the platform names, then the plain one."""
-    return (*entry.adapter.cells[Kind.CART_GET].views, None)
+    return (*entry.adapter.operations[OperationKind.CART_GET].views, None)
 
 
-def ask_for(folder: Path, entry: Entry, keys: Iterable[str]) -> bool:
+def ask_for(folder: Path, entry: AccountConfig, keys: Iterable[str]) -> bool:
     """Write down which carts are to be read, unless that was done before; whether there are any."""
     if not (folder / _JOB).exists():
         with replacing(folder / _JOB) as file:
             for key in keys:
                 for view in views(entry):
-                    line = {"op": Kind.CART_GET.value, "account": entry.name, "cart_id": key}
+                    line = {"op": OperationKind.CART_GET.value, "account": entry.name, "cart_id": key}
                     file.write(msgspec.json.encode(line | ({"view": view} if view else {})) + b"\n")
     return (folder / _JOB).stat().st_size > 0
 
 
-async def read(folder: Path, reader: Reader, watch: Watch) -> Summary:
+async def read(folder: Path, reader: Reader, monitor: RunMonitor) -> Summary:
     """Read the carts that were written down, or go on with it; exit code 3 in the summary says that some are open."""
     options = RunOptions(
         job=str(folder / _JOB),
@@ -89,10 +89,10 @@ async def read(folder: Path, reader: Reader, watch: Watch) -> Summary:
         stop_after=0,  # carts that are not there are an answer, however many
         concurrency=reader.concurrency,
     )
-    return await run_job(options, watch)
+    return await run_job(options, monitor)
 
 
-def answers(folder: Path, entry: Entry) -> Iterator[Answer]:
+def answers(folder: Path, entry: AccountConfig) -> Iterator[CartAnswer]:
     """What was answered about each cart, in the order in which they were written down."""
     path = journal_path(folder / _RESULTS)
     if not path.exists():
@@ -100,26 +100,28 @@ def answers(folder: Path, entry: Entry) -> Iterator[Answer]:
     with contextlib.closing(open_reading(path)) as connection:
         results = map(_result, result_texts(connection, in_order=True))
         for several in zip(*[results] * len(views(entry)), strict=True):
-            yield _answer(several, entry.adapter.looking)
+            yield _answer(several, entry.adapter.cart_reader)
 
 
-def _answer(several: tuple[_Result, ...], looking: Looking) -> Answer:
+def _answer(several: tuple[_ReadResult, ...], looking: CartReader) -> CartAnswer:
     key = several[0].cart_id
     gone = [_says_gone(one, looking) for one in several]
     errors = [one.error for one in several if one.error is not None]
     if all(gone):
-        return Answer(key, why=errors[0].message if errors else "the shop shows no such cart", gone=True)
+        return CartAnswer(key, why=errors[0].message if errors else "the shop shows no such cart", gone=True)
     failed = [one.error.message for one, none in zip(several, gone, strict=True) if one.error and not none]
     if failed:
-        return Answer(key, why=failed[0])
+        return CartAnswer(key, why=failed[0])
     if errors:
-        return Answer(key, why=f"one view of it is not there, although another shows it: {errors[0].message}")
-    return Answer(key, tuple(bytes(one.body) for one, none in zip(several, gone, strict=True) if not none))
+        return CartAnswer(key, why=f"one view of it is not there, although another shows it: {errors[0].message}")
+    return CartAnswer(key, tuple(bytes(one.body) for one, none in zip(several, gone, strict=True) if not none))
 
 
-def _says_gone(result: _Result, looking: Looking) -> bool:
+def _says_gone(result: _ReadResult, looking: CartReader) -> bool:
     """Whether the answer means that there is no such cart; anything else that shows none only could not be read."""
     error = result.error
     if error is None:
-        return looking.gone(Response(200, bytes(result.body)))
-    return error.kind == Reason.REJECTED.value and looking.gone(Response(error.http_status, error.body.encode()))
+        return looking.is_missing(Response(200, bytes(result.body)))
+    return error.kind == ErrorKind.REJECTED.value and looking.is_missing(
+        Response(error.http_status, error.body.encode())
+    )

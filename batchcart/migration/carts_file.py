@@ -7,11 +7,11 @@ from typing import IO, Any
 
 import msgspec
 
-from batchcart.jobs.strict_json import NotStrict, check_strictly
+from batchcart.jobs.strict_json import StrictJsonError, check_strictly
 from batchcart.model.cart import VERSION, Cart, item_name
 from batchcart.model.errors import BadLines, UsageError
 from batchcart.model.files import LONGEST_RESULT, check_ends
-from batchcart.model.validation import problems
+from batchcart.model.validation import validation_errors
 
 LONGEST_LINE = 16 << 20
 """Bytes that a cart's line may have at the most."""
@@ -41,7 +41,7 @@ def read_carts(path: Path) -> Iterator[tuple[int, Cart]]:
     """
     found: list[str] = []
     total = 0
-    with _opened(path) as file:
+    with _open(path) as file:
         for number, text in _lines(path, file):
             wrong = cart_problems(text)
             if wrong:
@@ -53,7 +53,7 @@ def read_carts(path: Path) -> Iterator[tuple[int, Cart]]:
         raise BadLines(found, max(total, len(found)))
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _open(path: Path) -> IO[bytes]:
     try:
         file = path.open("rb")
         check_ends(file)
@@ -89,13 +89,13 @@ def cart_problems(text: bytes) -> list[str]:
         return [f"longer than {LONGEST_LINE:,} bytes"]
     try:
         check_strictly(text)
-    except NotStrict as error:
+    except StrictJsonError as error:
         return [str(error)]
     version = _version_of(text).version
     if isinstance(version, int) and version is not True and version != VERSION:
         then = "use the batchcart that wrote the file, or export the carts again"
         return [f"version: {version} is not known, this batchcart reads {VERSION}; {then}"]
-    return problems(text, Cart, "") or _between_items(_decode(text))
+    return validation_errors(text, Cart, "") or _between_items(_decode(text))
 
 
 def _between_items(cart: Cart) -> list[str]:

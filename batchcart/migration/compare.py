@@ -46,7 +46,7 @@ class Comparison:
     hidden: Sequence[Hidden]
 
 
-def compared(held: Cart, read: Cart, unshown: Mapping[str, str]) -> Comparison:
+def compare(held: Cart, read: Cart, unshown: Mapping[str, str]) -> Comparison:
     """What differs between the cart as the target should have it and the one that was read back.
 
     ``unshown`` says why an answer does not show a field. Items are told apart by product and variant; neither their
@@ -93,12 +93,12 @@ def _items(held: Sequence[Item], read: Sequence[Item]) -> Iterator[Difference]:
 
     No document says whether a shop keeps equal items as one line or as several, so they count together as well.
     """
-    apart = list(_paired(list(enumerate(held)), list(enumerate(read)), len(held)))
-    together = list(_paired(_joined(held), _joined(read), len(held))) if apart else apart
+    apart = list(_pair_items(list(enumerate(held)), list(enumerate(read)), len(held)))
+    together = list(_pair_items(_merge_items(held), _merge_items(read), len(held))) if apart else apart
     yield from min(apart, together, key=len)
 
 
-def _joined(items: Sequence[Item]) -> list[tuple[int, Item]]:
+def _merge_items(items: Sequence[Item]) -> list[tuple[int, Item]]:
     """The items by their places, those that are equal but for their quantity as one."""
     joined: dict[tuple[Any, ...], tuple[int, Item]] = {}
     for place, item in enumerate(items):
@@ -109,7 +109,7 @@ def _joined(items: Sequence[Item]) -> list[tuple[int, Item]]:
     return list(joined.values())
 
 
-def _paired(held: Sequence[tuple[int, Item]], read: Sequence[tuple[int, Item]], known: int) -> Iterator[Difference]:
+def _pair_items(held: Sequence[tuple[int, Item]], read: Sequence[tuple[int, Item]], known: int) -> Iterator[Difference]:
     """What differs where each item has at most one opposite it; those that were only read count on from ``known``."""
     left = list(read)
     for index, item in held:

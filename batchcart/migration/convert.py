@@ -9,19 +9,19 @@ from typing import IO
 
 import msgspec
 
-from batchcart.accounts.config import Entry
-from batchcart.accounts.locks import Lock
+from batchcart.accounts.config import AccountConfig
+from batchcart.accounts.locks import FileLock
 from batchcart.jobs.job_file import LONGEST_LINE
 from batchcart.journal.spill import SpillDict
 from batchcart.migration.carts_file import read_carts
 from batchcart.migration.convert_cart import convert_cart
 from batchcart.migration.loss_report import LossReport, LossRow, losses_path
 from batchcart.migration.product_map import Key, ProductMap, check_targets, read_map
-from batchcart.migration.product_map_template import Product, Seen, write_template
-from batchcart.model.cart import Cart, Wanted
-from batchcart.model.errors import BadLines, UsageError, quoted
+from batchcart.migration.product_map_template import Product, ProductCollector, write_template
+from batchcart.model.cart import Cart, OperationTemplate
+from batchcart.model.errors import BadLines, UsageError, quote
 from batchcart.model.files import create_fresh, move_into_place
-from batchcart.runs.status import disk_trouble
+from batchcart.runs.status import storage_errors
 from batchcart.runs.work_folder import keep_inputs
 
 _SHOWN = 100  # refusals that are told one by one
@@ -44,7 +44,7 @@ class ConvertOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class ConvertResult:
     """How a conversion ended: figures, the loss table, the products that the map lacks with the carts each stops.
 
     ``unread`` are fields that the source's answers did not show, each with the number of carts.
@@ -78,7 +78,7 @@ class Converted:
 
 def write_map_template(carts: Path, template: Path) -> int:
     """Write a map to fill in, with all products of the carts; returns how many there are."""
-    seen = Seen()
+    seen = ProductCollector()
     for _, cart in read_carts(carts):
         for item in cart.items:
             seen.see(item)
@@ -86,7 +86,7 @@ def write_map_template(carts: Path, template: Path) -> int:
     return len(seen.named)
 
 
-def convert(options: ConvertOptions, target: Entry) -> Converted:
+def convert(options: ConvertOptions, target: AccountConfig) -> ConvertResult:
     """Write the job that makes the carts in the target account, and the loss report beside it.
 
     Raises UsageError, or BadLines with all places, where carts file or map is wrong, or a value has no exact form in
@@ -96,16 +96,16 @@ def convert(options: ConvertOptions, target: Entry) -> Converted:
         keep_inputs(output, {"carts file": options.carts, "map": options.products})
     products = read_map(options.products)
     check_targets(products, target.adapter, target.currency)
-    with disk_trouble(options.output), _alone(options.output), contextlib.ExitStack() as stack:
+    with storage_errors(options.output), _alone(options.output), contextlib.ExitStack() as stack:
         job, report = (stack.enter_context(_fresh(place)) for place in (options.output, losses_path(options.output)))
-        work = _Work(options, target, products, job, LossReport(report), Seen(products))
+        work = _Work(options, target, products, job, LossReport(report), ProductCollector(products))
         with contextlib.closing(SpillDict[int](int)) as first_lines:
             for line, cart in read_carts(options.carts):
                 first = first_lines.setdefault(cart.id, line)
                 work.take(line, cart, first if first != line else 0)
         if options.template is not None:
             write_template(options.template, work.seen)
-        return work.finished()
+        return work.finish()
 
 
 @dataclass(slots=True)
@@ -113,11 +113,11 @@ class _Work:
     """A conversion under way."""
 
     options: ConvertOptions
-    target: Entry
+    target: AccountConfig
     products: ProductMap
     job: IO[bytes]
     report: LossReport
-    seen: Seen
+    seen: ProductCollector
     carts: int = 0
     converted: int = 0
     lines: int = 0
@@ -135,7 +135,7 @@ class _Work:
         refusals = [f"{loss.field}: {loss.value} has no exact form: {loss.why}" for loss in conversion.refused]
         if earlier:
             refusals.append(f"id: cart {cart.id!r} is on line {earlier} already; a job has one cart of a name")
-        texts = [_job_line(self.target.name, cart, wanted) for wanted in conversion.wanted]
+        texts = [_job_line(self.target.name, cart, wanted) for wanted in conversion.operations]
         too_long = any(len(text) > LONGEST_LINE for text in texts)
         stopped = conversion.stopped or ("a line of its job would be too long" if too_long else "")
         if refusals:
@@ -144,21 +144,23 @@ class _Work:
                 : _SHOWN - len(self.refusals)
             ]
         elif stopped:
-            self.report.stopped(line, cart, stopped, conversion.losses, [found[index] for index in conversion.unmapped])
+            self.report.add_stopped(
+                line, cart, stopped, conversion.losses, [found[index] for index in conversion.unmapped]
+            )
         else:
             self.converted += 1
             self.lines += len(texts)
             self.job.writelines(texts)
-            self.report.lost(line, cart, conversion.losses)
+            self.report.add_losses(line, cart, conversion.losses)
 
-    def finished(self) -> Converted:
+    def finish(self) -> ConvertResult:
         """Put job and report in their places; raises UsageError where something forbids it."""
         if self.refusals:
             raise BadLines(self.refusals, max(self.refused, len(self.refusals)))
         if not self.carts:
             raise UsageError(f"carts file {self.options.carts} holds no carts")
         if not self.options.allow_unused:
-            self._check_used()
+            self._check_unused_rows()
         output = self.options.output
         self.job.flush()
         self.report.file.flush()
@@ -171,7 +173,7 @@ class _Work:
         move_into_place(Path(self.report.file.name), losses_path(output))
         if not why and not same and self.converted:
             move_into_place(Path(self.job.name), output)
-        return Converted(
+        return ConvertResult(
             output=output,
             carts=self.carts,
             converted=self.converted,
@@ -179,7 +181,7 @@ class _Work:
             lossy=self.report.carts,
             losses=self.report.table(),
             unread=self.report.unread(),
-            unmapped=self.report.unmapped(),
+            unmapped=self.report.list_unmapped(),
             stopped=self.carts - self.converted,
             refused=why,
             unchanged=same,
@@ -191,36 +193,36 @@ class _Work:
             return f"--strict: {lossy:,} carts would lose something and {stopped:,} cannot be converted"
         return ""
 
-    def _check_used(self) -> None:
+    def _check_unused_rows(self) -> None:
         unused = [(row.line, key) for key, row in self.products.rows.items() if row.line not in self.used]
         if unused:
             then = f"is in no cart of {self.options.carts}; mend the row, remove it, or give --allow-unused"
             near = {_alike(key): key for key in _keys_of(self.seen)}
             problems = [
-                f"{self.products.path}:{line}: {_named(key)} {then}{_nearly(near.get(_alike(key)))}"
+                f"{self.products.path}:{line}: {_describe_row(key)} {then}{_nearly(near.get(_alike(key)))}"
                 for line, key in unused[:_SHOWN]
             ]
             raise BadLines(problems, len(unused))
 
 
-def _named(key: Key) -> str:
+def _describe_row(key: Key) -> str:
     """What a row looks for, with the name of its column."""
     match key:
         case ("sku", sku):
-            return f"source_sku: {quoted(sku)}"
+            return f"source_sku: {quote(sku)}"
         case ("ids", "", variant, _):
-            return f"source_variant: {quoted(variant)}"
+            return f"source_variant: {quote(variant)}"
         case ("ids", product, "", options) if not options:
-            return f"source_product: {quoted(product)}, without a variant and options,"
+            return f"source_product: {quote(product)}, without a variant and options,"
         case ("ids", product, variant, options):
-            return f"source_product: {quoted(product)}" + "".join(
-                f" {name} {quoted(text)}" for name, text in (("variant", variant), ("options", options)) if text
+            return f"source_product: {quote(product)}" + "".join(
+                f" {name} {quote(text)}" for name, text in (("variant", variant), ("options", options)) if text
             )
         case _:
             raise AssertionError(key)
 
 
-def _keys_of(seen: Seen) -> Iterator[Key]:
+def _keys_of(seen: ProductCollector) -> Iterator[Key]:
     """What rows may look for to find the products that were seen."""
     for (product, variant, options, _), (sku, _) in seen.named.items():
         yield from (("ids", product, variant, options), ("ids", product, variant, ""))
@@ -236,10 +238,10 @@ def _alike(key: Key) -> Key:
 
 
 def _nearly(key: Key | None) -> str:
-    return "" if key is None else f". A cart has {_named(key)}: did a spreadsheet change it?"
+    return "" if key is None else f". A cart has {_describe_row(key)}: did a spreadsheet change it?"
 
 
-def _job_line(account: str, cart: Cart, wanted: Wanted) -> bytes:
+def _job_line(account: str, cart: Cart, wanted: OperationTemplate) -> bytes:
     line = {"op": wanted.kind.value, "account": account, "cart": cart.id}
     named = line if wanted.item is None else {**line, "item": wanted.item}
     return msgspec.json.encode({**named, "data": msgspec.Raw(wanted.data)}) + b"\n"
@@ -248,7 +250,7 @@ def _job_line(account: str, cart: Cart, wanted: Wanted) -> bytes:
 @contextlib.contextmanager
 def _alone(output: Path) -> Iterator[None]:
     """The output, held against others; raises UsageError naming the pid of the one that writes it."""
-    lock = Lock(Path(f"{output}.lock"))
+    lock = FileLock(Path(f"{output}.lock"))
     try:
         lock.acquire(f"the job {output}")
     except OSError as error:

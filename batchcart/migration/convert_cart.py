@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from batchcart.jobs.checks import check_operation
-from batchcart.migration.product_map import ProductMap, mapped
+from batchcart.jobs.checks import validate
+from batchcart.migration.product_map import ProductMap, map_item
 from batchcart.model.adapter import Adapter
-from batchcart.model.cart import Cart, Item, Loss, Wanted
+from batchcart.model.cart import Cart, Item, Loss, OperationTemplate
 from batchcart.model.operation import Operation
 
 
@@ -19,8 +19,8 @@ class Conversion:
     ``stopped`` says why it is not converted, "" where it is.
     """
 
-    held: Cart
-    wanted: Sequence[Wanted] = ()
+    expected: Cart
+    operations: Sequence[OperationTemplate] = ()
     losses: Sequence[Loss] = ()
     refused: Sequence[Loss] = ()
     unmapped: Sequence[int] = ()
@@ -39,25 +39,25 @@ def convert_cart(cart: Cart, products: ProductMap, adapter: Adapter, currency: s
         if row is None or row.empty:
             unmapped.append(index)
             continue
-        own, lost = mapped(item, row, index)
+        own, lost = map_item(item, row, index)
         items.append(own)
         losses += lost
     if unmapped:
         return Conversion(cart, unmapped=unmapped, stopped=f"the product map lacks {len(unmapped)} of its products")
-    making = adapter.makes(structs.replace(cart, items=tuple(items)), currency)
-    wrong = "" if making.stopped else _wrong(cart, making.wanted, adapter)
+    making = adapter.from_neutral(structs.replace(cart, items=tuple(items)), currency)
+    wrong = "" if making.blocked else _wrong(cart, making.operations, adapter)
     return Conversion(
-        making.held,
-        making.wanted,
+        making.expected,
+        making.operations,
         (*losses, *making.losses),
-        making.refused,
-        stopped=making.stopped or (wrong and f"its job would be refused: {wrong}"),
+        making.inexact,
+        stopped=making.blocked or (wrong and f"its job would be refused: {wrong}"),
     )
 
 
-def _wrong(cart: Cart, wanted: Sequence[Wanted], adapter: Adapter) -> str:
+def _wrong(cart: Cart, wanted: Sequence[OperationTemplate], adapter: Adapter) -> str:
     for line in wanted:
         operation = Operation(0, line.kind, "", cart=cart.id, item=line.item, data=line.data)
-        for problem in check_operation(operation, adapter):
+        for problem in validate(operation, adapter):
             return problem
     return ""

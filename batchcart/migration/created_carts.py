@@ -9,28 +9,28 @@ import msgspec
 from msgspec import structs
 
 from batchcart.journal.spill import SpillDict
-from batchcart.model.errors import UsageError, quoted
+from batchcart.model.errors import UsageError, quote
 from batchcart.model.files import lines_of
-from batchcart.model.operation import Kind
+from batchcart.model.operation import OperationKind
 
-_CREATED = Kind.CART_CREATE.value
+_CREATED = OperationKind.CART_CREATE.value
 
 
-class _Error(msgspec.Struct):
+class _CreateError(msgspec.Struct):
     message: str = ""
 
 
-class _Result(msgspec.Struct):
+class _CreateResult(msgspec.Struct):
     line: int
     account: str
     op: str
     status: str
     cart: str | None = None
     cart_id: str | None = None
-    error: _Error | None = None
+    error: _CreateError | None = None
 
 
-_result = msgspec.json.Decoder(_Result).decode
+_result = msgspec.json.Decoder(_CreateResult).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Target:
     doubtful: bool = False
 
 
-class _Made(msgspec.Struct):
+class _NewCart(msgspec.Struct):
     """What the result file says of one cart: its first line there, and the new cart, if there is one."""
 
     line: int
@@ -52,10 +52,10 @@ class _Made(msgspec.Struct):
     known: bool = False
 
 
-class Targets:
+class CreatedCarts:
     """The new carts by the names that `convert` gave them, which are the source carts' ids; kept on disk."""
 
-    def __init__(self, made: SpillDict[_Made], results: Path) -> None:
+    def __init__(self, made: SpillDict[_NewCart], results: Path) -> None:
         self._made = made
         self._results = results
         self.account = self._learn()
@@ -75,7 +75,7 @@ class Targets:
         for name, made in self._made.items():
             if not made.known:
                 raise UsageError(
-                    f"{self._results}:{made.line}: cart: {quoted(name)} is no cart of {carts}; is it the result file "
+                    f"{self._results}:{made.line}: cart: {quote(name)} is no cart of {carts}; is it the result file "
                     "of another job?"
                 )
 
@@ -85,7 +85,7 @@ class Targets:
             account = account or result.account
             if result.account != account:
                 raise UsageError(
-                    f"{self._results}:{number}: account: {quoted(result.account)} after {quoted(account)}; a job that "
+                    f"{self._results}:{number}: account: {quote(result.account)} after {quote(account)}; a job that "
                     "`batchcart convert` wrote has one account"
                 )
             if result.cart is None:
@@ -93,13 +93,13 @@ class Targets:
                     f"{self._results}:{number}: cart: missing; every line of a job that `batchcart convert` wrote "
                     "names one"
                 )
-            self._made[result.cart] = _after(self._made.get(result.cart) or _Made(number), result)
+            self._made[result.cart] = _after(self._made.get(result.cart) or _NewCart(number), result)
         if not account:
             raise UsageError(f"{self._results}: there is no result in it")
         return account
 
 
-def _after(made: _Made, result: _Result) -> _Made:
+def _after(made: _NewCart, result: _CreateResult) -> _NewCart:
     """What is known of a cart once a line of its came."""
     if result.op != _CREATED:
         return made
@@ -115,16 +115,16 @@ def _after(made: _Made, result: _Result) -> _Made:
 
 
 @contextlib.contextmanager
-def targets(results: Path) -> Iterator[Targets]:
+def read_created_carts(results: Path) -> Iterator[CreatedCarts]:
     """The new carts that a result file knows.
 
     Raises UsageError, naming the line, where it is not the result file of a job that `convert` wrote.
     """
-    with contextlib.closing(SpillDict[_Made](_Made)) as made:
-        yield Targets(made, results)
+    with contextlib.closing(SpillDict[_NewCart](_NewCart)) as made:
+        yield CreatedCarts(made, results)
 
 
-def _read(path: Path) -> Iterator[tuple[int, _Result]]:
+def _read(path: Path) -> Iterator[tuple[int, _CreateResult]]:
     try:
         for number, text in enumerate(lines_of(path), 1):
             try:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchcart.jobs.file_kind import binary_kind, utf_of
-from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.model.errors import UsageError, quote, suggest
 
 _LARGEST = 64 << 20
 """Bytes of a file; its rows are kept in memory."""
@@ -50,7 +50,7 @@ def read_table(path: Path, what: str, columns: Sequence[str], free: Collection[s
     text = _text(path, what)
     rows, delimiter = _rows(path, text, columns)
     line, cells = next(rows, (1, []))
-    if not _known(cells, columns) and delimiter is None:
+    if not _count_known(cells, columns) and delimiter is None:
         _check_kind(path, what, text)
     header = _header(path, line, cells, columns)
     return Table(line, header, _under(path, rows, header, free))
@@ -62,7 +62,7 @@ def _under(
     for line, cells in rows:
         if [_column(cell) for cell in cells[: len(header)]] == header:
             raise UsageError(f"{path}:{line}: the header once more; two files were put together, keep one of both")
-        yield line, _named(path, line, cells, header, free)
+        yield line, _map_columns(path, line, cells, header, free)
 
 
 def _text(path: Path, what: str) -> str:
@@ -125,13 +125,13 @@ def _limit(said: str) -> str:
 
 
 def _delimiter(first: str, columns: Sequence[str]) -> str:
-    def known(delimiter: str) -> int:
-        return _known(next(csv.reader([first], delimiter=delimiter), []), columns)
+    def count_known(delimiter: str) -> int:
+        return _count_known(next(csv.reader([first], delimiter=delimiter), []), columns)
 
-    return max(_DELIMITERS, key=known)
+    return max(_DELIMITERS, key=count_known)
 
 
-def _known(cells: Sequence[str], columns: Sequence[str]) -> int:
+def _count_known(cells: Sequence[str], columns: Sequence[str]) -> int:
     return len({_column(cell) for cell in cells} & set(columns))
 
 
@@ -158,14 +158,16 @@ def _header(path: Path, line: int, cells: Sequence[str], columns: Sequence[str])
             then = "name it, or take it away (pandas writes its index so: index=False)"
             raise UsageError(f"{path}:{line}: column {place + 1} has no name; {then}")
         if name not in columns:
-            given = quoted(_HALF.sub("\ufffd", cells[place]))
-            raise UsageError(f"{path}:{line}: {given} is no column of a product map; {suggestion(name, columns)}")
+            given = quote(_HALF.sub("\ufffd", cells[place]))
+            raise UsageError(f"{path}:{line}: {given} is no column of a product map; {suggest(name, columns)}")
         if name in header[:place]:
             raise UsageError(f"{path}:{line}: the column {name} is there twice")
     return header
 
 
-def _named(path: Path, line: int, cells: Sequence[str], header: Sequence[str], free: Collection[str]) -> dict[str, str]:
+def _map_columns(
+    path: Path, line: int, cells: Sequence[str], header: Sequence[str], free: Collection[str]
+) -> dict[str, str]:
     if any(cells[len(header) :]):
         raise UsageError(f"{path}:{line}: {len(cells)} cells, but the header has {len(header)}")
     found = {name: "" if name in free else cell for name, cell in zip(header, cells, strict=False)}

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import msgspec
 
-from batchcart.accounts.config import Entry, config_path, read_config
-from batchcart.migration.cart_reader import Answer, Reader, answers, ask_for, read
+from batchcart.accounts.config import AccountConfig, config_path, load_config
+from batchcart.migration.cart_reader import CartAnswer, Reader, answers, ask_for, read
 from batchcart.migration.carts_file import cart_problems, cart_text, read_carts
-from batchcart.migration.item_history import Made
-from batchcart.migration.key_file import unusable, wanted
-from batchcart.migration.listing import check_filters, read_list, stored
+from batchcart.migration.item_history import ItemHistory
+from batchcart.migration.key_file import read_cart_keys, unusable
+from batchcart.migration.listing import check_filters, open_lines, read_list
 from batchcart.model.adapter import Filters
-from batchcart.model.cart import Cart, NoCart, Origin
-from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.model.cart import Cart, CartSource, NotACart
+from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.model.files import create_fresh
 from batchcart.model.ids import LONGEST_ID, id_problem
-from batchcart.platforms import platforms
-from batchcart.runs.context import Watch, journal_path
+from batchcart.platforms import load_adapters
+from batchcart.runs.context import RunMonitor, journal_path
 from batchcart.runs.work_folder import fingerprint, finish, working_folder
 
 _CARTS, _UNREAD = "carts", "unread"
@@ -52,7 +52,7 @@ _UNSURE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportResult:
     """How an export ended. ``unread`` carts are in no output but in a list of their own; ``bare`` ones lack items.
 
     ``unsure`` says why the shop may have more carts than were found; ``stopped`` says why it did not come to its end;
@@ -80,39 +80,39 @@ class Exported:
         return 1 if self.unread or self.bare or self.unsure else 0
 
 
-def account_entry(config: Path | None, account: str) -> Entry:
+def account_entry(config: Path | None, account: str) -> AccountConfig:
     """The account as the config has it; raises UsageError where there is none, or it lives only within one run."""
     path = config_path(config)
-    entries = read_config(path, platforms())
+    entries = load_config(path, load_adapters())
     if account not in entries:
         where = path or "the config (there is no batchcart.toml; `batchcart init` writes one)"
-        raise UsageError(f"account {quoted(account)} is not in {where}; {suggestion(account, entries)}")
+        raise UsageError(f"account {quote(account)} is not in {where}; {suggest(account, entries)}")
     if entries[account].embedded:
         raise UsageError(
             f"account {account!r} lives only within one run, so its carts cannot be read afterwards; start "
             "`batchcart sandbox` and use the accounts that it prints"
         )
-    entries[account].read()  # secrets that cannot be read are told before anything is sent
+    entries[account].resolve()  # secrets that cannot be read are told before anything is sent
     return entries[account]
 
 
-async def export(options: ExportOptions, watch: Watch) -> Exported:
+async def export(options: ExportOptions, monitor: RunMonitor) -> ExportResult:
     """Export the carts, or go on with it. Raises UsageError where nothing was read, Stopped where the disk is full."""
     entry = account_entry(options.reader.config, options.account)
     check_export(options, entry)
     with working_folder(options.output, _task(options, entry), may_exist=False) as folder:
-        if not await (_listed if options.keys_from is None else _read)(folder, entry, options, watch):
-            return Exported(options.output, stopped=why_stopped(watch))
-        with contextlib.closing(Made()) as made:
+        if not await (_list_carts if options.keys_from is None else _read)(folder, entry, options, monitor):
+            return ExportResult(options.output, stopped=stop_reasons(monitor))
+        with contextlib.closing(ItemHistory()) as made:
             exported = _write(folder, entry, options, made)
         listed = exported.unread or exported.unsure
         finish(folder, {_CARTS: exported.output, **({_UNREAD: exported.unread_path} if listed else {})})
         return exported
 
 
-def counted(output: Path) -> Exported:
+def count_export(output: Path) -> ExportResult:
     """The figures of an export that is finished."""
-    exported = Exported(output)
+    exported = ExportResult(output)
     carts = items = bare = 0
     for _, cart in read_carts(output):
         carts, items, bare = carts + 1, items + len(cart.items), bare + ("items" in cart.unread)
@@ -121,10 +121,10 @@ def counted(output: Path) -> Exported:
         with exported.unread_path.open("rb") as file:
             for line in map(_unread_of, file):
                 unread, unsure = unread + bool(line.cart_id), unsure if line.cart_id else line.why
-    return Exported(output, carts, items, bare, unread, unsure)
+    return ExportResult(output, carts, items, bare, unread, unsure)
 
 
-def check_export(options: ExportOptions, entry: Entry, keys_option: str = "--from") -> None:
+def check_export(options: ExportOptions, entry: AccountConfig, keys_option: str = "--from") -> None:
     """Raises UsageError where the options contradict one another, or the platform cannot be asked so.
 
     ``keys_option`` is what the command calls the file that names the carts.
@@ -143,44 +143,44 @@ def check_export(options: ExportOptions, entry: Entry, keys_option: str = "--fro
     check_filters(entry, entry.adapter.listing, options.filters)
 
 
-def _task(options: ExportOptions, entry: Entry) -> dict[str, str]:
-    task = {"account": entry.name, "platform": entry.adapter.name, "place": entry.place, **asdict(options.filters)}
+def _task(options: ExportOptions, entry: AccountConfig) -> dict[str, str]:
+    task = {"account": entry.name, "platform": entry.adapter.name, "place": entry.identity, **asdict(options.filters)}
     return task | ({"--from file": fingerprint(options.keys_from)} if options.keys_from else {})
 
 
-async def _listed(folder: Path, entry: Entry, options: ExportOptions, watch: Watch) -> bool:
-    return await read_list(folder, entry, options.filters, options.reader, watch) is not None
+async def _list_carts(folder: Path, entry: AccountConfig, options: ExportOptions, monitor: RunMonitor) -> bool:
+    return await read_list(folder, entry, options.filters, options.reader, monitor) is not None
 
 
-async def _read(folder: Path, entry: Entry, options: ExportOptions, watch: Watch) -> bool:
+async def _read(folder: Path, entry: AccountConfig, options: ExportOptions, monitor: RunMonitor) -> bool:
     assert options.keys_from is not None
-    if not ask_for(folder, entry, wanted(options.keys_from, entry)):
+    if not ask_for(folder, entry, read_cart_keys(options.keys_from, entry)):
         return True
-    summary = await read(folder, options.reader, watch)
+    summary = await read(folder, options.reader, monitor)
     return summary.exit_code != 3
 
 
-def why_stopped(watch: Watch) -> str:
+def stop_reasons(monitor: RunMonitor) -> str:
     """Why a run ended before its end: its accounts' reasons, or a signal."""
-    return "; ".join(lane.closed for lane in watch.lanes if lane.closed) or "by a signal"
+    return "; ".join(session.closed for session in monitor.sessions if session.closed) or "by a signal"
 
 
-def _answers(folder: Path, entry: Entry, options: ExportOptions) -> Iterator[Answer]:
+def _answers(folder: Path, entry: AccountConfig, options: ExportOptions) -> Iterator[CartAnswer]:
     if options.keys_from is not None:
         yield from answers(folder, entry)
-        yield from (Answer(key, why=f"cart_id: {problem}") for key, problem in unusable(options.keys_from, entry))
+        yield from (CartAnswer(key, why=f"cart_id: {problem}") for key, problem in unusable(options.keys_from, entry))
         return
     listing = entry.adapter.listing
     assert listing is not None
-    with stored(folder) as lines:
+    with open_lines(folder) as lines:
         for key, rows in lines.carts():
             problem = id_problem(key, "a key", entry.adapter.key_length)
-            yield Answer(key[:LONGEST_ID], (listing.joined(rows),), f"cart_id: {problem}" if problem else "")
+            yield CartAnswer(key[:LONGEST_ID], (listing.merge(rows),), f"cart_id: {problem}" if problem else "")
 
 
-def _write(folder: Path, entry: Entry, options: ExportOptions, made: Made) -> Exported:
+def _write(folder: Path, entry: AccountConfig, options: ExportOptions, made: ItemHistory) -> ExportResult:
     """Write the carts, and those that could not be read, into the working folder."""
-    if options.keys_from is not None and entry.adapter.with_items and journal_path(options.keys_from).exists():
+    if options.keys_from is not None and entry.adapter.merge_items and journal_path(options.keys_from).exists():
         # A job that is gone matters only if the shop shows no items, and then its carts say so.
         with contextlib.suppress(UsageError):
             made.learn(options.keys_from, entry)
@@ -189,7 +189,7 @@ def _write(folder: Path, entry: Entry, options: ExportOptions, made: Made) -> Ex
         for answer in _answers(folder, entry, options):
             try:
                 found = [(cart, cart_line(cart)) for cart in neutral(entry, answer, made)]
-            except NoCart as error:
+            except NotACart as error:
                 unread += 1
                 unread_file.write(msgspec.json.encode(_Unread(entry.name, str(error), answer.cart_id)) + b"\n")
                 continue
@@ -198,14 +198,14 @@ def _write(folder: Path, entry: Entry, options: ExportOptions, made: Made) -> Ex
                 carts, items, bare = carts + 1, items + len(cart.items), bare + ("items" in cart.unread)
         if unsure := _unsure(folder, entry, options):
             unread_file.write(msgspec.json.encode(_Unread(entry.name, unsure)) + b"\n")
-    return Exported(options.output, carts, items, bare, unread, unsure)
+    return ExportResult(options.output, carts, items, bare, unread, unsure)
 
 
-def _unsure(folder: Path, entry: Entry, options: ExportOptions) -> str:
+def _unsure(folder: Path, entry: AccountConfig, options: ExportOptions) -> str:
     listing = entry.adapter.listing
     if options.keys_from is not None or listing is None:
         return ""
-    with stored(folder) as lines:
+    with open_lines(folder) as lines:
         return "" if lines.walk(listing, options.filters).sure else _UNSURE
 
 
@@ -213,24 +213,24 @@ def cart_line(cart: Cart) -> bytes:
     """The cart as a line; raises NoCart for one that a carts file cannot hold, which nothing would read back."""
     text = cart_text(cart)
     if wrong := cart_problems(text):
-        raise NoCart(wrong[0])
+        raise NotACart(wrong[0])
     return text + b"\n"
 
 
-def neutral(entry: Entry, answer: Answer, made: Made | None = None) -> tuple[Cart, ...]:
+def neutral(entry: AccountConfig, answer: CartAnswer, made: ItemHistory | None = None) -> tuple[Cart, ...]:
     """What the shop's answer means; items that it does not show come from the run that ``made`` them.
 
     Raises NoCart where there is no cart in it.
     """
     if answer.why:
-        raise NoCart(answer.why)
+        raise NotACart(answer.why)
     adapter = entry.adapter
-    origin = Origin(entry.name, entry.currency, answer.cart_id)
-    carts = adapter.means(origin, answer.bodies)
-    if made is None or adapter.with_items is None or not any("items" in cart.unread for cart in carts):
+    origin = CartSource(entry.name, entry.currency, answer.cart_id)
+    carts = adapter.to_neutral(origin, answer.bodies)
+    if made is None or adapter.merge_items is None or not any("items" in cart.unread for cart in carts):
         return carts
     items = made.items(answer.cart_id)
     if items is None:
         return carts
-    put_in = adapter.with_items
-    return adapter.means(origin, tuple(put_in(body, items) for body in answer.bodies))
+    put_in = adapter.merge_items
+    return adapter.to_neutral(origin, tuple(put_in(body, items) for body in answer.bodies))

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import msgspec
 
-from batchcart.accounts.config import Entry
-from batchcart.jobs.job_file import JobSource, RawLine, open_job, read_operation
+from batchcart.accounts.config import AccountConfig
+from batchcart.jobs.job_file import JobSource, RawLine, open_job, parse_line
 from batchcart.journal.carts import LineOfAccount, lines_of_account
 from batchcart.journal.schema import DatabaseError, get_meta, open_reading
 from batchcart.journal.spill import SpillDict
 from batchcart.model.errors import UsageError
-from batchcart.model.operation import Kind
+from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
 from batchcart.runs.context import journal_path
 from batchcart.runs.resume import check_same_job
 
-_CHANGES = {Kind.ITEM_ADD, Kind.ITEM_UPDATE, Kind.ITEM_DELETE}
+_CHANGES = {OperationKind.ITEM_ADD, OperationKind.ITEM_UPDATE, OperationKind.ITEM_DELETE}
 
 
 class _Ids(msgspec.Struct):
@@ -35,7 +35,7 @@ class _Chain(msgspec.Struct):
     items: dict[str, tuple[int, bytes]] = {}
 
 
-class Made:
+class ItemHistory:
     """The items that a run put into the account's carts, kept on disk. To be closed."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Made:
             return None
         return [(number, data) for number, (_, data) in sorted(chain.items.items(), key=lambda item: item[1][0])]
 
-    def learn(self, results: Path, entry: Entry) -> None:
+    def learn(self, results: Path, entry: AccountConfig) -> None:
         """Read what the run of this result file did; raises UsageError where its job or journal is not what it was."""
         path = journal_path(results)
         try:
@@ -73,7 +73,7 @@ class Made:
 
     def _take(self, source: JobSource, account: str, line: LineOfAccount) -> None:
         number, chain = line.planned.chain, self._chain(line.planned.chain)
-        if line.kind is Kind.CART_CREATE and line.status is Status.OK:
+        if line.kind is OperationKind.CART_CREATE and line.status is Status.OK:
             self._name(number, chain, _ids(line).cart_id)
         elif line.kind in _CHANGES and line.status is Status.OK:
             _change(chain, source, account, line)
@@ -93,21 +93,19 @@ class Made:
 def _change(chain: _Chain, source: JobSource, account: str, line: LineOfAccount) -> None:
     """What an item is after the line."""
     number = _ids(line).item_id or ""
-    if line.kind is Kind.ITEM_DELETE:
+    if line.kind is OperationKind.ITEM_DELETE:
         chain.items.pop(number, None)
         return
     planned = line.planned
-    operation = read_operation(
-        RawLine(planned.line, planned.offset, source.read(planned.offset, planned.length)), account
-    )
+    operation = parse_line(RawLine(planned.line, planned.offset, source.read(planned.offset, planned.length)), account)
     place, old = chain.items.get(number, (planned.line, b"{}"))
-    chain.items[number] = place, _merged(old, operation.data)
+    chain.items[number] = place, _merge(old, operation.data)
 
 
 def _ids(line: LineOfAccount) -> _Ids:
     return msgspec.json.decode(line.text or b"{}", type=_Ids)
 
 
-def _merged(old: bytes, new: bytes) -> bytes:
+def _merge(old: bytes, new: bytes) -> bytes:
     fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
     return msgspec.json.encode({**fields(old), **fields(new or b"{}")})

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import msgspec
 
-from batchcart.accounts.config import Entry
-from batchcart.jobs.checks import check_operation
+from batchcart.accounts.config import AccountConfig
+from batchcart.jobs.checks import validate
 from batchcart.journal.spill import SpillDict
 from batchcart.model.errors import BadLines, UsageError
 from batchcart.model.files import lines_of
 from batchcart.model.ids import LONGEST_ID, id_problem, usable_id
-from batchcart.model.operation import Kind, Operation
+from batchcart.model.operation import Operation, OperationKind
 
 _MOST_LISTED = 1000
 
 
-class _Named(msgspec.Struct):
+class _NamedCart(msgspec.Struct):
     """What a result line says about the cart it names; lines of other kinds leave all but the key out."""
 
     cart_id: str | int | None = None
@@ -27,11 +27,11 @@ class _Named(msgspec.Struct):
     status: str = "ok"
 
 
-_named = msgspec.json.Decoder(_Named).decode
+_decode_named = msgspec.json.Decoder(_NamedCart).decode
 
 
 @dataclass(slots=True)
-class _Bad:
+class _KeyProblems:
     problems: list[str] = field(default_factory=list)
     total: int = 0
 
@@ -41,7 +41,7 @@ class _Bad:
             self.problems.append(problem)
 
 
-def wanted(path: Path, entry: Entry) -> Iterator[str]:
+def read_cart_keys(path: Path, entry: AccountConfig) -> Iterator[str]:
     """The keys of the account's carts that the file names, each once, in order of first appearance.
 
     Of a result file these are the carts that its run knew in the end: neither those it deleted nor those of other
@@ -49,7 +49,7 @@ def wanted(path: Path, entry: Entry) -> Iterator[str]:
     number. Raises BadLines with every line that names no cart of this platform, and UsageError where there is none.
     """
     with contextlib.closing(SpillDict[bool](bool)) as found:
-        bad = _Bad()
+        bad = _KeyProblems()
         for number, text in _lines(path):
             try:
                 _take(found, number, text, entry)
@@ -62,46 +62,46 @@ def wanted(path: Path, entry: Entry) -> Iterator[str]:
         yield from found
 
 
-def unusable(path: Path, entry: Entry) -> Iterator[tuple[str, str]]:
+def unusable(path: Path, entry: AccountConfig) -> Iterator[tuple[str, str]]:
     """What the result file names as the account's carts and can be no key, each once, cut short, with the reason."""
     told: set[str] = set()
     for _, text in _lines(path):
-        if text.startswith(b"{") and (key := _named_cart(_read(text), entry)) is not None:
+        if text.startswith(b"{") and (key := _cart_key(_read(text), entry)) is not None:
             problem, short = id_problem(key, "a key", entry.adapter.key_length), key[:LONGEST_ID]
             if problem and short not in told:
                 told.add(short)
                 yield short, problem
 
 
-def _take(wanted: SpillDict[bool], number: int, text: bytes, entry: Entry) -> None:
+def _take(wanted: SpillDict[bool], number: int, text: bytes, entry: AccountConfig) -> None:
     key: str | None
     if not text.startswith(b"{"):
         key = text.decode()
     else:
         found = _read(text)
-        key = _named_cart(found, entry)
+        key = _cart_key(found, entry)
         if key is None or not usable_id(key, entry.adapter.key_length):
             return
-        if found.op == Kind.CART_DELETE.value and found.status == "ok":
+        if found.op == OperationKind.CART_DELETE.value and found.status == "ok":
             wanted.pop(key, None)
             return
-    view = entry.adapter.cells[Kind.CART_GET].views[:1]
-    operation = Operation(number, Kind.CART_GET, entry.name, cart_id=key, view=view[0] if view else None)
-    if problems := check_operation(operation, entry.adapter):
+    view = entry.adapter.operations[OperationKind.CART_GET].views[:1]
+    operation = Operation(number, OperationKind.CART_GET, entry.name, cart_id=key, view=view[0] if view else None)
+    if problems := validate(operation, entry.adapter):
         raise ValueError("; ".join(problems))
     wanted[key] = True
 
 
-def _named_cart(found: _Named, entry: Entry) -> str | None:
+def _cart_key(found: _NamedCart, entry: AccountConfig) -> str | None:
     """The cart that a result line names, if it is one of the account's."""
     if found.account not in {None, entry.name} or found.cart_id is None:
         return None
     return str(found.cart_id)
 
 
-def _read(text: bytes) -> _Named:
+def _read(text: bytes) -> _NamedCart:
     try:
-        return _named(text)
+        return _decode_named(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not a result line: {error}") from None
 

@@ -25,7 +25,7 @@ _ENDS = 3  # pages in a row that bring nothing new, where one alone may not be t
 _RISING = 8  # numbers that rise one after the other, and none that does not, show the order of a list
 
 
-class Walk(msgspec.Struct, frozen=True):
+class Cursor(msgspec.Struct, frozen=True):
     """How far a list has been read: ``page`` is asked for next, forward or ``back``, on the ``way``-th way back.
 
     ``asked`` is how many rows a page is asked for, ``thin`` whether a filter may leave pages with fewer or none.
@@ -59,14 +59,14 @@ class Walk(msgspec.Struct, frozen=True):
     over: bool = False
     sure: bool = False
 
-    def after(self, ids: Sequence[int] | None, fresh: Collection[int], twice: Collection[int]) -> "Walk":
+    def after(self, ids: Sequence[int] | None, fresh: Collection[int], twice: Collection[int]) -> "Cursor":
         """The walk once a page brought the rows with these ``ids``; None where the shop refused it.
 
         ``fresh`` of them were never met before, ``twice`` were met on this way back already.
         """
         return self._back(ids, fresh, twice) if self.back else self._forward(ids)
 
-    def _forward(self, ids: Sequence[int] | None) -> "Walk":
+    def _forward(self, ids: Sequence[int] | None) -> "Cursor":
         found = tuple(ids or ())
         if found and found != self.last:
             return msgspec.structs.replace(self._with(found), page=self.page + 1, pages=self.page, last=found, ends=0)
@@ -91,7 +91,7 @@ class Walk(msgspec.Struct, frozen=True):
             repeats=repeats,
         )
 
-    def _back(self, ids: Sequence[int] | None, fresh: Collection[int], twice: Collection[int]) -> "Walk":
+    def _back(self, ids: Sequence[int] | None, fresh: Collection[int], twice: Collection[int]) -> "Cursor":
         found = tuple(ids or ())
         new = [number for number in found if number not in twice]
         edge = self.edge
@@ -110,9 +110,9 @@ class Walk(msgspec.Struct, frozen=True):
         )
         if new and edge is not None:
             then = msgspec.structs.replace(then, rising=then.rising + 1, falls=then.falls or max(new) > edge)
-        return then if then.page else _turned(then)
+        return then if then.page else _turn(then)
 
-    def _with(self, ids: tuple[int, ...]) -> "Walk":
+    def _with(self, ids: tuple[int, ...]) -> "Cursor":
         falls = self.falls or any(one >= other for one, other in pairwise(ids))
         greatest = max((self.greatest, *ids))
         return msgspec.structs.replace(
@@ -124,7 +124,7 @@ class Walk(msgspec.Struct, frozen=True):
         )
 
 
-def _turned(walk: Walk) -> Walk:
+def _turn(walk: Cursor) -> Cursor:
     """The walk at the end of a way back."""
     rises = not walk.falls and walk.rising >= _RISING
     told = not walk.behind if rises else not (walk.late or walk.twice)

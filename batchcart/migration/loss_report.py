@@ -34,7 +34,7 @@ class LossReport:
     _fields: Counter[tuple[str, str]] = field(default_factory=Counter)
     _unmapped: Counter[Product] = field(default_factory=Counter)
 
-    def lost(self, line: int, cart: Cart, losses: Sequence[Loss]) -> None:
+    def add_losses(self, line: int, cart: Cart, losses: Sequence[Loss]) -> None:
         """Note what a converted cart loses, and what of it nobody knows."""
         self._unread.update(cart.unread)
         if losses:
@@ -42,7 +42,7 @@ class LossReport:
             self._count(losses)
             self._write(line, cart, "converted", losses)
 
-    def stopped(self, line: int, cart: Cart, why: str, losses: Sequence[Loss], unmapped: Sequence[Product]) -> None:
+    def add_stopped(self, line: int, cart: Cart, why: str, losses: Sequence[Loss], unmapped: Sequence[Product]) -> None:
         """Note that a cart is not converted at all."""
         self._unmapped.update(set(unmapped))
         products = [dict(zip(("product", "variant", "options", "sku"), one, strict=True)) for one in unmapped]
@@ -58,7 +58,7 @@ class LossReport:
         """The fields that sources did not show, each with the number of converted carts."""
         return sorted(self._unread.items())
 
-    def unmapped(self) -> list[tuple[Product, int]]:
+    def list_unmapped(self) -> list[tuple[Product, int]]:
         """The products that the map lacks, each with the number of carts it stops, the most frequent first."""
         return sorted(self._unmapped.items(), key=lambda each: (-each[1], each[0]))
 

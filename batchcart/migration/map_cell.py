@@ -6,7 +6,7 @@ It does not know which ids a shop has.
 import re
 from collections.abc import Mapping
 
-from batchcart.model.errors import quoted
+from batchcart.model.errors import quote
 
 _WHOLE = re.compile(r"([0-9]{1,18})\.0{1,2}")
 _ROUNDED = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[eE][+-]?[0-9]+")
@@ -30,7 +30,7 @@ def read_id(cells: Mapping[str, str], column: str) -> str:
     if (found := _WHOLE.fullmatch(text)) and int(found[1]) < _EXACT:
         text = found[1]
     if why := _why_no_id(text) or (_why_no_target(text) if column.startswith("target") else ""):
-        raise ValueError(f"{column}: {quoted(text)} {why}")
+        raise ValueError(f"{column}: {quote(text)} {why}")
     return text
 
 
@@ -38,7 +38,7 @@ def read_sku(cells: Mapping[str, str]) -> str:
     """The row's SKU, "" where there is none; raises ValueError where a spreadsheet made something else of it."""
     text = read_text(cells, "source_sku")
     if why := _ROUNDING if "+" in text and _ROUNDED.fullmatch(text) else _why_nothing(text):
-        raise ValueError(f"source_sku: {quoted(text)} {why}")
+        raise ValueError(f"source_sku: {quote(text)} {why}")
     return text
 
 
@@ -51,7 +51,7 @@ def read_text(cells: Mapping[str, str], column: str) -> str:
     if found := _AS_TEXT.fullmatch(text):
         return (found[1] if found[1] is not None else found[2]).strip()
     if text.startswith("="):
-        raise ValueError(f"{column}: {quoted(text)} is a formula; put its value there")
+        raise ValueError(f"{column}: {quote(text)} is a formula; put its value there")
     return text
 
 

@@ -9,19 +9,19 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
-from batchcart.accounts.config import Entry
+from batchcart.accounts.config import AccountConfig
 from batchcart.journal.summary import STATUSES
 from batchcart.migration.cart_reader import Reader
 from batchcart.migration.convert import ConvertOptions, convert
-from batchcart.migration.export import ExportOptions, account_entry, check_export, counted, export, why_stopped
+from batchcart.migration.export import ExportOptions, account_entry, check_export, count_export, export, stop_reasons
 from batchcart.migration.product_map import check_targets, read_map
 from batchcart.migration.verify import VerifyOptions, verify
 from batchcart.model.adapter import Filters
 from batchcart.model.errors import UsageError
 from batchcart.model.files import read_bounded, replace_atomically
-from batchcart.runs.context import Watch
+from batchcart.runs.context import RunMonitor
 from batchcart.runs.runner import RunOptions, run_job
-from batchcart.runs.status import disk_trouble, held
+from batchcart.runs.status import lock_output, storage_errors
 from batchcart.runs.work_folder import fingerprint, work_of
 
 _STATE = "migration.json"
@@ -64,7 +64,7 @@ class MigrateOptions:
         return ExportOptions(self.source, self.carts, self.keys_from, self.filters, self.reader)
 
 
-class Done(msgspec.Struct, frozen=True):
+class StepResult(msgspec.Struct, frozen=True):
     """A finished step: its exit code, what it did in words, the fingerprints of the files that it depends on.
 
     ``last`` says that it left nothing for a next step to do.
@@ -81,11 +81,11 @@ class State(msgspec.Struct, frozen=True):
     """What a migration's folder remembers: what it is for, and the steps that are done."""
 
     task: dict[str, str]
-    done: dict[str, Done] = {}
+    done: dict[str, StepResult] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class StepFailure:
     """A step that did not come to its end, and its exit code: 2 refused, 3 stopped."""
 
     code: int
@@ -93,12 +93,12 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
-class Migrated:
+class MigrationResult:
     """How a migration ended, with the steps that are done; ``broken`` is the one that is not."""
 
     folder: Path
-    done: dict[str, Done]
-    broken: Broken | None = None
+    done: dict[str, StepResult]
+    broken: StepFailure | None = None
 
     @property
     def exit_code(self) -> int:
@@ -107,51 +107,51 @@ class Migrated:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class MigrationContext:
     """A migration under way. ``watching`` gives a watch for one step, ``tell`` takes words about the progress."""
 
     options: MigrateOptions
-    target: Entry
-    watching: Callable[[], AbstractAsyncContextManager[Watch]]
+    target: AccountConfig
+    monitoring: Callable[[], AbstractAsyncContextManager[RunMonitor]]
     tell: Callable[[str], None]
 
 
 async def migrate(
     options: MigrateOptions,
-    watching: Callable[[], AbstractAsyncContextManager[Watch]],
+    monitoring: Callable[[], AbstractAsyncContextManager[RunMonitor]],
     tell: Callable[[str], None],
-) -> Migrated:
+) -> MigrationResult:
     """Export, convert, run and verify, or go on with it; finished steps are not done again.
 
     Raises UsageError where accounts, map or folder are wrong, or another migration was begun in the folder.
     """
     source = account_entry(options.reader.config, options.source)
     target = account_entry(options.reader.config, options.target)
-    if source.place == target.place:
+    if source.identity == target.identity:
         raise UsageError(f"--from {options.source} and --to {options.target} are one shop")
     check_export(options.exporting, source, "--ids")
     check_targets(read_map(options.product_map), target.adapter, target.currency)
-    with _opened(options, source, target) as state:
-        return await _work(Way(options, target, watching, tell), state)
+    with _open_folder(options, source, target) as state:
+        return await _work(MigrationContext(options, target, monitoring, tell), state)
 
 
-async def _work(way: Way, state: State) -> Migrated:
+async def _work(way: MigrationContext, state: State) -> MigrationResult:
     for number, (name, step) in enumerate(_STEPS.items(), 1):
         done = state.done.get(name)
         if done is None or not _is_still_so(way, name, done):
             way.tell(f"step {number} of {len(_STEPS)}: {name}")
             outcome = await step(way)
-            if isinstance(outcome, Broken):
-                return Migrated(way.options.folder, state.done, outcome)
+            if isinstance(outcome, StepFailure):
+                return MigrationResult(way.options.folder, state.done, outcome)
             done = structs.replace(outcome, file=_fingerprint_after(way, name))
             state = structs.replace(state, done={**state.done, name: done})
             _save(way.options.folder, state)
         if done.last:
             break
-    return Migrated(way.options.folder, state.done)
+    return MigrationResult(way.options.folder, state.done)
 
 
-def _is_still_so(way: Way, name: str, done: Done) -> bool:
+def _is_still_so(way: MigrationContext, name: str, done: StepResult) -> bool:
     """Whether the step's file is what it was. A run may have been gone on with; what was made before it may not."""
     if done.file == _fingerprint_after(way, name):
         return True
@@ -163,28 +163,28 @@ def _is_still_so(way: Way, name: str, done: Done) -> bool:
     )
 
 
-def _fingerprint_after(way: Way, name: str) -> str:
+def _fingerprint_after(way: MigrationContext, name: str) -> str:
     path = way.options.folder / _GUARDED[name]
     return fingerprint(path) if path.exists() else ""
 
 
-async def _export(way: Way) -> Done | Broken:
+async def _export(way: MigrationContext) -> StepResult | StepFailure:
     options = way.options.exporting
     if options.output.exists() and not work_of(options.output).exists():
-        exported = counted(options.output)  # it was finished, and its process died before that was written down
+        exported = count_export(options.output)  # it was finished, and its process died before that was written down
     else:
-        async with way.watching() as watch:
-            exported = await export(options, watch)
+        async with way.monitoring() as monitor:
+            exported = await export(options, monitor)
     if exported.stopped:
-        return Broken(3, exported.stopped)
+        return StepFailure(3, exported.stopped)
     text = f"{exported.carts:,} carts with {exported.items:,} items"
     text += f", {exported.unread:,} could not be read" if exported.unread else ""
     text += f", {exported.bare:,} without their items" if exported.bare else ""
     text += f"; {exported.unsure}" if exported.unsure else ""
-    return Done(exported.exit_code, text, last=not exported.carts)
+    return StepResult(exported.exit_code, text, last=not exported.carts)
 
 
-async def _convert(way: Way) -> Done | Broken:
+async def _convert(way: MigrationContext) -> StepResult | StepFailure:
     options = way.options
     converted = convert(
         ConvertOptions(
@@ -198,14 +198,14 @@ async def _convert(way: Way) -> Done | Broken:
         way.target,
     )
     if converted.refused:
-        return Broken(2, f"{converted.refused}; see {converted.report}")
+        return StepFailure(2, f"{converted.refused}; see {converted.report}")
     text = f"{converted.converted:,} carts in {converted.lines:,} lines, {converted.lossy:,} lose something"
     text += f", {converted.stopped:,} cannot be converted" if converted.stopped else ""
     map_then = fingerprint(options.product_map)
-    return Done(converted.exit_code, text, product_map=map_then, last=not converted.converted)
+    return StepResult(converted.exit_code, text, product_map=map_then, last=not converted.converted)
 
 
-async def _run(way: Way) -> Done | Broken:
+async def _run(way: MigrationContext) -> StepResult | StepFailure:
     reader = way.options.reader
     options = RunOptions(
         job=str(way.options.job),
@@ -215,28 +215,28 @@ async def _run(way: Way) -> Done | Broken:
         stop_after=way.options.stop_after,
         concurrency=reader.concurrency,
     )
-    async with way.watching() as watch:
-        summary = await run_job(options, watch)
+    async with way.monitoring() as monitor:
+        summary = await run_job(options, monitor)
     if summary.exit_code == 3:
-        return Broken(3, summary.stopped or why_stopped(watch))
+        return StepFailure(3, summary.stopped or stop_reasons(monitor))
     found = [f"{summary.totals[status]:,} {status.replace('_', ' ')}" for status in STATUSES if summary.totals[status]]
-    return Done(summary.exit_code, f"{summary.lines:,} lines: {', '.join(found)}")
+    return StepResult(summary.exit_code, f"{summary.lines:,} lines: {', '.join(found)}")
 
 
-async def _verify(way: Way) -> Done | Broken:
+async def _verify(way: MigrationContext) -> StepResult | StepFailure:
     options = way.options
     parity = options.folder / "parity.jsonl"
-    async with way.watching() as watch:
+    async with way.monitoring() as monitor:
         verified = await verify(
-            VerifyOptions(options.carts, options.results, options.product_map, parity, options.reader), watch
+            VerifyOptions(options.carts, options.results, options.product_map, parity, options.reader), monitor
         )
     if verified.stopped:
-        return Broken(3, verified.stopped)
+        return StepFailure(3, verified.stopped)
     found = [f"{count:,} {status}" for status, count in sorted(verified.carts.items())]
-    return Done(verified.exit_code, f"{verified.carts.total():,} carts: {', '.join(found)}")
+    return StepResult(verified.exit_code, f"{verified.carts.total():,} carts: {', '.join(found)}")
 
 
-_STEPS: dict[str, Callable[[Way], Awaitable[Done | Broken]]] = {
+_STEPS: dict[str, Callable[[MigrationContext], Awaitable[StepResult | StepFailure]]] = {
     "export": _export,
     "convert": _convert,
     "run": _run,
@@ -246,17 +246,17 @@ _GUARDED = {"export": "carts.jsonl", "convert": "job.jsonl", "run": "results.jso
 
 
 @contextlib.contextmanager
-def _opened(options: MigrateOptions, source: Entry, target: Entry) -> Iterator[State]:
+def _open_folder(options: MigrateOptions, source: AccountConfig, target: AccountConfig) -> Iterator[State]:
     """The folder's state, held against others; raises UsageError where it is another migration's."""
     folder = options.folder
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--folder {folder} cannot be made: {error.strerror}") from None
-    with disk_trouble(folder / _STATE), held(folder / _STATE, "migration"):
+    with storage_errors(folder / _STATE), lock_output(folder / _STATE, "migration"):
         begun = State(_task(options, source, target))
         if (folder / _STATE).exists():
-            yield _checked(options, begun)
+            yield _check_state(options, begun)
             return
         if options.carts.exists() or options.job.exists() or options.results.exists():
             raise UsageError(f"{folder} holds other work, and no migration was begun there; choose another --folder")
@@ -264,13 +264,13 @@ def _opened(options: MigrateOptions, source: Entry, target: Entry) -> Iterator[S
         yield begun
 
 
-def _task(options: MigrateOptions, source: Entry, target: Entry) -> dict[str, str]:
-    accounts = {"--from": f"{source.name} {source.place}", "--to": f"{target.name} {target.place}"}
+def _task(options: MigrateOptions, source: AccountConfig, target: AccountConfig) -> dict[str, str]:
+    accounts = {"--from": f"{source.name} {source.identity}", "--to": f"{target.name} {target.identity}"}
     filters = {f"--{name.replace('_', '-')}": value for name, value in asdict(options.filters).items() if value}
     return accounts | filters | ({"--ids": fingerprint(options.keys_from)} if options.keys_from else {})
 
 
-def _checked(options: MigrateOptions, begun: State) -> State:
+def _check_state(options: MigrateOptions, begun: State) -> State:
     try:
         state = msgspec.json.decode(read_bounded(options.folder / _STATE, _LARGEST_STATE), type=State)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -11,8 +11,8 @@ from batchcart.migration.csv_table import Table, read_table
 from batchcart.migration.map_cell import read_id, read_sku, read_text
 from batchcart.model.adapter import Adapter
 from batchcart.model.cart import Cart, Item, Loss, Option
-from batchcart.model.errors import BadLines, UsageError, quoted
-from batchcart.model.validation import problems
+from batchcart.model.errors import BadLines, UsageError, quote
+from batchcart.model.validation import validation_errors
 
 COLUMNS = (
     "source_product",
@@ -35,7 +35,7 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Mapped:
+class MapRow:
     """A row of the map: its line in the file, and what stands for the source's product.
 
     ``for_options`` are the item's options that it looks for; ``options`` stand for them in the same order.
@@ -58,9 +58,9 @@ class ProductMap:
     """The rows by what they look for: product, variant and options together, a variant alone, or an SKU alone."""
 
     path: Path
-    rows: Mapping[Key, Mapped]
+    rows: Mapping[Key, MapRow]
 
-    def find(self, item: Item) -> Mapped | None:
+    def find(self, item: Item) -> MapRow | None:
         """The row for an item: by its ids with its options, by its ids, by its variant alone, then by its SKU."""
         options = options_key(item.options)
         for key in (
@@ -74,7 +74,7 @@ class ProductMap:
         return None
 
 
-def mapped(item: Item, row: Mapped, index: int) -> tuple[Item, list[Loss]]:
+def map_item(item: Item, row: MapRow, index: int) -> tuple[Item, list[Loss]]:
     """The item as the target's product, and what of its options the row has nothing for.
 
     Options are keys of the source shop, so only the map brings new ones; a text that goes with one goes along.
@@ -101,7 +101,7 @@ def option_text(option: Option) -> str:
 
 def read_map(path: Path) -> ProductMap:
     """The map at ``path``; raises UsageError, or BadLines with every row that is wrong."""
-    rows: dict[Key, Mapped] = {}
+    rows: dict[Key, MapRow] = {}
     found: list[str] = []
     table = read_table(path, "product map", COLUMNS, free=("source_name",))
     _check_columns(path, table)
@@ -113,7 +113,7 @@ def read_map(path: Path) -> ProductMap:
             continue
         if key in rows:
             said = next(name for name in COLUMNS if cells.get(name))
-            found.append(f"{path}:{line}: {said}: {quoted(cells[said])} is mapped on line {rows[key].line} already")
+            found.append(f"{path}:{line}: {said}: {quote(cells[said])} is mapped on line {rows[key].line} already")
         else:
             rows[key] = row
     if found:
@@ -138,29 +138,29 @@ def check_targets(products: ProductMap, adapter: Adapter, currency: str | None) 
         raise BadLines(found[:_SHOWN], len(found))
 
 
-def _wrong_target(row: Mapped, adapter: Adapter, currency: str | None) -> tuple[str, str] | None:
-    if not (why := _refused(row, adapter, currency)):
+def _wrong_target(row: MapRow, adapter: Adapter, currency: str | None) -> tuple[str, str] | None:
+    if not (why := _why_refused(row, adapter, currency)):
         return None
     for column, mended in (
-        ("target_product", Mapped(row.line, "1", row.variant, row.options)),
-        ("target_variant", Mapped(row.line, row.product, "1", row.options)),
-        ("target_variant", Mapped(row.line, row.product, "", row.options)),
-        ("target_options", Mapped(row.line, row.product, row.variant)),
+        ("target_product", MapRow(row.line, "1", row.variant, row.options)),
+        ("target_variant", MapRow(row.line, row.product, "1", row.options)),
+        ("target_variant", MapRow(row.line, row.product, "", row.options)),
+        ("target_options", MapRow(row.line, row.product, row.variant)),
     ):
-        if not _refused(mended, adapter, currency):
+        if not _why_refused(mended, adapter, currency):
             return column, why.partition(": ")[2]
     return "target_product", why
 
 
-def _refused(row: Mapped, adapter: Adapter, currency: str | None) -> str:
+def _why_refused(row: MapRow, adapter: Adapter, currency: str | None) -> str:
     item = Item(quantity="1", product=row.product, variant=row.variant, options=row.options)
     cart = Cart(version=1, account="a", platform="a", id="a", items=(item,))
-    making = adapter.makes(cart, currency)
+    making = adapter.from_neutral(cart, currency)
     for loss in making.losses:
-        return f"{loss.field}: {loss.why}, found {quoted(loss.value)}"
-    for wanted in making.wanted:
-        table = adapter.cells[wanted.kind].data
-        for problem in problems(wanted.data, table, "data") if table else []:
+        return f"{loss.field}: {loss.why}, found {quote(loss.value)}"
+    for wanted in making.operations:
+        table = adapter.operations[wanted.kind].data_schema
+        for problem in validation_errors(wanted.data, table, "data") if table else []:
             return problem
     return ""
 
@@ -181,8 +181,8 @@ def _key(cells: Mapping[str, str]) -> Key:
     raise ValueError("source_product: missing; a row names source_product, source_variant or source_sku")
 
 
-def _row(line: int, cells: Mapping[str, str]) -> Mapped:
-    return Mapped(
+def _row(line: int, cells: Mapping[str, str]) -> MapRow:
+    return MapRow(
         line,
         read_id(cells, "target_product"),
         read_id(cells, "target_variant"),
@@ -196,11 +196,11 @@ def _options(cells: Mapping[str, str], column: str) -> tuple[Option, ...]:
     options = []
     for part in text.split("|") if text else []:
         if _CLOCK.fullmatch(part.strip()):
-            raise ValueError(f"{column}: {quoted(part.strip())} is a time of day; a spreadsheet made it of SET:ID")
+            raise ValueError(f"{column}: {quote(part.strip())} is a time of day; a spreadsheet made it of SET:ID")
         match = _OPTION.fullmatch(part)
         if match is None:
             raise ValueError(
-                f"{column}: expected SET:ID or SET:ID=TEXT, several parted by |, found {quoted(part.strip())}"
+                f"{column}: expected SET:ID or SET:ID=TEXT, several parted by |, found {quote(part.strip())}"
             )
         options.append(Option(set=match[1], id=match[2], value=(match[3] or "").strip()))
     return tuple(options)

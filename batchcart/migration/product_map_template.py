@@ -16,7 +16,7 @@ Product = tuple[str, str, str, str]
 
 
 @dataclass(slots=True)
-class Seen:
+class ProductCollector:
     """The products of the carts that came by, with the first of their SKUs and names, and what the map says of them."""
 
     products: ProductMap | None = None
@@ -36,7 +36,7 @@ class Seen:
         return product
 
 
-def write_template(path: Path, seen: Seen) -> None:
+def write_template(path: Path, seen: ProductCollector) -> None:
     """Write the template, with what the map has already filled in; raises UsageError where another file is there."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -53,7 +53,7 @@ def write_template(path: Path, seen: Seen) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _rows(seen: Seen) -> Iterator[tuple[str, ...]]:
+def _rows(seen: ProductCollector) -> Iterator[tuple[str, ...]]:
     for product, (sku, name) in seen.named.items():
         options = seen.orders.get(product) or product[2]
         yield (*product[:2], options, sku, _harmless(name), *seen.targets.get(product, ("", "", "")))

@@ -39,7 +39,7 @@ def _off(kind: str, items: Sequence[Item]) -> Cart:
     return structs.replace(_CART, items=tuple(items), discounts=(discount,))
 
 
-def _charged(currency: str) -> Cart:
+def _with_charge(currency: str) -> Cart:
     return structs.replace(_CART, currency=currency, shipping=Shipping(tax_name="x", tax_value="1.00"))
 
 
@@ -65,7 +65,7 @@ _ROWS = (
     _Row(
         "charge",
         ("shipping.tax_value",),
-        {"in the same currency": _charged(_EURO), "": _charged(_OTHER)},
+        {"in the same currency": _with_charge(_EURO), "": _with_charge(_OTHER)},
     ),
     _Row("discounts", ("discounts",), {"with one item": _off("amount", (_ITEM,)), "": _off("amount", _TWO)}),
     _Row("created", ("created",), {YES: structs.replace(_CART, created="2026-11-21T18:00:00")}),
@@ -73,7 +73,7 @@ _ROWS = (
 _CHOSEN = ("product", "variant", "options")
 
 
-def survival(adapters: Sequence[Adapter]) -> list[tuple[str, ...]]:
+def support_matrix(adapters: Sequence[Adapter]) -> list[tuple[str, ...]]:
     """The table, its header first: a row for each neutral field, a column for each direction, same platform included.
 
     A cell is "yes", "no", the condition, or "–" where the source's answers show no such field. Products, variants and
@@ -82,13 +82,14 @@ def survival(adapters: Sequence[Adapter]) -> list[tuple[str, ...]]:
     directions = [(source, target) for source in adapters for target in adapters]
     header = ("field", *(f"{source.name} → {target.name}" for source, target in directions))
     chosen = [
-        (name, *(BY_MAP if f"items.{name}" in source.fills else NONE for source, _ in directions)) for name in _CHOSEN
+        (name, *(BY_MAP if f"items.{name}" in source.readable_fields else NONE for source, _ in directions))
+        for name in _CHOSEN
     ]
     return [header, *chosen, *((row.name, *(_cell(row, *direction) for direction in directions)) for row in _ROWS)]
 
 
 def _cell(row: _Row, source: Adapter, target: Adapter) -> str:
-    shown = [field for field in row.fields if field in source.fills]
+    shown = [field for field in row.fields if field in source.readable_fields]
     if not shown:
         return NONE
     cases = row.cases
@@ -103,5 +104,5 @@ def _cell(row: _Row, source: Adapter, target: Adapter) -> str:
 
 
 def _carries(target: Adapter, cart: Cart) -> bool:
-    making = target.makes(cart, _EURO)
-    return not (making.losses or making.refused or making.stopped)
+    making = target.from_neutral(cart, _EURO)
+    return not (making.losses or making.inexact or making.blocked)

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import msgspec
 
-from batchcart.accounts.config import Entry
-from batchcart.migration.cart_reader import Answer, Reader, answers, ask_for, read
+from batchcart.accounts.config import AccountConfig
+from batchcart.migration.cart_reader import CartAnswer, Reader, answers, ask_for, read
 from batchcart.migration.carts_file import read_carts
-from batchcart.migration.compare import Comparison, Difference, Hidden, Status, compared
+from batchcart.migration.compare import Comparison, Difference, Hidden, Status, compare
 from batchcart.migration.convert_cart import convert_cart
-from batchcart.migration.created_carts import Target, Targets, targets
-from batchcart.migration.export import account_entry, neutral, why_stopped
+from batchcart.migration.created_carts import CreatedCarts, Target, read_created_carts
+from batchcart.migration.export import account_entry, neutral, stop_reasons
 from batchcart.migration.product_map import ProductMap, read_map
-from batchcart.model.cart import Cart, NoCart
-from batchcart.model.errors import UsageError, quoted
+from batchcart.model.cart import Cart, NotACart
+from batchcart.model.errors import UsageError, quote
 from batchcart.model.files import create_fresh
 from batchcart.model.ids import id_problem
-from batchcart.runs.context import Watch
+from batchcart.runs.context import RunMonitor
 from batchcart.runs.work_folder import fingerprint, finish, keep_inputs, working_folder
 
 _PARITY = "parity"
@@ -50,7 +50,7 @@ class VerifyOptions:
         return self.output or Path(f"{name}.parity.jsonl")
 
 
-class Parity(msgspec.Struct, frozen=True, omit_defaults=True):
+class ComparisonRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the parity report: what became of one source cart."""
 
     cart: str
@@ -64,7 +64,7 @@ class Parity(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @dataclass(slots=True)
-class Verified:
+class VerifyResult:
     """How a verification ended: carts by status, and fields by what became of them; ``stopped``: before its end."""
 
     output: Path
@@ -81,7 +81,7 @@ class Verified:
             return 3
         return 0 if self.carts.total() == self.carts["equal"] else 1
 
-    def count(self, line: Parity) -> None:
+    def count(self, line: ComparisonRecord) -> None:
         """Count one cart in."""
         self.carts[line.status] += 1
         for counter, found in (
@@ -92,21 +92,21 @@ class Verified:
             counter.update({_plain(one.field) for one in found})
 
 
-async def verify(options: VerifyOptions, watch: Watch) -> Verified:
+async def verify(options: VerifyOptions, monitor: RunMonitor) -> VerifyResult:
     """Read every new cart back and compare, or go on with it.
 
     Raises UsageError where the files do not belong together: nothing was read then.
     """
     keep_inputs(options.parity, options.inputs)
     products = read_map(options.product_map)
-    with targets(options.results) as found:
+    with read_created_carts(options.results) as found:
         entry = account_entry(options.reader.config, found.account)
         found.check(_names(options, products, entry, found), options.carts)
         with working_folder(options.parity, _task(options, entry), may_exist=True) as folder:
-            keys = (key for _, cart in read_carts(options.carts) if (key := _made(found, cart, entry).key))
-            if ask_for(folder, entry, keys) and (await read(folder, options.reader, watch)).exit_code == 3:
-                return Verified(options.parity, stopped=why_stopped(watch))
-            verified = Verified(options.parity)
+            keys = (key for _, cart in read_carts(options.carts) if (key := _find_target(found, cart, entry).key))
+            if ask_for(folder, entry, keys) and (await read(folder, options.reader, monitor)).exit_code == 3:
+                return VerifyResult(options.parity, stopped=stop_reasons(monitor))
+            verified = VerifyResult(options.parity)
             with create_fresh(folder / _PARITY) as file:
                 for line in _lines(folder, entry, options.carts, products, found):
                     verified.count(line)
@@ -115,52 +115,54 @@ async def verify(options: VerifyOptions, watch: Watch) -> Verified:
             return verified
 
 
-def _names(options: VerifyOptions, products: ProductMap, entry: Entry, found: Targets) -> Iterator[str]:
+def _names(options: VerifyOptions, products: ProductMap, entry: AccountConfig, found: CreatedCarts) -> Iterator[str]:
     """The names of all carts; raises UsageError where one was made that this map would have stopped."""
     for number, cart in read_carts(options.carts):
         stopped = convert_cart(cart, products, entry.adapter, entry.currency).stopped
         if stopped and found.of(cart.id).key is not None:
             raise UsageError(
-                f"{options.carts}:{number}: cart {quoted(cart.id)} was made, although {stopped}; is {products.path} "
+                f"{options.carts}:{number}: cart {quote(cart.id)} was made, although {stopped}; is {products.path} "
                 "the map that its job was made with?"
             )
         yield cart.id
 
 
-def _task(options: VerifyOptions, entry: Entry) -> dict[str, str]:
-    return {"account": entry.place, **{name: fingerprint(path) for name, path in options.inputs.items()}}
+def _task(options: VerifyOptions, entry: AccountConfig) -> dict[str, str]:
+    return {"account": entry.identity, **{name: fingerprint(path) for name, path in options.inputs.items()}}
 
 
-def _lines(folder: Path, entry: Entry, carts: Path, products: ProductMap, found: Targets) -> Iterator[Parity]:
+def _lines(
+    folder: Path, entry: AccountConfig, carts: Path, products: ProductMap, found: CreatedCarts
+) -> Iterator[ComparisonRecord]:
     read_back = answers(folder, entry)
     for _, cart in read_carts(carts):
-        made = _made(found, cart, entry)
+        made = _find_target(found, cart, entry)
         if made.key is None:
             conversion = convert_cart(cart, products, entry.adapter, entry.currency)
             status: Status = "cannot be read" if made.doubtful else "missing"
-            yield Parity(cart.id, entry.name, status, why=conversion.stopped or made.why)
+            yield ComparisonRecord(cart.id, entry.name, status, why=conversion.stopped or made.why)
         else:
             yield _parity(cart, next(read_back), entry, products)
 
 
-def _made(found: Targets, cart: Cart, entry: Entry) -> Target:
+def _find_target(found: CreatedCarts, cart: Cart, entry: AccountConfig) -> Target:
     """The new cart; one whose key can be none cannot be read."""
     made = found.of(cart.id)
     problem = "" if made.key is None else id_problem(made.key, "a key", entry.adapter.key_length)
     return Target(why=f"cart_id: {problem}", doubtful=True) if problem else made
 
 
-def _parity(cart: Cart, answer: Answer, entry: Entry, products: ProductMap) -> Parity:
+def _parity(cart: Cart, answer: CartAnswer, entry: AccountConfig, products: ProductMap) -> ComparisonRecord:
     try:
         read_back = neutral(entry, answer)[0]
-    except NoCart as error:
+    except NotACart as error:
         status: Status = "missing" if answer.gone else "cannot be read"
-        return Parity(cart.id, entry.name, status, answer.cart_id, str(error))
+        return ComparisonRecord(cart.id, entry.name, status, answer.cart_id, str(error))
     conversion = convert_cart(cart, products, entry.adapter, entry.currency)
-    comparison = compared(conversion.held, read_back, entry.adapter.unshown)
+    comparison = compare(conversion.expected, read_back, entry.adapter.hidden_fields)
     not_carried = [Hidden(loss.field, loss.value, loss.why) for loss in conversion.losses]
-    status, why = _judged(comparison, read_back, entry.adapter.unshown)
-    return Parity(
+    status, why = _judge(comparison, read_back, entry.adapter.hidden_fields)
+    return ComparisonRecord(
         cart.id,
         entry.name,
         status,
@@ -172,7 +174,7 @@ def _parity(cart: Cart, answer: Answer, entry: Entry, products: ProductMap) -> P
     )
 
 
-def _judged(comparison: Comparison, read_back: Cart, unshown: Mapping[str, str]) -> tuple[Status, str]:
+def _judge(comparison: Comparison, read_back: Cart, unshown: Mapping[str, str]) -> tuple[Status, str]:
     why = unshown.get("items", "") if "items" in read_back.unread else ""
     if comparison.different:
         return "different", why

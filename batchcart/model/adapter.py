@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import msgspec
 
-from batchcart.model.cart import Cart, Making, Origin
-from batchcart.model.http import Exchange, Past, Request, Response
-from batchcart.model.operation import Kind, Operation
+from batchcart.model.cart import Cart, CartPlan, CartSource
+from batchcart.model.http import Exchange, History, Request, Response
+from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.outcome import AccountTrouble, Step
 
 
-class SecretReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a secret stands: the environment variable ``env``, or the first line of ``file``."""
 
     env: str | None = None
@@ -23,7 +23,7 @@ class SecretReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError('a secret is a string, { env = "NAME" } or { file = "PATH" }')
 
 
-SecretText = str | SecretReference
+SecretText = str | SecretRef
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -44,21 +44,20 @@ class Credentials:
         """What must never be seen."""
         return tuple(self.values[name] for name in self.secret_names if self.values.get(name))
 
-    def renewed(self, fresh: Mapping[str, str]) -> "Credentials":
+    def replace(self, fresh: Mapping[str, str]) -> "Credentials":
         """The same account with a fresh set of tokens."""
         return Credentials({**self.values, **fresh}, self.secret_names | frozenset(fresh))
 
 
-class Known(msgspec.Struct, frozen=True):
+class CartContext(msgspec.Struct, frozen=True):
     """What the engine has learnt about a cart before an operation on it begins.
 
-    ``new_key`` is the key that a cart without one gets where the client may choose it: the same in every try of one
-    run.
-    ``items`` maps the job's item names to the platform's ids; ``facts`` is the adapter's own memory.
+    ``generated_key`` is the key that a cart without one gets where the client may choose it: the same in every try of
+    one run. ``items`` maps the job's item names to the platform's ids; ``facts`` is the adapter's own memory.
     """
 
     cart_id: str | None
-    new_key: str
+    generated_key: str
     items: Mapping[str, str] = {}
     facts: Mapping[str, str] = {}
 
@@ -72,50 +71,52 @@ class Evidence:
     """What makes an operation ``ok``: an answer that says so in a documented form, or a read that shows it.
 
     ``says`` takes an answer for that: what it gives back is true for such an answer and for no other; ``said`` is the
-    same in words. ``shown`` says in words what a later read must show instead; "" where no read can.
+    same in words. ``read`` says in words what a later read must show instead; "" where no read can.
     """
 
     said: str
-    says: Callable[[Operation, Known, Response], object]
+    says: Callable[[Operation, CartContext, Response], object]
     shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class OperationSpec:
     """One operation on one platform: the fields it takes, what is said to the shop, and what makes it ``ok``.
 
-    ``repeatable`` says that the write may be sent again without a look at the shop, since it is absolute.
+    ``idempotent`` says that the write may be sent again without a look at the shop, since it is absolute.
     """
 
-    build: Callable[[Operation, Known], Request]
-    interpret: Callable[[Operation, Known, Past], Step]
-    recover: Callable[[Operation, Known, Past], Step]
+    build: Callable[[Operation, CartContext], Request]
+    interpret: Callable[[Operation, CartContext, History], Step]
+    recover: Callable[[Operation, CartContext, History], Step]
     evidence: Evidence
-    data: type[msgspec.Struct] | None = None
-    query: type[msgspec.Struct] | None = None
+    data_schema: type[msgspec.Struct] | None = None
+    query_schema: type[msgspec.Struct] | None = None
     data_required: bool = True
-    repeatable: bool = True
+    idempotent: bool = True
     views: tuple[str, ...] = ()
     note: str = ""
 
-    def firsts(self, operation: Operation, known: Known) -> Iterator[Request]:
+    def possible_first_requests(self, operation: Operation, known: CartContext) -> Iterator[Request]:
         """What the operation may have begun with in an earlier start, which may have known more of the cart's lines."""
         yield self.build(operation, known)
         yield self.build(operation, msgspec.structs.replace(known, facts=NEW_CART))
 
 
 @dataclass(frozen=True, slots=True)
-class Renewal:
-    """How an expiring token is renewed: ``ask`` builds the request, ``read`` finds the fresh settings in its answer.
+class TokenRefresh:
+    """How an expiring token is renewed.
 
-    ``refused`` is what the platform says where it renews nothing, "" where it gives no reason; None where the answer is
-    none of the platform's.
+    ``build_request`` builds the request, ``parse_tokens`` finds the fresh settings in its answer. ``refused`` is what
+    the platform says where it renews nothing, "" where it gives no reason; None where the answer is none of the
+    platform's. Without ``required_setting`` nothing is renewed; ``further_settings`` serve a renewal only.
     """
 
-    ask: Callable[[Credentials], Request]
-    read: Callable[[Response], Mapping[str, str] | None]
+    build_request: Callable[[Credentials], Request]
+    parse_tokens: Callable[[Response], Mapping[str, str] | None]
     refused: Callable[[Response], str | None]
-    needs: str
+    required_setting: str
+    further_settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,20 +144,21 @@ class ListedLine:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How a shop lists all its carts, line by line: ``query`` is that of a ``cart.list`` for one page, from 1 on.
+    """How a shop lists all its carts, line by line.
 
-    It asks for ``rows`` of them, perhaps for more than the filters leave. ``lines`` reads the answer; it raises NoCart
-    where that is no list. ``joined`` puts one cart's rows into the form of a ``cart.get``.
+    ``query_schema`` is that of a ``cart.list`` for one page, from 1 on. It asks for ``rows`` of them, perhaps for
+    more than the filters leave. ``lines`` reads the answer; it raises NoCart where that is no list. ``merge`` puts
+    one cart's rows into the form of a ``cart.get``.
     """
 
     rows: int
     query: Callable[[Filters, int], bytes]
     lines: Callable[[bytes], list[ListedLine]]
-    joined: Callable[[Sequence[bytes]], bytes]
+    merge: Callable[[Sequence[bytes]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class CartSnapshot:
     """What one read shows: how many each line holds, and the cart's own fields as `cart.update` names them, in JSON.
 
     Lines have the keys that facts about lines have; ``lines`` is None where the read does not show them.
@@ -167,16 +169,16 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
+class CartReader:
     """How a cart is compared with what was known of it before.
 
-    ``shown`` reads the body of a `cart.get` in its plain view, or of an `item.get`; ``gone`` says whether an answer to
-    one means that there is nothing of that key. ``quantity`` is the field in which adds and updates say how many.
-    ``spreads`` says whether a discount set with this data goes onto all lines of the cart.
+    ``read`` reads the body of a `cart.get` in its plain view, or of an `item.get`; ``is_missing`` says whether an
+    answer to one means that there is nothing of that key. ``quantity`` is the field in which adds and updates say how
+    many. ``spreads`` says whether a discount set with this data goes onto all lines of the cart.
     """
 
-    shown: Callable[[bytes], Shown]
-    gone: Callable[[Response], bool]
+    read: Callable[[bytes], CartSnapshot]
+    is_missing: Callable[[Response], bool]
     quantity: str
     spreads: Callable[[bytes], bool] = lambda _data: False
 
@@ -186,44 +188,43 @@ class Adapter:
     """A platform as a value.
 
     ``settings`` is the type of an account's own config keys; ``address`` gives the base address from them.
-    ``chosen_key`` is the field in which the client names a cart, with ``key_length``, its greatest length;
-    None where the shop makes the key. ``trouble`` says whether an answer means that shop or credentials fail, or that
-    it is not the platform's at all.
-    ``errors`` says in words which forms of an error below 500 are taken for the platform's.
-    ``ping`` is a read that changes nothing and shows that the shop is up. ``sample`` holds own config keys as an
-    example; the built-in sandbox account uses them. ``ways`` are the kinds of credentials by name, the usual one
-    first, each with the own config keys that it takes.
+    ``client_key`` is the field in which the client names a cart, with ``key_length``, its greatest length;
+    None where the shop makes the key. ``classify_error`` says whether an answer means that shop or credentials fail,
+    or that it is not the platform's at all. ``errors`` says in words which forms of an error below 500 are taken for
+    the platform's. ``health_check`` is a read that changes nothing and shows that the shop is up.
+    ``sandbox_settings`` holds own config keys as an example; the built-in sandbox account uses them. ``auth_methods``
+    are the kinds of credentials by name, the usual one first, each with the own config keys that it takes.
 
-    ``means`` turns the bodies of ``cart.get`` (all views or pages that were read of it) into neutral carts; it raises
-    NoCart where they show none. ``makes`` says how a cart, whose products are already the target's, is made in a shop
-    of the given currency. ``currency`` is what the platform's shops count in unless an account says otherwise, None
-    where that is not known. ``fills`` names the neutral fields that this platform's answers may fill, ``unshown`` those
-    that it may hold and an answer may not show, each with the reason. ``listing`` is there where a shop can be asked
-    for all its carts. ``with_items`` puts items, each as its id and the ``data`` that added it, into the body of a
-    ``cart.get`` that shows none.
+    ``to_neutral`` turns the bodies of ``cart.get`` (all views or pages that were read of it) into neutral carts; it
+    raises NoCart where they show none. ``from_neutral`` says how a cart, whose products are already the target's, is
+    made in a shop of the given currency. ``currency`` is what the platform's shops count in unless an account says
+    otherwise, None where that is not known. ``readable_fields`` names the neutral fields that this platform's answers
+    may fill, ``hidden_fields`` those that it may hold and an answer may not show, each with the reason. ``listing``
+    is there where a shop can be asked for all its carts. ``merge_items`` puts items, each as its id and the
+    ``data_schema`` that added it, into the body of a ``cart.get`` that shows none.
     """
 
     name: str
     settings: type[msgspec.Struct]
     address: Callable[[Mapping[str, str]], str]
     limits: tuple[str, ...]
-    cells: Mapping[Kind, Cell]
+    operations: Mapping[OperationKind, OperationSpec]
     sign: Callable[[Request, Credentials, float, str], Request]
-    trouble: Callable[[Exchange], AccountTrouble | None]
+    classify_error: Callable[[Exchange], AccountTrouble | None]
     errors: str
-    ping: Request
-    sample: Mapping[str, str]
-    ways: Mapping[str, tuple[str, ...]]
-    means: Callable[[Origin, Sequence[bytes]], tuple[Cart, ...]]
-    makes: Callable[[Cart, str | None], Making]
-    looking: Looking
-    fills: tuple[str, ...]
+    health_check: Request
+    sandbox_settings: Mapping[str, str]
+    auth_methods: Mapping[str, tuple[str, ...]]
+    to_neutral: Callable[[CartSource, Sequence[bytes]], tuple[Cart, ...]]
+    from_neutral: Callable[[Cart, str | None], CartPlan]
+    cart_reader: CartReader
+    readable_fields: tuple[str, ...]
     currency: str | None = None
-    unshown: Mapping[str, str] = field(default_factory=dict)
+    hidden_fields: Mapping[str, str] = field(default_factory=dict)
     listing: Listing | None = None
-    with_items: Callable[[bytes, Sequence[tuple[str, bytes]]], bytes] | None = None
-    renewal: Renewal | None = None
-    chosen_key: str | None = None
+    merge_items: Callable[[bytes, Sequence[tuple[str, bytes]]], bytes] | None = None
+    token_refresh: TokenRefresh | None = None
+    client_key: str | None = None
     key_length: int = 200
     item_needs_cart: bool = True
     create_adds_item: bool = False

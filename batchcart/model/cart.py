@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from batchcart.model.excerpt import shortened
-from batchcart.model.operation import Kind
+from batchcart.model.excerpt import shorten
+from batchcart.model.operation import OperationKind
 
 VERSION = 1
 """What ``version`` says on every line; a later version means other fields."""
@@ -148,7 +148,7 @@ def item_name(item: Item, index: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class CartSource:
     """Where an answer comes from: the account's name, its currency (None where nobody said), and the cart's key.
 
     ``cart_id`` may be "" where the answer itself names its carts (Shoplo's lists).
@@ -159,11 +159,11 @@ class Origin:
     cart_id: str = ""
 
 
-class NoCart(ValueError):
+class NotACart(ValueError):
     """The answer does not show a cart; says why, as a sentence without its subject."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(shortened(why))
+        super().__init__(shorten(why))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,25 +176,25 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class OperationTemplate:
     """A line of a job without its account and cart: the operation, its ``data`` as JSON, and the item's name."""
 
-    kind: Kind
+    kind: OperationKind
     data: bytes = b""
     item: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
-    """How a platform makes a cart: the ``wanted`` lines in order, and what they do not carry.
+class CartPlan:
+    """How a platform makes a cart: the ``operations`` lines in order, and what they do not carry.
 
-    ``held`` is the cart as the target will have it: the given one without what was lost; a read of the new cart shows
-    it, but for the fields that are ``unread`` there. ``refused`` are values that have no exact form in the target.
-    ``stopped`` says why no cart can be made at all, "" where one can.
+    ``expected`` is the cart as the target will have it: the given one without what was lost; a read of the new cart
+    shows it, but for the fields that are ``unread`` there. ``inexact`` are values that have no exact form in the
+    target. ``blocked`` says why no cart can be made at all, "" where one can.
     """
 
-    wanted: Sequence[Wanted]
+    operations: Sequence[OperationTemplate]
     losses: Sequence[Loss]
-    held: Cart
-    refused: Sequence[Loss] = ()
-    stopped: str = ""
+    expected: Cart
+    inexact: Sequence[Loss] = ()
+    blocked: str = ""

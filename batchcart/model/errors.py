@@ -37,18 +37,18 @@ class Stopped(BatchcartError):
     """The run ended before its end, for a reason that is not a line's; the same command goes on."""
 
 
-def quoted(word: str) -> str:
+def quote(word: str) -> str:
     """The word as a sentence shows it: in quotes, in one line, cut short where it is long."""
     return repr(word if len(word) <= _SHOWN else f"{word[: _SHOWN - 1]}…")
 
 
-def suggestion(word: str, choices: Iterable[str]) -> str:
+def suggest(word: str, choices: Iterable[str]) -> str:
     """``did you mean 'X'?`` where a choice is near to the misspelt word, else all choices."""
-    return _suggestion(word[: 2 * _SHOWN], tuple(str(choice) for choice in choices))
+    return _suggest(word[: 2 * _SHOWN], tuple(str(choice) for choice in choices))
 
 
 @lru_cache(maxsize=1024)  # a script that misspells a word does so on every line
-def _suggestion(word: str, choices: tuple[str, ...]) -> str:
+def _suggest(word: str, choices: tuple[str, ...]) -> str:
     by_lower = {choice.lower(): choice for choice in choices}
     near = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
     if near:

@@ -34,7 +34,7 @@ class RunRefused(_Told, frozen=True):
         return f"nothing was sent: {self.why}{f', and {self.more:,} more' if self.more else ''}"
 
 
-class RunBegan(_Told, frozen=True):
+class RunStarted(_Told, frozen=True, tag="run_began"):
     """A job is sent for the first time."""
 
     job: str
@@ -101,7 +101,7 @@ class Paused(_Told, frozen=True):
         return f"account {self.account!r}: the shop asks to wait until {clock(self.until)} ({self.why})"
 
 
-class PauseOver(_Told, frozen=True):
+class ThrottlingEnded(_Told, frozen=True, tag="pause_over"):
     """A time of pauses is over: it began at ``since``; ``refusals`` counts the 429s, ``paused`` the seconds kept."""
 
     account: str
@@ -159,7 +159,7 @@ class ShopUp(_Told, frozen=True):
         return f"account {self.account!r}: the shop is up again; it was down since {clock(self.since)}"
 
 
-class LimitLearnt(_Told, frozen=True):
+class LimitLowered(_Told, frozen=True, tag="limit_learnt"):
     """A shop's 429s say that it allows less than the config's limit."""
 
     account: str
@@ -169,12 +169,12 @@ class LimitLearnt(_Told, frozen=True):
     def __str__(self) -> str:
         less = f"less than {self.limit}" if self.limit else "and the config sets no limit"
         return (
-            f"account {self.account!r}: the shop allows about {_alike(self.per_second, self.limit)}, {less}; going by "
-            "that. If it stays so, put it under limits in the config"
+            f"account {self.account!r}: the shop allows about {_in_unit_of(self.per_second, self.limit)}, {less}; "
+            "going by that. If it stays so, put it under limits in the config"
         )
 
 
-class LimitForgotten(_Told, frozen=True):
+class LimitRestored(_Told, frozen=True, tag="limit_forgotten"):
     """A limit that was learnt from 429s no longer holds."""
 
     account: str
@@ -205,7 +205,7 @@ class AccountClosed(_Told, frozen=True):
         return f"account {self.account!r}: {self.reason}"
 
 
-class DiskTrouble(_Told, frozen=True):
+class StorageFailed(_Told, frozen=True, tag="disk_trouble"):
     """The disk takes no more; nothing is sent any longer."""
 
     why: str
@@ -224,7 +224,7 @@ class SecretsExposed(_Told, frozen=True):
         return f"others can read secrets in {', '.join(self.files)}; keep them out with: chmod 600 {names}"
 
 
-class ProcessLost(_Told, frozen=True):
+class WorkerDied(_Told, frozen=True, tag="process_lost"):
     """One of the processes of a run died; the lines of its accounts stay open."""
 
     why: str
@@ -234,12 +234,20 @@ class ProcessLost(_Told, frozen=True):
 
 
 OfAccount = (
-    Paused | PauseOver | QuotaUsedUp | ShopDown | ShopUp | LimitLearnt | LimitForgotten | TokenRenewed | AccountClosed
+    Paused
+    | ThrottlingEnded
+    | QuotaUsedUp
+    | ShopDown
+    | ShopUp
+    | LimitLowered
+    | LimitRestored
+    | TokenRenewed
+    | AccountClosed
 )
-OfRun = RunRefused | RunBegan | RunResumed | RunFinished | RunStopped | DiskTrouble | ProcessLost | SecretsExposed
+OfRun = RunRefused | RunStarted | RunResumed | RunFinished | RunStopped | StorageFailed | WorkerDied | SecretsExposed
 Event = OfRun | OfAccount
 
-Tell = Callable[[Event], None]
+EventSink = Callable[[Event], None]
 
 
 def kind_of(event: Event) -> str:
@@ -255,9 +263,9 @@ def account_of(event: Event) -> str:
 def level_of(event: Event) -> Level:
     """How bad it is."""
     match event:
-        case RunRefused() | AccountClosed() | DiskTrouble() | ProcessLost():
+        case RunRefused() | AccountClosed() | StorageFailed() | WorkerDied():
             return "error"
-        case RunStopped() | QuotaUsedUp() | ShopDown() | LimitLearnt() | SecretsExposed():
+        case RunStopped() | QuotaUsedUp() | ShopDown() | LimitLowered() | SecretsExposed():
             return "warning"
         case Paused(long=True):
             return "warning"
@@ -265,14 +273,14 @@ def level_of(event: Event) -> Level:
             return "info"
 
 
-def is_aloud(event: Event) -> bool:
+def is_urgent(event: Event) -> bool:
     """Whether it is said at once, on stderr; what the summary says at the end, and what passes soon, is not."""
     match event:
         case Paused():
             return event.long
-        case QuotaUsedUp() | ShopDown() | ShopUp() | LimitLearnt() | LimitForgotten() | AccountClosed():
+        case QuotaUsedUp() | ShopDown() | ShopUp() | LimitLowered() | LimitRestored() | AccountClosed():
             return True
-        case ProcessLost() | SecretsExposed():
+        case WorkerDied() | SecretsExposed():
             return True
         case _:
             return False
@@ -281,7 +289,7 @@ def is_aloud(event: Event) -> bool:
 def until_of(event: Event) -> float | None:
     """When what the event tells of ends, where that is known."""
     match event:
-        case Paused() | PauseOver() | QuotaUsedUp():
+        case Paused() | ThrottlingEnded() | QuotaUsedUp():
             return event.until
         case ShopDown():
             return event.given_up_at
@@ -292,7 +300,7 @@ def until_of(event: Event) -> float | None:
 _OURS = {"account", "state"}  # words of the config and of our own, by which events are told apart
 
 
-def cleaned(event: Event, clean: Callable[[str], str]) -> Event:
+def map_text(event: Event, clean: Callable[[str], str]) -> Event:
     """The event with every text in it cleaned, as from a secret that a shop said back."""
     texts = {
         name: clean(value)
@@ -302,7 +310,7 @@ def cleaned(event: Event, clean: Callable[[str], str]) -> Event:
     return structs.replace(event, **texts)
 
 
-def speakable(text: str) -> str:
+def printable(text: str) -> str:
     """The text with a backslash for what is no text: a file's name may hold any bytes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -315,7 +323,7 @@ def clock(at: float) -> str:
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
 
 
-def _alike(per_second: float, limit: str) -> str:
+def _in_unit_of(per_second: float, limit: str) -> str:
     """A rate in the unit of the limit that it is compared with."""
     unit = limit.rpartition("/")[2]
     return f"{per_second * _SECONDS[unit]:.3g}/{unit}" if unit in _SECONDS else rate(per_second)

@@ -8,7 +8,7 @@ _GAP = " […] "
 _SURELY_FITS = MOST_SHOWN // 4  # characters, which have four bytes at most
 
 
-def shortened(sentence: str) -> str:
+def shorten(sentence: str) -> str:
     """The sentence with at most MOST_SHOWN bytes: where it is longer, its middle is left out."""
     if len(sentence) <= _SURELY_FITS:
         return sentence

@@ -27,7 +27,7 @@ def create_new(path: Path) -> IO[bytes]:
 
     Raises FileExistsError where anything has the name, a dangling link too.
     """
-    return open(path, "x+b", opener=_opened_privately)  # Path.open takes no opener
+    return open(path, "x+b", opener=_open_private)  # Path.open takes no opener
 
 
 def create_fresh(path: Path) -> IO[bytes]:
@@ -67,7 +67,7 @@ def open_appending(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE)
 
 
-def _opened_privately(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, PRIVATE)
 
 

@@ -53,14 +53,14 @@ class NotSent(msgspec.Struct, frozen=True):
     why: str
 
 
-class Unanswered(msgspec.Struct, frozen=True):
-    """The request may have reached the shop and no whole answer came; ``slow`` means that time ran out."""
+class NoResponse(msgspec.Struct, frozen=True):
+    """The request may have reached the shop and no whole answer came; ``timed_out`` means that time ran out."""
 
     why: str
-    slow: bool = False
+    timed_out: bool = False
 
 
-Reply = Response | NotSent | Unanswered
+Reply = Response | NotSent | NoResponse
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -71,7 +71,7 @@ class Exchange(msgspec.Struct, frozen=True):
     at: float = 0.0
 
 
-class Lost(msgspec.Struct, frozen=True):
+class LostWrite(msgspec.Struct, frozen=True):
     """A write that may have reached the shop and has no answer; ``at`` is its wall-clock time."""
 
     request: Request
@@ -79,5 +79,5 @@ class Lost(msgspec.Struct, frozen=True):
     at: float
 
 
-Past = tuple[Exchange | Lost, ...]
+History = tuple[Exchange | LostWrite, ...]
 """What one operation has said and heard so far, without what cannot have changed anything."""

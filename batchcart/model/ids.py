@@ -6,7 +6,7 @@ So a text that could mean another place once decoded is no key, whoever gave it:
 
 import re
 
-from batchcart.model.errors import quoted
+from batchcart.model.errors import quote
 
 LONGEST_ID = 200
 """Characters of a key at most; a platform may allow fewer."""
@@ -36,4 +36,4 @@ def id_problem(text: str, noun: str, longest: int = LONGEST_ID) -> str:
     if len(text) > longest:
         return f"{len(text):,} characters, but {noun} has at most {longest}"
     rule = "it has visible characters other than / \\ ? # %, not dots alone, no space at an end"
-    return f"{quoted(text)} is not {noun}: {rule}"
+    return f"{quote(text)} is not {noun}: {rule}"

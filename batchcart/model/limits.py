@@ -4,12 +4,12 @@ import math
 import re
 from dataclasses import dataclass
 
-from batchcart.model.errors import UsageError, quoted
+from batchcart.model.errors import UsageError, quote
 
-MOST = 1_000_000
+MAX_COUNT = 1_000_000
 """The greatest number in a limit: an account remembers as many sends as its limits count."""
 
-LONGEST = 366 * 86400.0
+MAX_SECONDS = 366 * 86400.0
 """The longest window or leak in seconds."""
 
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
@@ -51,19 +51,20 @@ def parse_limit(text: str) -> Limit:
     """Read ``"180/min"``, ``"18/2s"`` or ``"bucket 50 leak 2/s"``; raises UsageError with the forms it takes."""
     if match := _WINDOW.fullmatch(text):
         count, seconds = int(match[1]), int(match[2] or 1) * _SECONDS[match[3]]
-        if 1 <= count <= MOST and 0 < seconds <= LONGEST:
+        if 1 <= count <= MAX_COUNT and 0 < seconds <= MAX_SECONDS:
             return Window(count, seconds)
     elif match := _BUCKET.fullmatch(text):
         size, number, seconds = int(match[1]), float(match[2]), int(match[3] or 1) * _SECONDS[match[4]]
-        if 1 <= size <= MOST and 0 < number <= MOST and 0 < seconds <= LONGEST:
+        if 1 <= size <= MAX_COUNT and 0 < number <= MAX_COUNT and 0 < seconds <= MAX_SECONDS:
             return Bucket(size, number / seconds)
     raise UsageError(
-        f'{quoted(text)} is not a limit: write "N/UNIT" or "N/kUNIT" with s, min, h or day ("180/min", "18/2s"), '
-        f'or "bucket B leak N/UNIT" ("bucket 50 leak 2/s"), with whole numbers from 1 to {MOST:,} and at most 366 days'
+        f'{quote(text)} is not a limit: write "N/UNIT" or "N/kUNIT" with s, min, h or day ("180/min", "18/2s"), '
+        f'or "bucket B leak N/UNIT" ("bucket 50 leak 2/s"), '
+        f"with whole numbers from 1 to {MAX_COUNT:,} and at most 366 days"
     )
 
 
-def best_time(limit: Limit, sends: int) -> float:
+def min_duration(limit: Limit, sends: int) -> float:
     """The seconds that ``sends`` sends take at the least under ``limit``, from a fresh start."""
     match limit:
         case Window(count, seconds):

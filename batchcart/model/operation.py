@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Kind(StrEnum):
+class OperationKind(StrEnum):
     """The operations a job line can name in ``op``."""
 
     CART_CREATE = "cart.create"
@@ -24,12 +24,12 @@ class Kind(StrEnum):
     __hash__ = str.__hash__  # an Enum's own is several times slower, and every line is looked up by its kind
 
     @property
-    def makes_item(self) -> bool:
+    def creates_item(self) -> bool:
         """Whether the operation brings an item that later lines may name."""
         return self in _MAKES_ITEM
 
     @property
-    def uses_item(self) -> bool:
+    def targets_item(self) -> bool:
         """Whether the operation works on one item."""
         return self in _ON_ITEM
 
@@ -39,22 +39,30 @@ class Kind(StrEnum):
         return self not in _READS
 
     @property
-    def of_account(self) -> bool:
+    def is_shop_wide(self) -> bool:
         """Whether the operation asks about the whole shop and so names no cart."""
         return self in _OF_ACCOUNT
 
 
-_MAKES_ITEM = frozenset({Kind.CART_CREATE, Kind.ITEM_ADD})
-_OF_ACCOUNT = frozenset({Kind.CART_LIST, Kind.CART_COUNT})
-_READS = frozenset({Kind.CART_GET, Kind.CART_LIST, Kind.CART_COUNT, Kind.ITEM_GET})
-_ON_ITEM = frozenset({Kind.ITEM_GET, Kind.ITEM_UPDATE, Kind.ITEM_DELETE, Kind.DISCOUNT_SET, Kind.DISCOUNT_DELETE})
+_MAKES_ITEM = frozenset({OperationKind.CART_CREATE, OperationKind.ITEM_ADD})
+_OF_ACCOUNT = frozenset({OperationKind.CART_LIST, OperationKind.CART_COUNT})
+_READS = frozenset({OperationKind.CART_GET, OperationKind.CART_LIST, OperationKind.CART_COUNT, OperationKind.ITEM_GET})
+_ON_ITEM = frozenset(
+    {
+        OperationKind.ITEM_GET,
+        OperationKind.ITEM_UPDATE,
+        OperationKind.ITEM_DELETE,
+        OperationKind.DISCOUNT_SET,
+        OperationKind.DISCOUNT_DELETE,
+    }
+)
 
 
 class Operation(msgspec.Struct, frozen=True):
     """One job line, read and checked; ``data`` and ``query`` are the author's own JSON text, b"" where none."""
 
     line: int
-    kind: Kind
+    kind: OperationKind
     account: str
     cart: str | None = None
     cart_id: str | None = None

@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import force_setattr
 
-from batchcart.model.excerpt import shortened
+from batchcart.model.excerpt import shorten
 from batchcart.model.http import Request
 
 
@@ -22,7 +22,7 @@ class Status(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
-class Reason(StrEnum):
+class ErrorKind(StrEnum):
     """``error.kind`` of a result line."""
 
     REJECTED = "rejected"
@@ -33,43 +33,43 @@ class Reason(StrEnum):
     UNKNOWN = "unknown"
 
 
-Facts = Mapping[str, str | None]
+CartFacts = Mapping[str, str | None]
 """What an adapter wants to remember about a cart for its later operations; None forgets."""
 
 
-class Done(msgspec.Struct, frozen=True):
+class Succeeded(msgspec.Struct, frozen=True):
     """It happened. ``names`` are the platform's own words (OrderKey …); ``body`` is the JSON text of a read."""
 
     cart_id: str | None = None
     item_id: str | None = None
     names: Mapping[str, str] = {}
     body: bytes = b""
-    facts: Facts = {}
+    facts: CartFacts = {}
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Failed(msgspec.Struct, frozen=True):
     """It did not happen, and asking again would not help; ``body`` is the beginning of the last answer."""
 
-    reason: Reason
+    reason: ErrorKind
     message: str
     body: str = ""
 
     def __post_init__(self) -> None:
-        force_setattr(self, "message", shortened(self.message))
+        force_setattr(self, "message", shorten(self.message))
 
 
-class Unknown(msgspec.Struct, frozen=True):
+class InDoubt(msgspec.Struct, frozen=True):
     """Nobody can say whether it happened; ``evidence`` says what was sent, when, and what came back.
 
     ``body`` is the beginning of the last answer, "" where there was none.
     """
 
     evidence: str
-    facts: Facts = {}
+    facts: CartFacts = {}
     body: str = ""
 
     def __post_init__(self) -> None:
-        force_setattr(self, "evidence", shortened(self.evidence))
+        force_setattr(self, "evidence", shorten(self.evidence))
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -79,31 +79,31 @@ class Skipped(msgspec.Struct, frozen=True):
     message: str
 
 
-Outcome = Done | Refused | Unknown | Skipped
+Outcome = Succeeded | Failed | InDoubt | Skipped
 
 
 class _Said(msgspec.Struct, frozen=True):
     message: str
 
     def __post_init__(self) -> None:
-        force_setattr(self, "message", shortened(self.message))
+        force_setattr(self, "message", shorten(self.message))
 
 
-class Busy(_Said, frozen=True):
+class Throttled(_Said, frozen=True):
     """The platform did nothing and asks to come back later; ``retry_after`` is its header as written."""
 
     retry_after: str = ""
 
 
-class Failing(_Said, frozen=True):
+class Unavailable(_Said, frozen=True):
     """The platform is in trouble; ``then`` is what to say once it may be better.
 
-    ``slow`` means that something behind it may still be working on the request; ``retry_after`` is its header as
+    ``timed_out`` means that something behind it may still be working on the request; ``retry_after`` is its header as
     written.
     """
 
     then: Request
-    slow: bool = False
+    timed_out: bool = False
     retry_after: str = ""
 
 
@@ -114,18 +114,18 @@ class Foreign(_Said, frozen=True):
     that nothing was done here, so that a write may be said again.
     """
 
-    then: Request | Refused | Unknown
+    then: Request | Failed | InDoubt
     void: bool = False
 
 
-class Denied(_Said, frozen=True):
-    """The credentials were refused and nothing was done; ``final`` means that renewing them cannot help."""
+class Unauthorized(_Said, frozen=True):
+    """The credentials were refused and nothing was done; ``permanent`` means that renewing them cannot help."""
 
-    final: bool = False
+    permanent: bool = False
 
 
-AccountTrouble = Busy | Failing | Foreign | Denied
+AccountTrouble = Throttled | Unavailable | Foreign | Unauthorized
 """What may be wrong with the shop or the credentials, whatever the operation was."""
 
-Step = Request | Busy | Failing | Foreign | Denied | Done | Refused | Unknown
+Step = Request | Throttled | Unavailable | Foreign | Unauthorized | Succeeded | Failed | InDoubt
 """What an adapter says next: something to send, something to wait for, or an ending."""

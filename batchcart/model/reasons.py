@@ -21,7 +21,7 @@ _INSTEAD = {"moment": "…", "quoted": "“…”", "segment": "…", "word": "�
 
 
 @lru_cache(maxsize=4096)
-def normalised(message: str) -> str:
+def normalize(message: str) -> str:
     """The message without what differs from line to line: ids, keys, quoted words, times, numbers."""
     cut = message[:_LOOKED_AT] + ("…" if len(message) > _LOOKED_AT else "")
     return _VARIES.sub(_general, cut)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from batchcart.model.errors import quoted, suggestion
+from batchcart.model.errors import quote, suggest
 
 _MOST = 20  # problems that one text is told; who mends these sees the others
 
@@ -28,7 +28,9 @@ def _info(table: type[msgspec.Struct]) -> inspect.StructType:
     return info
 
 
-def problems(text: bytes, table: type[msgspec.Struct], where: str, *, allow_unknown: bool = False) -> list[str]:
+def validation_errors(
+    text: bytes, table: type[msgspec.Struct], where: str, *, allow_unknown: bool = False
+) -> list[str]:
     """What is wrong with ``text`` as a ``table``, one sentence per field; empty where nothing is.
 
     ``where`` is the place the sentences begin with, "" for none.
@@ -48,7 +50,7 @@ def _between_fields(
     """Each field is right by itself, so what was wrong is an unknown one, or a rule of the table's own."""
     if allow_unknown:
         try:
-            msgspec.convert(_known_part(value, _info(table)), table)
+            msgspec.convert(_without_unknown(value, _info(table)), table)
         except msgspec.ValidationError as remaining:
             error = remaining
         else:
@@ -56,15 +58,15 @@ def _between_fields(
     return [": ".join(filter(None, (where, str(error).partition(" - at `$")[0])))]
 
 
-def _known_part(value: object, kind: inspect.Type) -> object:
+def _without_unknown(value: object, kind: inspect.Type) -> object:
     """The value without fields that the table lacks."""
     for option in kind.types if isinstance(kind, inspect.UnionType) else (kind,):
         match option:
             case inspect.StructType(fields=fields) if isinstance(value, dict):
                 known = {field.encode_name: field.type for field in fields}
-                return {name: _known_part(value[name], known[name]) for name in value if name in known}
+                return {name: _without_unknown(value[name], known[name]) for name in value if name in known}
             case inspect.ListType(item_type=item) if isinstance(value, list):
-                return [_known_part(entry, item) for entry in value]
+                return [_without_unknown(entry, item) for entry in value]
     return value
 
 
@@ -73,28 +75,28 @@ def field_names(table: type[msgspec.Struct]) -> list[str]:
     return [field.encode_name for field in msgspec.structs.fields(table)]
 
 
-def described(kind: inspect.Type) -> str:
+def describe_type(kind: inspect.Type) -> str:
     """A type in an operator's words, such as "a whole number of at least 1"."""
     match kind:
         case inspect.UnionType(types=types):
-            return _described_union([option for option in types if not isinstance(option, inspect.NoneType)])
+            return _describe_union([option for option in types if not isinstance(option, inspect.NoneType)])
         case inspect.Metadata(type=inner, extra_json_schema=extra):
-            return str((extra or {}).get("description") or described(inner))
+            return str((extra or {}).get("description") or describe_type(inner))
         case inspect.IntType() | inspect.FloatType():
-            return _described_number(kind)
+            return _describe_number(kind)
         case inspect.StrType():
-            return _described_text(kind)
+            return _describe_text(kind)
         case inspect.BoolType():
             return "true or false"
         case inspect.ListType(item_type=inner) | inspect.VarTupleType(item_type=inner):
-            return f"an array, each entry {described(inner)}"
+            return f"an array, each entry {describe_type(inner)}"
         case inspect.LiteralType(values=values):
             return " or ".join(f'"{value}"' for value in values)
         case _:
             return "an object"
 
 
-def _described_text(kind: inspect.StrType) -> str:
+def _describe_text(kind: inspect.StrType) -> str:
     if kind.max_length is not None:
         return f"a text of at most {kind.max_length} characters"
     if kind.pattern is not None:
@@ -102,7 +104,7 @@ def _described_text(kind: inspect.StrType) -> str:
     return "a text that is not empty" if kind.min_length else "a text"
 
 
-def _described_number(kind: inspect.IntType | inspect.FloatType) -> str:
+def _describe_number(kind: inspect.IntType | inspect.FloatType) -> str:
     noun = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
     if kind.ge is not None and kind.le is not None:
         return f"{noun} from {kind.ge} to {kind.le}"
@@ -113,30 +115,30 @@ def _described_number(kind: inspect.IntType | inspect.FloatType) -> str:
     return noun
 
 
-def _described_union(options: list[inspect.Type]) -> str:
+def _describe_union(options: list[inspect.Type]) -> str:
     floats = any(isinstance(option, inspect.FloatType) for option in options)
     # A union of int and float is one number to a reader.
     kept = [option for option in options if not (floats and isinstance(option, inspect.IntType))]
-    return " or ".join(dict.fromkeys(described(option) for option in kept))
+    return " or ".join(dict.fromkeys(describe_type(option) for option in kept))
 
 
 def _in_object(value: object, info: inspect.StructType, where: str, *, allow_unknown: bool) -> Iterator[str]:
     if not isinstance(value, dict):
-        yield f"{where}: expected an object, found {_found(value)}"
+        yield f"{where}: expected an object, found {_describe_value(value)}"
         return
     fields = {field.encode_name: field for field in info.fields}
     for name in value:
         if name not in fields and not allow_unknown:
-            yield f"{_inside(where, name)}: there is no such field; {suggestion(name, fields)}"
+            yield f"{_inside(where, name)}: there is no such field; {suggest(name, fields)}"
     for name, field in fields.items():
         if name in value:
             yield from _in_value(value[name], field.type, _inside(where, name), allow_unknown=allow_unknown)
         elif field.required:
-            yield f"{_inside(where, name)}: missing; expected {described(field.type)}"
+            yield f"{_inside(where, name)}: missing; expected {describe_type(field.type)}"
 
 
 def _inside(where: str, name: str) -> str:
-    shown = name if _PLAIN.fullmatch(name) else quoted(name)
+    shown = name if _PLAIN.fullmatch(name) else quote(name)
     return f"{where}.{shown}" if where else shown
 
 
@@ -152,7 +154,7 @@ def _in_value(value: object, kind: inspect.Type, where: str, *, allow_unknown: b
                     yield from _in_value(entry, item, f"{where}[{index}]", allow_unknown=allow_unknown)
                 return
     if not _fits(value, options):
-        yield f"{where}: expected {described(kind)}, found {_found(value)}"
+        yield f"{where}: expected {describe_type(kind)}, found {_describe_value(value)}"
 
 
 def _fits(value: object, options: list[inspect.Type]) -> bool:
@@ -196,6 +198,6 @@ def _in_range(value: float, kind: inspect.IntType | inspect.FloatType) -> bool:
     )
 
 
-def _found(value: object) -> str:
+def _describe_value(value: object) -> str:
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -8,7 +8,7 @@ from batchcart.model.adapter import Adapter
 
 
 @cache
-def platforms() -> dict[str, Adapter]:
+def load_adapters() -> dict[str, Adapter]:
     """All adapters by platform name, found by listing the folder."""
     modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
     adapters: list[Adapter] = [module.ADAPTER for module in modules if hasattr(module, "ADAPTER")]

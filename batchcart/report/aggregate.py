@@ -11,14 +11,14 @@ from typing import Annotated
 
 import msgspec
 
-from batchcart.journal.timeline import EndedBefore
+from batchcart.journal.timeline import EarlierEnding
 from batchcart.model.errors import UsageError
 from batchcart.model.files import lines_of
 from batchcart.model.outcome import Status
-from batchcart.model.reasons import normalised
-from batchcart.report.error_groups import Cause, Place, Reasons
+from batchcart.model.reasons import normalize
+from batchcart.report.error_groups import ErrorGroups, ErrorKey, Occurrence
 from batchcart.report.histogram import Durations
-from batchcart.report.time_series import Steps
+from batchcart.report.time_series import TimeSeries
 
 MOST_DOUBTS = 300
 """Doubts that are listed one by one."""
@@ -40,7 +40,7 @@ class Error(msgspec.Struct, frozen=True, gc=False):
     message: str
 
 
-class Ended(msgspec.Struct, frozen=True, gc=False):
+class ResultRow(msgspec.Struct, frozen=True, gc=False):
     """What the report reads of a result line; everything else in it is passed over undecoded."""
 
     line: int
@@ -80,7 +80,7 @@ class Counts:
         yield from ((*key, self.by[key]) for key in sorted(self.by))
 
 
-class Figures:
+class Aggregates:
     """What all runs of a report have in common, folded line by line.
 
     ``sent`` counts operations by the time of their first request, by account and whether they ended ok. One that was
@@ -91,14 +91,14 @@ class Figures:
     __slots__ = ("doubts", "durations", "in_doubt", "reasons", "sent", "tries")
 
     def __init__(self) -> None:
-        self.sent: Steps[tuple[str, bool]] = Steps()
+        self.sent: TimeSeries[tuple[str, bool]] = TimeSeries()
         self.durations: dict[tuple[str, str], Durations] = {}
         self.tries: dict[int, Durations] = {}
-        self.reasons = Reasons()
-        self.doubts: list[Place] = []
+        self.reasons = ErrorGroups()
+        self.doubts: list[Occurrence] = []
         self.in_doubt = 0
 
-    def fold(self, ended: Iterable[Ended], run: int) -> Counts:
+    def fold(self, ended: Iterable[ResultRow], run: int) -> Counts:
         """Take in the results of the run of that number; its own counts."""
         counts = Counts()
         by, sent = counts.by, self.sent.add
@@ -119,13 +119,13 @@ class Figures:
                 self._not_ok(one, run)
         return counts
 
-    def fold_earlier(self, earlier: Iterable[EndedBefore], counts: Counts) -> None:
+    def fold_earlier(self, earlier: Iterable[EarlierEnding], counts: Counts) -> None:
         """Take in how lines of a run ended before they were opened again: at their own time, and nowhere else."""
         for one in earlier:
             self.sent.add((one.account, one.status == Status.OK.value), one.at)
             counts.span(one.at, one.at + one.took)
 
-    def _duration(self, one: Ended, ms: float) -> None:
+    def _duration(self, one: ResultRow, ms: float) -> None:
         durations = self.durations.get((one.account, one.op))
         if durations is None:
             durations = self.durations[one.account, one.op] = Durations()
@@ -136,11 +136,11 @@ class Figures:
             tried = self.tries[attempts] = Durations()
         tried.add(ms)
 
-    def _not_ok(self, one: Ended, run: int) -> None:
+    def _not_ok(self, one: ResultRow, run: int) -> None:
         error = one.error or Error("unknown", "the result line does not say why")
         message = error.message[:EVIDENCE_SHOWN]
-        place = Place(run, one.line, one.account, one.op, one.cart or one.cart_id or "", message)
-        cause = Cause(one.status.value, error.kind, one.http_status, normalised(error.message))
+        place = Occurrence(run, one.line, one.account, one.op, one.cart or one.cart_id or "", message)
+        cause = ErrorKey(one.status.value, error.kind, one.http_status, normalize(error.message))
         self.reasons.add(cause, place)
         if one.status is Status.IN_DOUBT:
             self.in_doubt += 1
@@ -148,12 +148,12 @@ class Figures:
                 self.doubts.append(place)
 
 
-def results_in(path: Path) -> Iterator[Ended]:
+def results_in(path: Path) -> Iterator[ResultRow]:
     """The results in a file, one by one; a last line that is not whole is left out.
 
     Raises UsageError naming the line that is no result.
     """
-    decode = msgspec.json.Decoder(Ended).decode
+    decode = msgspec.json.Decoder(ResultRow).decode
     try:
         for number, text in enumerate(lines_of(path), 1):
             try:
@@ -161,10 +161,10 @@ def results_in(path: Path) -> Iterator[Ended]:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 if not text.endswith(b"\n"):  # cut off while it was being written, or being written now
                     return
-                raise UsageError(f"{path}:{number}: not a result line: {_said(error)}; {_HINT}") from None
+                raise UsageError(f"{path}:{number}: not a result line: {_message_of(error)}; {_HINT}") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _said(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -8,20 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchcart.accounts.config import config_path, read_config
-from batchcart.journal.summary import STATUSES, AccountSummary, Summary, fold
-from batchcart.journal.timeline import ended_before, events
+from batchcart.accounts.config import config_path, load_config
+from batchcart.journal.summary import STATUSES, AccountSummary, Summary, aggregate
+from batchcart.journal.timeline import earlier_endings, events
 from batchcart.model.errors import UsageError
 from batchcart.model.limits import Limit
-from batchcart.platforms import platforms
-from batchcart.report.aggregate import Counts, Figures, results_in
-from batchcart.report.pauses import Pausing
+from batchcart.platforms import load_adapters
+from batchcart.report.aggregate import Aggregates, Counts, results_in
+from batchcart.report.pauses import PauseStats
 from batchcart.runs.context import journal_path
-from batchcart.runs.status import journal_of, summed_up, worked_on_by
+from batchcart.runs.status import load_summary, lock_holder, open_journal_readonly
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunReport:
     """One run of a report; times in wall-clock seconds. ``pid`` is the process at work on it now.
 
     ``notes`` are sentences about what the figures leave out.
@@ -44,10 +44,10 @@ class Run:
 class Report:
     """All that is told of one or several runs; ``notes`` concern all of them."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[RunReport, ...]
     total: Summary
-    figures: Figures
-    pausing: Pausing
+    figures: Aggregates
+    pausing: PauseStats
     platforms: Mapping[str, str]
     limits: Mapping[str, tuple[Limit, ...]]
     notes: tuple[str, ...]
@@ -63,15 +63,15 @@ class Report:
         return (min(began), max(run.last or 0.0 for run in self.runs)) if began else None
 
 
-def gathered(results: Sequence[Path], config: Path | None) -> Report:
+def collect(results: Sequence[Path], config: Path | None) -> Report:
     """The report of the runs that wrote these result files.
 
     Raises UsageError where a file is no result file, or a ``config`` that was given cannot be read.
     """
-    figures, pausing, named = Figures(), Pausing(), {}
+    figures, pausing, named = Aggregates(), PauseStats(), {}
     runs = []
     for number, path in enumerate(dict.fromkeys(results)):
-        counts = _folded(figures, path, number)
+        counts = _aggregate_file(figures, path, number)
         named.update(counts.platforms)
         runs.append(_run(path, counts, figures, pausing))
     total = _together([run.summary for run in runs])
@@ -84,7 +84,7 @@ def _text(path: Path) -> str:
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
-def _folded(figures: Figures, path: Path, number: int) -> Counts:
+def _aggregate_file(figures: Aggregates, path: Path, number: int) -> Counts:
     if not path.exists():
         if journal_path(path).exists():
             return Counts()
@@ -94,16 +94,16 @@ def _folded(figures: Figures, path: Path, number: int) -> Counts:
     return figures.fold(results_in(path), number)
 
 
-def _run(path: Path, counts: Counts, figures: Figures, pausing: Pausing) -> Run:
-    pid, name, notes = worked_on_by(path), _text(path), []
+def _run(path: Path, counts: Counts, figures: Aggregates, pausing: PauseStats) -> RunReport:
+    pid, name, notes = lock_holder(path), _text(path), []
     try:
-        with journal_of(path) as connection:
-            summary = summed_up(connection, path)
+        with open_journal_readonly(path) as connection:
+            summary = load_summary(connection, path)
             pausing.take(events(connection))
-            figures.fold_earlier(ended_before(connection), counts)
+            figures.fold_earlier(earlier_endings(connection), counts)
     except UsageError as error:
         unknown = {account: ("unknown", "") for account, _, _ in counts.by}
-        summary = Summary(fold(counts.rows(), unknown), name)
+        summary = Summary(aggregate(counts.rows(), unknown), name)
         missing = f"it has no journal {name}.journal beside it" if not journal_path(path).exists() else str(error)
         notes.append(f"{name}: {missing}. So lines that were not attempted are not counted, and pauses are not known.")
     else:
@@ -115,7 +115,7 @@ def _run(path: Path, counts: Counts, figures: Figures, pausing: Pausing) -> Run:
             )
     if pid:
         notes.append(f"{name}: a run is at work on it now (pid {pid}); the figures are those of a moment ago.")
-    return Run(path, summary, counts.began, counts.last, pid, tuple(notes))
+    return RunReport(path, summary, counts.began, counts.last, pid, tuple(notes))
 
 
 def _together(summaries: Sequence[Summary]) -> Summary:
@@ -139,7 +139,7 @@ def _limits(
     """The limits of the accounts that the config has, and what to say of the others."""
     path = config_path(config)
     try:
-        entries = read_config(path, platforms())
+        entries = load_config(path, load_adapters())
     except UsageError as error:
         if config is not None:
             raise

@@ -13,7 +13,7 @@ OTHERS = "(other messages)"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Occurrence:
     """A result that is shown as an example, or a doubt: where it stands, and what it says."""
 
     run: int
@@ -25,7 +25,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class ErrorKey:
     """What the failures of one reason have in common; ``message`` has its ids and numbers taken out."""
 
     status: str
@@ -35,35 +35,35 @@ class Cause:
 
 
 @dataclass(slots=True)
-class Reason:
+class ErrorGroup:
     """The lines that ended not ok for one cause: how many, of which accounts, and the first of them."""
 
     count: int = 0
     accounts: Counter[str] = field(default_factory=Counter)
-    first: list[Place] = field(default_factory=list)
+    first: list[Occurrence] = field(default_factory=list)
 
 
-class Reasons:
-    """The reasons why lines did not end ok, most frequent first in ``ranked``."""
+class ErrorGroups:
+    """The reasons why lines did not end ok, most frequent first in ``rank``."""
 
     __slots__ = ("found",)
 
     def __init__(self) -> None:
-        self.found: dict[Cause, Reason] = {}
+        self.found: dict[ErrorKey, ErrorGroup] = {}
 
-    def add(self, cause: Cause, place: Place) -> None:
+    def add(self, cause: ErrorKey, place: Occurrence) -> None:
         """Count one line."""
         reason = self.found.get(cause)
         if reason is None:
             if len(self.found) >= MOST_REASONS:
-                cause = Cause(cause.status, cause.kind, None, OTHERS)
-            reason = self.found.setdefault(cause, Reason())
+                cause = ErrorKey(cause.status, cause.kind, None, OTHERS)
+            reason = self.found.setdefault(cause, ErrorGroup())
         reason.count += 1
         reason.accounts[place.account] += 1
         if len(reason.first) < FIRST_LINES:
             reason.first.append(place)
 
-    def ranked(self) -> list[tuple[Cause, Reason]]:
+    def rank(self) -> list[tuple[ErrorKey, ErrorGroup]]:
         """All causes with their lines."""
         return sorted(self.found.items(), key=lambda found: (-found[1].count, found[0].message))
 
@@ -71,33 +71,33 @@ class Reasons:
 _RETRY = "`batchcart run JOB --retry-failed` opens these lines again."
 
 
-def advice(cause: Cause) -> str:
+def advice(cause: ErrorKey) -> str:
     """What the operator can do about it, as a sentence or two."""
     match cause:
-        case Cause(kind="rejected", http_status=401 | 403):
+        case ErrorKey(kind="rejected", http_status=401 | 403):
             return f"The shop does not allow this to the account: check its rights, then {_RETRY}"
-        case Cause(kind="rejected", http_status=404):
+        case ErrorKey(kind="rejected", http_status=404):
             return (
                 "The shop has no such cart, item or product, or has it no longer. Correct the ids in a new job; "
                 f"where it is there now, {_RETRY}"
             )
-        case Cause(kind="rejected"):
+        case ErrorKey(kind="rejected"):
             return (
                 "The shop said no, and says so again to the same line. Put corrected lines into a new job; "
                 f"where the cause was in the shop and is mended, {_RETRY}"
             )
-        case Cause(kind="throttled"):
+        case ErrorKey(kind="throttled"):
             return (
                 "Another program uses the same allowance of the shop. Stop it, or give the account lower `limits`; "
                 f"then {_RETRY}"
             )
-        case Cause(kind="network"):
+        case ErrorKey(kind="network"):
             return (
                 f"Nothing reached the shop, or no answer came back: check network, address and `timeout`; then {_RETRY}"
             )
-        case Cause(kind="platform"):
+        case ErrorKey(kind="platform"):
             return f"The shop kept failing. Wait until it is well; then {_RETRY}"
-        case Cause(kind="dependency"):
+        case ErrorKey(kind="dependency"):
             return f"An earlier line of the same cart did not end ok. See to that one first; {_RETRY}"
         case _:
             return (

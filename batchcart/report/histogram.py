@@ -62,7 +62,7 @@ class Durations:
         return {k: bars[k] for k in range(min(bars), max(bars) + 1)} if bars else {}
 
 
-def together(parts: Iterable[Durations]) -> Durations:
+def merge(parts: Iterable[Durations]) -> Durations:
     """All durations of the parts."""
     whole = Durations()
     for part in parts:

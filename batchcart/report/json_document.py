@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from batchcart.journal.result_line import moment
+from batchcart.journal.result_line import format_timestamp
 from batchcart.journal.summary import Summary
 from batchcart.journal.timeline import Pause
-from batchcart.report.collect import Report, Run, operations
-from batchcart.report.error_groups import Place, advice
-from batchcart.report.histogram import RELATIVE_ERROR, Durations, together
+from batchcart.report.collect import Report, RunReport, operations
+from batchcart.report.error_groups import Occurrence, advice
+from batchcart.report.histogram import RELATIVE_ERROR, Durations, merge
 
 PERCENTILES = (50, 90, 95, 99, 99.9)
 
@@ -24,7 +24,7 @@ def document(report: Report) -> dict[str, Any]:
         "throughput": _throughput(report),
         "latency_ms": {
             "relative_error": RELATIVE_ERROR,
-            "all": _durations(together(figures.durations.values())),
+            "all": _durations(merge(figures.durations.values())),
             "operations": [
                 {"account": account, "op": op, **_durations(figures.durations[account, op])}
                 for account, op in sorted(figures.durations)
@@ -40,14 +40,14 @@ def document(report: Report) -> dict[str, Any]:
             "spans": [_span(span) for span in report.pausing.spans()],
         },
         "learnt_limits": {
-            account: [{"at": moment(at), "per_second": rate} for at, rate in changes]
+            account: [{"at": format_timestamp(at), "per_second": rate} for at, rate in changes]
             for account, changes in sorted(report.pausing.learnt.items())
         },
         "reasons": [
             {"status": cause.status, "kind": cause.kind, "http_status": cause.http_status, "message": cause.message,
              "count": reason.count, "accounts": dict(reason.accounts), "what_to_do": advice(cause),
              "first": [_place(report, place) for place in reason.first]}
-            for cause, reason in figures.reasons.ranked()
+            for cause, reason in figures.reasons.rank()
         ],
         "doubts": {"count": figures.in_doubt, "first": [_place(report, place) for place in figures.doubts]},
         "notes": list(report.notes),
@@ -71,7 +71,7 @@ def _all_kinds(summary: Summary) -> Mapping[tuple[str, str], int]:
     return kinds
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _run(run: RunReport) -> dict[str, Any]:
     return {
         "results": run.name,
         **run.summary.as_dict(),
@@ -109,14 +109,14 @@ def _span(span: Pause) -> dict[str, Any]:
     return {
         "account": span.account,
         "reason": span.reason,
-        "began": moment(span.began),
+        "began": format_timestamp(span.began),
         "ended": _moment(span.ended),
         "why": span.why,
         "refusals": span.refusals,
     }
 
 
-def _place(report: Report, place: Place) -> dict[str, Any]:
+def _place(report: Report, place: Occurrence) -> dict[str, Any]:
     return {
         "results": report.runs[place.run].name,
         "line": place.line,
@@ -128,4 +128,4 @@ def _place(report: Report, place: Place) -> dict[str, Any]:
 
 
 def _moment(seconds: float | None) -> str | None:
-    return None if seconds is None else moment(seconds)
+    return None if seconds is None else format_timestamp(seconds)

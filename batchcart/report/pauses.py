@@ -4,19 +4,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from batchcart.journal.timeline import Pause, Reason, pauses
+from batchcart.journal.timeline import Pause, PauseReason, pauses
 from batchcart.model.events import (
     Event,
-    LimitForgotten,
-    LimitLearnt,
-    PauseOver,
-    RunBegan,
+    LimitLowered,
+    LimitRestored,
     RunFinished,
     RunResumed,
+    RunStarted,
     RunStopped,
+    ThrottlingEnded,
 )
 
-WORDS: Mapping[Reason, str] = {
+WORDS: Mapping[PauseReason, str] = {
     "throttled": "the shop answered 429",
     "quota": "a limit was used up",
     "unreachable": "the shop was down",
@@ -31,7 +31,7 @@ MOST_LEARNT = 300
 
 
 @dataclass(slots=True)
-class Paused:
+class AccountPauses:
     """The pauses of one account for one reason: exact totals, and spans of which close ones may have become one.
 
     ``seconds`` is the time waited: less than the spans where the account sent between one 429 and the next. It leaves
@@ -45,14 +45,14 @@ class Paused:
 
 
 @dataclass(slots=True)
-class Pausing:
+class PauseStats:
     """All pauses by account and reason; ``runs`` counts the runs whose journals noted them.
 
     ``learnt`` has the limits in requests a second, None where one was forgotten again.
     """
 
     runs: int = 0
-    by: dict[tuple[str, Reason], Paused] = field(default_factory=dict)
+    by: dict[tuple[str, PauseReason], AccountPauses] = field(default_factory=dict)
     learnt: dict[str, list[tuple[float, float | None]]] = field(default_factory=dict)
 
     def take(self, told: Iterable[tuple[float, Event]]) -> None:
@@ -64,14 +64,14 @@ class Pausing:
         self.runs += 1
         waited: dict[str, float] = {}
         for pause in pauses(self._noting(chain([first], told), waited)):
-            paused = self.by.setdefault((pause.account, pause.reason), Paused())
+            paused = self.by.setdefault((pause.account, pause.reason), AccountPauses())
             paused.count += 1
             paused.refusals += pause.refusals
             length = 0.0 if pause.ended is None else max(0.0, pause.ended - pause.began)
             paused.seconds += waited.pop(pause.account, length) if pause.reason == "throttled" else length
             paused.spans.append(pause)
             if len(paused.spans) > MOST_SPANS:
-                paused.spans = _joined(paused.spans)
+                paused.spans = _merge_spans(paused.spans)
 
     def spans(self) -> list[Pause]:
         """All spans in the order they began."""
@@ -81,13 +81,13 @@ class Pausing:
         """The events as they pass by; learnt limits are kept, and how long the pauses that are over were ``waited``."""
         for at, event in told:
             match event:
-                case PauseOver(account, paused=seconds):
+                case ThrottlingEnded(account, paused=seconds):
                     waited[account] = seconds
-                case LimitLearnt(account, _, per_second):
+                case LimitLowered(account, _, per_second):
                     self._learn(account, at, per_second)
-                case LimitForgotten(account):
+                case LimitRestored(account):
                     self._learn(account, at, None)
-                case RunBegan() | RunResumed() | RunFinished() | RunStopped():
+                case RunStarted() | RunResumed() | RunFinished() | RunStopped():
                     for account, changes in self.learnt.items():
                         if changes[-1][1] is not None:
                             self._learn(account, at, None)
@@ -101,7 +101,7 @@ class Pausing:
         del changes[:-MOST_LEARNT]
 
 
-def _joined(spans: list[Pause]) -> list[Pause]:
+def _merge_spans(spans: list[Pause]) -> list[Pause]:
     """Half as many spans at the most: those with the shortest time between them become one."""
     spans = sorted(spans, key=lambda span: span.began)
     ends = [span.began if span.ended is None else span.ended for span in spans]

@@ -13,7 +13,7 @@ WIDTHS = (1, 2, 10, 30, 60, 120, 600, 1800, 3600, 7200, 21600, 43200, 86400)
 """Seconds that a step may last; each is a whole number of the one before. Longer ones double the last."""
 
 
-class Steps(Generic[Name]):
+class TimeSeries(Generic[Name]):
     """Moments in wall-clock seconds, counted by name and step; the steps begin at whole multiples of their width.
 
     When a moment would need more than MOST steps, all are merged into longer ones. So the width depends on the first

@@ -1,4 +1,4 @@
-"""Owns making accounts ready for work: addresses, ledgers, limiters, sockets; it does not know operations."""
+"""Owns making accounts ready for work: addresses, account states, limiters, sockets; it does not know operations."""
 
 import os
 import random
@@ -10,42 +10,42 @@ from pathlib import Path
 
 from msgspec import structs
 
-from batchcart.accounts.config import Account, Entry
-from batchcart.accounts.redaction import redacted_text
-from batchcart.accounts.state import Ledger
-from batchcart.engine.brake import Brake
-from batchcart.engine.event_filter import Crowd
-from batchcart.engine.rate_limiter import Limiter, capacity
-from batchcart.engine.session import Lane, Send
-from batchcart.engine.token_refresh import origin
+from batchcart.accounts.config import Account, AccountConfig
+from batchcart.accounts.redaction import redact_text
+from batchcart.accounts.state import AccountState
+from batchcart.engine.circuit_breaker import CircuitBreaker
+from batchcart.engine.event_filter import EventLimiter
+from batchcart.engine.rate_limiter import RateLimiter, capacity
+from batchcart.engine.session import AccountSession, Send
+from batchcart.engine.token_refresh import token_fingerprint
 from batchcart.journal.queries import accounts, next_number
 from batchcart.journal.schema import Connection, open_reading
-from batchcart.journal.sink import Notes
-from batchcart.journal.writer import Journal, JournalFailed
-from batchcart.model.events import DiskTrouble, Event, OfAccount, QuotaUsedUp, Tell, cleaned
+from batchcart.journal.sink import JournalSink
+from batchcart.journal.writer import JournalFailed, JournalWriter
+from batchcart.model.events import Event, EventSink, OfAccount, QuotaUsedUp, StorageFailed, map_text
 from batchcart.model.limits import Window
-from batchcart.runs.snapshot import Glance, glance_of
+from batchcart.runs.snapshot import AccountSnapshot, take_snapshot
 
 _RNG = random.Random()  # noqa: S311  # jitter and nonces, no secret
 
 
 @dataclass(slots=True)
-class Watch:
-    """A run as seen from outside while it is alive: lanes to read counters from, and the way to stop it.
+class RunMonitor:
+    """A run as seen from outside while it is alive: sessions to read counters from, and the way to stop it.
 
     ``on_line`` is told of each result line once it is safe; with ``replay`` of those of earlier starts too.
     ``sinks`` are told the events; ``checking`` the number of a line of the job, now and then while it is checked.
-    ``around`` may put something around an account's sending. ``elsewhere`` are the accounts that other processes work
-    on, ``halts`` tells those to stop, ``lost`` says which of them died.
+    ``wrap_send`` may put something around an account's sending. ``remote`` are the accounts that other processes work
+    on, ``stop_callbacks`` tells those to stop, ``lost`` says which of them died.
     """
 
     on_line: Callable[[bytes], None] = lambda _text: None
-    around: Callable[[Account, Send], Send] = lambda _account, send: send
-    sinks: list[Tell] = field(default_factory=list)
+    wrap_send: Callable[[Account, Send], Send] = lambda _account, send: send
+    sinks: list[EventSink] = field(default_factory=list)
     checking: Callable[[int], None] | None = None
-    lanes: list[Lane] = field(default_factory=list)
-    elsewhere: dict[str, Glance] = field(default_factory=dict)
-    halts: list[Callable[[], None]] = field(default_factory=list)
+    sessions: list[AccountSession] = field(default_factory=list)
+    remote: dict[str, AccountSnapshot] = field(default_factory=dict)
+    stop_callbacks: list[Callable[[], None]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     planned: dict[str, int] = field(default_factory=dict)
     ended: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Watch:
     replay: bool = False
     failure: JournalFailed | None = None
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Tell all who are to see it."""
         for sink in self.sinks:
             sink(event)
@@ -61,15 +61,15 @@ class Watch:
     @property
     def at_work(self) -> bool:
         """Whether accounts are ready for work, or at it."""
-        return bool(self.lanes or self.elsewhere)
+        return bool(self.sessions or self.remote)
 
-    def glances(self) -> list[Glance]:
+    def snapshots(self) -> list[AccountSnapshot]:
         """Every account as it is now: those at work here, and those that other processes told of last."""
         here = [
-            glance_of(lane, self.planned.get(lane.account.name, 0), self.ended.get(lane.account.name, {}))
-            for lane in self.lanes
+            take_snapshot(session, self.planned.get(session.account.name, 0), self.ended.get(session.account.name, {}))
+            for session in self.sessions
         ]
-        return [*here, *self.elsewhere.values()]
+        return [*here, *self.remote.values()]
 
     def totals(self) -> dict[str, int]:
         """Ended lines of all accounts by status."""
@@ -82,21 +82,21 @@ class Watch:
     def stop(self) -> None:
         """Begin nothing more and end within the requests in flight. To be called in the run's loop."""
         self.stopping = True
-        for lane in self.lanes:
-            lane.halt()
-        for halt in self.halts:
+        for session in self.sessions:
+            session.stop()
+        for halt in self.stop_callbacks:
             halt()
 
     def fail(self, error: JournalFailed) -> None:
         """The disk takes no more: stop sending."""
         if self.failure is None:
             self.failure = error
-            self.tell(DiskTrouble(str(error)))
+            self.emit(StorageFailed(str(error)))
         self.stop()
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RunSettings:
     """What holds for all accounts of a run.
 
     ``patience`` is in seconds, ``concurrency`` overrides the accounts' own; ``stop_after`` lines in a row stop an
@@ -110,7 +110,7 @@ class Terms:
     embedded: Mapping[str, str] = field(default_factory=dict)
     pid: int = field(default_factory=os.getpid)
 
-    def applied(self, account: Account) -> Account:
+    def apply(self, account: Account) -> Account:
         """The account under these terms."""
         if account.embedded:
             account = replace(account, address=self.embedded[account.name])
@@ -130,101 +130,108 @@ def sandbox_path(results: Path) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
-    """Everything that a run's lanes stand on: the journal, a view of its plan, and the accounts' lanes."""
+class RunContext:
+    """Everything that a run's sessions stand on: the journal, a view of its plan, and the accounts' sessions."""
 
-    journal: Journal
+    journal: JournalWriter
     plan: Connection
-    lanes: Mapping[str, Lane]
+    sessions: Mapping[str, AccountSession]
 
 
 @asynccontextmanager
-async def laid(
+async def open_run(
     connection: Connection,
     results: Path,
-    entries: Mapping[str, Entry],
-    watch: Watch,
+    entries: Mapping[str, AccountConfig],
+    monitor: RunMonitor,
     *,
     patience: float,
     concurrency: int | None,
     stop_after: int = 0,
-) -> AsyncIterator[Floor]:
-    """The lanes of all accounts in the plan, ready to be worked on; ``patience`` in seconds.
+) -> AsyncIterator[RunContext]:
+    """The sessions of all accounts in the plan, ready to be worked on; ``patience`` in seconds.
 
     Raises UsageError where an account cannot be read or is in use by another run.
     """
     async with AsyncExitStack() as stack:
         plan = stack.enter_context(closing(open_reading(journal_path(results))))
         numbers = {account.name: account.number for account in accounts(plan)}
-        embedded = await stack.enter_async_context(served([entries[name] for name in numbers], results))
-        terms = Terms(patience, concurrency, stop_after, embedded)
-        journal = Journal(connection, results, ended=watch.on_line, failed=watch.fail)
+        embedded = await stack.enter_async_context(embedded_sandbox([entries[name] for name in numbers], results))
+        settings = RunSettings(patience, concurrency, stop_after, embedded)
+        journal = JournalWriter(connection, results, ended=monitor.on_line, failed=monitor.fail)
         stack.callback(journal.close)
-        lanes = {}
+        sessions = {}
         for name, number in numbers.items():
             numbered = number, next_number(plan, -number)
-            lanes[name] = lane = await manned(stack, entries[name], numbered, watch, journal, terms)
-            watch.lanes.append(lane)
-        yield Floor(journal, plan, lanes)
+            sessions[name] = session = await open_session(stack, entries[name], numbered, monitor, journal, settings)
+            monitor.sessions.append(session)
+        yield RunContext(journal, plan, sessions)
 
 
-async def manned(
-    stack: AsyncExitStack, entry: Entry, numbers: tuple[int, int], watch: Watch, journal: Notes, terms: Terms
-) -> Lane:
-    """The account's lane, ready to work; its ``numbers`` are its own in the plan, and that of its next question.
+async def open_session(
+    stack: AsyncExitStack,
+    entry: AccountConfig,
+    numbers: tuple[int, int],
+    monitor: RunMonitor,
+    journal: JournalSink,
+    settings: RunSettings,
+) -> AccountSession:
+    """The account's session, ready to work; its ``numbers`` are its own in the plan, and that of its next question.
 
     Raises UsageError where the account cannot be read or is in use by another run.
     """
-    from batchcart.engine.http.client import connected  # noqa: PLC0415  # importing aiohttp takes longer than most commands
+    from batchcart.engine.http.client import open_client  # noqa: PLC0415  # importing aiohttp takes longer than most commands
 
-    account = terms.applied(entry.read())
-    ledger = Ledger(None) if account.embedded else Ledger.of(account.name, entry.place, terms.pid)
-    stack.callback(ledger.close)
-    sends = ledger.sends(capacity(account.limits))
+    account = settings.apply(entry.resolve())
+    account_state = (
+        AccountState(None) if account.embedded else AccountState.open(account.name, entry.identity, settings.pid)
+    )
+    stack.callback(account_state.close)
+    sends = account_state.sends(capacity(account.limits))
     stack.callback(sends.close)
 
-    crowd = Crowd()
+    crowd = EventLimiter()
 
     def tell(event: Event) -> None:
         now = time.time()
-        if not isinstance(event, OfAccount) or crowd.lets(event, now):
-            clean = cleaned(event, lambda text: redacted_text(text, lane.secret))
-            journal.note_event(now, clean)
-            watch.tell(clean)
+        if not isinstance(event, OfAccount) or crowd.admits(event, now):
+            clean = map_text(event, lambda text: redact_text(text, session.secret))
+            journal.record_event(now, clean)
+            monitor.emit(clean)
 
     def long_wait(window: Window, seconds: float) -> None:
-        lane.quota = QuotaUsedUp(account.name, str(window), time.time() + seconds)
-        tell(lane.quota)
+        session.quota = QuotaUsedUp(account.name, str(window), time.time() + seconds)
+        tell(session.quota)
 
     strict = account.options.pacing == "strict"
-    lane = Lane(
+    session = AccountSession(
         account=account,
         number=numbers[0],
-        question=numbers[1],
+        probe_number=numbers[1],
         journal=journal,
-        limiter=Limiter(
+        limiter=RateLimiter(
             account.limits,
             sends,
             strict=strict,
             clock=time.monotonic,
             long_wait=long_wait,
-            learnt=ledger.learnt_limit(),
+            learnt=account_state.learnt_limit(),
         ),
-        ledger=ledger,
-        send=watch.around(account, await stack.enter_async_context(connected(account))),
-        credentials=account.credentials.renewed(ledger.tokens(origin(account.credentials))),
+        account_state=account_state,
+        send=monitor.wrap_send(account, await stack.enter_async_context(open_client(account))),
+        credentials=account.credentials.replace(account_state.tokens(token_fingerprint(account.credentials))),
         monotonic=time.monotonic,
         wall=time.time,
         rng=_RNG,
         tell=tell,
-        patience=terms.patience,
-        brake=Brake(terms.stop_after),
+        patience=settings.patience,
+        brake=CircuitBreaker(settings.stop_after),
     )
-    return lane
+    return session
 
 
 @asynccontextmanager
-async def served(entries: list[Entry], results: Path) -> AsyncIterator[Mapping[str, str]]:
+async def embedded_sandbox(entries: list[AccountConfig], results: Path) -> AsyncIterator[Mapping[str, str]]:
     """The addresses of the accounts that are the embedded sandbox's, which runs if there is one of them."""
     if not any(entry.embedded for entry in entries):
         yield {}

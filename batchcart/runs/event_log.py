@@ -9,16 +9,16 @@ from pathlib import Path
 import orjson
 from msgspec import structs
 
-from batchcart.journal.result_line import moment
+from batchcart.journal.result_line import format_timestamp
 from batchcart.model.errors import UsageError
-from batchcart.model.events import Event, Tell, cleaned, kind_of, level_of, speakable
+from batchcart.model.events import Event, EventSink, kind_of, level_of, map_text, printable
 from batchcart.model.files import open_appending
 
 _MOMENTS = ("since", "until", "asked_at", "given_up_at")
 
 
 @contextmanager
-def appending(path: Path, results: Path) -> Iterator[Tell]:
+def open_event_log(path: Path, results: Path) -> Iterator[EventSink]:
     """What appends events to the log at ``path``; raises UsageError where that cannot be written.
 
     A line is one write at the file's end, so that a kill tears none, and several runs may share a log. What the disk
@@ -43,11 +43,11 @@ def appending(path: Path, results: Path) -> Iterator[Tell]:
 
 def log_line(event: Event, at: float, results: Path) -> bytes:
     """The event as a line of the log."""
-    event = cleaned(event, speakable)
+    event = map_text(event, printable)
     fields = structs.asdict(event)
-    told = {name: moment(value) if name in _MOMENTS else value for name, value in fields.items()}
-    head = {"time": moment(at), "level": level_of(event), "event": kind_of(event), "message": str(event)}
-    return orjson.dumps({**head, "results": speakable(str(results)), **told}, option=orjson.OPT_APPEND_NEWLINE)
+    told = {name: format_timestamp(value) if name in _MOMENTS else value for name, value in fields.items()}
+    head = {"time": format_timestamp(at), "level": level_of(event), "event": kind_of(event), "message": str(event)}
+    return orjson.dumps({**head, "results": printable(str(results)), **told}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _begin_a_line(log: int) -> None:

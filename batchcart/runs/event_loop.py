@@ -14,7 +14,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of the GNU C library
 _KEPT, _LARGE = 4 << 20, 1 << 20  # bytes
 
 
-def in_loop(work: Coroutine[object, object, _Told]) -> _Told:
+def run_async(work: Coroutine[object, object, _Told]) -> _Told:
     """Do the work on the fastest event loop that is installed (the extra `speed` brings uvloop); what it tells.
 
     It changes settings of the whole process, so a program that uses batchcart as a library brings its own loop.

@@ -13,7 +13,7 @@ from pathlib import Path
 from batchcart.model.errors import UsageError
 from batchcart.model.files import replace_atomically
 from batchcart.model.outcome import Status
-from batchcart.runs.snapshot import Glance
+from batchcart.runs.snapshot import AccountSnapshot
 
 _TICK = 5.0
 _WAITS = ("throttled", "quota", "unreachable", "closed")
@@ -29,45 +29,56 @@ class Metric:
     name: str
     kind: str
     help: str
-    read: Callable[[Glance], Iterable[Sample]]
+    read: Callable[[AccountSnapshot], Iterable[Sample]]
 
 
-def _operations(glance: Glance) -> Iterator[Sample]:
+def _operations(snapshot: AccountSnapshot) -> Iterator[Sample]:
     for status in Status:
-        yield (("status", status.value),), glance.ended.get(status.value, 0)
+        yield (("status", status.value),), snapshot.ended.get(status.value, 0)
 
 
-def _limit(glance: Glance) -> Iterator[Sample]:
-    if glance.limit is not None:
-        yield (), glance.limit
+def _limit(snapshot: AccountSnapshot) -> Iterator[Sample]:
+    if snapshot.limit is not None:
+        yield (), snapshot.limit
 
 
-def _waiting(glance: Glance) -> Iterator[Sample]:
+def _waiting(snapshot: AccountSnapshot) -> Iterator[Sample]:
     for reason in _WAITS:
-        yield (("reason", reason),), float(glance.waiting == reason)
+        yield (("reason", reason),), float(snapshot.waiting == reason)
 
 
-def _one(read: Callable[[Glance], float]) -> Callable[[Glance], Iterable[Sample]]:
-    return lambda glance: [((), read(glance))]
+def _one(read: Callable[[AccountSnapshot], float]) -> Callable[[AccountSnapshot], Iterable[Sample]]:
+    return lambda snapshot: [((), read(snapshot))]
 
 
 METRICS = (
-    Metric("batchcart_lines", "gauge", "Lines of the job.", _one(lambda glance: glance.lines)),
+    Metric("batchcart_lines", "gauge", "Lines of the job.", _one(lambda snapshot: snapshot.lines)),
     Metric("batchcart_operations_total", "counter", "Lines that have ended, those of earlier starts too.", _operations),
-    Metric("batchcart_requests_total", "counter", "Requests sent since this start.", _one(lambda glance: glance.sent)),
-    Metric("batchcart_retries_total", "counter", "Tries again after a failure.", _one(lambda glance: glance.retries)),
-    Metric("batchcart_throttled_total", "counter", "Answers 429.", _one(lambda glance: glance.refusals)),
-    Metric("batchcart_in_flight", "gauge", "Requests on their way.", _one(lambda glance: glance.in_flight)),
+    Metric(
+        "batchcart_requests_total", "counter", "Requests sent since this start.", _one(lambda snapshot: snapshot.sent)
+    ),
+    Metric(
+        "batchcart_retries_total", "counter", "Tries again after a failure.", _one(lambda snapshot: snapshot.retries)
+    ),
+    Metric("batchcart_throttled_total", "counter", "Answers 429.", _one(lambda snapshot: snapshot.refusals)),
+    Metric("batchcart_in_flight", "gauge", "Requests on their way.", _one(lambda snapshot: snapshot.in_flight)),
     Metric("batchcart_limit_per_second", "gauge", "Requests that the limits, or the shop's 429s, allow.", _limit),
-    Metric("batchcart_limit_learnt", "gauge", "1: the shop's 429s say so.", _one(lambda glance: float(glance.learnt))),
+    Metric(
+        "batchcart_limit_learnt",
+        "gauge",
+        "1: the shop's 429s say so.",
+        _one(lambda snapshot: float(snapshot.adapted_rate)),
+    ),
     Metric("batchcart_waiting", "gauge", "1: the account waits for this reason.", _waiting),
     Metric(
         "batchcart_waiting_until_seconds",
         "gauge",
         "Until when it waits, as Unix time; of an unreachable shop, when it is asked next. 0: it does not wait.",
-        _one(lambda glance: glance.until or 0.0),
+        _one(lambda snapshot: snapshot.waiting_until or 0.0),
     ),
-    Metric("batchcart_best_seconds", "gauge", "What open lines take at the least.", _one(lambda glance: glance.best)),
+    Metric(
+        "batchcart_best_seconds", "gauge", "What open lines take at the least.", _one(lambda snapshot: snapshot.best)
+    ),
 )
 RUN_METRICS = (
     ("batchcart_run_alive", "1: the run is at work; 0: it has ended."),
@@ -76,30 +87,30 @@ RUN_METRICS = (
 )
 
 
-def exposition(glances: Sequence[Glance], run: Sequence[float]) -> str:
+def render(snapshots: Sequence[AccountSnapshot], run: Sequence[float]) -> str:
     """The whole file; ``run`` holds the values of RUN_METRICS."""
     lines: list[str] = []
     for (name, text), value in zip(RUN_METRICS, run, strict=True):
         lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge", f"{name} {_number(value)}"]
     for metric in METRICS:
         lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}"]
-        for glance in glances:
-            own = (("account", glance.account), ("platform", glance.platform))
-            for labels, value in metric.read(glance):
-                shown = ",".join(f'{name}="{_escaped(text)}"' for name, text in (*own, *labels))
+        for snapshot in snapshots:
+            own = (("account", snapshot.account), ("platform", snapshot.platform))
+            for labels, value in metric.read(snapshot):
+                shown = ",".join(f'{name}="{_escape(text)}"' for name, text in (*own, *labels))
                 lines.append(f"{metric.name}{{{shown}}} {_number(value)}")
     return "\n".join([*lines, ""])
 
 
 @asynccontextmanager
-async def measured(path: Path, glances: Callable[[], Sequence[Glance]]) -> AsyncIterator[None]:
+async def metrics_file(path: Path, snapshots: Callable[[], Sequence[AccountSnapshot]]) -> AsyncIterator[None]:
     """The metrics file is kept up to date as long as the block runs; raises UsageError where it cannot be written."""
     began = time.time()
 
     def write(*, alive: bool) -> None:
         now = time.time()
         # In its place at once, whole: whoever reads it never sees a part.
-        replace_atomically(path, exposition(glances(), (float(alive), began, now)).encode(), durable=False)
+        replace_atomically(path, render(snapshots(), (float(alive), began, now)).encode(), durable=False)
 
     async def beat() -> None:
         while True:
@@ -136,5 +147,5 @@ def _number(value: float) -> str:
     return f"{value:.12g}" if value < 1e9 else f"{value:.3f}"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from batchcart.accounts.config import Entry
+from batchcart.accounts.config import AccountConfig
 from batchcart.jobs.job_file import JobSource
-from batchcart.journal.queries import accounts, planned_digests
+from batchcart.journal.queries import accounts, line_digests
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.errors import UsageError
 
@@ -14,7 +14,7 @@ def check_same_job(connection: Connection, source: JobSource, journal: Path) -> 
     """Raises UsageError with the first line that differs from the job that the journal was begun with."""
     if source.digest() == get_meta(connection, "sha256"):
         return
-    planned = planned_digests(connection)
+    planned = line_digests(connection)
     where = "a blank line or a line end"
     for raw in source.lines():
         line, digest = next(planned, (None, None))
@@ -30,14 +30,14 @@ def check_same_job(connection: Connection, source: JobSource, journal: Path) -> 
     )
 
 
-def check_same_accounts(connection: Connection, entries: Mapping[str, Entry], config_name: str) -> None:
+def check_same_accounts(connection: Connection, entries: Mapping[str, AccountConfig], config_name: str) -> None:
     """Raises UsageError where an account of the run is gone from the config or points elsewhere now."""
     for account in accounts(connection):
         name, platform, place = account.name, account.platform, account.place
         entry = entries.get(name)
         if entry is None:
             raise UsageError(f"account {name!r} of this run is not in {config_name} any more; put it back to go on")
-        now = "the embedded sandbox" if entry.embedded else entry.place
+        now = "the embedded sandbox" if entry.embedded else entry.identity
         if (entry.adapter.name, now) != (platform, place):
             raise UsageError(
                 f"account {name!r} pointed to {platform} at {place} when this run began, and to {entry.adapter.name} "

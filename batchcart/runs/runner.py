@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from batchcart.accounts.config import Entry, config_path, read_config
-from batchcart.accounts.secrets import exposed
-from batchcart.engine.scheduler import Job, work
-from batchcart.engine.session import Lane
+from batchcart.accounts.config import AccountConfig, config_path, load_config
+from batchcart.accounts.secrets import find_exposed
+from batchcart.engine.scheduler import PlannedJob, run_sessions
+from batchcart.engine.session import AccountSession
 from batchcart.jobs.job_file import JobSource, open_job, text_path
 from batchcart.jobs.planner import Planner, check_account
 from batchcart.journal.changes import commit_plan, reopen
-from batchcart.journal.queries import counts, has_progress, is_finished, open_counts, result_texts
+from batchcart.journal.queries import has_progress, is_finished, pending_counts, result_texts, status_counts
 from batchcart.journal.result_file import repair_result_file, sort_result_file
 from batchcart.journal.schema import Connection, create, forget_states, get_meta, open_existing
 from batchcart.journal.summary import Summary
@@ -26,15 +26,15 @@ from batchcart.model.errors import UsageError
 from batchcart.model.events import Event, SecretsExposed
 from batchcart.model.files import sync_dir
 from batchcart.model.outcome import Status
-from batchcart.platforms import platforms
-from batchcart.runs.context import Floor, Terms, Watch, journal_path, laid, sandbox_path
+from batchcart.platforms import load_adapters
+from batchcart.runs.context import RunContext, RunMonitor, RunSettings, journal_path, open_run, sandbox_path
 from batchcart.runs.resume import check_same_accounts, check_same_job
-from batchcart.runs.sinks import first_word, last_word, told, why_stopped
-from batchcart.runs.status import disk_trouble, held, summed_up
-from batchcart.runs.workers.coordinator import Fleet, spread
-from batchcart.runs.workers.partition import dealt
-from batchcart.runs.workers.subprocess_executor import Processes
-from batchcart.runs.workers.worker import Shard
+from batchcart.runs.sinks import event_sinks, finished_event, started_event, stop_reason
+from batchcart.runs.status import load_summary, lock_output, storage_errors
+from batchcart.runs.workers.coordinator import WorkerPool, start_workers
+from batchcart.runs.workers.partition import partition
+from batchcart.runs.workers.subprocess_executor import SubprocessExecutor
+from batchcart.runs.workers.worker import WorkerConfig
 
 MOST_PROCESSES = 256
 
@@ -85,7 +85,9 @@ class RunOptions:
             raise UsageError(f"patience is a number of minutes from 0 on, not {self.patience}")
 
 
-async def run_job(options: RunOptions, watch: Watch, executor: Callable[[], Executor] = Processes) -> Summary:
+async def run_job(
+    options: RunOptions, monitor: RunMonitor, executor: Callable[[], Executor] = SubprocessExecutor
+) -> Summary:
     """Check the job, run it or go on with it, and give its figures; a run that ended early says so in them.
 
     Where the accounts are spread over processes, those run on the ``executor``.
@@ -93,29 +95,29 @@ async def run_job(options: RunOptions, watch: Watch, executor: Callable[[], Exec
     """
     results = options.results_path
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(told(watch, options.log, options.metrics, Path(options.job), results))
+        await stack.enter_async_context(event_sinks(monitor, options.log, options.metrics, Path(options.job), results))
         config = config_path(options.config)
-        entries = read_config(config, platforms())
+        entries = load_config(config, load_adapters())
         config_name = str(config) if config else "the config (there is no batchcart.toml; `batchcart init` writes one)"
-        stack.enter_context(disk_trouble(results))
-        stack.enter_context(held(results))
+        stack.enter_context(storage_errors(results))
+        stack.enter_context(lock_output(results))
         source = stack.enter_context(open_job(options.job, spool_folder=results.absolute().parent))
         if _same_file(source, results):
             raise UsageError(f"{results} is the job itself; choose other results with -o")
         if options.job_name:
             source = replace(source, name=options.job_name)
         was_there = [path for path in _files(results) if path.exists()]
-        connection, resumed = _journal(options, source, entries, config_name, watch)
+        connection, resumed = _journal(options, source, entries, config_name, monitor)
         if not resumed:
             stack.push(_leave_nothing(options, was_there))
         stack.callback(connection.close)
         options = replace(options, account=get_meta(connection, "account") or options.account)
-        if resumed and watch.replay:
+        if resumed and monitor.replay:
             for text in result_texts(connection):
-                watch.on_line(text)
+                monitor.on_line(text)
         if resumed and is_finished(connection):
-            return replace(summed_up(connection, results), nothing_to_do=True)
-        return await _run(options, watch, source, connection, entries, executor, resumed=resumed)
+            return replace(load_summary(connection, results), nothing_to_do=True)
+        return await _run(options, monitor, source, connection, entries, executor, resumed=resumed)
 
 
 def _same_file(source: JobSource, results: Path) -> bool:
@@ -123,7 +125,7 @@ def _same_file(source: JobSource, results: Path) -> bool:
 
 
 def _journal(
-    options: RunOptions, source: JobSource, entries: Mapping[str, Entry], config_name: str, watch: Watch
+    options: RunOptions, source: JobSource, entries: Mapping[str, AccountConfig], config_name: str, monitor: RunMonitor
 ) -> tuple[Connection, bool]:
     """The journal of this run: the one that is there, if it is this job's, or a fresh one with the plan in it."""
     results, path = options.results_path, journal_path(options.results_path)
@@ -146,7 +148,7 @@ def _journal(
         )
     fresh = path.with_name(f"{path.name}.new")
     try:
-        planner = Planner(source, entries, config_name, options.account, options.allow_unknown_fields, watch.checking)
+        planner = Planner(source, entries, config_name, options.account, options.allow_unknown_fields, monitor.checking)
         _plan(options, planner, fresh)
         if options.fresh:
             _set_aside(results)
@@ -172,9 +174,9 @@ def _check_same_default(connection: Connection, account: str | None) -> None:
 
 def _plan(options: RunOptions, planner: Planner, path: Path) -> None:
     with contextlib.closing(create(path)) as connection:
-        planned = planner.plan(connection)
+        planned = planner.build_plan(connection)
         for name in planned.accounts:
-            planner.entries[name].read()  # secrets that cannot be read are told before anything is sent
+            planner.entries[name].resolve()  # secrets that cannot be read are told before anything is sent
         facts = {
             "run": secrets.token_hex(16),
             "job": planner.source.name if options.job == "-" else str(Path(options.job).absolute()),
@@ -225,15 +227,15 @@ def _files(results: Path) -> list[Path]:
 
 
 def _has_ended_so(connection: Connection, statuses: Sequence[Status]) -> bool:
-    return any(status in statuses for _, _, status, _ in counts(connection))
+    return any(status in statuses for _, _, status, _ in status_counts(connection))
 
 
 async def _run(
     options: RunOptions,
-    watch: Watch,
+    monitor: RunMonitor,
     source: JobSource,
     connection: Connection,
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, AccountConfig],
     executor: Callable[[], Executor],
     *,
     resumed: bool,
@@ -242,41 +244,45 @@ async def _run(
     began = time.monotonic()
     forget_states(connection)
     patience, concurrency = options.patience * 60, options.concurrency
-    groups = dealt(open_counts(connection), options.processes)
-    floor: Floor | Fleet
+    groups = partition(pending_counts(connection), options.processes)
+    context: RunContext | WorkerPool
     async with contextlib.AsyncExitStack() as stack:
         if len(groups) > 1:
-            shard = _shard(options, source, Terms(patience, concurrency, options.stop_after), resumed=resumed)
-            floor = await stack.enter_async_context(spread(connection, entries, watch, groups, shard, executor))
-            working = floor.work
+            shard = _shard(options, source, RunSettings(patience, concurrency, options.stop_after), resumed=resumed)
+            context = await stack.enter_async_context(
+                start_workers(connection, entries, monitor, groups, shard, executor)
+            )
+            working = context.work
         else:
-            at_work = laid(
+            at_work = open_run(
                 connection,
                 results,
                 entries,
-                watch,
+                monitor,
                 patience=patience,
                 concurrency=concurrency,
                 stop_after=options.stop_after,
             )
-            floor = await stack.enter_async_context(at_work)
-            job = Job(get_meta(floor.plan, "run") or "", source, floor.plan, options.account, resumed)
-            working = partial(work, job, watch.lanes, ended=_counting(watch))
-        _count_planned(floor.plan, watch)
-        _tell(floor, watch, first_word(watch, source.name, resumed=resumed))
+            context = await stack.enter_async_context(at_work)
+            job = PlannedJob(get_meta(context.plan, "run") or "", source, context.plan, options.account, resumed)
+            working = partial(run_sessions, job, monitor.sessions, ended=_counting(monitor))
+        _count_planned(context.plan, monitor)
+        _tell(context, monitor, started_event(monitor, source.name, resumed=resumed))
         if files := [
-            file for name in watch.planned for _, file in exposed(entries[name].secret_settings, entries[name].folder)
+            file
+            for name in monitor.planned
+            for _, file in find_exposed(entries[name].secret_settings, entries[name].folder)
         ]:
-            _tell(floor, watch, SecretsExposed(tuple(dict.fromkeys(map(str, files)))))
-        if watch.stopping:
-            watch.stop()
+            _tell(context, monitor, SecretsExposed(tuple(dict.fromkeys(map(str, files)))))
+        if monitor.stopping:
+            monitor.stop()
         try:
             await working()
-            await floor.journal.flush()
+            await context.journal.flush()
         except* JournalFailed as group:
-            watch.failure = watch.failure or next(e for e in group.exceptions if isinstance(e, JournalFailed))
-        _tell(floor, watch, last_word(watch))
-    summary = summed_up(connection, results)
+            monitor.failure = monitor.failure or next(e for e in group.exceptions if isinstance(e, JournalFailed))
+        _tell(context, monitor, finished_event(monitor))
+    summary = load_summary(connection, results)
     if options.in_order and not summary.totals["not_attempted"]:
         sort_result_file(connection, results)
     if summary.exit_code == 0:  # else --retry-failed or settle may need its carts
@@ -284,42 +290,42 @@ async def _run(
     return replace(
         summary,
         seconds=time.monotonic() - began,
-        sent=sum(glance.sent for glance in watch.glances()),
-        retries=sum(glance.retries for glance in watch.glances()),
-        stopped=why_stopped(watch, summary.totals["not_attempted"]),
+        sent=sum(snapshot.sent for snapshot in monitor.snapshots()),
+        retries=sum(snapshot.retries for snapshot in monitor.snapshots()),
+        stopped=stop_reason(monitor, summary.totals["not_attempted"]),
     )
 
 
-def _shard(options: RunOptions, source: JobSource, terms: Terms, *, resumed: bool) -> Shard:
+def _shard(options: RunOptions, source: JobSource, settings: RunSettings, *, resumed: bool) -> WorkerConfig:
     """What all shards of the run have in common."""
     config = config_path(options.config)
-    return Shard(
+    return WorkerConfig(
         results=options.results_path.absolute(),
         config=config.absolute() if config else None,
         text=text_path(source, options.job),
         job=source.name,
         default_account=options.account,
         resumed=resumed,
-        terms=terms,
+        settings=settings,
     )
 
 
-def _tell(floor: Floor | Fleet, watch: Watch, event: Event) -> None:
-    floor.journal.note_event(time.time(), event)
-    watch.tell(event)
+def _tell(context: RunContext | WorkerPool, monitor: RunMonitor, event: Event) -> None:
+    context.journal.record_event(time.time(), event)
+    monitor.emit(event)
 
 
-def _count_planned(plan: Connection, watch: Watch) -> None:
-    for name, _, status, count in counts(plan):
-        watch.planned[name] = watch.planned.get(name, 0) + count
-        ended = watch.ended.setdefault(name, {})
+def _count_planned(plan: Connection, monitor: RunMonitor) -> None:
+    for name, _, status, count in status_counts(plan):
+        monitor.planned[name] = monitor.planned.get(name, 0) + count
+        ended = monitor.ended.setdefault(name, {})
         if status is not None:
             ended[status] = ended.get(status, 0) + count
 
 
-def _counting(watch: Watch) -> Callable[[Lane, Status], None]:
-    def ended(lane: Lane, status: Status) -> None:
-        found, name = watch.ended[lane.account.name], status.value
+def _counting(monitor: RunMonitor) -> Callable[[AccountSession, Status], None]:
+    def on_end(session: AccountSession, status: Status) -> None:
+        found, name = monitor.ended[session.account.name], status.value
         found[name] = found.get(name, 0) + 1
 
-    return ended
+    return on_end

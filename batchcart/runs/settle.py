@@ -9,35 +9,35 @@ from typing import Any
 import orjson
 from msgspec import structs
 
-from batchcart.accounts.config import config_path, read_config
-from batchcart.engine.chain_state import learnt_from
-from batchcart.engine.executor import execute, started
-from batchcart.engine.scheduler import Job, remembered
-from batchcart.engine.session import Lane
-from batchcart.engine.shown_ending import shown_ending
+from batchcart.accounts.config import config_path, load_config
+from batchcart.engine.chain_state import chain_update
+from batchcart.engine.clean_ending import clean_ending
+from batchcart.engine.executor import execute, restore_execution
+from batchcart.engine.scheduler import PlannedJob, replay_chain
+from batchcart.engine.session import AccountSession
 from batchcart.jobs.job_file import open_job
-from batchcart.journal.changes import Settled, settle
-from batchcart.journal.queries import Learnt, PlannedLine, doubtful_lines, is_planned, past_of, result_of
+from batchcart.journal.changes import Settlement, settle
+from batchcart.journal.queries import ChainUpdate, PlannedLine, doubtful_lines, is_planned, load_history, result_of
 from batchcart.journal.result_file import repair_result_file
-from batchcart.journal.result_line import result_text, status_of
+from batchcart.journal.result_line import encode_result, status_of
 from batchcart.journal.schema import Connection, get_meta, open_existing
 from batchcart.journal.summary import Summary
 from batchcart.journal.writer import JournalFailed
-from batchcart.model.errors import UsageError, suggestion
-from batchcart.model.http import Past
+from batchcart.model.errors import UsageError, suggest
+from batchcart.model.http import History
 from batchcart.model.ids import LONGEST_ID, id_problem
-from batchcart.model.outcome import Reason, Refused, Status
-from batchcart.platforms import platforms
-from batchcart.runs.context import Watch, journal_path, laid
+from batchcart.model.outcome import ErrorKind, Failed, Status
+from batchcart.platforms import load_adapters
+from batchcart.runs.context import RunMonitor, journal_path, open_run
 from batchcart.runs.resume import check_same_accounts, check_same_job
-from batchcart.runs.status import disk_trouble, held, summed_up
+from batchcart.runs.status import load_summary, lock_output, storage_errors
 
 _OWN_NAMES = {"cart_id": ("OrderKey", "session_id", "user_key"), "item_id": ("CartItemID",)}
 
 
-def settle_by_hand(results: Path, line: int, done: Mapping[str, str] | None) -> Summary:
+def settle_manually(results: Path, line: int, done: Mapping[str, str] | None) -> Summary:
     """End a line that is in doubt by the operator's word: ``done`` with its ids, or None: it did not happen."""
-    with _opened(results) as connection:
+    with _open(results) as connection:
         ended = result_of(connection, line)
         if ended is None or ended.status != Status.IN_DOUBT:
             open_or_not = "has not ended" if is_planned(connection, line) else "is no operation of this run"
@@ -45,47 +45,47 @@ def settle_by_hand(results: Path, line: int, done: Mapping[str, str] | None) -> 
             raise UsageError(f"{results}: line {line} {is_now}; only lines in doubt can be settled")
         fields = orjson.loads(ended.text)
         evidence = fields.pop("error")["message"]
-        settled = _not_done(line, fields, evidence) if done is None else _done(line, fields, done, results)
+        settled = _mark_not_done(line, fields, evidence) if done is None else _mark_done(line, fields, done, results)
         _apply(connection, results, [settled])
-        return summed_up(connection, results)
+        return load_summary(connection, results)
 
 
-async def settle_by_reading(results: Path, config: Path | None, watch: Watch) -> Summary:
+async def settle_from_shop(results: Path, config: Path | None, monitor: RunMonitor) -> Summary:
     """Read the shops again about every line in doubt, and end those that the shop's state decides."""
     path = config_path(config)
-    entries = read_config(path, platforms())
-    with _opened(results) as connection, contextlib.ExitStack() as stack:
+    entries = load_config(path, load_adapters())
+    with _open(results) as connection, contextlib.ExitStack() as stack:
         source = stack.enter_context(open_job(_job_path(connection, results)))
         check_same_job(connection, source, journal_path(results))
         check_same_accounts(connection, entries, str(path) if path else "the config")
-        async with laid(connection, results, entries, watch, patience=60.0, concurrency=None) as floor:
-            account = get_meta(floor.plan, "account") or None
-            job = Job(get_meta(floor.plan, "run") or "", source, floor.plan, account, resumed=True)
+        async with open_run(connection, results, entries, monitor, patience=60.0, concurrency=None) as context:
+            account = get_meta(context.plan, "account") or None
+            job = PlannedJob(get_meta(context.plan, "run") or "", source, context.plan, account, resumed=True)
             settled = []
-            for lane in watch.lanes:
-                settled += await _settled(job, lane)
-        if watch.failure is not None:
-            raise JournalFailed(str(watch.failure))
+            for session in monitor.sessions:
+                settled += await _settle_account(job, session)
+        if monitor.failure is not None:
+            raise JournalFailed(str(monitor.failure))
         _apply(connection, results, settled)
-        return summed_up(connection, results)
+        return load_summary(connection, results)
 
 
-async def _settled(job: Job, lane: Lane) -> list[Settled]:
+async def _settle_account(job: PlannedJob, session: AccountSession) -> list[Settlement]:
     """The account's lines that the shop's state decides.
 
     What a later line of the cart brought was not brought by an earlier one as well; nor is it known what an earlier
     one brought while a later one is in doubt. Only lines can be read back to whose cart nothing was written since.
     """
-    settled: list[Settled] = []
+    settled: list[Settlement] = []
     later: dict[int, set[str | None]] = {}
-    for planned in doubtful_lines(job.plan, lane.number):
+    for planned in doubtful_lines(job.plan, session.number):
         brought = later.setdefault(planned.chain, set())
         try:
-            found = None if None in brought else await _read_again(job, lane, planned)
+            found = None if None in brought else await _read_again(job, session, planned)
         except JournalFailed:
             raise
         except Exception as error:  # noqa: BLE001  # what one shop answers must not keep the others' lines in doubt
-            lane.close_for_fault(error, f"settling line {planned.line}")
+            session.close_for_fault(error, f"settling line {planned.line}")
             return settled
         if found and found.status is Status.OK and found.learnt.item_id in brought:
             found = None
@@ -96,40 +96,44 @@ async def _settled(job: Job, lane: Lane) -> list[Settled]:
     return settled
 
 
-async def _read_again(job: Job, lane: Lane, planned: PlannedLine) -> Settled | None:
-    operation = job.operation(planned, lane)
-    chain = remembered(job, lane, planned.chain, before=planned.line)
-    known, cell = chain.known(operation), lane.account.adapter.cells[operation.kind]
-    past, sends, astray, first_at = past_of(job.plan, planned.line, partial(cell.firsts, operation, known))
+async def _read_again(job: PlannedJob, session: AccountSession, planned: PlannedLine) -> Settlement | None:
+    operation = job.operation(planned, session)
+    chain = replay_chain(job, session, planned.chain, before=planned.line)
+    known, cell = chain.context(operation), session.account.adapter.operations[operation.kind]
+    past, sends, astray, first_at = load_history(
+        job.plan, planned.line, partial(cell.possible_first_requests, operation, known)
+    )
     written = _up_to_last_write(past)
     if not written:
         return None
-    ending = await execute(started(lane, operation, known, (written, sends, astray, first_at), looks_only=True), lane)
+    ending = await execute(
+        restore_execution(session, operation, known, (written, sends, astray, first_at), looks_only=True), session
+    )
     if ending is None or status_of(ending.outcome) is Status.IN_DOUBT:
         return None
-    if isinstance(ending.outcome, Refused):
+    if isinstance(ending.outcome, Failed):
         ending = structs.replace(
             ending, outcome=structs.replace(ending.outcome, message=f"settled: {ending.outcome.message}")
         )
-    text = result_text(operation, lane.account.adapter.name, shown_ending(ending, lane.secret))
-    return Settled(planned.line, status_of(ending.outcome), learnt_from(operation, ending), text)
+    text = encode_result(operation, session.account.adapter.name, clean_ending(ending, session.secret))
+    return Settlement(planned.line, status_of(ending.outcome), chain_update(operation, ending), text)
 
 
-def _up_to_last_write(past: Past) -> Past:
+def _up_to_last_write(past: History) -> History:
     """The past with what was read since the last write forgotten, so that it is read again."""
     writes = [index for index, step in enumerate(past) if step.request.writes]
     return past[: writes[-1] + 1] if writes else ()
 
 
-def _done(line: int, fields: dict[str, Any], given: Mapping[str, str], results: Path) -> Settled:
+def _mark_done(line: int, fields: dict[str, Any], given: Mapping[str, str], results: Path) -> Settlement:
     ids: dict[str, str] = {}
     for name, value in given.items():
         meaning = next((ours for ours, own in _OWN_NAMES.items() if name in {ours, *own}), None)
         if meaning is None:
             raise UsageError(
-                f"--done {name}: {suggestion(name, [n for own in _OWN_NAMES.items() for n in (own[0], *own[1])])}"
+                f"--done {name}: {suggest(name, [n for own in _OWN_NAMES.items() for n in (own[0], *own[1])])}"
             )
-        longest = platforms()[fields["platform"]].key_length if meaning == "cart_id" else LONGEST_ID
+        longest = load_adapters()[fields["platform"]].key_length if meaning == "cart_id" else LONGEST_ID
         if problem := id_problem(value, "a key", longest):
             raise UsageError(f"--done {name}: {problem}")
         ids[meaning] = value
@@ -138,35 +142,35 @@ def _done(line: int, fields: dict[str, Any], given: Mapping[str, str], results: 
     if "item" in fields and not ids.get("item_id") and _names_items(fields["platform"]):
         raise UsageError(f"{results}: line {line} made an item: give its id too, as in --done item_id=123")
     fields |= {"status": Status.OK.value, **given, **ids, "settled": "by hand"}
-    learnt = Learnt(fields.get("cart_id"), fields.get("item_id"), {"lines": None})
-    return Settled(line, Status.OK, learnt, orjson.dumps(fields))
+    learnt = ChainUpdate(fields.get("cart_id"), fields.get("item_id"), {"lines": None})
+    return Settlement(line, Status.OK, learnt, orjson.dumps(fields))
 
 
 def _names_items(platform: str) -> bool:
     """Whether later lines can be about one item, so that its id is needed."""
-    return any(kind.uses_item for kind in platforms()[platform].cells)
+    return any(kind.targets_item for kind in load_adapters()[platform].operations)
 
 
-def _not_done(line: int, fields: dict[str, Any], evidence: str) -> Settled:
+def _mark_not_done(line: int, fields: dict[str, Any], evidence: str) -> Settlement:
     message = f"settled by hand: it did not happen. {evidence}"
-    error = {"kind": Reason.NETWORK.value, "message": message}
+    error = {"kind": ErrorKind.NETWORK.value, "message": message}
     fields |= {"status": Status.FAILED.value, "settled": "by hand", "error": error}
-    return Settled(line, Status.FAILED, Learnt(facts={"lines": None}), orjson.dumps(fields))
+    return Settlement(line, Status.FAILED, ChainUpdate(facts={"lines": None}), orjson.dumps(fields))
 
 
-def _apply(connection: Connection, results: Path, settled: list[Settled]) -> None:
+def _apply(connection: Connection, results: Path, settled: list[Settlement]) -> None:
     settle(connection, settled)
     repair_result_file(connection, results)
 
 
 @contextlib.contextmanager
-def _opened(results: Path) -> Iterator[Connection]:
+def _open(results: Path) -> Iterator[Connection]:
     path = journal_path(results)
     if not path.exists():
         raise UsageError(
             f"{results} has no journal {path}: it is not the result file of a run, or the journal was moved"
         )
-    with disk_trouble(results), held(results), contextlib.closing(open_existing(path)) as connection:
+    with storage_errors(results), lock_output(results), contextlib.closing(open_existing(path)) as connection:
         repair_result_file(connection, results)
         yield connection
 

@@ -5,14 +5,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from batchcart.model.errors import UsageError
-from batchcart.model.events import RunBegan, RunFinished, RunRefused, RunResumed, RunStopped
-from batchcart.runs.context import Watch, journal_path
-from batchcart.runs.event_log import appending
-from batchcart.runs.metrics import measured
+from batchcart.model.events import RunFinished, RunRefused, RunResumed, RunStarted, RunStopped
+from batchcart.runs.context import RunMonitor, journal_path
+from batchcart.runs.event_log import open_event_log
+from batchcart.runs.metrics import metrics_file
 
 
 @asynccontextmanager
-async def told(watch: Watch, log: Path | None, metrics: Path | None, job: Path, results: Path) -> AsyncIterator[None]:
+async def event_sinks(
+    monitor: RunMonitor, log: Path | None, metrics: Path | None, job: Path, results: Path
+) -> AsyncIterator[None]:
     """The log and the metrics are kept as long as the block runs; a refusal is an event as well.
 
     Raises UsageError where one of the two cannot be written.
@@ -21,14 +23,14 @@ async def told(watch: Watch, log: Path | None, metrics: Path | None, job: Path, 
         for option, path in (("--log", log), ("--metrics", metrics)):
             _check_own(option, path, job, results)
         if log is not None:
-            watch.sinks.append(stack.enter_context(appending(log, results)))
+            monitor.sinks.append(stack.enter_context(open_event_log(log, results)))
         if metrics is not None:
-            await stack.enter_async_context(measured(metrics, watch.glances))
+            await stack.enter_async_context(metrics_file(metrics, monitor.snapshots))
         try:
             yield
         except UsageError as error:
             first, *more = str(error).splitlines()
-            watch.tell(RunRefused(first, len(more)))
+            monitor.emit(RunRefused(first, len(more)))
             raise
 
 
@@ -39,26 +41,26 @@ def _check_own(option: str, path: Path | None, job: Path, results: Path) -> None
             raise UsageError(f"{option} {path} is the run's {name}; choose another file")
 
 
-def first_word(watch: Watch, job: str, *, resumed: bool) -> RunBegan | RunResumed:
+def started_event(monitor: RunMonitor, job: str, *, resumed: bool) -> RunStarted | RunResumed:
     """The first word of a run that is about to send."""
-    lines = sum(watch.planned.values())
+    lines = sum(monitor.planned.values())
     if resumed:
-        return RunResumed(job, lines, sum(watch.totals().values()))
-    return RunBegan(job, lines, len(watch.planned))
+        return RunResumed(job, lines, sum(monitor.totals().values()))
+    return RunStarted(job, lines, len(monitor.planned))
 
 
-def last_word(watch: Watch) -> RunFinished | RunStopped:
+def finished_event(monitor: RunMonitor) -> RunFinished | RunStopped:
     """The last word of a run that sends no more."""
-    lines, totals = sum(watch.planned.values()), watch.totals()
+    lines, totals = sum(monitor.planned.values()), monitor.totals()
     if left := lines - sum(totals.values()):
-        return RunStopped(lines, left, why_stopped(watch, left), **totals)
+        return RunStopped(lines, left, stop_reason(monitor, left), **totals)
     return RunFinished(lines, **totals)
 
 
-def why_stopped(watch: Watch, left: int) -> str:
+def stop_reason(monitor: RunMonitor, left: int) -> str:
     """Why the run has ended with ``left`` lines open; empty where an account's own reason says it."""
-    if watch.failure is not None:
-        return str(watch.failure)
+    if monitor.failure is not None:
+        return str(monitor.failure)
     if not left:
         return ""
-    return "; ".join(watch.lost) or ("by a signal" if watch.stopping else "")
+    return "; ".join(monitor.lost) or ("by a signal" if monitor.stopping else "")

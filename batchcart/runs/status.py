@@ -8,10 +8,10 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from batchcart.accounts.locks import Lock, lock_owner
-from batchcart.journal.queries import counts, states
+from batchcart.accounts.locks import FileLock, find_lock_holder
+from batchcart.journal.queries import states, status_counts
 from batchcart.journal.schema import Connection, DatabaseError, newest_format, open_alone
-from batchcart.journal.summary import Summary, fold
+from batchcart.journal.summary import Summary, aggregate
 from batchcart.model.errors import Stopped, UsageError
 from batchcart.runs.context import journal_path
 
@@ -20,13 +20,13 @@ _MAKE_ROOM = "Nothing that was done is forgotten; make room, then run the same c
 
 
 @contextlib.contextmanager
-def held(output: Path, what: str = "result file") -> Iterator[None]:
+def lock_output(output: Path, what: str = "result file") -> Iterator[None]:
     """A file that is made, held against other runs; raises UsageError naming the pid of the one that has it."""
     if output.exists() and not output.is_file():  # a device or a pipe would be replaced when the file is made again
         raise UsageError(f"the {what} {output} is no ordinary file and was not touched; choose another place")
     if output.is_symlink() and not output.exists():
         raise UsageError(f"the {what} {output} is a link that leads nowhere; remove it, or choose another place")
-    lock = Lock(_lock_path(output))
+    lock = FileLock(_lock_path(output))
     try:
         lock.acquire(f"the {what} {output}")
     except OSError as error:
@@ -37,13 +37,13 @@ def held(output: Path, what: str = "result file") -> Iterator[None]:
         lock.release()
 
 
-def worked_on_by(results: Path) -> int | None:
+def lock_holder(results: Path) -> int | None:
     """The pid of the run that holds the result file now, found without touching its lock."""
-    return lock_owner(_lock_path(results))
+    return find_lock_holder(_lock_path(results))
 
 
 @contextlib.contextmanager
-def disk_trouble(results: Path) -> Iterator[None]:
+def storage_errors(results: Path) -> Iterator[None]:
     """Say in a sentence that the disk is full or failing, wherever it shows; raises Stopped."""
     try:
         yield
@@ -55,19 +55,19 @@ def disk_trouble(results: Path) -> Iterator[None]:
         raise Stopped(f"{error.filename or results}: {error.strerror}. {_MAKE_ROOM}") from None
 
 
-def summed_up(connection: Connection, results: Path) -> Summary:
+def load_summary(connection: Connection, results: Path) -> Summary:
     """The figures of a run as its journal has them."""
-    return Summary(fold(counts(connection), states(connection)), str(results))
+    return Summary(aggregate(status_counts(connection), states(connection)), str(results))
 
 
-def figures(results: Path) -> Summary:
-    """The figures of a run that may be alive, killed or over; raises UsageError as ``journal_of`` does."""
-    with journal_of(results) as connection:
-        return summed_up(connection, results)
+def read_summary(results: Path) -> Summary:
+    """The figures of a run that may be alive, killed or over; raises UsageError as ``open_journal_readonly`` does."""
+    with open_journal_readonly(results) as connection:
+        return load_summary(connection, results)
 
 
 @contextlib.contextmanager
-def journal_of(results: Path) -> Iterator[Connection]:
+def open_journal_readonly(results: Path) -> Iterator[Connection]:
     """The journal of a run that may be alive, killed or over, read without leaving a trace.
 
     Raises UsageError where there is none, or none that can be read.

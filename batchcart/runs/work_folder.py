@@ -13,7 +13,7 @@ import msgspec
 
 from batchcart.model.errors import UsageError
 from batchcart.model.files import check_ends, move_into_place, read_bounded, replace_atomically
-from batchcart.runs.status import disk_trouble, held
+from batchcart.runs.status import lock_output, storage_errors
 
 _TASK = "task.json"
 _LARGEST_TASK = 1 << 20
@@ -27,9 +27,9 @@ def working_folder(output: Path, task: Mapping[str, str], *, may_exist: bool) ->
     raises UsageError where the folder was begun for another task, or where there is none and the output exists.
     """
     folder = work_of(output)
-    with disk_trouble(output), held(output, "output"):
-        _remove(_done(folder))
-        changed = _changed(folder, task) if (folder / _TASK).exists() else None
+    with storage_errors(output), lock_output(output, "output"):
+        _remove(_done_path(folder))
+        changed = _find_changes(folder, task) if (folder / _TASK).exists() else None
         if changed and not may_exist:
             raise UsageError(
                 f"{folder} was begun with another {' and another '.join(changed)}; repeat the old command to go on, or "
@@ -65,8 +65,8 @@ def finish(folder: Path, made: Mapping[str, Path]) -> None:
     for name, place in made.items():
         move_into_place(folder / name, place)
     with contextlib.suppress(FileNotFoundError):
-        folder.rename(_done(folder))
-    _remove(_done(folder))
+        folder.rename(_done_path(folder))
+    _remove(_done_path(folder))
 
 
 def fingerprint(path: Path) -> str:
@@ -87,12 +87,12 @@ def _begin(folder: Path, task: Mapping[str, str]) -> None:
     replace_atomically(folder / _TASK, msgspec.json.encode(task))
 
 
-def _changed(folder: Path, task: Mapping[str, str]) -> list[str]:
+def _find_changes(folder: Path, task: Mapping[str, str]) -> list[str]:
     begun = msgspec.json.decode(read_bounded(folder / _TASK, _LARGEST_TASK), type=dict[str, str])
     return [name for name in sorted({*begun, *task}) if begun.get(name, "") != task.get(name, "")]
 
 
-def _done(folder: Path) -> Path:
+def _done_path(folder: Path) -> Path:
     return Path(f"{folder}.done")
 
 

@@ -8,10 +8,10 @@ from math import ceil
 from typing import Literal
 
 from batchcart.model.limits import Limit
-from batchcart.sandbox.faults import KINDS, Chances
+from batchcart.sandbox.faults import KINDS, FaultInjector
 from batchcart.sandbox.messages import Answer, Call, Effect
 from batchcart.sandbox.rate_meters import Meter, meter
-from batchcart.sandbox.recorder import Saw
+from batchcart.sandbox.recorder import ShopRecorder
 from batchcart.sandbox.shop import Platform, Shop
 
 Manner = Literal["answer", "reset", "hang", "truncate"]
@@ -30,7 +30,7 @@ _FAULT_RETRY_AFTER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Handling:
     """What becomes of a call on the wire: its answer, the manner of giving it, and how late."""
 
     answer: Answer
@@ -39,7 +39,7 @@ class Verdict:
 
 
 @dataclass(slots=True)
-class Front:
+class ShopEndpoint:
     """One shop as its clients meet it; ``down`` may be set while it runs, and set back to "".
 
     ``noted`` is told of each effect before its answer goes out; ``sequence`` numbers effects of all shops.
@@ -48,35 +48,35 @@ class Front:
     platform: Platform
     shop: Shop
     limits: Sequence[Limit]
-    chances: Chances
+    chances: FaultInjector
     sequence: Iterator[int]
     noted: Callable[[Shop, Effect], None]
     delay: tuple[float, float]
     sloppy: bool
     retry_after: RetryAfter
     down: Down = ""
-    saw: Saw = field(default_factory=Saw)
+    saw: ShopRecorder = field(default_factory=ShopRecorder)
 
     def expire_token(self) -> None:
         """Tray: the access token stops working until it is renewed."""
         self.shop.tokens.expired = True
 
-    def treat(self, call: Call, now: float, fault: str) -> Verdict:
+    def handle(self, call: Call, now: float, fault: str) -> Handling:
         """What becomes of ``call``, which has arrived at ``now`` and meets ``fault`` ("" for none)."""
         if self.down:
             self.saw.turned_away += 1
-            return Verdict(_CLOSED, "reset" if self.down == "reset" else "answer")
-        fault = self.chances.settled(fault)
+            return Handling(_CLOSED, "reset" if self.down == "reset" else "answer")
+        fault = self.chances.resolve(fault)
         if fault:
             assert fault in KINDS, f"the hook names an unknown kind of fault: {fault}"
             self.saw.faults[fault] += 1
         if fault == "refuse":
-            return Verdict(_CLOSED, "reset")
+            return Handling(_CLOSED, "reset")
         self.saw.requests[call.route] += 1
         wait = self._meter(call).arrive(now)
         # Asked of every call, since a nonce is spent by arriving.
         refusal = self.platform.refusal(self.shop, call)
-        verdict = self._throttled(call, wait) if wait else self._before(call, fault)
+        verdict = self._throttle(call, wait) if wait else self._before(call, fault)
         if verdict is None:
             verdict = self._after(refusal or self._answer(call), fault)
         if verdict.manner == "answer":
@@ -90,59 +90,59 @@ class Front:
             found = self.saw.meters[account] = meter(self.limits)
         return found
 
-    def _throttled(self, call: Call, wait: float) -> Verdict:
+    def _throttle(self, call: Call, wait: float) -> Handling:
         self.saw.throttled += 1
         answer = self.platform.throttled(self.shop, call)
         match self.retry_after:
             case "seconds":
-                return Verdict(replace(answer, headers={"Retry-After": str(ceil(wait))}))
+                return Handling(replace(answer, headers={"Retry-After": str(ceil(wait))}))
             case "date":
                 again = self.shop.wall() + timedelta(seconds=ceil(wait) + 1)
-                return Verdict(
+                return Handling(
                     replace(answer, headers={"Retry-After": format_datetime(again.astimezone(UTC), usegmt=True)})
                 )
             case "none":
-                return Verdict(answer)
+                return Handling(answer)
 
-    def _before(self, call: Call, fault: str) -> Verdict | None:
+    def _before(self, call: Call, fault: str) -> Handling | None:
         """The end that a fault makes before the effect, if it is one of those."""
         match fault:
             case "reset-before":
-                return Verdict(_CLOSED, "reset")
+                return Handling(_CLOSED, "reset")
             case "hang":
-                return Verdict(_CLOSED, "hang")
+                return Handling(_CLOSED, "hang")
             case "html-502":
-                return Verdict(Answer(502, _HTML_502, content_type=_HTML))
+                return Handling(Answer(502, _HTML_502, content_type=_HTML))
             case "500-before":
-                return Verdict(_BROKEN)
+                return Handling(_BROKEN)
             case "429":
-                return self._throttled(call, _FAULT_RETRY_AFTER)
+                return self._throttle(call, _FAULT_RETRY_AFTER)
             case "401":
                 denied = self.platform.denied(self.shop, call)
-                return Verdict(denied) if denied else None
+                return Handling(denied) if denied else None
             case _:
                 return None
 
-    def _after(self, answer: Answer, fault: str) -> Verdict:
+    def _after(self, answer: Answer, fault: str) -> Handling:
         """How the answer is given, once there is one."""
         match fault:
             case "reset-after":
-                return Verdict(answer, "reset")
+                return Handling(answer, "reset")
             case "hang-after":
-                return Verdict(answer, "hang")
+                return Handling(answer, "hang")
             case "truncate":
-                return Verdict(answer, "truncate")
+                return Handling(answer, "truncate")
             case "500-after":
-                return Verdict(_BROKEN)
+                return Handling(_BROKEN)
             case "delay":
-                return Verdict(answer, late=self.chances.luck.uniform(*self.delay))
+                return Handling(answer, late=self.chances.rng.uniform(*self.delay))
             case _:
-                return Verdict(answer)
+                return Handling(answer)
 
     def _answer(self, call: Call) -> Answer:
         route = self.platform.routes.get(call.route)
         answer = route(self.shop, call) if route else self.platform.missing(self.shop, call)
         if answer.effect:
-            self.saw.changed(call, answer.effect, next(self.sequence))
+            self.saw.record_effect(call, answer.effect, next(self.sequence))
             self.noted(self.shop, answer.effect)
         return self.platform.as_printed(call, answer) if self.sloppy else answer

@@ -71,36 +71,36 @@ def parse_fault(text: str) -> Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Chances:
+class FaultInjector:
     """The faults of one shop with its own source of chance: no shop disturbs another's luck."""
 
     faults: Sequence[Fault]
-    luck: random.Random
+    rng: random.Random
 
-    def strike(self) -> str:
+    def draw(self) -> str:
         """The kind of fault that the next request meets, "" for none."""
         if not self.faults:
             return ""
-        drawn = self.luck.random()
+        drawn = self.rng.random()
         for fault in self.faults:
             drawn -= fault.rate
             if drawn < 0:
                 return fault.kind
         return ""
 
-    def settled(self, kind: str) -> str:
+    def resolve(self, kind: str) -> str:
         """The kind itself, or which of the two where it leaves a choice."""
-        return self.luck.choice(("500-before", "500-after")) if kind == "500" else kind
+        return self.rng.choice(("500-before", "500-after")) if kind == "500" else kind
 
 
-def chances(faults: Iterable[Fault], seed: int, platform: str, shop: str) -> Chances:
+def fault_injector(faults: Iterable[Fault], seed: int, platform: str, shop: str) -> FaultInjector:
     """What can happen to the requests of one shop; the rates that concern it add up to 1 at the most."""
     concerned = tuple(fault for fault in faults if fault.concerns(platform, shop))
     if sum(fault.rate for fault in concerned) > 1 + 1e-9:
         listed = ", ".join(map(str, concerned))
         raise UsageError(f"the faults of {platform} add up to more than 1: {listed}")
     luck = random.Random(f"{seed} {platform} {shop}")  # noqa: S311 - chance that can be repeated, not a secret
-    return Chances(concerned, luck)
+    return FaultInjector(concerned, luck)
 
 
 def _one_of(what: str, given: str, known: Iterable[str]) -> None:

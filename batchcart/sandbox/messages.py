@@ -74,7 +74,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def said(status: int, document: Any, effect: Effect | None = None) -> Answer:
+def json_answer(status: int, document: Any, effect: Effect | None = None) -> Answer:
     """An answer with a JSON body."""
     return Answer(status, orjson.dumps(document), effect)
 

@@ -24,7 +24,7 @@ class CartLog:
     repeats: Counter[str] = field(default_factory=Counter)
     words: set[int] = field(default_factory=set)
 
-    def shown(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The log as plain JSON."""
         log = [
             {
@@ -40,7 +40,7 @@ class CartLog:
 
 
 @dataclass(slots=True)
-class Saw:
+class ShopRecorder:
     """The counters of one shop."""
 
     requests: Counter[str] = field(default_factory=Counter)
@@ -57,21 +57,21 @@ class Saw:
         """The log of a cart, made where there is none yet."""
         return self.carts.setdefault(cart, CartLog())
 
-    def takes_off(self, cart: str, alive: Alive) -> None:
+    def request_started(self, cart: str, alive: Alive) -> None:
         """A request on ``cart`` has come; two at once that both have a client waiting overlap."""
         flying = self.flying.setdefault(cart, [])
         if any(other() for other in flying):
             self.log(cart).overlapped = True
         flying.append(alive)
 
-    def lands(self, cart: str, alive: Alive) -> None:
+    def request_finished(self, cart: str, alive: Alive) -> None:
         """The request on ``cart`` is over."""
         flying = self.flying[cart]
         flying.remove(alive)
         if not flying:
             del self.flying[cart]
 
-    def changed(self, call: Call, effect: Effect, sequence: int) -> None:
+    def record_effect(self, call: Call, effect: Effect, sequence: int) -> None:
         """A call had an effect."""
         self.effects[effect.verb] += 1
         if not effect.cart:
@@ -83,7 +83,7 @@ class Saw:
             log.repeats[effect.verb] += 1
         log.words.add(words)
 
-    def shown(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The counters as plain JSON."""
         worst: dict[str, float] = {}
         for meter in self.meters.values():
@@ -103,5 +103,5 @@ class Saw:
             "worst": worst,
             "repeats": dict(repeats),
             "overlaps": sum(log.overlapped for log in self.carts.values()),
-            "carts": {key: log.shown() for key, log in self.carts.items()},
+            "carts": {key: log.as_dict() for key, log in self.carts.items()},
         }

@@ -13,7 +13,7 @@ from batchcart.sandbox.tray import TRAY
 PLATFORMS: Mapping[str, Platform] = {platform.name: platform for platform in (THREEDCART, TRAY, SHOPLO)}
 
 
-def platform_named(name: str) -> Platform:
+def find_platform(name: str) -> Platform:
     """The platform of that name; raises UsageError where there is none."""
     if name not in PLATFORMS:
         raise UsageError(f"unknown platform {name!r}: there are {', '.join(PLATFORMS)}")
@@ -22,7 +22,7 @@ def platform_named(name: str) -> Platform:
 
 def address(origin: str, platform: str, shop: str) -> str:
     """The base address of an account: ``base_url`` for 3dcart and Shoplo, ``api_address`` for Tray."""
-    named = platform_named(platform)
+    named = find_platform(platform)
     parts = [origin, named.name, quote(shop, safe=""), named.door if named is TRAY else ""]
     return "/".join(filter(None, parts))
 

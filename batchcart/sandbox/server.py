@@ -21,11 +21,11 @@ from batchcart.model.errors import UsageError
 from batchcart.model.limits import Bucket, Limit, Window
 from batchcart.sandbox import socket_faults as wire
 from batchcart.sandbox import statefile
-from batchcart.sandbox.endpoint import Front, RetryAfter, Verdict
-from batchcart.sandbox.faults import Fault, chances
+from batchcart.sandbox.endpoint import Handling, RetryAfter, ShopEndpoint
+from batchcart.sandbox.faults import Fault, fault_injector
 from batchcart.sandbox.messages import Answer, Call, Effect
 from batchcart.sandbox.readings import deviate
-from batchcart.sandbox.routing import PLATFORMS, address, platform_named, read_call
+from batchcart.sandbox.routing import PLATFORMS, address, find_platform, read_call
 from batchcart.sandbox.shop import Platform, Shop
 from batchcart.sandbox.tray_tokens import RENEW
 
@@ -73,8 +73,8 @@ class Sandbox:
 
     def __post_init__(self) -> None:
         for key in (*self.limits, *self.credentials):
-            platform_named(key.partition("/")[0])
-        self._fronts: dict[tuple[str, str], Front] = {}
+            find_platform(key.partition("/")[0])
+        self._fronts: dict[tuple[str, str], ShopEndpoint] = {}
         self._sequence: Iterator[int] = itertools.count(1)
         self._server: web.Server | None = None
         self._listener: asyncio.Server | None = None
@@ -87,19 +87,19 @@ class Sandbox:
             for front in self._fronts.values():
                 statefile.index(front.shop)
 
-    def shop(self, platform: str, name: str = "") -> Front:
+    def shop(self, platform: str, name: str = "") -> ShopEndpoint:
         """One shop, to look at or to change while it runs; it exists as soon as somebody asks for it."""
         front = self._fronts.get((platform, name))
         if front is None:
-            front = self._fronts[platform, name] = self._opened(platform_named(platform), name)
+            front = self._fronts[platform, name] = self._open_shop(find_platform(platform), name)
         return front
 
-    def _opened(self, platform: Platform, name: str) -> Front:
+    def _open_shop(self, platform: Platform, name: str) -> ShopEndpoint:
         keys = (f"{platform.name}/{name}", platform.name)
         limits = next((self.limits[key] for key in keys if key in self.limits), DEFAULT_LIMITS[platform.name])
         credentials = next((self.credentials[key] for key in keys if key in self.credentials), {})
         zone = timezone(timedelta(hours=platform.hours))
-        return Front(
+        return ShopEndpoint(
             platform=platform,
             shop=Shop(
                 platform.name,
@@ -109,7 +109,7 @@ class Sandbox:
                 deviate(platform.name, self.readings),
             ),
             limits=limits,
-            chances=chances(self.faults, self.seed, platform.name, name),
+            chances=fault_injector(self.faults, self.seed, platform.name, name),
             sequence=self._sequence,
             noted=self._note,
             delay=self.delay,
@@ -128,13 +128,13 @@ class Sandbox:
 
     def counters(self) -> dict[str, Any]:
         """What each shop saw: platform, then shop, then its counters."""
-        return self._by_place(lambda front: front.saw.shown())
+        return self._by_place(lambda front: front.saw.as_dict())
 
     def state(self) -> dict[str, Any]:
         """What each shop holds: platform, then shop, then its carts by key; 3dcart's numbers as text."""
         return self._by_place(lambda front: {"carts": deepcopy(front.shop.carts)})
 
-    def _by_place(self, shown: Callable[[Front], dict[str, Any]]) -> dict[str, Any]:
+    def _by_place(self, shown: Callable[[ShopEndpoint], dict[str, Any]]) -> dict[str, Any]:
         places: dict[str, Any] = {platform: {} for platform in PLATFORMS}
         for (platform, name), front in self._fronts.items():
             places[platform][name] = shown(front)
@@ -189,23 +189,23 @@ class Sandbox:
         front = self.shop(call.platform, call.shop)
         cart = front.platform.cart(front.shop, call)
         if not cart:
-            return await self._given(transport, front, call)
+            return await self._respond(transport, front, call)
 
         def alive() -> bool:
             return wire.has_peer(transport)
 
-        front.saw.takes_off(cart, alive)
+        front.saw.request_started(cart, alive)
         try:
             # One turn of the loop, so that two calls sent at once are seen to be.
             await asyncio.sleep(0)
-            return await self._given(transport, front, call)
+            return await self._respond(transport, front, call)
         finally:
-            front.saw.lands(cart, alive)
+            front.saw.request_finished(cart, alive)
 
-    async def _given(self, transport: asyncio.Transport, front: Front, call: Call) -> web.StreamResponse:
-        by_chance = front.chances.strike()
+    async def _respond(self, transport: asyncio.Transport, front: ShopEndpoint, call: Call) -> web.StreamResponse:
+        by_chance = front.chances.draw()
         scripted = self.hook(call) if self.hook else None
-        verdict = front.treat(call, self.clock(), by_chance if scripted is None else scripted)
+        verdict = front.handle(call, self.clock(), by_chance if scripted is None else scripted)
         await _carry_out(transport, verdict)
         return _response(verdict.answer)
 
@@ -233,7 +233,7 @@ def _response(answer: Answer) -> web.Response:
     return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 
-async def _carry_out(transport: asyncio.Transport, verdict: Verdict) -> None:
+async def _carry_out(transport: asyncio.Transport, verdict: Handling) -> None:
     """Do to the connection what the verdict says; an answer after the end of it reaches nobody."""
     if verdict.late:
         await asyncio.sleep(verdict.late)
@@ -243,6 +243,6 @@ async def _carry_out(transport: asyncio.Transport, verdict: Verdict) -> None:
         case "reset":
             wire.reset(transport)
         case "truncate":
-            wire.truncated(transport, verdict.answer, SERVER)
+            wire.send_truncated(transport, verdict.answer, SERVER)
         case "answer":
             pass

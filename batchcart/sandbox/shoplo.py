@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from batchcart.sandbox import shoplo_access
-from batchcart.sandbox.messages import WHOLE, Answer, Call, Effect, said
+from batchcart.sandbox.messages import WHOLE, Answer, Call, Effect, json_answer
 from batchcart.sandbox.shop import Document, Platform, Shop
 from batchcart.sandbox.shoplo_answers import (
     MISSING,
@@ -30,24 +30,24 @@ _PRICE_OFF, _PERCENT_OFF = "1", "2"
 _DEFAULT_LIMIT = 50
 
 
-def _failed(shop: Shop, code: int, message: str) -> Answer:
+def _error_answer(shop: Shop, code: int, message: str) -> Answer:
     return as_error(shop.readings, code, message)
 
 
 def _missing(shop: Shop, _call: Call) -> Answer:
-    return _failed(shop, MISSING, "Not found")
+    return _error_answer(shop, MISSING, "Not found")
 
 
 def _not_deleted(shop: Shop, call: Call) -> Answer:
     """How a delete of what is not there is answered."""
-    return said(200, OK) if shop.readings["delete_missing"] == "ok" else _missing(shop, call)
+    return json_answer(200, OK) if shop.readings["delete_missing"] == "ok" else _missing(shop, call)
 
 
-def _throttled(shop: Shop, _call: Call) -> Answer:
+def _throttle_answer(shop: Shop, _call: Call) -> Answer:
     return as_throttled(shop.readings)
 
 
-def _wrapped(shop: Shop, call: Call, wrapper: str) -> Document | None:
+def _unwrap(shop: Shop, call: Call, wrapper: str) -> Document | None:
     document = call.document(shop.readings["request_form"])
     inner = document.get(wrapper) if isinstance(document, dict) else None
     return inner if isinstance(inner, dict) else None
@@ -86,12 +86,12 @@ def _number(given: Any, least: int = 1) -> int | None:
 
 
 def _create(shop: Shop, call: Call) -> Answer:
-    given = _wrapped(shop, call, "cart")
+    given = _unwrap(shop, call, "cart")
     if given is None:
-        return _failed(shop, 400, "cart is missing")
+        return _error_answer(shop, 400, "cart is missing")
     variant, quantity = _number(given.get("variant_id")), _number(given.get("quantity"))
     if variant is None or quantity is None:
-        return _failed(shop, 400, "variant_id and quantity are whole numbers of at least 1")
+        return _error_answer(shop, 400, "variant_id and quantity are whole numbers of at least 1")
     _forget_expired(shop)
     key = str(given.get("user_key") or f"sandbox{shop.last_id + 1:025d}")
     verb = "add" if key in shop.carts else "create"
@@ -129,19 +129,19 @@ def _new_line(shop: Shop, number: str, key: str, variant: int) -> Document:
     }
 
 
-def _chosen(shop: Shop, call: Call, user_key: str) -> list[Document] | Answer:
+def _filter_lines(shop: Shop, call: Call, user_key: str) -> list[Document] | Answer:
     """The lines that the filters of a list or count leave, in the shop's order; ``user_key`` as the shop takes it."""
     _forget_expired(shop)
     query = call.query
     since = _number(query.get("since_id", "0"), 0)
     if since is None:
-        return _failed(shop, 400, "since_id is not a number")
+        return _error_answer(shop, 400, "since_id is not a number")
     bounds = (query.get("created_at_min", ""), query.get("created_at_max", ""))
     for bound in filter(None, bounds):
         try:
             datetime.strptime(bound, _STAMP)  # noqa: DTZ007 - a shop's stamps name no zone
         except ValueError:
-            return _failed(shop, 400, f"{bound} is not a date: 2011-06-19 13:18:50")
+            return _error_answer(shop, 400, f"{bound} is not a date: 2011-06-19 13:18:50")
     found = [line for line in _of_user(shop, call, user_key) if line["id"] > since and _within(shop, bounds, line)]
     return found[::-1] if shop.readings["list_order"] == "newest" else found
 
@@ -165,24 +165,24 @@ def _within(shop: Shop, bounds: tuple[str, str], line: Document) -> bool:
 
 
 def _list(shop: Shop, call: Call) -> Answer:
-    lines = _chosen(shop, call, shop.readings["user_key_filter"])
+    lines = _filter_lines(shop, call, shop.readings["user_key_filter"])
     if isinstance(lines, Answer):
         return lines
     limit, page = _number(call.query.get("limit", _DEFAULT_LIMIT)), _number(call.query.get("page", 1))
     if limit is None or page is None:
-        return _failed(shop, 400, "limit and page are whole numbers of at least 1")
+        return _error_answer(shop, 400, "limit and page are whole numbers of at least 1")
     match shop.readings["page_limit"]:
         case "50":
             limit = min(limit, _DEFAULT_LIMIT)
         case "ignored":
             limit = _DEFAULT_LIMIT
         case "refused" if limit > _DEFAULT_LIMIT:
-            return _failed(shop, 400, f"limit is at most {_DEFAULT_LIMIT}")
+            return _error_answer(shop, 400, f"limit is at most {_DEFAULT_LIMIT}")
     last = max(1, -(-len(lines) // limit))
     if page > last:
         match shop.readings["past_end"]:
             case "error":
-                return _failed(shop, 400, "there is no such page")
+                return _error_answer(shop, 400, "there is no such page")
             case "last":
                 page = last
             case _:
@@ -191,7 +191,7 @@ def _list(shop: Shop, call: Call) -> Answer:
 
 
 def _count(shop: Shop, call: Call) -> Answer:
-    lines = _chosen(shop, call, shop.readings["count_filter"])
+    lines = _filter_lines(shop, call, shop.readings["count_filter"])
     return lines if isinstance(lines, Answer) else as_count(shop.readings, len(lines))
 
 
@@ -207,9 +207,9 @@ def _update(shop: Shop, call: Call) -> Answer:
     line = _line(shop, number)
     if line is None:
         return _missing(shop, call)
-    quantity = _number((_wrapped(shop, call, "cart") or {}).get("quantity"))
+    quantity = _number((_unwrap(shop, call, "cart") or {}).get("quantity"))
     if quantity is None:
-        return _failed(shop, 400, "cart with a quantity of at least 1 is missing")
+        return _error_answer(shop, 400, "cart with a quantity of at least 1 is missing")
     told = dict(line) if shop.readings["update_answer"] == "stale" else line
     line["quantity"] = quantity
     effect = Effect("item-update", line["user_key"], number, str(line["variant_id"]), str(quantity))
@@ -222,7 +222,7 @@ def _delete(shop: Shop, call: Call) -> Answer:
     if line is None:
         return _not_deleted(shop, call)
     key = _remove(shop, number)
-    return said(200, OK, Effect("item-delete", key, number, str(line["variant_id"])))
+    return json_answer(200, OK, Effect("item-delete", key, number, str(line["variant_id"])))
 
 
 def _discount_set(shop: Shop, call: Call) -> Answer:
@@ -230,18 +230,18 @@ def _discount_set(shop: Shop, call: Call) -> Answer:
     line = _line(shop, number)
     if line is None:
         return _missing(shop, call)
-    given = _wrapped(shop, call, "cart_discount")
+    given = _unwrap(shop, call, "cart_discount")
     if given is None:
-        return _failed(shop, 400, "cart_discount is missing")
+        return _error_answer(shop, 400, "cart_discount is missing")
     discount = {name: str(given[name]) for name in _DISCOUNT_FIELDS if name in given}
     if discount.get("discount_type") not in {_PRICE_OFF, _PERCENT_OFF} or not discount.get("discount_value"):
-        return _failed(shop, 400, "discount_type (1 or 2) and discount_value are needed")
+        return _error_answer(shop, 400, "discount_type (1 or 2) and discount_value are needed")
     # S004 §Add/update cart item discount: without properties it goes onto all line items.
     alone = "properties" in discount or shop.readings["discount_scope"] == "line"
     lines = [line] if alone else shop.carts[line["user_key"]]["items"].values()
     for each in lines:
         each["discount"] = discount
-    return said(200, OK, Effect("discount-set", line["user_key"], number, discount["discount_type"]))
+    return json_answer(200, OK, Effect("discount-set", line["user_key"], number, discount["discount_type"]))
 
 
 def _discount_delete(shop: Shop, call: Call) -> Answer:
@@ -249,7 +249,7 @@ def _discount_delete(shop: Shop, call: Call) -> Answer:
     line = _line(shop, number)
     if line is None or line.pop("discount", None) is None:
         return _not_deleted(shop, call)
-    return said(200, OK, Effect("discount-delete", line["user_key"], number))
+    return json_answer(200, OK, Effect("discount-delete", line["user_key"], number))
 
 
 def _pattern(segments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
@@ -266,19 +266,19 @@ def _cart(shop: Shop, call: Call) -> str:
     if call.keys:
         return shop.owners.get(call.keys[0], "")
     if call.route == "POST carts":
-        return str((_wrapped(shop, call, "cart") or {}).get("user_key") or "")
+        return str((_unwrap(shop, call, "cart") or {}).get("user_key") or "")
     return call.query.get("user_key", "")
 
 
-def _denied(shop: Shop, _call: Call) -> Answer:
-    return _failed(shop, UNAUTHORIZED, "Not authorised: a new token is needed")
+def _denied_answer(shop: Shop, _call: Call) -> Answer:
+    return _error_answer(shop, UNAUTHORIZED, "Not authorised: a new token is needed")
 
 
 def _refusal(shop: Shop, call: Call) -> Answer | None:
-    return None if shoplo_access.allowed(shop, call) else _denied(shop, call)
+    return None if shoplo_access.is_allowed(shop, call) else _denied_answer(shop, call)
 
 
-def _as_printed(_call: Call, answer: Answer) -> Answer:
+def _print_as_documented(_call: Call, answer: Answer) -> Answer:
     """S004 prints a trailing comma in every answer but a count's."""
     for end, printed in ((b"}]}", b"},]}"), (b"}}", b"},}"), (b'"ok"}', b'"ok",}')):
         if answer.body.endswith(end):
@@ -304,9 +304,9 @@ SHOPLO = Platform(
     },
     account=shoplo_access.account,
     refusal=_refusal,
-    denied=_denied,
+    denied=_denied_answer,
     missing=_missing,
-    throttled=_throttled,
+    throttled=_throttle_answer,
     cart=_cart,
-    as_printed=_as_printed,
+    as_printed=_print_as_documented,
 )

@@ -20,7 +20,7 @@ _NEEDED = (
 )
 
 
-def allowed(shop: Shop, call: Call) -> bool:
+def is_allowed(shop: Shop, call: Call) -> bool:
     """Whether the call shows credentials that open the shop."""
     scheme, _, token = call.headers.get("authorization", "").partition(" ")
     match scheme.lower():
@@ -31,7 +31,7 @@ def allowed(shop: Shop, call: Call) -> bool:
                 bool(token and app) and pinned.get("access_token", token) == token and pinned.get("app_id", app) == app
             )
         case "oauth":
-            return _signed(shop, call)
+            return _is_signed(shop, call)
         case _:
             return False
 
@@ -46,7 +46,7 @@ def _fields(authorization: str) -> dict[str, str]:
     return {name: unquote(value) for name, value in _FIELD.findall(authorization)}
 
 
-def _signed(shop: Shop, call: Call) -> bool:
+def _is_signed(shop: Shop, call: Call) -> bool:
     fields = _fields(call.headers["authorization"])
     if not all(fields.get(name) for name in _NEEDED) or fields["oauth_signature_method"] != "HMAC-SHA1":
         return False
@@ -56,10 +56,10 @@ def _signed(shop: Shop, call: Call) -> bool:
     shop.nonces.add(once)
     if "consumer_secret" not in shop.credentials:
         return True
-    return hmac.compare_digest(fields["oauth_signature"], _expected(shop, call, fields))
+    return hmac.compare_digest(fields["oauth_signature"], _expected_signature(shop, call, fields))
 
 
-def _expected(shop: Shop, call: Call, fields: dict[str, str]) -> str:
+def _expected_signature(shop: Shop, call: Call, fields: dict[str, str]) -> str:
     pinned = shop.credentials
     client = Client(
         pinned.get("consumer_key", fields["oauth_consumer_key"]),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from batchcart.sandbox.messages import Answer, Effect, said
+from batchcart.sandbox.messages import Answer, Effect, json_answer
 from batchcart.sandbox.readings import Readings
 from batchcart.sandbox.shop import Document
 
@@ -22,7 +22,7 @@ def as_error(readings: Readings, code: int, message: str) -> Answer:
         case _:
             status = 200
     told = int(readings["missing_code"]) if code == MISSING else code
-    return said(status, _error(readings, told, message))
+    return json_answer(status, _error(readings, told, message))
 
 
 def _error(readings: Readings, code: int, message: str) -> Document:
@@ -40,22 +40,22 @@ def _error(readings: Readings, code: int, message: str) -> Document:
 
 def as_throttled(readings: Readings) -> Answer:
     """A request too many; no document says how that looks."""
-    return said(int(readings["throttle"]), _error(readings, THROTTLED, "Too many requests"))
+    return json_answer(int(readings["throttle"]), _error(readings, THROTTLED, "Too many requests"))
 
 
 def as_line(readings: Readings, line: Document, effect: Effect | None = None, *, fields: str = "") -> Answer:
     """One line; a create may answer with another status."""
     status = int(readings["create_status"]) if effect and effect.verb in {"create", "add"} else 200
-    return said(status, {"cart": shown(readings, line, fields)}, effect)
+    return json_answer(status, {"cart": show_line(readings, line, fields)}, effect)
 
 
 def as_no_line(readings: Readings) -> Answer:
     """What a read of a line that is not there is answered."""
     match readings["missing_line"]:
         case "null_cart":
-            return said(200, {"cart": None})
+            return json_answer(200, {"cart": None})
         case "null":
-            return said(200, None)
+            return json_answer(200, None)
         case _:
             return as_error(readings, MISSING, "Not found")
 
@@ -63,17 +63,17 @@ def as_no_line(readings: Readings) -> Answer:
 def as_list(readings: Readings, lines: Sequence[Document], fields: str) -> Answer:
     """A page of a list."""
     if lines:
-        return said(200, {"carts": [shown(readings, line, fields) for line in lines]})
+        return json_answer(200, {"carts": [show_line(readings, line, fields) for line in lines]})
     nothing = {"array": b'{"carts":[]}', "null": b'{"carts":null}', "bare_null": b"null", "empty": b""}
     return Answer(200, nothing[readings["nothing"]])
 
 
 def as_count(readings: Readings, count: int) -> Answer:
     """A count."""
-    return said(200, {"count": _number(readings, count)})
+    return json_answer(200, {"count": _number(readings, count)})
 
 
-def shown(readings: Readings, line: Document, fields: str = "") -> Document:
+def show_line(readings: Readings, line: Document, fields: str = "") -> Document:
     """A line as it is shown; no view shows its discount."""
     chosen = {name for name in fields.split(",") if name} if readings["fields"] == "honoured" else set()
     return {

@@ -17,7 +17,7 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def truncated(transport: asyncio.Transport, answer: Answer, server: str) -> None:
+def send_truncated(transport: asyncio.Transport, answer: Answer, server: str) -> None:
     """Send the answer's head and the first half of its body, then end the connection."""
     head = (
         f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\nServer: {server}\r\n"

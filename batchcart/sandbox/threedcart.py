@@ -23,13 +23,15 @@ def _bad(shop: Shop, field: str, message: str) -> Answer:
     return as_error(shop.readings, 400, field, message)
 
 
-def _gone(shop: Shop) -> Answer:
+def _gone_answer(shop: Shop) -> Answer:
     return as_error(shop.readings, 404, "Error", "Not found")
 
 
-def _lost_item(shop: Shop, point: str) -> Answer:
+def _missing_item(shop: Shop, point: str) -> Answer:
     """What there is to say of an item, or of a cart for one, that is not there."""
-    return _gone(shop) if shop.readings[point] == "404" else _bad(shop, "CartItem", "The Cart/Item does not exist")
+    return (
+        _gone_answer(shop) if shop.readings[point] == "404" else _bad(shop, "CartItem", "The Cart/Item does not exist")
+    )
 
 
 def _cart_fields(shop: Shop, call: Call) -> Document | Answer:
@@ -59,13 +61,13 @@ def _create(shop: Shop, call: Call) -> Answer:
 def _read(shop: Shop, call: Call) -> Answer:
     key = call.keys[0]
     cart = shop.carts.get(key)
-    return _gone(shop) if cart is None else as_cart(shop.readings, shop.name, key, cart)
+    return _gone_answer(shop) if cart is None else as_cart(shop.readings, shop.name, key, cart)
 
 
 def _update(shop: Shop, call: Call) -> Answer:
     key = call.keys[0]
     if key not in shop.carts:
-        return _gone(shop)
+        return _gone_answer(shop)
     fields = _cart_fields(shop, call)
     if isinstance(fields, Answer):
         return fields
@@ -78,7 +80,7 @@ def _update(shop: Shop, call: Call) -> Answer:
 def _delete(shop: Shop, call: Call) -> Answer:
     key = call.keys[0]
     if shop.carts.pop(key, None) is None:
-        return _gone(shop)
+        return _gone_answer(shop)
     return as_written(shop.readings, 200, "OrderKey", key, "Deleted successfully", Effect("delete", key))
 
 
@@ -103,7 +105,7 @@ def _options_problem(shop: Shop, options: Any) -> Answer | None:
 def _item_add(shop: Shop, call: Call) -> Answer:
     cart = shop.carts.get(call.keys[0])
     if cart is None:
-        return _lost_item(shop, "missing_cart")
+        return _missing_item(shop, "missing_cart")
     document = call.document()
     if problem := _item_problem(shop, document):
         return problem
@@ -136,7 +138,7 @@ def _item_update(shop: Shop, call: Call) -> Answer:
     key, number = call.keys
     item = shop.carts.get(key, {}).get("items", {}).get(number)
     if item is None:
-        return _lost_item(shop, "missing_item")
+        return _missing_item(shop, "missing_item")
     document = call.document()
     if problem := _item_problem(shop, document):
         return problem
@@ -149,7 +151,7 @@ def _item_delete(shop: Shop, call: Call) -> Answer:
     key, number = call.keys
     item = shop.carts.get(key, {}).get("items", {}).pop(number, None)
     if item is None:
-        return _lost_item(shop, "missing_item")
+        return _missing_item(shop, "missing_item")
     effect = Effect("item-delete", key, number, item["CatalogID"])
     return as_written(shop.readings, 200, "CartItemID", number, "Deleted successfully", effect)
 
@@ -177,19 +179,19 @@ def _refusal(shop: Shop, call: Call) -> Answer | None:
         allowed = pinned.get("token", bearer) == bearer
     else:
         allowed = all(value and pinned.get(name, value) == value for name, value in given.items())
-    return None if allowed else _denied(shop, call)
+    return None if allowed else _denied_answer(shop, call)
 
 
-def _denied(shop: Shop, _call: Call) -> Answer:
+def _denied_answer(shop: Shop, _call: Call) -> Answer:
     # S000 §Responses and Errors, 401: the combination is invalid, or the scope lacks the privileges.
     return as_error(shop.readings, 401, "Error", "Authentication failure")
 
 
 def _missing(shop: Shop, _call: Call) -> Answer:
-    return _gone(shop)
+    return _gone_answer(shop)
 
 
-def _throttled(shop: Shop, _call: Call) -> Answer:
+def _throttle_answer(shop: Shop, _call: Call) -> Answer:
     return as_throttled(shop.readings)
 
 
@@ -197,7 +199,7 @@ def _cart(_shop: Shop, call: Call) -> str:
     return call.keys[0] if call.keys else ""
 
 
-def _as_printed(call: Call, answer: Answer) -> Answer:
+def _print_as_documented(call: Call, answer: Answer) -> Answer:
     """S000 prints a trailing comma in every answer to a write; a cart as a bare object, with 201."""
     if call.route == "GET Cart/{OrderKey}" and answer.status < 300:
         return Answer(201, answer.body.removeprefix(b"[").removesuffix(b"]"))
@@ -223,9 +225,9 @@ THREEDCART = Platform(
     },
     account=_account,
     refusal=_refusal,
-    denied=_denied,
+    denied=_denied_answer,
     missing=_missing,
-    throttled=_throttled,
+    throttled=_throttle_answer,
     cart=_cart,
-    as_printed=_as_printed,
+    as_printed=_print_as_documented,
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from batchcart.sandbox.messages import WHOLE, Answer, Effect, said
+from batchcart.sandbox.messages import WHOLE, Answer, Effect, json_answer
 from batchcart.sandbox.readings import Readings
 from batchcart.sandbox.shop import Document
 
@@ -30,7 +30,7 @@ def as_written(readings: Readings, status: int, key: str, value: str, message: s
         "Message": message,
     }
     sent = int(readings["create_status"]) if status == 201 else status
-    return said(sent, [row] if readings["answer_form"] == "array" else row, effect)
+    return json_answer(sent, [row] if readings["answer_form"] == "array" else row, effect)
 
 
 def _item_key(readings: Readings, *, deleted: bool = False) -> str:
@@ -48,13 +48,13 @@ def as_error(readings: Readings, status: int, key: str, message: str) -> Answer:
     row = {"Key": key, "Value": "", "Status": _status(readings, str(status)), "Message": message}
     match readings["error_body"]:
         case "object":
-            return said(status, row)
+            return json_answer(status, row)
         case "html":
             return Answer(status, _HTML, content_type="text/html")
         case "array":
-            return said(status, [row])
+            return json_answer(status, [row])
         case "mixed" if status != 404:
-            return said(status, [row])
+            return json_answer(status, [row])
         case _:
             return Answer(status)
 
@@ -64,7 +64,7 @@ def as_throttled(readings: Readings) -> Answer:
     match readings["throttle"]:
         case "200":
             row = {"Key": "Error", "Value": "", "Status": _status(readings, "429"), "Message": "Too many requests"}
-            return said(200, [row])
+            return json_answer(200, [row])
         case "503":
             return as_error(readings, 503, "Error", "Service unavailable")
         case _:
@@ -85,7 +85,7 @@ def as_cart(readings: Readings, shop: str, key: str, cart: Document) -> Answer:
         "CheckoutURL": f"https://{shop or 'sandbox'}.3dcartstores.com/checkout.asp?orderkey={key}",
     }
     shown = address if readings["get_fields"] == "documented" else {**own, **address, **_item_list(readings, cart)}
-    return said(int(readings["get_status"]), [shown] if readings["get_form"] == "array" else shown)
+    return json_answer(int(readings["get_status"]), [shown] if readings["get_form"] == "array" else shown)
 
 
 def _item_list(readings: Readings, cart: Document) -> Document:

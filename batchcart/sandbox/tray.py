@@ -29,7 +29,7 @@ def _missing(shop: Shop, call: Call) -> Answer:
     return as_error(shop.readings, call, 404, "Not Found", "Not Found")
 
 
-def _written(status: int, message: str, shop: Shop, effect: Effect) -> Answer:
+def _write_answer(status: int, message: str, shop: Shop, effect: Effect) -> Answer:
     key = effect.cart
     address = f"http://{shop.name or 'loja'}.commercesuite.com.br/loja/carrinho.php?loja=123123&transID={key}&hash="
     written = {"message": message, "session_id": key, "cart_url": address, "code": status}
@@ -87,7 +87,7 @@ def _add(shop: Shop, call: Call) -> Answer:
     taken = ("price", "additional_information")[shop.readings["price"] == "ignored" :]
     line.update({name: _text(given[name]) for name in taken if name in given})
     cart["shipping"].update({name: _text(value) for name, value in given.get("Shipping", {}).items()})
-    return _written(201, "Created", shop, Effect(verb, key, number, line["product_id"], quantity))
+    return _write_answer(201, "Created", shop, Effect(verb, key, number, line["product_id"], quantity))
 
 
 def _lacks_slash(shop: Shop, call: Call) -> bool:
@@ -159,15 +159,15 @@ def _update(shop: Shop, call: Call) -> Answer:
     if shop.readings["update_lines"] == "drop":
         cart["items"].clear()
     # S003 §Atualizar, Retorno: an update answers "Created" and code 201.
-    return _written(201, "Created", shop, Effect("update", key))
+    return _write_answer(201, "Created", shop, Effect("update", key))
 
 
 def _delete(shop: Shop, call: Call) -> Answer:
     key = call.keys[0]
     if shop.carts.pop(key, None) is not None:
-        return _written(200, "Deleted", shop, Effect("delete", key))
+        return _write_answer(200, "Deleted", shop, Effect("delete", key))
     if shop.readings["delete_missing"] == "ok":
-        return replace(_written(200, "Deleted", shop, Effect("delete", key)), effect=None)
+        return replace(_write_answer(200, "Deleted", shop, Effect("delete", key)), effect=None)
     return _missing(shop, call)
 
 
@@ -181,7 +181,7 @@ def _pattern(segments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
             return "/".join(segments), ()
 
 
-def _throttled(shop: Shop, call: Call) -> Answer:
+def _throttle_answer(shop: Shop, call: Call) -> Answer:
     return as_throttled(shop.readings, call)
 
 
@@ -198,7 +198,7 @@ def _cart(shop: Shop, call: Call) -> str:
     return ""
 
 
-def _as_printed(call: Call, answer: Answer) -> Answer:
+def _print_as_documented(call: Call, answer: Answer) -> Answer:
     """S003 prints a cart's lines without their brackets, and an update's answer without its first comma."""
     if call.route == "GET carts/{session_id}" and answer.body.startswith(b"["):
         return Answer(answer.status, answer.body[1:-1])
@@ -224,9 +224,9 @@ TRAY = Platform(
     },
     account=_account,
     refusal=tray_tokens.refusal,
-    denied=tray_tokens.denied,
+    denied=tray_tokens.denied_answer,
     missing=_missing,
-    throttled=_throttled,
+    throttled=_throttle_answer,
     cart=_cart,
-    as_printed=_as_printed,
+    as_printed=_print_as_documented,
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from batchcart.sandbox.messages import Answer, Call, Effect, said
+from batchcart.sandbox.messages import Answer, Call, Effect, json_answer
 from batchcart.sandbox.readings import Readings
 
 
@@ -12,7 +12,7 @@ def as_done(readings: Readings, document: Any, effect: Effect | None = None) -> 
     """What went well, with the code in its body where it has one."""
     code = document.get("code", 200) if isinstance(document, dict) else 200
     status = code if readings["status"] == "documented" else int(readings["status"])
-    return said(status, _coded(readings, document), effect)
+    return json_answer(status, _write_code(readings, document), effect)
 
 
 def as_shown(readings: Readings, body: bytes) -> Answer:
@@ -22,8 +22,8 @@ def as_shown(readings: Readings, body: bytes) -> Answer:
 
 def as_error(readings: Readings, call: Call, code: int, name: str, *causes: str, **more: Any) -> Answer:
     """An error with its causes, in one of the containers that clients have met."""
-    document = {"code": code, "url": f"/{call.path}", "name": name, **more, "causes": _contained(readings, causes)}
-    return said(code if readings["error_status"] == "http" else 200, _coded(readings, document))
+    document = {"code": code, "url": f"/{call.path}", "name": name, **more, "causes": _wrap(readings, causes)}
+    return json_answer(code if readings["error_status"] == "http" else 200, _write_code(readings, document))
 
 
 def as_unauthorized(readings: Readings, call: Call, error_code: int, cause: str) -> Answer:
@@ -31,15 +31,15 @@ def as_unauthorized(readings: Readings, call: Call, error_code: int, cause: str)
     status = 401 if readings["error_status"] == "http" else 200
     if readings["unauthorized"] == "plain":
         plain = {"code": 401, "url": f"//{call.path}", "name": "Unauthorized", "message": "Unauthorized"}
-        return said(status, _coded(readings, plain))
+        return json_answer(status, _write_code(readings, plain))
     document = {
         "code": 401,
         "url": f"//{call.path}",
         "name": "Unauthorized access",
         "error_code": error_code,
-        "causes": _contained(readings, (cause,)),
+        "causes": _wrap(readings, (cause,)),
     }
-    return said(status, _coded(readings, document))
+    return json_answer(status, _write_code(readings, document))
 
 
 def as_throttled(readings: Readings, call: Call) -> Answer:
@@ -49,14 +49,14 @@ def as_throttled(readings: Readings, call: Call) -> Answer:
         case "empty":
             return Answer(429)
         case "200":
-            return said(200, _coded(readings, document))
+            return json_answer(200, _write_code(readings, document))
         case "503":
-            return said(503, _coded(readings, {**document, "code": 503, "name": "Service Unavailable"}))
+            return json_answer(503, _write_code(readings, {**document, "code": 503, "name": "Service Unavailable"}))
         case _:
-            return said(429, _coded(readings, document))
+            return json_answer(429, _write_code(readings, document))
 
 
-def _contained(readings: Readings, causes: tuple[str, ...]) -> Any:
+def _wrap(readings: Readings, causes: tuple[str, ...]) -> Any:
     objects = [{"field": cause.partition(" ")[0], "message": cause} for cause in causes]
     match readings["causes"]:
         case "none":
@@ -71,7 +71,7 @@ def _contained(readings: Readings, causes: tuple[str, ...]) -> Any:
             return list(causes)
 
 
-def _coded(readings: Readings, document: Any) -> Any:
+def _write_code(readings: Readings, document: Any) -> Any:
     """The document with its code as the shop writes it."""
     if readings["code_form"] == "text" and isinstance(document, dict) and "code" in document:
         return {**document, "code": str(document["code"])}

@@ -6,7 +6,7 @@ for a renewal; a refresh token lives 30 days, works once, and brings a new pair.
 
 from datetime import timedelta
 
-from batchcart.sandbox.messages import Answer, Call, Effect, said
+from batchcart.sandbox.messages import Answer, Call, Effect, json_answer
 from batchcart.sandbox.shop import Shop
 from batchcart.sandbox.tray_answers import as_unauthorized
 
@@ -27,15 +27,15 @@ def refusal(shop: Shop, call: Call) -> Answer | None:
     if given and given == good and not tokens.expired:
         tokens.known.add(given)
         return None
-    return _unauthorized(shop, call, EXPIRED if given == good or given in tokens.known else UNKNOWN)
+    return _unauthorized_answer(shop, call, EXPIRED if given == good or given in tokens.known else UNKNOWN)
 
 
-def denied(shop: Shop, call: Call) -> Answer | None:
+def denied_answer(shop: Shop, call: Call) -> Answer | None:
     """The access token expires now, so that only a renewal opens the shop again."""
     if call.route == "GET auth":
         return None
     shop.tokens.expired = True
-    return _unauthorized(shop, call, EXPIRED)
+    return _unauthorized_answer(shop, call, EXPIRED)
 
 
 def renew(shop: Shop, call: Call) -> Answer:
@@ -44,7 +44,7 @@ def renew(shop: Shop, call: Call) -> Answer:
     given = call.query.get("refresh_token", "")
     good = tokens.refresh or shop.credentials.get("refresh_token", given)
     if not given or given != good or given in tokens.spent:
-        return _unauthorized(shop, call, UNKNOWN)
+        return _unauthorized_answer(shop, call, UNKNOWN)
     tokens.spent.add(given)
     tokens.renewals += 1
     tokens.access = f"sandbox-access-{shop.name or 'loja'}-{tokens.renewals}"
@@ -61,10 +61,10 @@ def renew(shop: Shop, call: Call) -> Answer:
         "date_activated": f"{now:%Y-%m-%d %H:%M:%S}",
         "store_id": "123123",
     }
-    return said(200, pair, Effect(RENEW, ""))
+    return json_answer(200, pair, Effect(RENEW, ""))
 
 
-def _unauthorized(shop: Shop, call: Call, error_code: int) -> Answer:
+def _unauthorized_answer(shop: Shop, call: Call, error_code: int) -> Answer:
     return as_unauthorized(
         shop.readings, call, error_code, "Token expired" if error_code == EXPIRED else "Token unknown"
     )

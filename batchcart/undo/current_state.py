@@ -14,17 +14,17 @@ import orjson
 
 from batchcart.journal.queries import result_of
 from batchcart.journal.schema import Connection, open_reading
-from batchcart.model.adapter import Looking
+from batchcart.model.adapter import CartReader
 from batchcart.model.errors import Stopped
 from batchcart.model.files import replacing
 from batchcart.model.http import Response
-from batchcart.model.outcome import Reason
-from batchcart.runs.context import Watch, journal_path
+from batchcart.model.outcome import ErrorKind
+from batchcart.runs.context import RunMonitor, journal_path
 from batchcart.runs.runner import RunOptions, run_job
-from batchcart.undo.model import Gone, Left, Now, Rewritten, Unread
+from batchcart.undo.model import CartEffects, FieldChanged, Gone, Now, Unread
 
 
-class _Error(msgspec.Struct):
+class _ReadFailure(msgspec.Struct):
     kind: str
     message: str
     http_status: int = 0
@@ -33,7 +33,7 @@ class _Error(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     body: msgspec.Raw = msgspec.Raw()
-    error: _Error | None = None
+    error: _ReadFailure | None = None
 
 
 class Answers:
@@ -43,7 +43,7 @@ class Answers:
         self._connection = connection
         self._given_up = given_up
 
-    def now(self, number: int, account: str, looking: Looking) -> Now:
+    def now(self, number: int, account: str, looking: CartReader) -> Now:
         """What the account's shop holds now of what question ``number`` asked about."""
         assert self._connection is not None
         ended = result_of(self._connection, number)
@@ -52,16 +52,16 @@ class Answers:
         answer = msgspec.json.decode(ended.text, type=_Answer)
         if answer.error is None:
             body = bytes(answer.body)
-            return Gone() if looking.gone(Response(200, body)) else looking.shown(body)
+            return Gone() if looking.is_missing(Response(200, body)) else looking.read(body)
         error = answer.error
-        if error.kind == Reason.REJECTED and looking.gone(Response(error.http_status, error.body.encode())):
+        if error.kind == ErrorKind.REJECTED and looking.is_missing(Response(error.http_status, error.body.encode())):
             return Gone()
         return Unread(f"it cannot be read: {error.message}")
 
 
 @asynccontextmanager
 async def answers(
-    questions: Iterable[bytes], folder: Path, config: Path | None, watch: Watch
+    questions: Iterable[bytes], folder: Path, config: Path | None, monitor: RunMonitor
 ) -> AsyncIterator[Answers]:
     """Ask the shops the questions, job lines all of them; what was answered is kept in the folder.
 
@@ -69,10 +69,10 @@ async def answers(
     no account answered them all: the same call goes on.
     """
     job, results = folder / "reads.jsonl", folder / "reads.results.jsonl"
-    if not _written(questions, job, results):
+    if not _write_questions(questions, job, results):
         yield Answers(None)
         return
-    summary = await run_job(RunOptions(job=str(job), results=results, config=config, stop_after=0), watch)
+    summary = await run_job(RunOptions(job=str(job), results=results, config=config, stop_after=0), monitor)
     open_ = {name: one for name, one in summary.accounts.items() if one.counts["not_attempted"]}
     given_up = {name: one.reason for name, one in open_.items() if one.reason}
     if summary.stopped or len(given_up) < len(open_) or 0 < len(open_) == len(summary.accounts):
@@ -85,7 +85,7 @@ async def answers(
         yield Answers(connection, given_up)
 
 
-def _written(questions: Iterable[bytes], job: Path, results: Path) -> bool:
+def _write_questions(questions: Iterable[bytes], job: Path, results: Path) -> bool:
     """Put the questions into a job, and say whether there are any; answers to other questions are forgotten."""
     with replacing(job) as file:
         file.writelines(question + b"\n" for question in questions)
@@ -98,9 +98,9 @@ def _written(questions: Iterable[bytes], job: Path, results: Path) -> bool:
     return found
 
 
-def question(account: str, left: Left) -> bytes:
+def question(account: str, left: CartEffects) -> bytes:
     """The job line that reads a cart, or the one item of it where its key is not known."""
     if left.cart_id is not None:
         return orjson.dumps({"op": "cart.get", "account": account, "cart_id": left.cart_id})
-    item_id = next(effect.item_id for effect in left.effects if not isinstance(effect, Rewritten))
+    item_id = next(effect.item_id for effect in left.effects if not isinstance(effect, FieldChanged))
     return orjson.dumps({"op": "item.get", "account": account, "item_id": item_id})

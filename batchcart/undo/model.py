@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from batchcart.model.adapter import Shown
-from batchcart.model.operation import Kind
-from batchcart.model.outcome import Facts, Status
+from batchcart.model.adapter import CartSnapshot
+from batchcart.model.operation import OperationKind
+from batchcart.model.outcome import CartFacts, Status
 
 
-class Why(StrEnum):
+class KeptReason(StrEnum):
     """``kind`` of a line in the list of what is kept."""
 
     CHANGED = "changed"
@@ -24,7 +24,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CompletedLine:
     """A line of the run as its journal has it, in the order in which lines ended.
 
     ``said`` is its data, None where the job's text is not there any more. ``fresh`` means that the cart's key was made
@@ -32,11 +32,11 @@ class Ended:
     """
 
     line: int
-    kind: Kind
+    kind: OperationKind
     status: Status
     cart_id: str | None = None
     item_id: str | None = None
-    facts: Facts = field(default_factory=dict)
+    facts: CartFacts = field(default_factory=dict)
     said: bytes | None = None
     body: bytes = b""
     fresh: bool = False
@@ -44,47 +44,47 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Irreversible:
     """What is not taken back: the run's line, and why."""
 
     line: int
-    op: Kind
-    why: Why
+    op: OperationKind
+    why: KeptReason
     message: str
     item_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
+class Revert:
     """One line of the job that takes back what ``line`` of the run did."""
 
     line: int
-    kind: Kind
+    kind: OperationKind
     item_id: str | None = None
     data: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class ItemAdded:
     """An item that the run put into a cart that was there before."""
 
     line: int
-    op: Kind
+    op: OperationKind
     item_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Requantified:
+class QuantityChanged:
     """An item that was there before the run, with the quantity that it held then."""
 
     line: int
-    op: Kind
+    op: OperationKind
     item_id: str
     before: Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class Rewritten:
+class FieldChanged:
     """A field of a cart that was there before: its JSON as the run read it, and as the run last wrote it."""
 
     line: int
@@ -94,18 +94,18 @@ class Rewritten:
 
 
 @dataclass(frozen=True, slots=True)
-class Discounted:
+class DiscountSet:
     """A discount that the run set on one item; ``item_id`` None: on every line that the cart held then."""
 
     line: int
     item_id: str | None
 
 
-Effect = Added | Requantified | Rewritten | Discounted
+Effect = ItemAdded | QuantityChanged | FieldChanged | DiscountSet
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class CartEffects:
     """What the run left in one cart.
 
     ``made`` is the line that made the cart, with its operation, None where the cart was there before. ``effects`` are
@@ -116,9 +116,9 @@ class Left:
     """
 
     cart_id: str | None
-    made: tuple[int, Kind] | None = None
+    made: tuple[int, OperationKind] | None = None
     effects: tuple[Effect, ...] = ()
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[Irreversible, ...] = ()
     lines: Mapping[str, Decimal] = field(default_factory=dict)
     complete: bool = False
     unsure: bool = False
@@ -138,14 +138,14 @@ class Unread:
     why: str
 
 
-Now = Shown | Gone | Unread
+Now = CartSnapshot | Gone | Unread
 """What the shop holds now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class RevertPlan:
     """What becomes of one cart: the lines that take things back, last first, what is kept, and what is gone already."""
 
-    back: tuple[Back, ...] = ()
-    kept: tuple[Kept, ...] = ()
+    reverts: tuple[Revert, ...] = ()
+    kept: tuple[Irreversible, ...] = ()
     gone: int = 0

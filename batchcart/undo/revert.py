@@ -9,23 +9,23 @@ from itertools import groupby
 
 import msgspec
 
-from batchcart.model.adapter import Adapter, Shown
+from batchcart.model.adapter import Adapter, CartSnapshot
 from batchcart.model.json_text import Unreadable, exact
-from batchcart.model.operation import Kind
+from batchcart.model.operation import OperationKind
 from batchcart.undo.model import (
-    Added,
-    Back,
-    Discounted,
+    CartEffects,
+    DiscountSet,
     Effect,
+    FieldChanged,
     Gone,
-    Kept,
-    Left,
+    Irreversible,
+    ItemAdded,
+    KeptReason,
     Now,
-    Requantified,
-    Rewritten,
-    Taken,
+    QuantityChanged,
+    Revert,
+    RevertPlan,
     Unread,
-    Why,
 )
 
 _UNSHOWN = "the shop does not show the cart's lines, so nobody can say whether somebody changed it"
@@ -33,121 +33,128 @@ _SHOWN = 3  # differences that a sentence names
 _FORCED = "; --force takes it back all the same"
 
 
-def taken_back(left: Left, now: Now, adapter: Adapter, *, force: bool) -> Taken:
+def plan_revert(left: CartEffects, now: Now, adapter: Adapter, *, force: bool) -> RevertPlan:
     """What takes back what the run left, as far as the cart is still as the run left it; with ``force`` beyond that."""
     if left.made is not None:
-        return _made(left, *left.made, now, force=force)
+        return _revert_cart(left, *left.made, now, force=force)
     match now:
         case Gone():
-            final = tuple(kept for kept in left.kept if kept.op in {Kind.CART_DELETE, Kind.ITEM_DELETE})
-            return Taken((), final, len(left.effects))
+            final = tuple(
+                kept for kept in left.kept if kept.op in {OperationKind.CART_DELETE, OperationKind.ITEM_DELETE}
+            )
+            return RevertPlan((), final, len(left.effects))
         case Unread(why) if not force:
-            return _all_kept(left, Why.UNREADABLE, why)
+            return _keep_all(left, KeptReason.UNREADABLE, why)
         case Unread():
-            return _each(left, Shown(), adapter, force=True)
-        case Shown(None) if not force and any(isinstance(effect, Added | Requantified) for effect in left.effects):
-            return _all_kept(left, Why.UNREADABLE, _UNSHOWN)
-        case Shown() if not force and (others := _differences(left, now)):
-            return _all_kept(left, Why.CHANGED, _changed(others))
-        case Shown():
+            return _each(left, CartSnapshot(), adapter, force=True)
+        case CartSnapshot(None) if not force and any(
+            isinstance(effect, ItemAdded | QuantityChanged) for effect in left.effects
+        ):
+            return _keep_all(left, KeptReason.UNREADABLE, _UNSHOWN)
+        case CartSnapshot() if not force and (others := _differences(left, now)):
+            return _keep_all(left, KeptReason.CHANGED, _describe_changes(others))
+        case CartSnapshot():
             return _each(left, now, adapter, force=force)
 
 
-def _made(left: Left, line: int, op: Kind, now: Now, *, force: bool) -> Taken:
+def _revert_cart(left: CartEffects, line: int, op: OperationKind, now: Now, *, force: bool) -> RevertPlan:
     """A cart that the run made goes as a whole."""
     if isinstance(now, Gone):
-        return Taken(kept=left.kept, gone=1)
+        return RevertPlan(kept=left.kept, gone=1)
     objection = None if force else _objection(left, now)
     if objection is None:
-        return Taken((Back(line, Kind.CART_DELETE),), left.kept)
+        return RevertPlan((Revert(line, OperationKind.CART_DELETE),), left.kept)
     why, message = objection
-    return Taken((), (Kept(line, op, why, message + _FORCED), *left.kept))
+    return RevertPlan((), (Irreversible(line, op, why, message + _FORCED), *left.kept))
 
 
-def _objection(left: Left, now: Shown | Unread) -> tuple[Why, str] | None:
+def _objection(left: CartEffects, now: CartSnapshot | Unread) -> tuple[KeptReason, str] | None:
     """What speaks against deleting a cart that the run made."""
     if isinstance(now, Unread):
-        return Why.UNREADABLE, now.why
+        return KeptReason.UNREADABLE, now.why
     if now.lines is None:
-        return Why.UNREADABLE, _UNSHOWN
-    differ = _compared(left.lines, now.lines)
+        return KeptReason.UNREADABLE, _UNSHOWN
+    differ = _describe_differences(left.lines, now.lines)
     if differ and left.unsure:
         return (
-            Why.IN_DOUBT,
-            f"{_listed(differ)}: by somebody else, or by a line that is in doubt or was settled by hand",
+            KeptReason.IN_DOUBT,
+            f"{_join_names(differ)}: by somebody else, or by a line that is in doubt or was settled by hand",
         )
-    return (Why.CHANGED, _changed(differ)) if differ else None
+    return (KeptReason.CHANGED, _describe_changes(differ)) if differ else None
 
 
-def _all_kept(left: Left, why: Why, message: str) -> Taken:
+def _keep_all(left: CartEffects, why: KeptReason, message: str) -> RevertPlan:
     """Everything of the cart stays."""
     each = tuple(
-        Kept(effect.line, _op(effect), why, message + _FORCED, _item_of(effect)) for effect in reversed(left.effects)
+        Irreversible(effect.line, _op(effect), why, message + _FORCED, _item_of(effect))
+        for effect in reversed(left.effects)
     )
-    return Taken((), tuple(dict.fromkeys(each)) + left.kept)
+    return RevertPlan((), tuple(dict.fromkeys(each)) + left.kept)
 
 
-def _each(left: Left, now: Shown, adapter: Adapter, *, force: bool) -> Taken:
+def _each(left: CartEffects, now: CartSnapshot, adapter: Adapter, *, force: bool) -> RevertPlan:
     """One thing after the other, the last first."""
-    steps = [*_all_restored(left, now, force=force)]
+    steps = [*_restore_fields(left, now, force=force)]
     for effect in left.effects:
         match effect:
-            case Added():
+            case ItemAdded():
                 steps.append(_without(left, effect, now, force=force))
-            case Requantified():
-                steps.append(_requantified(left, effect, now, adapter, force=force))
-            case Discounted():
-                steps += _undiscounted(left, effect, now)
-            case Rewritten():
+            case QuantityChanged():
+                steps.append(_revert_quantity(left, effect, now, adapter, force=force))
+            case DiscountSet():
+                steps += _revert_discount(left, effect, now)
+            case FieldChanged():
                 pass
-    back = sorted((step for step in steps if isinstance(step, Back)), key=lambda one: -one.line)
-    kept = [step for step in steps if isinstance(step, Kept)]
-    return Taken(tuple(back), (*kept, *left.kept), steps.count(None))
+    back = sorted((step for step in steps if isinstance(step, Revert)), key=lambda one: -one.line)
+    kept = [step for step in steps if isinstance(step, Irreversible)]
+    return RevertPlan(tuple(back), (*kept, *left.kept), steps.count(None))
 
 
-def _without(left: Left, effect: Added, now: Shown, *, force: bool) -> Back | Kept | None:
+def _without(left: CartEffects, effect: ItemAdded, now: CartSnapshot, *, force: bool) -> Revert | Irreversible | None:
     key = effect.item_id
     if now.lines is not None and key not in now.lines:
         return None
     if not force and now.lines is not None and now.lines[key] != left.lines.get(key):
-        return _item_kept(left, effect, now.lines[key])
-    return Back(effect.line, Kind.ITEM_DELETE, key)
+        return _keep_item(left, effect, now.lines[key])
+    return Revert(effect.line, OperationKind.ITEM_DELETE, key)
 
 
-def _requantified(left: Left, effect: Requantified, now: Shown, adapter: Adapter, *, force: bool) -> Back | Kept | None:
+def _revert_quantity(
+    left: CartEffects, effect: QuantityChanged, now: CartSnapshot, adapter: Adapter, *, force: bool
+) -> Revert | Irreversible | None:
     key = effect.item_id
     if now.lines is not None and (key not in now.lines or now.lines[key] == effect.before):
         return None
     if not force and now.lines is not None and now.lines[key] != left.lines.get(key):
-        return _item_kept(left, effect, now.lines[key])
-    data = f'{{"{adapter.looking.quantity}":{effect.before:f}}}'.encode()
-    return Back(effect.line, Kind.ITEM_UPDATE, key, data)
+        return _keep_item(left, effect, now.lines[key])
+    data = f'{{"{adapter.cart_reader.quantity}":{effect.before:f}}}'.encode()
+    return Revert(effect.line, OperationKind.ITEM_UPDATE, key, data)
 
 
-def _undiscounted(left: Left, effect: Discounted, now: Shown) -> Iterator[Back | Kept]:
+def _revert_discount(left: CartEffects, effect: DiscountSet, now: CartSnapshot) -> Iterator[Revert | Irreversible]:
     held = now.lines
     if effect.item_id is not None:
         if held is None or effect.item_id in held:
-            yield Back(effect.line, Kind.DISCOUNT_DELETE, effect.item_id)
+            yield Revert(effect.line, OperationKind.DISCOUNT_DELETE, effect.item_id)
         return
     if held is None or left.cart_id is None:
         why = "the discount went onto all lines of the cart, and which those are is not known"
-        yield Kept(effect.line, Kind.DISCOUNT_SET, Why.UNKNOWN, why)
-    own = {other.item_id for other in left.effects if isinstance(other, Discounted | Added)}
+        yield Irreversible(effect.line, OperationKind.DISCOUNT_SET, KeptReason.UNKNOWN, why)
+    own = {other.item_id for other in left.effects if isinstance(other, DiscountSet | ItemAdded)}
     for key in held or {}:
         if key not in own and key not in left.freed:
-            yield Back(effect.line, Kind.DISCOUNT_DELETE, key)
+            yield Revert(effect.line, OperationKind.DISCOUNT_DELETE, key)
 
 
-def _all_restored(left: Left, now: Shown, *, force: bool) -> Iterator[Back | Kept | None]:
+def _restore_fields(left: CartEffects, now: CartSnapshot, *, force: bool) -> Iterator[Revert | Irreversible | None]:
     """The cart's own fields, those that one line wrote first together; all in one update where it empties the rest."""
-    rewritten = [effect for effect in left.effects if isinstance(effect, Rewritten)]
+    rewritten = [effect for effect in left.effects if isinstance(effect, FieldChanged)]
     beside = _beside(left.others, now.fields)
     if beside and rewritten:
-        yield from _restored(rewritten[0].line, rewritten, now, beside, force=force)
+        yield from _restore_line(rewritten[0].line, rewritten, now, beside, force=force)
         return
     for line, fields in groupby(rewritten, key=lambda effect: effect.line):
-        yield from _restored(line, fields, now, {}, force=force)
+        yield from _restore_line(line, fields, now, {}, force=force)
 
 
 def _beside(others: Mapping[str, bytes], now: Mapping[str, bytes]) -> Mapping[str, bytes]:
@@ -164,9 +171,9 @@ def _beside(others: Mapping[str, bytes], now: Mapping[str, bytes]) -> Mapping[st
     return {**{name: text for name, text in now.items() if not _is_empty(text)}, **emptied}
 
 
-def _restored(
-    line: int, fields: Iterable[Rewritten], now: Shown, beside: Mapping[str, bytes], *, force: bool
-) -> Iterator[Back | Kept | None]:
+def _restore_line(
+    line: int, fields: Iterable[FieldChanged], now: CartSnapshot, beside: Mapping[str, bytes], *, force: bool
+) -> Iterator[Revert | Irreversible | None]:
     """The fields that one line wrote first, as they were before it; ``beside`` goes with them."""
     data: dict[str, msgspec.Raw] = {}
     changed = []
@@ -181,35 +188,35 @@ def _restored(
             changed.append(effect.name)
     if changed:
         message = f"somebody changed {', '.join(changed)} since{_FORCED}"
-        yield Kept(line, Kind.CART_UPDATE, Why.CHANGED, message)
+        yield Irreversible(line, OperationKind.CART_UPDATE, KeptReason.CHANGED, message)
     if data:
         whole = {**{name: msgspec.Raw(text) for name, text in beside.items()}, **data}
-        yield Back(line, Kind.CART_UPDATE, None, msgspec.json.encode(whole))
+        yield Revert(line, OperationKind.CART_UPDATE, None, msgspec.json.encode(whole))
     if not data and not changed:
         yield None
 
 
-def _item_kept(left: Left, effect: Added | Requantified, held: Decimal) -> Kept:
+def _keep_item(left: CartEffects, effect: ItemAdded | QuantityChanged, held: Decimal) -> Irreversible:
     known = left.lines.get(effect.item_id)
     was = "and what the run left is not known" if known is None else f"the run left {known:f}"
     message = f"somebody changed the item since: it holds {held:f}, {was}{_FORCED}"
-    return Kept(effect.line, _op(effect), Why.CHANGED, message, effect.item_id)
+    return Irreversible(effect.line, _op(effect), KeptReason.CHANGED, message, effect.item_id)
 
 
-def _differences(left: Left, now: Shown) -> list[str]:
+def _differences(left: CartEffects, now: CartSnapshot) -> list[str]:
     """What is in the cart now that the run did not leave there; nothing where the run did not know all its lines."""
     if not left.complete or now.lines is None:
         return []
     restored = {
         effect.item_id
         for effect in left.effects
-        if isinstance(effect, Requantified) and now.lines.get(effect.item_id) == effect.before
+        if isinstance(effect, QuantityChanged) and now.lines.get(effect.item_id) == effect.before
     }
     there = {key: held for key, held in now.lines.items() if key not in restored}
-    return _compared({key: held for key, held in left.lines.items() if key in there}, there)
+    return _describe_differences({key: held for key, held in left.lines.items() if key in there}, there)
 
 
-def _compared(left: Mapping[str, Decimal], now: Mapping[str, Decimal]) -> list[str]:
+def _describe_differences(left: Mapping[str, Decimal], now: Mapping[str, Decimal]) -> list[str]:
     """Each line that differs, in words."""
     found = []
     for key in sorted({*left, *now}):
@@ -223,11 +230,11 @@ def _compared(left: Mapping[str, Decimal], now: Mapping[str, Decimal]) -> list[s
     return found
 
 
-def _changed(found: list[str]) -> str:
-    return f"somebody changed the cart since: {_listed(found)}"
+def _describe_changes(found: list[str]) -> str:
+    return f"somebody changed the cart since: {_join_names(found)}"
 
 
-def _listed(found: list[str]) -> str:
+def _join_names(found: list[str]) -> str:
     return ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
 
 
@@ -255,15 +262,15 @@ def _value(text: bytes) -> object:
         return text
 
 
-def _op(effect: Effect) -> Kind:
+def _op(effect: Effect) -> OperationKind:
     match effect:
-        case Added(op=op) | Requantified(op=op):
+        case ItemAdded(op=op) | QuantityChanged(op=op):
             return op
-        case Rewritten():
-            return Kind.CART_UPDATE
-        case Discounted():
-            return Kind.DISCOUNT_SET
+        case FieldChanged():
+            return OperationKind.CART_UPDATE
+        case DiscountSet():
+            return OperationKind.DISCOUNT_SET
 
 
 def _item_of(effect: Effect) -> str | None:
-    return None if isinstance(effect, Rewritten) else effect.item_id
+    return None if isinstance(effect, FieldChanged) else effect.item_id

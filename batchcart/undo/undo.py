@@ -9,24 +9,24 @@ from typing import IO
 
 import orjson
 
-from batchcart.accounts.config import Entry, config_path, read_config
-from batchcart.jobs.checks import check_operation
-from batchcart.jobs.job_file import LONGEST_LINE, BadLine, RawLine, open_job, read_operation
-from batchcart.journal.carts import Cart, carts
-from batchcart.journal.queries import accounts, has_progress, unended
+from batchcart.accounts.config import AccountConfig, config_path, load_config
+from batchcart.jobs.checks import validate
+from batchcart.jobs.job_file import LONGEST_LINE, InvalidLine, RawLine, open_job, parse_line
+from batchcart.journal.carts import PlannedCart, carts
+from batchcart.journal.queries import accounts, count_pending, has_progress
 from batchcart.journal.schema import Connection, get_meta, open_existing
 from batchcart.model.errors import UsageError
 from batchcart.model.files import create_fresh
-from batchcart.platforms import platforms
-from batchcart.runs.context import Watch, journal_path
+from batchcart.platforms import load_adapters
+from batchcart.runs.context import RunMonitor, journal_path
 from batchcart.runs.resume import check_same_accounts
-from batchcart.runs.status import disk_trouble, held
+from batchcart.runs.status import lock_output, storage_errors
 from batchcart.runs.work_folder import finish, working_folder
 from batchcart.undo.current_state import Answers, answers, question
-from batchcart.undo.history import left_by
-from batchcart.undo.journal_reader import Ran
-from batchcart.undo.model import Back, Gone, Kept, Left, Unread, Why
-from batchcart.undo.revert import taken_back
+from batchcart.undo.history import summarize
+from batchcart.undo.journal_reader import RunReader
+from batchcart.undo.model import CartEffects, Gone, Irreversible, KeptReason, Revert, Unread
+from batchcart.undo.revert import plan_revert
 
 _JOB, _KEPT = "undo.jsonl", "kept.jsonl"
 
@@ -41,13 +41,13 @@ class UndoOptions:
     force: bool = False
 
     @property
-    def kept(self) -> Path:
+    def kept_path(self) -> Path:
         """Where what is kept is listed."""
         return Path(f"{self.job}.kept.jsonl")
 
 
 @dataclass(slots=True)
-class Undone:
+class UndoResult:
     """What came of it: lines of the job by account and operation, what is kept by reason, what was gone already.
 
     ``unended`` lines of the run may still be run; ``embedded`` accounts had their shop for the length of the run only;
@@ -67,43 +67,43 @@ class Undone:
         return 1 if self.kept else 0
 
 
-async def undo(options: UndoOptions, watch: Watch) -> Undone:
+async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
     """Write the job that takes back what the run did, and the list of what is kept.
 
     Raises UsageError where there is no such run or somebody works on it, and Stopped where the shops could not all be
     read yet: the same call goes on.
     """
     path = config_path(options.config)
-    entries = read_config(path, platforms())
+    entries = load_config(path, load_adapters())
     with contextlib.ExitStack() as stack:
-        connection = stack.enter_context(_opened(options.results))
+        connection = stack.enter_context(_open(options.results))
         check_same_accounts(connection, entries, str(path) if path else "the config")
         job = get_meta(connection, "job") or ""
         _check_place(options, job)
         source = stack.enter_context(open_job(job)) if _is_there(job) else None
-        ran = Ran(connection, get_meta(connection, "run") or "", source, get_meta(connection, "account") or None)
+        ran = RunReader(connection, get_meta(connection, "run") or "", source, get_meta(connection, "account") or None)
         task = {"RESULTS": str(options.results.absolute())}
         folder = stack.enter_context(working_folder(options.job, task, may_exist=False))
         used = {account.number: entries[account.name] for account in accounts(connection)}
-        undone = Undone(unended=unended(connection), without_job="" if source else job)
+        undone = UndoResult(unended=count_pending(connection), without_job="" if source else job)
         undone.embedded = tuple(entry.name for entry in used.values() if entry.embedded)
-        async with answers(_questions(ran, used), folder, options.config, watch) as found:
+        async with answers(_questions(ran, used), folder, options.config, monitor) as found:
             _write(ran, used, found, folder, undone, force=options.force)
-        options.kept.unlink(missing_ok=True)  # an earlier undo's
-        made = {_KEPT: options.kept} if undone.kept else {}
+        options.kept_path.unlink(missing_ok=True)  # an earlier undo's
+        made = {_KEPT: options.kept_path} if undone.kept else {}
         finish(folder, made | ({_JOB: options.job} if undone.back else {}))
         return undone
 
 
 @contextlib.contextmanager
-def _opened(results: Path) -> Iterator[Connection]:
+def _open(results: Path) -> Iterator[Connection]:
     path = journal_path(results)
     if not path.exists():
         raise UsageError(
             f"{results} has no journal {path}, and without it nobody can say what the run found and what it made. "
             "Name the result file of a run, with its journal beside it"
         )
-    with disk_trouble(results), held(results), contextlib.closing(open_existing(path)) as connection:
+    with storage_errors(results), lock_output(results), contextlib.closing(open_existing(path)) as connection:
         if not has_progress(connection):
             raise UsageError(f"{results}: this run has sent nothing yet, so there is nothing to take back")
         yield connection
@@ -120,55 +120,59 @@ def _check_place(options: UndoOptions, job: str) -> None:
         raise UsageError(f"{options.job} belongs to the run itself; choose another file with -o")
 
 
-def _lefts(ran: Ran, used: Mapping[int, Entry]) -> Iterator[tuple[Entry, Cart, Left]]:
+def _lefts(
+    ran: RunReader, used: Mapping[int, AccountConfig]
+) -> Iterator[tuple[AccountConfig, PlannedCart, CartEffects]]:
     """What the run left in each cart, in the order of the new job; the same in every call."""
     for cart in carts(ran.connection):
         entry = used[cart.account]
-        yield entry, cart, left_by(ran.ended(cart, entry.name, entry.adapter), entry.adapter)
+        yield entry, cart, summarize(ran.lines(cart, entry.name, entry.adapter), entry.adapter)
 
 
-def _questions(ran: Ran, used: Mapping[int, Entry]) -> Iterator[bytes]:
+def _questions(ran: RunReader, used: Mapping[int, AccountConfig]) -> Iterator[bytes]:
     for entry, _, left in _lefts(ran, used):
         if _is_asked(entry, left):
             yield question(entry.name, left)
 
 
-def _is_asked(entry: Entry, left: Left) -> bool:
+def _is_asked(entry: AccountConfig, left: CartEffects) -> bool:
     """Whether the cart must be read; one whose key or item's id can be none, whoever gave it, cannot be."""
     if entry.embedded or not (left.made is not None or left.effects):
         return False
     return not _problems(question(entry.name, left), entry)
 
 
-def _problems(text: bytes, entry: Entry) -> Sequence[str]:
+def _problems(text: bytes, entry: AccountConfig) -> Sequence[str]:
     """What the check of a job would say against the line."""
     try:
-        return check_operation(read_operation(RawLine(1, 0, text, len(text) > LONGEST_LINE), None), entry.adapter)
-    except BadLine as error:
+        return validate(parse_line(RawLine(1, 0, text, len(text) > LONGEST_LINE), None), entry.adapter)
+    except InvalidLine as error:
         return error.problems
 
 
-def _write(ran: Ran, used: Mapping[int, Entry], found: Answers, folder: Path, undone: Undone, *, force: bool) -> None:
+def _write(
+    ran: RunReader, used: Mapping[int, AccountConfig], found: Answers, folder: Path, undone: UndoResult, *, force: bool
+) -> None:
     number = 0
     with create_fresh(folder / _JOB) as job, create_fresh(folder / _KEPT) as kept:
         for entry, _, left in _lefts(ran, used):
             if entry.embedded:
-                taken = taken_back(left, Gone(), entry.adapter, force=force)
+                taken = plan_revert(left, Gone(), entry.adapter, force=force)
             elif _is_asked(entry, left):
                 number += 1
-                taken = taken_back(
-                    left, found.now(number, entry.name, entry.adapter.looking), entry.adapter, force=force
+                taken = plan_revert(
+                    left, found.now(number, entry.name, entry.adapter.cart_reader), entry.adapter, force=force
                 )
             else:  # what has effects all the same cannot be asked about, and so not be written either
-                taken = taken_back(left, Unread(""), entry.adapter, force=True)
+                taken = plan_revert(left, Unread(""), entry.adapter, force=True)
             undone.gone += taken.gone
-            for back in taken.back:
+            for back in taken.reverts:
                 _put_back(job, kept, entry, left, back, undone)
             for one in taken.kept:
                 _keep(kept, entry, left, one, undone)
 
 
-def job_line(back: Back, account: str, cart_id: str | None) -> bytes:
+def job_line(back: Revert, account: str, cart_id: str | None) -> bytes:
     """A line of the new job."""
     line = {
         "op": back.kind.value,
@@ -181,18 +185,20 @@ def job_line(back: Back, account: str, cart_id: str | None) -> bytes:
     return orjson.dumps({key: value for key, value in line.items() if value is not None})
 
 
-def _put_back(job: IO[bytes], kept: IO[bytes], entry: Entry, left: Left, back: Back, undone: Undone) -> None:
+def _put_back(
+    job: IO[bytes], kept: IO[bytes], entry: AccountConfig, left: CartEffects, back: Revert, undone: UndoResult
+) -> None:
     """One line of the job; what the platform would not take is kept instead."""
     text = job_line(back, entry.name, left.cart_id)
     if problems := _problems(text, entry):
         why = f"it cannot be taken back: {'; '.join(problems)}"
-        _keep(kept, entry, left, Kept(back.line, back.kind, Why.IMPOSSIBLE, why, back.item_id), undone)
+        _keep(kept, entry, left, Irreversible(back.line, back.kind, KeptReason.IMPOSSIBLE, why, back.item_id), undone)
         return
     job.write(text + b"\n")
     undone.back[entry.name, back.kind.value] += 1
 
 
-def _keep(kept: IO[bytes], entry: Entry, left: Left, one: Kept, undone: Undone) -> None:
+def _keep(kept: IO[bytes], entry: AccountConfig, left: CartEffects, one: Irreversible, undone: UndoResult) -> None:
     line = {
         "line": one.line,
         "account": entry.name,

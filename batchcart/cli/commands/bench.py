@@ -7,15 +7,15 @@ from pathlib import Path
 import click
 import msgspec
 
-from batchcart.bench.bench import Report, Settings, run_bench
-from batchcart.bench.target import Place, allowing, sandbox, work_folder
+from batchcart.bench.bench import BenchReport, BenchSettings, run_bench
+from batchcart.bench.target import BenchTarget, bench_account, sandbox, work_folder
 from batchcart.bench.workload import NAMED, Mix, parse_mix
 from batchcart.cli import options as shared
-from batchcart.cli.bench_text import compared_text, report_text
-from batchcart.cli.output import show
-from batchcart.cli.terminal.session import watched
+from batchcart.cli.bench_text import comparison_text, report_text
+from batchcart.cli.output import echo
+from batchcart.cli.terminal.session import monitor_run
 from batchcart.model.errors import UsageError
-from batchcart.runs.event_loop import in_loop
+from batchcart.runs.event_loop import run_async
 
 _PRODUCT = re.compile("[0-9]{1,18}")
 _MIXES = "\n".join(f"  {name}: {mix}" for name, mix in NAMED.items())
@@ -67,35 +67,35 @@ def command(
         counted = Mix(counted.create, items, counted.update, counted.get, counted.delete)
     if product is not None and not _PRODUCT.fullmatch(product):
         raise UsageError(f"--product {product!r} is no product's id: on every platform that is a whole number")
-    settings = Settings(counted, carts, product or "1", seed, concurrency)
+    settings = BenchSettings(counted, carts, product or "1", seed, concurrency)
     if account is None:
         with work_folder(keep) as folder, sandbox(platform or "tray", accounts or 1, limits, folder) as place:
-            report = in_loop(run_bench(settings, place, folder, partial(watched, progress)))
+            report = run_async(run_bench(settings, place, folder, partial(monitor_run, progress)))
     else:
         if platform is not None or accounts is not None or limits:
             raise UsageError("--platform, --accounts and --limit are the sandbox's; --account has its own")
-        entry = allowing(account, config)
+        entry = bench_account(account, config)
         if product is None:
             raise UsageError("--product ID is missing: say which of the shop's products is put into carts")
-        place = Place(config, [(account, entry.adapter.name)], real=True)
+        place = BenchTarget(config, [(account, entry.adapter.name)], real=True)
         with work_folder(keep) as folder:
-            report = in_loop(run_bench(settings, place, folder, partial(watched, progress)))
+            report = run_async(run_bench(settings, place, folder, partial(monitor_run, progress)))
     if as_json:
-        show(msgspec.json.format(msgspec.json.encode(report)).decode())
+        echo(msgspec.json.format(msgspec.json.encode(report)).decode())
     else:
-        show(compared_text(report, earlier, str(compare)) if earlier else report_text(report))
+        echo(comparison_text(report, earlier, str(compare)) if earlier else report_text(report))
     return _exit_code(report)
 
 
-def _exit_code(report: Report) -> int:
+def _exit_code(report: BenchReport) -> int:
     if report.stopped:
         return 3
     return 1 if report.figures.not_ok or report.left else 0
 
 
-def _earlier(path: Path) -> Report:
+def _earlier(path: Path) -> BenchReport:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Report)
+        return msgspec.json.decode(path.read_bytes(), type=BenchReport)
     except OSError as error:
         raise UsageError(f"--compare {path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError):

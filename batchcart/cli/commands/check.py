@@ -5,20 +5,20 @@ from urllib.parse import quote, urlencode
 
 import click
 
-from batchcart.accounts.config import Entry, config_path, read_config
+from batchcart.accounts.config import AccountConfig, config_path, load_config
 from batchcart.cli import options as shared
-from batchcart.cli.output import show, show_json
+from batchcart.cli.output import echo, echo_json
 from batchcart.cli.tables import duration_text, table_text
-from batchcart.cli.terminal.check_progress import checking_shown
+from batchcart.cli.terminal.check_progress import show_check_progress
 from batchcart.cli.terminal.screen import Screen
-from batchcart.engine.http.form_encoding import encoded
-from batchcart.jobs.checks import dry_request
-from batchcart.jobs.job_file import JobSource, open_job, read_operation
-from batchcart.jobs.planner import Planned, Planner
+from batchcart.engine.http.form_encoding import encode_body
+from batchcart.jobs.checks import preview_request
+from batchcart.jobs.job_file import JobSource, open_job, parse_line
+from batchcart.jobs.planner import Planner, PlanStats
 from batchcart.model.errors import UsageError
 from batchcart.model.http import Request
-from batchcart.model.limits import best_time
-from batchcart.platforms import platforms
+from batchcart.model.limits import min_duration
+from batchcart.platforms import load_adapters
 
 _UNCHECKED = (
     "Not checked, because only a shop can tell: whether carts, items, products and variants of given ids exist, "
@@ -49,21 +49,21 @@ def command(
     if show_requests and as_json:
         raise UsageError("--show-requests and --json do not go together; give one of them")
     path = config_path(config)
-    entries = read_config(path, platforms())
+    entries = load_config(path, load_adapters())
     config_name = str(path) if path else "the config (there is no batchcart.toml; `batchcart init` writes one)"
     with open_job(job) as source:
-        with checking_shown("auto", Screen()) as checking:
-            planned = Planner(source, entries, config_name, account, allow_unknown_fields, checking).plan()
+        with show_check_progress("auto", Screen()) as checking:
+            planned = Planner(source, entries, config_name, account, allow_unknown_fields, checking).build_plan()
         if show_requests:
             _show_requests(source, entries, account)
     if as_json:
-        show_json(_plan(planned, entries))
+        echo_json(_plan(planned, entries))
     else:
-        show(_plan_text(source.name, planned, entries))
+        echo(_plan_text(source.name, planned, entries))
     return 0
 
 
-def _plan(planned: Planned, entries: dict[str, Entry]) -> dict[str, object]:
+def _plan(planned: PlanStats, entries: dict[str, AccountConfig]) -> dict[str, object]:
     """What `check --json` prints; an account's `trouble` is why a run would stop there, or null."""
     accounts = {}
     for name in planned.accounts:
@@ -80,21 +80,21 @@ def _plan(planned: Planned, entries: dict[str, Entry]) -> dict[str, object]:
     return {"lines": planned.lines, "accounts": accounts}
 
 
-def _show_requests(source: JobSource, entries: dict[str, Entry], account: str | None) -> None:
+def _show_requests(source: JobSource, entries: dict[str, AccountConfig], account: str | None) -> None:
     for raw in source.lines():
-        operation = read_operation(raw, account)
+        operation = parse_line(raw, account)
         entry = entries[operation.account]
-        request = dry_request(operation, entry.adapter)
-        show(f"{raw.number}: {operation.account}: {_request_text(request, entry)}")
+        request = preview_request(operation, entry.adapter)
+        echo(f"{raw.number}: {operation.account}: {_request_text(request, entry)}")
 
 
-def _request_text(request: Request, entry: Entry) -> str:
+def _request_text(request: Request, entry: AccountConfig) -> str:
     query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
     address = f"{entry.address}{request.path}{query}".replace("%7B", "{").replace("%7D", "}")
-    return f"{request.method} {address} {encoded(request, entry.options.encoding).body.decode()}".rstrip()
+    return f"{request.method} {address} {encode_body(request, entry.options.encoding).body.decode()}".rstrip()
 
 
-def _plan_text(name: str, planned: Planned, entries: dict[str, Entry]) -> str:
+def _plan_text(name: str, planned: PlanStats, entries: dict[str, AccountConfig]) -> str:
     rows = [("account", "operation", "lines")]
     for account in planned.accounts:
         kinds = sorted((kind, count) for (owner, kind), count in planned.kinds.items() if owner == account)
@@ -105,7 +105,7 @@ def _plan_text(name: str, planned: Planned, entries: dict[str, Entry]) -> str:
     return "\n".join([*parts, *_secrets_missing(planned, entries), _UNCHECKED])
 
 
-def _forecast(entry: Entry, planned: Planned) -> str:
+def _forecast(entry: AccountConfig, planned: PlanStats) -> str:
     sends = sum(count for (owner, _), count in planned.kinds.items() if owner == entry.name)
     seconds, limit = _slowest(entry, sends)
     if limit is None:
@@ -114,20 +114,20 @@ def _forecast(entry: Entry, planned: Planned) -> str:
     return f"{entry.name}: at least {sends:,} requests, at best {duration_text(seconds)}{because}"
 
 
-def _slowest(entry: Entry, sends: int) -> tuple[float, str | None]:
+def _slowest(entry: AccountConfig, sends: int) -> tuple[float, str | None]:
     """The seconds that so many sends take at best, and the limit that makes it so."""
-    found = [(best_time(limit, sends), str(limit)) for limit in entry.limits]
+    found = [(min_duration(limit, sends), str(limit)) for limit in entry.limits]
     return max(found, key=lambda one: one[0]) if found else (0.0, None)
 
 
-def _trouble(entry: Entry) -> str | None:
+def _trouble(entry: AccountConfig) -> str | None:
     try:
-        entry.read()
+        entry.resolve()
     except UsageError as error:
         return str(error)
     return None
 
 
-def _secrets_missing(planned: Planned, entries: dict[str, Entry]) -> list[str]:
+def _secrets_missing(planned: PlanStats, entries: dict[str, AccountConfig]) -> list[str]:
     troubles = (_trouble(entries[account]) for account in planned.accounts)
     return [f"A run would stop here: {trouble}" for trouble in troubles if trouble]

@@ -4,7 +4,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from batchcart.cli import COMPLETE_VAR
-from batchcart.cli.output import show
+from batchcart.cli.output import echo
 
 _SHELLS = ("bash", "zsh", "fish")
 
@@ -23,5 +23,5 @@ def command(shell: str) -> int:
     """
     script = get_completion_class(shell)
     assert script is not None
-    show(script(click.Command("batchcart"), {}, "batchcart", COMPLETE_VAR).source().rstrip())
+    echo(script(click.Command("batchcart"), {}, "batchcart", COMPLETE_VAR).source().rstrip())
     return 0

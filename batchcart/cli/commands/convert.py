@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from batchcart.accounts.config import config_path, read_config
-from batchcart.cli.output import say, show
+from batchcart.accounts.config import config_path, load_config
+from batchcart.cli.output import echo, echo_err
 from batchcart.cli.tables import table_text
-from batchcart.migration.convert import Converted, ConvertOptions, convert, write_map_template
-from batchcart.model.errors import UsageError, quoted, suggestion
-from batchcart.platforms import platforms
+from batchcart.migration.convert import ConvertOptions, ConvertResult, convert, write_map_template
+from batchcart.model.errors import UsageError, quote, suggest
+from batchcart.platforms import load_adapters
 
 _MOST_ROWS = 30
 _FILE = click.Path(path_type=Path)
@@ -46,24 +46,24 @@ def command(
     """
     if products is None and template is not None:
         count = write_map_template(carts, template)
-        show(f"Wrote {template} with {count:,} products. Fill in the target columns, then give it as --map.")
+        echo(f"Wrote {template} with {count:,} products. Fill in the target columns, then give it as --map.")
         return 0
     if account is None or products is None or output is None:
         raise UsageError("convert needs --to ACCOUNT, --map FILE and -o JOB; --map-template FILE writes a first map")
     path = config_path(config)
-    entries = read_config(path, platforms())
+    entries = load_config(path, load_adapters())
     if account not in entries:
         where = path or "the config (there is no batchcart.toml; `batchcart init` writes one)"
-        raise UsageError(f"--to: account {quoted(account)} is not in {where}; {suggestion(account, entries)}")
+        raise UsageError(f"--to: account {quote(account)} is not in {where}; {suggest(account, entries)}")
     options = ConvertOptions(carts, products, output, strict, template, force, allow_unused)
     converted = convert(options, entries[account])
-    show(converted_text(converted))
+    echo(convert_text(converted))
     if converted.refused:
-        say(f"batchcart: {converted.refused}; no job was written, see {converted.report}")
+        echo_err(f"batchcart: {converted.refused}; no job was written, see {converted.report}")
     return converted.exit_code
 
 
-def converted_text(converted: Converted) -> str:
+def convert_text(converted: ConvertResult) -> str:
     """What was converted, what is lost, and which products the map lacks."""
     parts = [f"{converted.converted:,} of {converted.carts:,} carts converted, {converted.lossy:,} lose something"]
     if converted.losses:

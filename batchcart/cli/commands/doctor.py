@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from batchcart.accounts.config import Entry, config_path, read_config
-from batchcart.accounts.diagnostics import Finding, examined, fine, to_mend
+from batchcart.accounts.config import AccountConfig, config_path, load_config
+from batchcart.accounts.diagnostics import Check, report_ok, report_problem, run_checks
 from batchcart.cli import options as shared
-from batchcart.cli.output import coloured, show, show_json
-from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.cli.output import echo, echo_json, paint
+from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.model.fault import fault_sentence
-from batchcart.platforms import platforms
-from batchcart.runs.probe import CLOCK_MAY_DIFFER, Trial, Verdict, clock_sentence, tried
+from batchcart.platforms import load_adapters
+from batchcart.runs.probe import CLOCK_MAY_DIFFER, ProbeResult, ProbeStatus, clock_sentence, probe
 
 _AT_ONCE = 50  # accounts that are asked side by side
 
@@ -31,54 +31,54 @@ def command(accounts: tuple[str, ...], config: Path | None, *, offline: bool, as
     account's limits. Exit codes: 0 all is well, 1 something is to be mended, 2 the config cannot be read.
     """
     path = config_path(config)
-    entries = _chosen(read_config(path, platforms()), accounts, path)
-    findings = list(examined(path, entries, Path.cwd()))
+    entries = _choose(load_config(path, load_adapters()), accounts, path)
+    findings = list(run_checks(path, entries, Path.cwd()))
     if not offline:
-        ill = {found.about for found in findings if not found.well}
+        ill = {found.subject for found in findings if not found.ok}
         findings += asyncio.run(_ask_shops([entry for entry in entries if f"account {entry.name}" not in ill]))
     if as_json:
-        show_json({"well": all(found.well for found in findings), "findings": [asdict(found) for found in findings]})
+        echo_json({"well": all(found.ok for found in findings), "findings": [asdict(found) for found in findings]})
     else:
-        show("\n".join(_text(findings)))
-    return 0 if all(found.well for found in findings) else 1
+        echo("\n".join(_text(findings)))
+    return 0 if all(found.ok for found in findings) else 1
 
 
-def _chosen(entries: dict[str, Entry], names: tuple[str, ...], path: Path | None) -> list[Entry]:
+def _choose(entries: dict[str, AccountConfig], names: tuple[str, ...], path: Path | None) -> list[AccountConfig]:
     for name in names:
         if name not in entries:
-            raise UsageError(f"{path or 'the config'} has no account {quoted(name)}; {suggestion(name, entries)}")
+            raise UsageError(f"{path or 'the config'} has no account {quote(name)}; {suggest(name, entries)}")
     return [entries[name] for name in names] or [entry for entry in entries.values() if not entry.embedded]
 
 
-async def _ask_shops(entries: list[Entry]) -> list[Finding]:
+async def _ask_shops(entries: list[AccountConfig]) -> list[Check]:
     """What the shops answered, in the order of the accounts."""
     free = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(entry: Entry) -> list[Finding]:
+    async def ask(entry: AccountConfig) -> list[Check]:
         async with free:
             try:
-                trial = await tried(entry)
+                result = await probe(entry)
             except UsageError as error:
-                trial = Trial(Verdict.NOT_ASKED, f"not asked: {error}")
+                result = ProbeResult(ProbeStatus.SKIPPED, f"not asked: {error}")
             except Exception as error:  # noqa: BLE001  # one shop's answer must not end the look at the others
-                trial = Trial(Verdict.STRANGE, fault_sentence(error, "reading the shop's answer"))
-        return list(_findings(f"account {entry.name}", trial))
+                result = ProbeResult(ProbeStatus.UNEXPECTED, fault_sentence(error, "reading the shop's answer"))
+        return list(_findings(f"account {entry.name}", result))
 
     return [finding for found in await asyncio.gather(*map(ask, entries)) for finding in found]
 
 
-def _findings(about: str, trial: Trial) -> Iterator[Finding]:
-    yield Finding(about, trial.verdict is Verdict.TAKEN, trial.sentence)
-    if trial.ahead is not None and abs(trial.ahead) > CLOCK_MAY_DIFFER:
-        yield to_mend("clock", f"{about}: {clock_sentence(trial.ahead)}")
-    elif trial.ahead is not None:
-        yield fine("clock", f"{about}: this machine's clock and the shop's agree")
+def _findings(about: str, result: ProbeResult) -> Iterator[Check]:
+    yield Check(about, result.verdict is ProbeStatus.OK, result.sentence)
+    if result.clock_skew is not None and abs(result.clock_skew) > CLOCK_MAY_DIFFER:
+        yield report_problem("clock", f"{about}: {clock_sentence(result.clock_skew)}")
+    elif result.clock_skew is not None:
+        yield report_ok("clock", f"{about}: this machine's clock and the shop's agree")
 
 
-def _text(findings: list[Finding]) -> Iterator[str]:
-    width = max(len(found.about) for found in findings)
+def _text(findings: list[Check]) -> Iterator[str]:
+    width = max(len(found.subject) for found in findings)
     for found in findings:
-        word = coloured("ok  ", "green") if found.well else coloured("mend", "red")
-        yield f"{word}  {found.about:{width}}  {found.sentence}"
-    bad = sum(not found.well for found in findings)
+        word = paint("ok  ", "green") if found.ok else paint("mend", "red")
+        yield f"{word}  {found.subject:{width}}  {found.message}"
+    bad = sum(not found.ok for found in findings)
     yield f"{bad} to mend" if bad else "All is well"

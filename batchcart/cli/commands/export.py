@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from batchcart.cli import options as shared
-from batchcart.cli.output import show
-from batchcart.cli.terminal.session import watched
+from batchcart.cli.output import echo
+from batchcart.cli.terminal.session import monitor_run
 from batchcart.migration.cart_reader import Reader
-from batchcart.migration.export import Exported, ExportOptions, export
+from batchcart.migration.export import ExportOptions, ExportResult, export
 from batchcart.model.adapter import Filters
-from batchcart.runs.event_loop import in_loop
+from batchcart.runs.event_loop import run_async
 
 
 @click.command("export")
@@ -54,14 +54,14 @@ def command(
         filters=Filters(since_id, moment(created_after), moment(created_before), user_key),
         reader=Reader(config, patience, concurrency),
     )
-    exported = in_loop(_export(options, progress))
-    show(export_text(exported))
+    exported = run_async(_export(options, progress))
+    echo(export_text(exported))
     return exported.exit_code
 
 
-async def _export(options: ExportOptions, progress: str) -> Exported:
-    async with watched(progress) as watch:
-        return await export(options, watch)
+async def _export(options: ExportOptions, progress: str) -> ExportResult:
+    async with monitor_run(progress) as monitor:
+        return await export(options, monitor)
 
 
 def moment(text: str) -> str:
@@ -69,7 +69,7 @@ def moment(text: str) -> str:
     return re.sub(r"^(\d{4}-\d\d-\d\d)$", r"\1 00:00:00", text.strip()).replace("T", " ", 1)
 
 
-def export_text(exported: Exported) -> str:
+def export_text(exported: ExportResult) -> str:
     """What was exported, what could not be, and what to do next."""
     if exported.stopped:
         return f"Stopped before the end: {exported.stopped}. Run the same command again to go on"

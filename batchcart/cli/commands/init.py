@@ -4,23 +4,23 @@ import asyncio
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 import msgspec
 
-from batchcart.accounts.config import DEFAULT_FILE, Entry, config_path
+from batchcart.accounts.config import DEFAULT_FILE, AccountConfig, config_path
 from batchcart.accounts.edit import HEAD, PUT_A_KEY, add_account, first_job, write_new
 from batchcart.accounts.secrets import is_secret
 from batchcart.cli import options as shared
 from batchcart.cli import prompts as questions
-from batchcart.cli.output import say, show
-from batchcart.model.adapter import Adapter, SecretReference
-from batchcart.model.errors import UsageError, quoted, suggestion
-from batchcart.platforms import platforms
-from batchcart.runs.probe import CLOCK_MAY_DIFFER, Trial, Verdict, clock_sentence, tried
+from batchcart.cli.output import echo, echo_err
+from batchcart.model.adapter import Adapter, SecretRef
+from batchcart.model.errors import UsageError, quote, suggest
+from batchcart.platforms import load_adapters
+from batchcart.runs.probe import CLOCK_MAY_DIFFER, ProbeResult, ProbeStatus, clock_sentence, probe
 
 _EXAMPLES = """
 # [accounts.acme]
@@ -56,7 +56,7 @@ def _settings_options(command: Command) -> Command:
     """An option for every config key of a platform's own, except those that --address stands for."""
     owners: dict[str, list[str]] = {}
     secret_keys = set()
-    for adapter in platforms().values():
+    for adapter in load_adapters().values():
         for field in msgspec.structs.fields(adapter.settings):
             owners.setdefault(field.name, []).append(adapter.name)
             if is_secret(field):
@@ -69,7 +69,7 @@ def _settings_options(command: Command) -> Command:
 
 
 @click.command("init")
-@click.option("--platform", metavar="NAME", help=f"The shop's platform: {', '.join(platforms())}.")
+@click.option("--platform", metavar="NAME", help=f"The shop's platform: {', '.join(load_adapters())}.")
 @click.option("--account", metavar="NAME", help="What job files call the shop [from the address].")
 @click.option("--address", metavar="URL", help="The shop's address: secure_url, api_address or base_url.")
 @_settings_options
@@ -96,19 +96,19 @@ def command(
     path = config_path(config) or Path(DEFAULT_FILE)
     try:
         if platform is None and asking:
-            platform = questions.ask_platform(list(platforms()))
+            platform = questions.ask_platform(list(load_adapters()))
         if platform is None and (given or account or address):
-            raise UsageError(f"--platform is missing; it is one of {', '.join(platforms())}")
+            raise UsageError(f"--platform is missing; it is one of {', '.join(load_adapters())}")
         if platform is None:
             return _write_example(path)
-        if platform not in platforms():
-            raise UsageError(f"--platform: {quoted(platform)} is not known; {suggestion(platform, platforms())}")
-        adapter = platforms()[platform]
+        if platform not in load_adapters():
+            raise UsageError(f"--platform: {quote(platform)} is not known; {suggest(platform, load_adapters())}")
+        adapter = load_adapters()[platform]
         found = _from_options(adapter, given, address)
         name, clear = _ask_for_the_rest(adapter, found, account or "") if asking else (account or "", False)
     except click.Abort:
         raise UsageError("stopped; nothing was written") from None
-    entry = add_account(path, name or _suggested_name(adapter, found), adapter, found, private=clear)
+    entry = add_account(path, name or _suggest_name(adapter, found), adapter, found, private=clear)
     _write_first_job(path, entry)
     return 0 if no_try else _try(path, entry)
 
@@ -121,13 +121,13 @@ def _write_example(path: Path) -> int:
             raise UsageError(f"{file} is there already and was not touched{add or '; remove it, or work elsewhere'}")
     write_new(path, HEAD + _EXAMPLES)
     write_new(job, _JOB)
-    show(f"Wrote {path} and {job}. Next: batchcart run {job}{_config_option(path)}")
+    echo(f"Wrote {path} and {job}. Next: batchcart run {job}{_config_option(path)}")
     return 0
 
 
-def _from_options(adapter: Adapter, given: dict[str, str], address: str | None) -> dict[str, str | SecretReference]:
+def _from_options(adapter: Adapter, given: dict[str, str], address: str | None) -> dict[str, str | SecretRef]:
     fields = {field.name: field for field in msgspec.structs.fields(adapter.settings)}
-    found: dict[str, str | SecretReference] = {}
+    found: dict[str, str | SecretRef] = {}
     if address is not None:
         found[questions.address_key(adapter)] = address
     for key, text in given.items():
@@ -140,15 +140,17 @@ def _from_options(adapter: Adapter, given: dict[str, str], address: str | None) 
     return found
 
 
-def _ask_for_the_rest(adapter: Adapter, found: dict[str, str | SecretReference], name: str) -> tuple[str, bool]:
+def _ask_for_the_rest(adapter: Adapter, found: dict[str, str | SecretRef], name: str) -> tuple[str, bool]:
     """Ask for what is missing; the account's name, and whether a secret was typed."""
     clear = False
     way = questions.ask_way(adapter, found)
-    keys = [key for key in adapter.ways[way] if key not in found]
+    keys = [key for key in adapter.auth_methods[way] if key not in found]
     if any(questions.is_secret_key(adapter, key) for key in keys):
         questions.explain_secrets()
     for key in sorted(keys, key=lambda key: key != questions.address_key(adapter)):
-        stem = name or _suggested_name(adapter, found)
+        if _is_needless(adapter, key, found):
+            continue
+        stem = name or _suggest_name(adapter, found)
         if not name and key != questions.address_key(adapter):
             name = stem = questions.ask_name(stem)
         value, in_clear = questions.ask_setting(adapter, way, key, stem)
@@ -156,10 +158,16 @@ def _ask_for_the_rest(adapter: Adapter, found: dict[str, str | SecretReference],
         if value is not None:
             found[key] = value
     found.update({key: text for key, text in questions.auth_of(adapter, way).items() if key not in found})
-    return name or questions.ask_name(_suggested_name(adapter, found)), clear
+    return name or questions.ask_name(_suggest_name(adapter, found)), clear
 
 
-def _suggested_name(adapter: Adapter, found: dict[str, str | SecretReference]) -> str:
+def _is_needless(adapter: Adapter, key: str, found: Mapping[str, str | SecretRef]) -> bool:
+    """Whether the setting only serves to renew a token that this account has nothing to renew with."""
+    renewal = adapter.token_refresh
+    return renewal is not None and key in renewal.further_settings and renewal.required_setting not in found
+
+
+def _suggest_name(adapter: Adapter, found: dict[str, str | SecretRef]) -> str:
     """The first word of the shop's host that says something, else the platform's name."""
     address = found.get("secure_url") or found.get("api_address")
     try:
@@ -170,32 +178,32 @@ def _suggested_name(adapter: Adapter, found: dict[str, str | SecretReference]) -
     return words[0] if words and re.fullmatch(r"[a-z][a-z0-9-]*", words[0]) else adapter.name
 
 
-def _write_first_job(path: Path, entry: Entry) -> None:
+def _write_first_job(path: Path, entry: AccountConfig) -> None:
     text, complete = first_job(entry)
     slug = re.sub(r"[^\w-]", "_", entry.name)
     job = Path(f"first-{slug}.jsonl")
     if job.exists():
-        show(f"Wrote account {entry.name!r} into {path}. {job} is there already and was not touched.")
+        echo(f"Wrote account {entry.name!r} into {path}. {job} is there already and was not touched.")
         return
     write_new(job, text)
-    show(f"Wrote account {entry.name!r} into {path}, and {job}: a read that changes nothing.")
+    echo(f"Wrote account {entry.name!r} into {path}, and {job}: a read that changes nothing.")
     before = "" if complete else f"put the key of a cart of yours in the place of {PUT_A_KEY}, then "
-    show(f"Next: {before}batchcart run {job}{_config_option(path)}")
+    echo(f"Next: {before}batchcart run {job}{_config_option(path)}")
 
 
 def _config_option(path: Path) -> str:
     return "" if path == Path(DEFAULT_FILE) else f" --config {shlex.quote(str(path))}"
 
 
-def _try(path: Path, entry: Entry) -> int:
+def _try(path: Path, entry: AccountConfig) -> int:
     try:
-        trial = asyncio.run(tried(entry))
+        result = asyncio.run(probe(entry))
     except UsageError as error:
-        trial = Trial(Verdict.NOT_ASKED, f"not tried yet: {error}")
-    well = trial.verdict is Verdict.TAKEN
+        result = ProbeResult(ProbeStatus.SKIPPED, f"not tried yet: {error}")
+    well = result.verdict is ProbeStatus.OK
     again = "" if well else f". Try again with: batchcart doctor {shlex.quote(entry.name)}{_config_option(path)}"
-    say(f"account {entry.name!r}: {trial.sentence}{again}")
-    if trial.ahead is not None and abs(trial.ahead) > CLOCK_MAY_DIFFER:
-        say(f"account {entry.name!r}: {clock_sentence(trial.ahead)}")
+    echo_err(f"account {entry.name!r}: {result.sentence}{again}")
+    if result.clock_skew is not None and abs(result.clock_skew) > CLOCK_MAY_DIFFER:
+        echo_err(f"account {entry.name!r}: {clock_sentence(result.clock_skew)}")
         well = False
     return 0 if well else 1

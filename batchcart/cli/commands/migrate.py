@@ -7,13 +7,13 @@ import click
 
 from batchcart.cli import options as shared
 from batchcart.cli.commands.export import moment
-from batchcart.cli.output import say, show
+from batchcart.cli.output import echo, echo_err
 from batchcart.cli.tables import table_text
-from batchcart.cli.terminal.session import watched
+from batchcart.cli.terminal.session import monitor_run
 from batchcart.migration.cart_reader import Reader
-from batchcart.migration.pipeline import Migrated, MigrateOptions, migrate
+from batchcart.migration.pipeline import MigrateOptions, MigrationResult, migrate
 from batchcart.model.adapter import Filters
-from batchcart.runs.event_loop import in_loop
+from batchcart.runs.event_loop import run_async
 
 
 @click.command("migrate")
@@ -71,17 +71,17 @@ def command(
         reader=Reader(config, patience, concurrency),
         stop_after=stop_after,
     )
-    migrated = in_loop(_migrate(options, progress))
-    show(migrated_text(migrated))
+    migrated = run_async(_migrate(options, progress))
+    echo(migrate_text(migrated))
     return migrated.exit_code
 
 
-async def _migrate(options: MigrateOptions, progress: str) -> Migrated:
-    async with watched("none"):  # signals stop what is between the runs too
-        return await migrate(options, lambda: watched(progress), say)
+async def _migrate(options: MigrateOptions, progress: str) -> MigrationResult:
+    async with monitor_run("none"):  # signals stop what is between the runs too
+        return await migrate(options, lambda: monitor_run(progress), echo_err)
 
 
-def migrated_text(migrated: Migrated) -> str:
+def migrate_text(migrated: MigrationResult) -> str:
     """The steps that are done, what each did, and what to do next."""
     rows = [("step", "what it did"), *((name, done.text) for name, done in migrated.done.items())]
     parts = [table_text(rows, names=2), f"Folder: {migrated.folder}"]
@@ -93,7 +93,7 @@ def migrated_text(migrated: Migrated) -> str:
     return "\n".join(parts)
 
 
-def _where(migrated: Migrated) -> Iterator[str]:
+def _where(migrated: MigrationResult) -> Iterator[str]:
     """The files that say what is not as it should be, by step."""
     files = {
         "export": "carts.unread.jsonl (carts that could not be read)",

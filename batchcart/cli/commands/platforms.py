@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import click
 
-from batchcart.cli.output import show
+from batchcart.cli.output import echo
 from batchcart.cli.tables import table_text
-from batchcart.jobs.checks import route
-from batchcart.migration.support_matrix import survival
+from batchcart.jobs.checks import describe_route
+from batchcart.migration.support_matrix import support_matrix
 from batchcart.model.adapter import Adapter
-from batchcart.model.operation import Kind
-from batchcart.platforms import platforms
+from batchcart.model.operation import OperationKind
+from batchcart.platforms import load_adapters
 
 
 @click.command("platforms")
@@ -22,17 +22,17 @@ def command(*, migration: bool, markdown: bool) -> int:
     {cart_id} and {item_id} are the platform's own keys, as in results; a dash means that there is no such operation.
     With --migration: which fields of a cart survive a move; a dash means that the source shows no such field.
     """
-    adapters = list(platforms().values())
-    rows = survival(adapters) if migration else _operations(adapters)
+    adapters = list(load_adapters().values())
+    rows = support_matrix(adapters) if migration else _operations(adapters)
     if markdown:
         lines = ["| " + " | ".join(row) + " |" for row in rows]
-        show("\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]))
+        echo("\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]))
     else:
-        show(table_text(rows, names=len(rows[0])))
+        echo(table_text(rows, names=len(rows[0])))
     return 0
 
 
 def _operations(adapters: Sequence[Adapter]) -> list[tuple[str, ...]]:
-    rows = [(kind.value, *(route(kind, adapter) for adapter in adapters)) for kind in Kind]
+    rows = [(kind.value, *(describe_route(kind, adapter) for adapter in adapters)) for kind in OperationKind]
     limits = ("limits", *(", ".join(adapter.limits) for adapter in adapters))
     return [("operation", *(adapter.name for adapter in adapters)), *rows, limits]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from batchcart.cli.output import say, show, show_json
+from batchcart.cli.output import echo, echo_err, echo_json
 from batchcart.cli.report_text import report_text
 from batchcart.model.errors import UsageError
 from batchcart.model.files import in_place_of, replace_atomically
-from batchcart.report.collect import Report, gathered
+from batchcart.report.collect import Report, collect
 from batchcart.report.json_document import document
 
 _PAGE_HEAD = b"<!doctype html"
@@ -26,13 +26,13 @@ def command(results: tuple[Path, ...], html: Path | None, config: Path | None, *
     RESULTS are result files; the journal beside each tells the rest. The page of --html is one file that needs no
     network and runs no script. Exit codes are those the runs would end with now.
     """
-    report = gathered(results, config)
+    report = collect(results, config)
     if html is not None:
         _write(report, html)
     if as_json:
-        show_json(document(report))
+        echo_json(document(report))
     else:
-        show(report_text(report))
+        echo(report_text(report))
     return report.exit_code
 
 
@@ -48,7 +48,7 @@ def _write(report: Report, html: Path) -> None:
             replace_atomically(in_place_of(html), text)
     except OSError as error:
         raise UsageError(f"--html {html}: cannot write there: {error.strerror}") from None
-    say(f"The page is in {html}")
+    echo_err(f"The page is in {html}")
 
 
 def _is_page(file: Path) -> bool:

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from batchcart.cli import options as shared
-from batchcart.cli.output import show, show_json
+from batchcart.cli.output import echo, echo_json
 from batchcart.cli.summary_text import summary_text
-from batchcart.cli.terminal.session import watched
+from batchcart.cli.terminal.session import monitor_run
 from batchcart.journal.summary import Summary
 from batchcart.model.errors import BatchcartError
-from batchcart.runs.event_loop import in_loop
+from batchcart.runs.event_loop import run_async
 from batchcart.runs.runner import MOST_PROCESSES, RunOptions, run_job
-from batchcart.runs.status import figures
+from batchcart.runs.status import read_summary
 
 
 @click.command("run")
@@ -81,18 +81,18 @@ def command(
         log=log,
         metrics=metrics,
     )
-    summary = in_loop(_run(options, progress, as_json=as_json))
+    summary = run_async(_run(options, progress, as_json=as_json))
     if as_json:
-        show_json(summary.as_dict())
+        echo_json(summary.as_dict())
     else:
-        show(summary_text(summary, job))
+        echo(summary_text(summary, job))
     return summary.exit_code
 
 
 async def _run(options: RunOptions, progress: str, *, as_json: bool) -> Summary:
     def last_words() -> None:
         with suppress(BatchcartError):  # the disk may be what ended it
-            show_json(figures(options.results_path).as_dict())
+            echo_json(read_summary(options.results_path).as_dict())
 
-    async with watched(progress, last_words if as_json else lambda: None) as watch:
-        return await run_job(options, watch)
+    async with monitor_run(progress, last_words if as_json else lambda: None) as monitor:
+        return await run_job(options, monitor)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from batchcart.cli.output import show, show_json
-from batchcart.model.errors import UsageError, suggestion
+from batchcart.cli.output import echo, echo_json
+from batchcart.model.errors import UsageError, suggest
 from batchcart.model.limits import Limit, parse_limit
-from batchcart.platforms import platforms
+from batchcart.platforms import load_adapters
 from batchcart.sandbox.faults import KINDS, parse_fault
-from batchcart.sandbox.readings import listed, parse_reading
+from batchcart.sandbox.readings import list_readings, parse_reading
 from batchcart.sandbox.server import DEFAULT_LIMITS, Sandbox
 
 _KINDS = "\n".join(f"  {kind}: {text}" for kind, text in KINDS.items())
@@ -20,7 +20,7 @@ _KINDS = "\n".join(f"  {kind}: {text}" for kind, text in KINDS.items())
 
 def _list_readings(context: click.Context, _parameter: click.Parameter, wanted: object) -> None:
     if wanted:
-        show(listed())
+        echo(list_readings())
         context.exit(0)
 
 
@@ -79,7 +79,7 @@ def command(
         asyncio.run(_serve(sandbox, port))
     except OSError as error:
         raise UsageError(f"--state {state}: cannot write there: {error.strerror}") from None
-    show_json(sandbox.counters())
+    echo_json(sandbox.counters())
     return 0
 
 
@@ -88,7 +88,7 @@ def _limits(given: Sequence[str]) -> dict[str, Sequence[Limit]]:
     for text in given:
         platform, _, limit = text.partition("=")
         if platform not in DEFAULT_LIMITS:
-            raise UsageError(f"--limit {text}: {platform!r} is not a platform; {suggestion(platform, DEFAULT_LIMITS)}")
+            raise UsageError(f"--limit {text}: {platform!r} is not a platform; {suggest(platform, DEFAULT_LIMITS)}")
         limits.setdefault(platform, [])
         if limit:
             limits[platform].append(parse_limit(limit))
@@ -112,17 +112,17 @@ async def _serve(sandbox: Sandbox, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with sandbox.serving(port) as origin:
-        show(f"batchcart sandbox, a simulator and no shop, on {origin}; counters: {origin}/sandbox/counters\n")
-        show(_config_text(sandbox))
-        show("\nCtrl-C stops it.")
+        echo(f"batchcart sandbox, a simulator and no shop, on {origin}; counters: {origin}/sandbox/counters\n")
+        echo(_config_text(sandbox))
+        echo("\nCtrl-C stops it.")
         await stop.wait()
 
 
 def _config_text(sandbox: Sandbox) -> str:
     """Accounts for a batchcart.toml that point here."""
     parts = ["# for batchcart.toml:"]
-    for name, adapter in platforms().items():
-        place = "api_address" if "api_address" in adapter.sample else "base_url"
-        keys = {"platform": name, **adapter.sample, place: sandbox.address(name)}
+    for name, adapter in load_adapters().items():
+        place = "api_address" if "api_address" in adapter.sandbox_settings else "base_url"
+        keys = {"platform": name, **adapter.sandbox_settings, place: sandbox.address(name)}
         parts += [f"[accounts.local-{name}]", *(f'{key} = "{value}"' for key, value in keys.items())]
     return "\n".join(parts)

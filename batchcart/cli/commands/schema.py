@@ -2,7 +2,7 @@
 
 import click
 
-from batchcart.cli.output import show_json
+from batchcart.cli.output import echo_json
 from batchcart.jobs.json_schema import cart_schema, job_line_schema
 
 _SCHEMAS = {"job": job_line_schema, "cart": cart_schema}
@@ -15,5 +15,5 @@ def command(what: str) -> int:
 
     Editors and validators that know JSON Schema can then complete and check a job file.
     """
-    show_json(_SCHEMAS[what]())
+    echo_json(_SCHEMAS[what]())
     return 0

@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 
 from batchcart.cli import options as shared
-from batchcart.cli.output import say_aloud, show
+from batchcart.cli.output import echo, echo_event
 from batchcart.cli.summary_text import summary_text
 from batchcart.model.errors import UsageError
-from batchcart.runs.context import Watch
-from batchcart.runs.settle import settle_by_hand, settle_by_reading
+from batchcart.runs.context import RunMonitor
+from batchcart.runs.settle import settle_from_shop, settle_manually
 
 
 @click.command("settle")
@@ -31,13 +31,13 @@ def command(results: Path, config: Path | None, line: int | None, done: tuple[st
     if line is None:
         if done or not_done:
             raise UsageError("--done and --not-done go with --line N")
-        watch = Watch(sinks=[say_aloud])
-        summary = asyncio.run(settle_by_reading(results, config, watch))
+        monitor = RunMonitor(sinks=[echo_event])
+        summary = asyncio.run(settle_from_shop(results, config, monitor))
     else:
         if bool(done) == not_done:
             raise UsageError("--line N goes with either --done KEY=VALUE or --not-done")
-        summary = settle_by_hand(results, line, None if not_done else _pairs(done))
-    show(summary_text(summary, str(results)))
+        summary = settle_manually(results, line, None if not_done else _pairs(done))
+    echo(summary_text(summary, str(results)))
     return summary.exit_code
 
 

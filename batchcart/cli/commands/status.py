@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from batchcart.cli.output import show, show_json
+from batchcart.cli.output import echo, echo_json
 from batchcart.cli.summary_text import summary_text
-from batchcart.runs.status import figures, worked_on_by
+from batchcart.runs.status import lock_holder, read_summary
 
 
 @click.command("status")
@@ -17,12 +17,12 @@ def command(results: Path, *, as_json: bool) -> int:
 
     What is in flight counts as not attempted. Exit codes are those the run would end with now.
     """
-    summary = figures(results)
+    summary = read_summary(results)
     if as_json:
-        show_json(summary.as_dict())
+        echo_json(summary.as_dict())
     else:
-        pid = worked_on_by(results)
-        show(summary_text(summary, str(results), pid))
+        pid = lock_holder(results)
+        echo(summary_text(summary, str(results), pid))
         if not pid:
-            show("No run is at work on it")
+            echo("No run is at work on it")
     return summary.exit_code

@@ -7,11 +7,11 @@ import click
 import orjson
 
 from batchcart.cli import options as shared
-from batchcart.cli.output import show, show_json
+from batchcart.cli.output import echo, echo_json
 from batchcart.cli.tables import table_text
-from batchcart.cli.terminal.session import watched
-from batchcart.runs.event_loop import in_loop
-from batchcart.undo.undo import Undone, UndoOptions, undo
+from batchcart.cli.terminal.session import monitor_run
+from batchcart.runs.event_loop import run_async
+from batchcart.undo.undo import UndoOptions, UndoResult, undo
 
 _LISTED = 20
 
@@ -33,20 +33,20 @@ def command(results: Path, output: Path, config: Path | None, progress: str, *, 
     can be taken back, 1 something is kept, 2 nothing was done, 3 stopped before the end.
     """
     options = UndoOptions(results, output, config, force)
-    undone = in_loop(_undo(options, progress))
+    undone = run_async(_undo(options, progress))
     if as_json:
-        show_json(_figures(options, undone))
+        echo_json(_figures(options, undone))
     else:
-        show("\n".join(_told(options, undone)))
+        echo("\n".join(_describe(options, undone)))
     return undone.exit_code
 
 
-async def _undo(options: UndoOptions, progress: str) -> Undone:
-    async with watched(progress) as watch:
-        return await undo(options, watch)
+async def _undo(options: UndoOptions, progress: str) -> UndoResult:
+    async with monitor_run(progress) as monitor:
+        return await undo(options, monitor)
 
 
-def _figures(options: UndoOptions, undone: Undone) -> dict[str, object]:
+def _figures(options: UndoOptions, undone: UndoResult) -> dict[str, object]:
     accounts: dict[str, dict[str, int]] = {}
     for (account, op), count in undone.back.items():
         accounts.setdefault(account, {})[op] = count
@@ -54,7 +54,7 @@ def _figures(options: UndoOptions, undone: Undone) -> dict[str, object]:
         "job": str(options.job) if undone.back else None,
         "lines": undone.back.total(),
         "accounts": accounts,
-        "kept_file": str(options.kept) if undone.kept else None,
+        "kept_file": str(options.kept_path) if undone.kept else None,
         "kept": undone.kept.total(),
         "kinds": dict(undone.kept),
         "gone": undone.gone,
@@ -62,7 +62,7 @@ def _figures(options: UndoOptions, undone: Undone) -> dict[str, object]:
     }
 
 
-def _told(options: UndoOptions, undone: Undone) -> list[str]:
+def _describe(options: UndoOptions, undone: UndoResult) -> list[str]:
     parts = []
     if undone.back:
         parts += [_table(undone), f"Wrote {options.job}. Next: batchcart run {options.job}"]
@@ -79,19 +79,22 @@ def _told(options: UndoOptions, undone: Undone) -> list[str]:
             "run go on after its undoing"
         )
     if undone.kept:
-        parts += [f"{undone.kept.total():,} kept, listed in {options.kept}:", _kept_table(options.kept)]
+        parts += [
+            f"{undone.kept.total():,} kept, listed in {options.kept_path}:",
+            _irreversible_table(options.kept_path),
+        ]
         hidden = undone.kept.total() - _LISTED
         parts += [f"… and {hidden:,} more"] if hidden > 0 else []
     return parts
 
 
-def _table(undone: Undone) -> str:
+def _table(undone: UndoResult) -> str:
     rows = [("account", "operation", "lines")]
     rows += [(account, op, f"{count:,}") for (account, op), count in sorted(undone.back.items())]
     return table_text([*rows, ("all", "", f"{undone.back.total():,}")], names=2)
 
 
-def _kept_table(path: Path) -> str:
+def _irreversible_table(path: Path) -> str:
     rows = [("line", "account", "operation", "why")]
     with path.open("rb") as file:
         for text in islice(file, _LISTED):

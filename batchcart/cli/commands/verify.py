@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from batchcart.cli import options as shared
-from batchcart.cli.output import show
+from batchcart.cli.output import echo
 from batchcart.cli.tables import table_text
-from batchcart.cli.terminal.session import watched
+from batchcart.cli.terminal.session import monitor_run
 from batchcart.migration.cart_reader import Reader
-from batchcart.migration.verify import Verified, VerifyOptions, verify
-from batchcart.runs.event_loop import in_loop
+from batchcart.migration.verify import VerifyOptions, VerifyResult, verify
+from batchcart.runs.event_loop import run_async
 
 
 @click.command("verify")
@@ -46,17 +46,17 @@ def command(
     2 nothing was read, 3 stopped before the end, and the same command goes on.
     """
     options = VerifyOptions(carts, results, product_map, output, Reader(config, patience, concurrency))
-    verified = in_loop(_verify(options, progress))
-    show(verified_text(verified))
+    verified = run_async(_verify(options, progress))
+    echo(verify_text(verified))
     return verified.exit_code
 
 
-async def _verify(options: VerifyOptions, progress: str) -> Verified:
-    async with watched(progress) as watch:
-        return await verify(options, watch)
+async def _verify(options: VerifyOptions, progress: str) -> VerifyResult:
+    async with monitor_run(progress) as monitor:
+        return await verify(options, monitor)
 
 
-def verified_text(verified: Verified) -> str:
+def verify_text(verified: VerifyResult) -> str:
     """Carts by status, fields by what became of them, and where the report is."""
     if verified.stopped:
         return f"Stopped before the end: {verified.stopped}. Run the same command again to go on"

@@ -10,7 +10,7 @@ _TICK, _PLAIN_TICK = 0.22, 10.0
 
 
 @contextmanager
-def checking_shown(how: str, screen: Screen) -> Iterator[Callable[[int], None] | None]:
+def show_check_progress(how: str, screen: Screen) -> Iterator[Callable[[int], None] | None]:
     """What shows the number of the line that is checked; None where it is not shown."""
     if how == "none" or (how == "auto" and not drawable()):
         yield None

@@ -6,10 +6,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from batchcart.cli.terminal.throughput import Pace
-from batchcart.cli.terminal.wait_text import brief, moment_text, wait_text
+from batchcart.cli.terminal.throughput import Throughput
+from batchcart.cli.terminal.wait_text import moment_text, short_duration, wait_text
 from batchcart.model.events import rate
-from batchcart.runs.snapshot import Glance
+from batchcart.runs.snapshot import AccountSnapshot
 
 _WIDE = 110  # columns from which on there is room for what an account waits for beside its figures
 _NAME = 30
@@ -31,41 +31,43 @@ class Dashboard:
         self._widths = {name: len(name) for name in _COLUMNS}
 
     def lines(
-        self, glances: Sequence[Glance], pace: Pace, now: float, began: float, size: tuple[int, int]
+        self, snapshots: Sequence[AccountSnapshot], pace: Throughput, now: float, began: float, size: tuple[int, int]
     ) -> list[str]:
         """The run as it is ``now``, in at most one row less than the terminal of ``size`` has."""
         width, rows = size[0] - 1, size[1]
         wide = size[0] >= _WIDE
-        chosen = self._busiest(glances, pace, max(1, rows - 4), now, wide=wide)
-        found = [_row(glance, pace, now) for glance in chosen]
+        chosen = self._busiest(snapshots, pace, max(1, rows - 4), now, wide=wide)
+        found = [_row(snapshot, pace, now) for snapshot in chosen]
         self._widen(found)
         columns = self._fitting(width)
-        texts = [_whole(glances, pace, now, began, width), self._aligned(_HEADINGS, columns)]
-        for glance, row in zip(chosen, found, strict=True):
-            line, waits = self._aligned(row, columns), Text(wait_text(glance, now), style=_colour(glance))
+        texts = [_whole(snapshots, pace, now, began, width), self._align(_HEADINGS, columns)]
+        for snapshot, row in zip(chosen, found, strict=True):
+            line, waits = self._align(row, columns), Text(wait_text(snapshot, now), style=_colour(snapshot))
             if wide:
                 line.append("  ").append_text(waits)
             texts.append(line)
-            if not wide and _lasting(glance, now):
+            if not wide and _lasting(snapshot, now):
                 texts.append(Text("  └ ").append_text(waits))
-        if hidden := len(glances) - len(chosen):
-            at_work = sum(one.at_work for one in glances) - sum(one.at_work for one in chosen)
+        if hidden := len(snapshots) - len(chosen):
+            at_work = sum(one.at_work for one in snapshots) - sum(one.at_work for one in chosen)
             texts.append(Text(f"… and {hidden:,} more accounts, {at_work:,} of them at work", style="dim"))
-        return self._drawn(texts[: rows - 1], width)
+        return self._draw(texts[: rows - 1], width)
 
-    def _busiest(self, glances: Sequence[Glance], pace: Pace, room: int, now: float, *, wide: bool) -> list[Glance]:
-        def busy(glance: Glance) -> tuple[bool, float, int]:
-            favour = _FAVOUR if glance.account in self._shown else 1.0
-            return glance.at_work, pace.rate(glance) * favour, glance.in_flight
+    def _busiest(
+        self, snapshots: Sequence[AccountSnapshot], pace: Throughput, room: int, now: float, *, wide: bool
+    ) -> list[AccountSnapshot]:
+        def busy(snapshot: AccountSnapshot) -> tuple[bool, float, int]:
+            favour = _FAVOUR if snapshot.account in self._shown else 1.0
+            return snapshot.at_work, pace.rate(snapshot) * favour, snapshot.in_flight
 
         chosen: set[str] = set()
-        for glance in sorted(glances, key=busy, reverse=True):
-            room -= 1 if wide or not _lasting(glance, now) else 2
+        for snapshot in sorted(snapshots, key=busy, reverse=True):
+            room -= 1 if wide or not _lasting(snapshot, now) else 2
             if room < 0:
                 break
-            chosen.add(glance.account)
+            chosen.add(snapshot.account)
         self._shown = chosen
-        return [glance for glance in glances if glance.account in chosen]
+        return [snapshot for snapshot in snapshots if snapshot.account in chosen]
 
     def _widen(self, rows: Sequence[Row]) -> None:
         for row in rows:
@@ -80,7 +82,7 @@ class Dashboard:
             columns.remove(name)
         return columns
 
-    def _aligned(self, row: Row, columns: Sequence[str]) -> Text:
+    def _align(self, row: Row, columns: Sequence[str]) -> Text:
         line = Text()
         for name in columns:
             text = row[name].copy()
@@ -89,7 +91,7 @@ class Dashboard:
             line.append(room if name == "account" else "").append("" if name == columns[-1] else "  ")
         return line
 
-    def _drawn(self, texts: Sequence[Text], width: int) -> list[str]:
+    def _draw(self, texts: Sequence[Text], width: int) -> list[str]:
         for text in texts:
             text.rstrip()
             text.truncate(width, overflow="ellipsis")
@@ -102,15 +104,15 @@ class Dashboard:
 _HEADINGS = {name: Text(name, style="dim") for name in _COLUMNS}
 
 
-def _whole(glances: Sequence[Glance], pace: Pace, now: float, began: float, width: int) -> Text:
-    lines, done = sum(one.lines for one in glances), sum(one.done for one in glances)
+def _whole(snapshots: Sequence[AccountSnapshot], pace: Throughput, now: float, began: float, width: int) -> Text:
+    lines, done = sum(one.lines for one in snapshots), sum(one.done for one in snapshots)
     share = f" ({100 * done / lines:.1f} %)" if lines else ""
-    left = pace.left(glances, now)
+    left = pace.estimate_seconds(snapshots, now)
     parts = [
         f"{done:,} of {lines:,} lines{share}",
         "" if left is None else _ending(left, now),
-        f"{sum(map(pace.rate, glances)):.1f} requests/s",
-        f"{brief(now - began)} gone",
+        f"{sum(map(pace.rate, snapshots)):.1f} requests/s",
+        f"{short_duration(now - began)} gone",
     ]
     texts = [" · ".join(filter(None, parts[:count])) for count in range(len(parts), 0, -1)]
     return Text(next((text for text in texts if cell_len(text) <= width), texts[-1]), style="bold")
@@ -118,22 +120,26 @@ def _whole(glances: Sequence[Glance], pace: Pace, now: float, began: float, widt
 
 def _ending(left: float, now: float) -> str:
     until = f", until {moment_text(now + left, now, seconds=False)}" if left < _FAR else ""
-    return f"about {brief(left)} left{until}"
+    return f"about {short_duration(left)} left{until}"
 
 
-def _row(glance: Glance, pace: Pace, now: float) -> Row:
-    left = pace.left([glance], now)
-    failed, doubts = glance.ended.get("failed", 0), glance.ended.get("in_doubt", 0)
-    speed = f"{pace.rate(glance):.1f}" if glance.at_work else ""
-    name = Text(glance.account, style="" if glance.at_work else "dim")
+def _row(snapshot: AccountSnapshot, pace: Throughput, now: float) -> Row:
+    left = pace.estimate_seconds([snapshot], now)
+    failed, doubts = snapshot.ended.get("failed", 0), snapshot.ended.get("in_doubt", 0)
+    speed = f"{pace.rate(snapshot):.1f}" if snapshot.at_work else ""
+    name = Text(snapshot.account, style="" if snapshot.at_work else "dim")
     name.truncate(_NAME, overflow="ellipsis")
-    ending = Text("done", style="green") if glance.done >= glance.lines else Text("" if left is None else brief(left))
+    ending = (
+        Text("done", style="green")
+        if snapshot.done >= snapshot.lines
+        else Text("" if left is None else short_duration(left))
+    )
     texts = (
         name,
-        Text(f"{glance.done:,}/{glance.lines:,}"),
-        Text(f"{speed} of {rate(glance.limit)}" if speed and glance.limit else speed),
-        Text(f"{glance.in_flight}"),
-        Text(f"{glance.retries:,}"),
+        Text(f"{snapshot.done:,}/{snapshot.lines:,}"),
+        Text(f"{speed} of {rate(snapshot.limit)}" if speed and snapshot.limit else speed),
+        Text(f"{snapshot.in_flight}"),
+        Text(f"{snapshot.retries:,}"),
         Text(f"{failed:,}", style="red" if failed else ""),
         Text(f"{doubts:,}", style="yellow" if doubts else ""),
         ending,
@@ -141,10 +147,12 @@ def _row(glance: Glance, pace: Pace, now: float) -> Row:
     return dict(zip(_COLUMNS, texts, strict=True))
 
 
-def _lasting(glance: Glance, now: float) -> bool:
+def _lasting(snapshot: AccountSnapshot, now: float) -> bool:
     """Whether it waits, and long enough for a line that says so."""
-    return bool(glance.waiting) and (glance.waiting != "throttled" or (glance.until or now) - now >= _SHORT)
+    return bool(snapshot.waiting) and (
+        snapshot.waiting != "throttled" or (snapshot.waiting_until or now) - now >= _SHORT
+    )
 
 
-def _colour(glance: Glance) -> str:
-    return "red" if glance.waiting == "closed" else "yellow"
+def _colour(snapshot: AccountSnapshot) -> str:
+    return "red" if snapshot.waiting == "closed" else "yellow"

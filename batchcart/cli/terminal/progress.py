@@ -5,33 +5,33 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from batchcart.cli.terminal.check_progress import checking_shown
+from batchcart.cli.terminal.check_progress import show_check_progress
 from batchcart.cli.terminal.screen import Screen, drawable, size
-from batchcart.cli.terminal.throughput import Pace
-from batchcart.cli.terminal.wait_text import brief, wait_text
-from batchcart.model.events import Event, is_aloud
-from batchcart.runs.context import Watch
+from batchcart.cli.terminal.throughput import Throughput
+from batchcart.cli.terminal.wait_text import short_duration, wait_text
+from batchcart.model.events import Event, is_urgent
+from batchcart.runs.context import RunMonitor
 
 _TICK, _PLAIN_TICK = 0.22, 10.0
 
 
 @asynccontextmanager
-async def shown(watch: Watch, how: str, screen: Screen) -> AsyncIterator[None]:
+async def show_progress(monitor: RunMonitor, how: str, screen: Screen) -> AsyncIterator[None]:
     """Say events and show progress as long as the block runs.
 
     "auto" draws on a terminal, "plain" writes a line now and then, "none" only says events.
     """
 
     def say(event: Event) -> None:
-        if is_aloud(event):
+        if is_urgent(event):
             screen.say(str(event))
 
-    watch.sinks.append(say)
-    with checking_shown(how, screen) as watch.checking:
+    monitor.sinks.append(say)
+    with show_check_progress(how, screen) as monitor.checking:
         if how == "plain":
-            work = _write(watch, screen)
+            work = _write(monitor, screen)
         elif how == "auto" and drawable():
-            work = _draw(watch, screen)
+            work = _draw(monitor, screen)
         else:
             yield
             return
@@ -44,37 +44,37 @@ async def shown(watch: Watch, how: str, screen: Screen) -> AsyncIterator[None]:
                 await task
 
 
-async def _write(watch: Watch, screen: Screen) -> None:
-    pace, said = Pace(), time.monotonic()
+async def _write(monitor: RunMonitor, screen: Screen) -> None:
+    pace, said = Throughput(), time.monotonic()
     while True:
-        pace.take(time.time(), watch.glances())
+        pace.take(time.time(), monitor.snapshots())
         if time.monotonic() - said >= _PLAIN_TICK:
             said = time.monotonic()
-            screen.say(plain_line(watch, pace, time.time()))
+            screen.say(plain_line(monitor, pace, time.time()))
         await asyncio.sleep(1)
 
 
-def plain_line(watch: Watch, pace: Pace, now: float) -> str:
+def plain_line(monitor: RunMonitor, pace: Throughput, now: float) -> str:
     """The run in one line: lines done, requests a second, what went wrong, time left, who waits."""
-    glances, totals = watch.glances(), watch.totals()
-    parts = [f"{sum(totals.values()):,} of {sum(watch.planned.values()):,} lines"]
-    parts.append(f"{sum(map(pace.rate, glances)):.1f} requests/s")
+    snapshots, totals = monitor.snapshots(), monitor.totals()
+    parts = [f"{sum(totals.values()):,} of {sum(monitor.planned.values()):,} lines"]
+    parts.append(f"{sum(map(pace.rate, snapshots)):.1f} requests/s")
     parts += [f"{count:,} {status.replace('_', ' ')}" for status, count in totals.items() if status != "ok" and count]
-    if (left := pace.left(glances, now)) is not None:
-        parts.append(f"about {brief(left)} left")
-    waiting = [f"{one.account}: {wait_text(one, now)}" for one in glances if one.waiting]
+    if (left := pace.estimate_seconds(snapshots, now)) is not None:
+        parts.append(f"about {short_duration(left)} left")
+    waiting = [f"{one.account}: {wait_text(one, now)}" for one in snapshots if one.waiting]
     if len(waiting) > 5:
         waiting = [*waiting[:5], f"{len(waiting) - 5} more accounts wait"]
     return "; ".join([", ".join(parts), *waiting])
 
 
-async def _draw(watch: Watch, screen: Screen) -> None:
+async def _draw(monitor: RunMonitor, screen: Screen) -> None:
     from batchcart.cli.terminal.dashboard import Dashboard  # noqa: PLC0415  # importing rich takes 0.1 s that only a terminal needs
 
-    dashboard, pace, began = Dashboard(), Pace(), time.time()
+    dashboard, pace, began = Dashboard(), Throughput(), time.time()
     while True:
-        now, glances = time.time(), watch.glances()
-        pace.take(now, glances)
-        if glances:
-            screen.paint(dashboard.lines(glances, pace, now, began, size()))
+        now, snapshots = time.time(), monitor.snapshots()
+        pace.take(now, snapshots)
+        if snapshots:
+            screen.paint(dashboard.lines(snapshots, pace, now, began, size()))
         await asyncio.sleep(_TICK)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from batchcart.cli.output import harmless, say
+from batchcart.cli.output import echo_err, escape_control
 
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -35,10 +35,10 @@ class Screen:
         """Write above the drawn lines, to stay."""
         if self._lengths:
             lines = self._lines
-            self._wipe(harmless(text))
+            self._wipe(escape_control(text))
             self.paint(lines)
         else:
-            say(text)
+            echo_err(text)
 
     def say_now(self, text: str) -> None:
         """Write from a signal handler, in the place of what is drawn.

@@ -8,22 +8,22 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType
 
-from batchcart.cli.terminal.progress import shown
+from batchcart.cli.terminal.progress import show_progress
 from batchcart.cli.terminal.screen import Screen
-from batchcart.runs.context import Watch
+from batchcart.runs.context import RunMonitor
 
 
 @asynccontextmanager
-async def watched(progress: str, last_words: Callable[[], None] = lambda: None) -> AsyncIterator[Watch]:
-    """A watch for one run: its lanes show as progress, and signals stop it.
+async def monitor_run(progress: str, last_words: Callable[[], None] = lambda: None) -> AsyncIterator[RunMonitor]:
+    """A watch for one run: its sessions show as progress, and signals stop it.
 
     ``last_words`` are said before it stops at once.
     """
-    watch, screen = Watch(), Screen()
+    monitor, screen = RunMonitor(), Screen()
     _allow_many_files()
-    with _signals(watch, screen, last_words):
-        async with shown(watch, progress, screen):
-            yield watch
+    with _signals(monitor, screen, last_words):
+        async with show_progress(monitor, progress, screen):
+            yield monitor
 
 
 def _allow_many_files() -> None:
@@ -34,7 +34,7 @@ def _allow_many_files() -> None:
 
 
 @contextmanager
-def _signals(watch: Watch, screen: Screen, last_words: Callable[[], None]) -> Iterator[None]:
+def _signals(monitor: RunMonitor, screen: Screen, last_words: Callable[[], None]) -> Iterator[None]:
     """A first signal stops the run politely, a second one at once; while the job is still being checked any does.
 
     The loop's own signal handlers would be called only between two awaits.
@@ -50,11 +50,11 @@ def _signals(watch: Watch, screen: Screen, last_words: Callable[[], None]) -> It
                 screen.say_now(f"{name} again: stopped at once; the same command goes on")
                 last_words()
             os._exit(3)
-        if not watch.at_work:
+        if not monitor.at_work:
             screen.say_now(f"{name}: stopped before anything was sent")
             raise KeyboardInterrupt
         screen.say_now(f"{name}: ending with the requests in flight; once more stops at once")
-        loop.call_soon_threadsafe(watch.stop)
+        loop.call_soon_threadsafe(monitor.stop)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:

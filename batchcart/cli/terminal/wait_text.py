@@ -2,21 +2,21 @@
 
 from datetime import datetime, timedelta
 
-from batchcart.runs.snapshot import Glance
+from batchcart.runs.snapshot import AccountSnapshot
 
 
-def wait_text(glance: Glance, now: float) -> str:
+def wait_text(snapshot: AccountSnapshot, now: float) -> str:
     """What the account waits for, and how long; empty where it does not wait."""
-    until = glance.until if glance.until is not None else now
-    match glance.waiting:
+    until = snapshot.waiting_until if snapshot.waiting_until is not None else now
+    match snapshot.waiting:
         case "throttled":
-            return f"{'429' if '429' in glance.why else 'asked to wait'} until {moment_text(until, now)}"
+            return f"{'429' if '429' in snapshot.why else 'asked to wait'} until {moment_text(until, now)}"
         case "quota":
-            return f"{glance.why} used up until {moment_text(until, now)}"
+            return f"{snapshot.why} used up until {moment_text(until, now)}"
         case "unreachable":
             return f"shop unreachable, probing {f'in {until - now:.0f} s' if until - now > 0.5 else 'now'}"
         case "closed":
-            return {"closed": "closed", "lost": "its process died"}.get(glance.why, f"given up, {glance.why}")
+            return {"closed": "closed", "lost": "its process died"}.get(snapshot.why, f"given up, {snapshot.why}")
         case "":
             return ""
 
@@ -30,7 +30,7 @@ def moment_text(at: float, now: float, *, seconds: bool = True) -> str:
     return f"{day} {moment:%H:%M}"
 
 
-def brief(seconds: float) -> str:
+def short_duration(seconds: float) -> str:
     """A duration, no more exact than it is known: 90 s, 8 min, 3 h 5 min, 2 d 4 h."""
     minutes = round(seconds / 60)
     if seconds < 100:

@@ -11,15 +11,15 @@ _PULLED = 64 << 10
 _STEP = 1 << 20  # bytes unpacked before others get their turn
 
 
-class NotHttp(Exception):
+class ProtocolError(Exception):
     """What came is no HTTP answer, or cannot be read for sure."""
 
 
-class CutShort(Exception):
+class IncompleteResponse(Exception):
     """The answer began and its end is missing."""
 
 
-class TooLarge(Exception):
+class ResponseTooLarge(Exception):
     """The body is longer than it may be."""
 
 
@@ -55,7 +55,7 @@ class Body:
         if self._unpacker is not None:
             return self._unpack(self._unpacker)
         if len(self._gathered) + len(self._arrived) > self._limit:
-            raise TooLarge
+            raise ResponseTooLarge
         if len(self._gathered) + len(self._arrived) > self.room:
             return Progress.NO_ROOM
         self._gathered += self._arrived
@@ -85,7 +85,7 @@ class Body:
                 return Progress.ALL_IN
             self._gathered += part
             if len(self._gathered) > self._limit:
-                raise TooLarge
+                raise ResponseTooLarge
             if len(self._gathered) > self.room:
                 return Progress.NO_ROOM
         return Progress.MORE

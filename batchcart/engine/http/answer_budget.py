@@ -24,7 +24,7 @@ class Claim:
 
 
 @dataclass(slots=True)
-class Budget:
+class AnswerBudget:
     """``size`` bytes, and who has some of them."""
 
     size: int = _ALL_ANSWERS
@@ -67,5 +67,5 @@ class Budget:
         return granted
 
 
-BUDGET = Budget()
+BUDGET = AnswerBudget()
 """The process's own."""

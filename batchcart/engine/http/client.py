@@ -11,23 +11,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from batchcart.accounts.config import Account
-from batchcart.engine.http.answer_body import CutShort, NotHttp, TooLarge
-from batchcart.engine.http.answer_budget import BUDGET, Budget
+from batchcart.engine.http.answer_body import IncompleteResponse, ProtocolError, ResponseTooLarge
+from batchcart.engine.http.answer_budget import BUDGET, AnswerBudget
 from batchcart.engine.http.content_coding import NotPacked, NotWhole
 from batchcart.engine.http.dialer import Dialer, NotConnected
 from batchcart.engine.http.pool import Pool
 from batchcart.engine.http.request_text import Form
-from batchcart.model.http import NotSent, Request, Response, Unanswered
+from batchcart.model.http import NoResponse, NotSent, Request, Response
 
-Send = Callable[[Request, Callable[[], None]], Awaitable[Response | NotSent | Unanswered]]
+Send = Callable[[Request, Callable[[], None]], Awaitable[Response | NotSent | NoResponse]]
 """Sends a signed request; the callable it is given is called when its bytes begin to leave."""
 
 _KEPT_HEADERS = ("retry-after", "content-type", "location")
-_NO_ANSWER = (NotHttp, NotPacked, NotWhole, TooLarge, CutShort, OSError)
+_NO_ANSWER = (ProtocolError, NotPacked, NotWhole, ResponseTooLarge, IncompleteResponse, OSError)
 
 
 @asynccontextmanager
-async def connected(account: Account, *, keep: tuple[str, ...] = (), budget: Budget = BUDGET) -> AsyncIterator[Send]:
+async def open_client(
+    account: Account, *, keep: tuple[str, ...] = (), budget: AnswerBudget = BUDGET
+) -> AsyncIterator[Send]:
     """A function that sends signed requests to the account's shop; raises UsageError for a bad ca_file.
 
     ``keep`` names headers of the answers that are wanted beside those that adapters look at; ``budget`` is the memory
@@ -38,13 +40,13 @@ async def connected(account: Account, *, keep: tuple[str, ...] = (), budget: Bud
     loop = asyncio.get_running_loop()
     pool = Pool(account.name, account.options.timeout, Dialer(account), budget, wanted, loop)
     try:
-        yield _Client(account, Form.of(account), pool, headers).send
+        yield _HttpClient(account, Form.of(account), pool, headers).send
     finally:
         await pool.close()
 
 
 @dataclass(frozen=True, slots=True)
-class _Client:
+class _HttpClient:
     """Says what one shop is to hear; ``headers`` are those to hand over, as the wire knows them and as adapters do."""
 
     account: Account
@@ -52,11 +54,11 @@ class _Client:
     pool: Pool
     headers: tuple[tuple[bytes, str], ...]
 
-    async def send(self, request: Request, leaving: Callable[[], None]) -> Response | NotSent | Unanswered:
+    async def send(self, request: Request, leaving: Callable[[], None]) -> Response | NotSent | NoResponse:
         """Send the request once and say what became of it."""
         writes = request.writes
         try:
-            text = self.form.written(request)
+            text = self.form.encode(request)
             wire, idle = await self.pool.connection(writes=writes)
         except NotConnected as error:
             return NotSent(str(error))
@@ -66,33 +68,33 @@ class _Client:
         try:
             answer = await self.pool.answer(wire, text, self._limit(writes=writes), idle)
         except _NO_ANSWER as error:
-            return self._unanswered(error, writes=writes)
-        return Response(answer.status, answer.body, _kept_of(answer.headers, self.headers))
+            return self._describe_failure(error, writes=writes)
+        return Response(answer.status, answer.body, _keep_headers(answer.headers, self.headers))
 
     def _limit(self, *, writes: bool) -> int:
         """Bytes of an answer that are read at the most."""
         options = self.account.options
         return round((options.max_write_answer if writes else options.max_read_answer) * (1 << 20))
 
-    def _unanswered(self, error: Exception, *, writes: bool) -> Unanswered:
+    def _describe_failure(self, error: Exception, *, writes: bool) -> NoResponse:
         """The failure in words of our own, by its type."""
         match error:
             case TimeoutError():
-                return Unanswered(f"no answer within {self.account.options.timeout:g} s", slow=True)
-            case CutShort() | NotWhole():
-                return Unanswered("the answer was cut short")
+                return NoResponse(f"no answer within {self.account.options.timeout:g} s", timed_out=True)
+            case IncompleteResponse() | NotWhole():
+                return NoResponse("the answer was cut short")
             case NotPacked():
-                return Unanswered("the answer was not packed as it says")
-            case NotHttp():
-                return Unanswered("the answer was not HTTP")
-            case TooLarge():
+                return NoResponse("the answer was not packed as it says")
+            case ProtocolError():
+                return NoResponse("the answer was not HTTP")
+            case ResponseTooLarge():
                 key = "max_write_answer" if writes else "max_read_answer"
                 size = f"{self._limit(writes=writes) / (1 << 20):g} MiB"
-                return Unanswered(f"the answer was longer than {size}, the account's {key}")
+                return NoResponse(f"the answer was longer than {size}, the account's {key}")
             case _:
-                return Unanswered("the connection was cut before the answer came")
+                return NoResponse("the connection was cut before the answer came")
 
 
-def _kept_of(headers: Mapping[bytes, bytes], kept: tuple[tuple[bytes, str], ...]) -> dict[str, str]:
+def _keep_headers(headers: Mapping[bytes, bytes], kept: tuple[tuple[bytes, str], ...]) -> dict[str, str]:
     # What is not UTF-8 is shown as such.
     return {name: headers[raw].strip().decode(errors="replace") for raw, name in kept if raw in headers}

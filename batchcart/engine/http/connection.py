@@ -13,10 +13,10 @@ from typing import Protocol
 import httptools
 import msgspec
 
-from batchcart.engine.http.answer_body import Body, CutShort, NotHttp, Progress, TooLarge
+from batchcart.engine.http.answer_body import Body, IncompleteResponse, Progress, ProtocolError, ResponseTooLarge
 from batchcart.engine.http.content_coding import NotPacked, NotWhole, codings_of
-from batchcart.engine.http.dialer import befriend
-from batchcart.engine.http.lenient_head import Odd, Unreadable, plain_head
+from batchcart.engine.http.dialer import disarm_reset
+from batchcart.engine.http.lenient_head import Odd, UnreadableHead, plain_head
 
 _LARGEST_HEAD = 256 << 10
 """Bytes read at the most with none of a body among them: of a head with the hints before it, or of trailers."""
@@ -38,7 +38,7 @@ a read's worth of tiny chunks is parsed within a millisecond.
 """
 
 
-class Answer(msgspec.Struct, frozen=True):
+class RawResponse(msgspec.Struct, frozen=True):
     """A whole answer, of its headers those that are wanted; their names are lower case.
 
     Of headers that come twice the first one stands; those about the answer's form are put together.
@@ -52,23 +52,43 @@ class Answer(msgspec.Struct, frozen=True):
 class Owner(Protocol):
     """Whoever has a connection."""
 
-    def give_room(self, wire: "Wire", size: int) -> bool:
-        """Whether the answer may take up ``size`` bytes; if not yet, ``wire.room_given`` is called once it may."""
+    def give_room(self, wire: "HttpConnection", size: int) -> bool:
+        """Whether the answer may take up ``size`` bytes; if not yet, ``wire.on_room`` is called once it may."""
 
-    def ended_idle(self, wire: "Wire") -> None:
+    def on_idle_end(self, wire: "HttpConnection") -> None:
         """The connection ended while nothing was waited for."""
 
 
-class Wire(asyncio.BufferedProtocol):
-    """One connection, on which one request at a time waits for its answer. ``fit`` says whether it takes another.
+class HttpConnection(asyncio.BufferedProtocol):
+    """One connection, on which one request at a time waits for its answer. ``reusable`` says whether it takes another.
 
     ``quiet`` says that nothing that was sent is under way any more.
     """
 
     __slots__ = (
-        "_answer", "_began", "_body", "_gathering", "_head", "_headed", "_headers", "_held", "_last_chunk", "_limit",
-        "_loop", "_odd", "_owner", "_parser", "_said", "_status", "_tail", "_wanted", "_watch", "_whole", "fit",
-        "quiet", "transport",
+        "_answer",
+        "_began",
+        "_body",
+        "_gathering",
+        "_head",
+        "_headed",
+        "_headers",
+        "_held",
+        "_last_chunk",
+        "_limit",
+        "_loop",
+        "_monitor",
+        "_odd",
+        "_owner",
+        "_parser",
+        "_said",
+        "_status",
+        "_tail",
+        "_wanted",
+        "_whole",
+        "quiet",
+        "reusable",
+        "transport",
     )  # fmt: skip
     # Of the one answer:
     _headers: dict[bytes, bytes]
@@ -86,19 +106,19 @@ class Wire(asyncio.BufferedProtocol):
         self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, owner: Owner, wanted: frozenset[bytes]
     ) -> None:
         self.transport = transport
-        self.fit = self.quiet = True
+        self.reusable = self.quiet = True
         self._loop = loop
         self._owner = owner
         self._wanted = wanted | _FRAMING
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[RawResponse] | None = None
         self._limit = 0
         self._odd = False
-        self._watch: select.poll | None = None
+        self._monitor: select.poll | None = None
         self._parser = self._new_parser()
         self._forget()
         transport.set_protocol(self)
 
-    def say(self, text: bytes, limit: int) -> "asyncio.Future[Answer]":
+    def request(self, text: bytes, limit: int) -> "asyncio.Future[RawResponse]":
         """Send the request; the future has its answer, whose body is ``limit`` bytes at most, 64 KiB or more.
 
         It may raise NotHttp, TooLarge, CutShort or OSError instead.
@@ -111,10 +131,10 @@ class Wire(asyncio.BufferedProtocol):
 
     def stirs(self) -> bool:
         """Whether something came in that the loop has not seen yet, such as the end of the connection."""
-        if self._watch is None:
-            self._watch = select.poll()
-            self._watch.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(self._watch.poll(0))
+        if self._monitor is None:
+            self._monitor = select.poll()
+            self._monitor.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(self._monitor.poll(0))
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         """Where the next read lands."""
@@ -135,18 +155,18 @@ class Wire(asyncio.BufferedProtocol):
         elif b"transfer-encoding" in self._headers:
             self._tail = (self._tail + part)[-_TAIL:]
         if self._head > _LARGEST_HEAD:
-            self._break_off(NotHttp())
+            self._break_off(ProtocolError())
 
     def eof_received(self) -> None:
         """The other side says no more, and the connection closes: in a friendly way where nothing is under way."""
         if self.quiet or (self._headed and self._ends_with_connection()):
-            befriend(self.transport)
+            disarm_reset(self.transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone; an answer of unknown length ends with it."""
-        self.fit = False
+        self.reusable = False
         if self._answer is None:
-            self._owner.ended_idle(self)
+            self._owner.on_idle_end(self)
         elif self._whole:
             pass  # it is at hand, and waits for room
         elif error is None and self._headed and self._ends_with_connection():
@@ -156,22 +176,22 @@ class Wire(asyncio.BufferedProtocol):
         elif isinstance(error, TimeoutError):
             self._break_off(error)
         else:
-            self._break_off(CutShort() if self._began else ConnectionResetError())
+            self._break_off(IncompleteResponse() if self._began else ConnectionResetError())
 
-    def room_given(self) -> None:
+    def on_room(self) -> None:
         """The answer may take up as much as it may be long."""
         if self._gathering is not None:
             self._gathering.room = self._limit
             self._go_on()
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Give up what is waited for, and the connection."""
-        self._break_off(CutShort())
+        self._break_off(IncompleteResponse())
 
     def on_message_begin(self) -> None:
         """An answer begins, or a hint."""
         if self._answer is None:
-            raise NotHttp  # nobody asked for it, or it is a second one behind the first
+            raise ProtocolError  # nobody asked for it, or it is a second one behind the first
         self._began = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -190,7 +210,7 @@ class Wire(asyncio.BufferedProtocol):
         self._status = self._parser.get_status_code()
         if self._status < _LOWEST_STATUS:
             if self._status < _LOWEST_HINT or self._status == _SWITCHING:
-                raise NotHttp
+                raise ProtocolError
             return
         packed, transfer = self._headers.get(b"content-encoding"), self._headers.get(b"transfer-encoding", b"chunked")
         if transfer != b"chunked":
@@ -199,7 +219,7 @@ class Wire(asyncio.BufferedProtocol):
             packed = transfer if packed is None else packed + b"," + transfer
         length = int(self._headers.get(b"content-length", 0))
         if length > self._limit and self._status not in _WITHOUT_BODY:
-            raise TooLarge
+            raise ResponseTooLarge
         self._headed = True
         if packed is not None and (codings := codings_of(packed)):
             self._gathering = Body(self._limit, _AT_HAND, codings)
@@ -230,7 +250,7 @@ class Wire(asyncio.BufferedProtocol):
             return
         # An answer that overtakes its request leaves bytes behind that would stand before the next one.
         self.quiet = not self.transport.get_write_buffer_size()
-        self.fit = self.quiet and not self._odd and self._parser.should_keep_alive()
+        self.reusable = self.quiet and not self._odd and self._parser.should_keep_alive()
         self._whole = True
         if not self._held:
             self._end()
@@ -250,20 +270,20 @@ class Wire(asyncio.BufferedProtocol):
             cause = error.__context__  # what a callback raised
         else:
             return
-        if isinstance(cause, TooLarge | NotPacked):
+        if isinstance(cause, ResponseTooLarge | NotPacked):
             self._break_off(cause)
         elif isinstance(cause, Odd | None) and self._answer is not None and not (self._headed or self._odd):
             self._odd = True
             self._read_oddly(self._said + part)
         else:
-            self._break_off(NotHttp())
+            self._break_off(ProtocolError())
 
     def _read_oddly(self, text: bytes) -> None:
         """Read what came of the answer so far, whose head the parser refused."""
         try:
             found = plain_head(text)
-        except Unreadable:
-            self._break_off(NotHttp())
+        except UnreadableHead:
+            self._break_off(ProtocolError())
             return
         if found is not None:
             self._forget()
@@ -313,7 +333,7 @@ class Wire(asyncio.BufferedProtocol):
         if self._gathering is not None and self._held:
             try:
                 self._gather(self._gathering)
-            except (TooLarge, NotPacked) as failure:
+            except (ResponseTooLarge, NotPacked) as failure:
                 self._break_off(failure)
 
     def _end(self) -> None:
@@ -322,14 +342,14 @@ class Wire(asyncio.BufferedProtocol):
         if answer is not None and not answer.done():
             try:
                 body = self._body if self._gathering is None else self._gathering.whole()
-                answer.set_result(Answer(self._status, self._headers, body))
+                answer.set_result(RawResponse(self._status, self._headers, body))
             except (NotPacked, NotWhole) as failure:
                 answer.set_exception(failure)
         self._release()
         self._let_go()
 
     def _break_off(self, error: Exception) -> None:
-        self.fit = False
+        self.reusable = False
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
             answer.set_exception(error)

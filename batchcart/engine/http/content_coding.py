@@ -159,11 +159,11 @@ def _only_trailer_lacks(inflating: "zlib._Decompress", fill: int) -> bool:
 
     Data that are not at their end may be ended by one filling, if that is their code for it, but never by two.
     """
-    trial = inflating.copy()
+    result = inflating.copy()
     try:
         for _ in range(8):
-            if trial.decompress(bytes([fill])):
+            if result.decompress(bytes([fill])):
                 return False
     except zlib.error as error:
         return "incorrect data check" in str(error) or "incorrect length check" in str(error)
-    return trial.eof
+    return result.eof

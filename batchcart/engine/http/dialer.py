@@ -6,8 +6,8 @@ is an open transport and nothing of aiohttp. tests/test_dialer.py says in words 
 What was given up must not arrive later. A plain close leaves what was written to the kernel, which goes on sending it
 for minutes, also after a kill -9. So every socket is told before it connects that its end throws away what the other
 side has not acknowledged (SO_LINGER with no time), and that nothing may stay unacknowledged for longer than a request
-may take (TCP_USER_TIMEOUT, where the system has it). To the other side an end like that is a reset: ``let_go`` is the
-friendly one, for connections on which nothing is under way.
+may take (TCP_USER_TIMEOUT, where the system has it). To the other side an end like that is a reset:
+``end_gracefully`` is the friendly one, for connections on which nothing is under way.
 
 aiohttp's error texts hold addresses, and so perhaps a password: none of them is ever shown.
 """
@@ -68,7 +68,7 @@ class Dialer:
             self._connector = aiohttp.TCPConnector(
                 limit=0,
                 ssl=self._trust,
-                resolver=_Names(),
+                resolver=_Resolver(),
                 socket_factory=_sockets(self._account.options.timeout),
             )
         # aiohttp takes the place to connect to from a request that is never sent.
@@ -99,21 +99,21 @@ class Dialer:
                 return _plainly(error)
 
 
-def let_go(transport: asyncio.Transport) -> None:
+def end_gracefully(transport: asyncio.Transport) -> None:
     """End a connection on which nothing is under way: the other side sees an end, and no reset."""
-    befriend(transport)
+    disarm_reset(transport)
     transport.abort()  # a close would wait for the other side's end of TLS
 
 
-def befriend(transport: asyncio.Transport) -> None:
+def disarm_reset(transport: asyncio.Transport) -> None:
     """Let the connection's end be a friendly one, if the other side has acknowledged all that was sent."""
     with suppress(OSError):  # it is closed already
         made_of = transport.get_extra_info("socket")
-        if _unacknowledged(made_of.fileno()) == 0:
+        if _count_unacknowledged(made_of.fileno()) == 0:
             made_of.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FINISH)
 
 
-def _unacknowledged(number: int) -> int:
+def _count_unacknowledged(number: int) -> int:
     """Bytes still on their way from the socket with this file number; 0 where the system does not tell."""
     if sys.platform != "linux":
         return 0
@@ -124,7 +124,7 @@ def _unacknowledged(number: int) -> int:
     return count
 
 
-class _Names(AbstractResolver):
+class _Resolver(AbstractResolver):
     """Our look-ups as aiohttp asks for them."""
 
     async def resolve(

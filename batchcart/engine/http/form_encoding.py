@@ -12,7 +12,7 @@ from batchcart.model.http import Request
 _texts = msgspec.json.Decoder(float_hook=str)  # numbers keep the form they were written in
 
 
-def encoded(request: Request, encoding: str) -> Request:
+def encode_body(request: Request, encoding: str) -> Request:
     """The request with its Content-Type, and its body in ``encoding`` ("json" or "form")."""
     if not request.body:
         return request

@@ -53,12 +53,12 @@ class IdleTimes:
 
     closed_after: float = math.inf
 
-    def closed(self, idle: float) -> None:
+    def record_closed(self, idle: float) -> None:
         """The shop closed a connection after this time, or did not answer on one."""
         if idle >= _SHORTEST:
             self.closed_after = idle
 
-    def outlasted(self) -> None:
+    def record_kept(self) -> None:
         """A connection was kept for as long as any is, and the shop did not close it."""
         self.closed_after = math.inf
 

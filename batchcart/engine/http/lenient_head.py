@@ -19,7 +19,7 @@ class Odd(Exception):
     """The parser understands the head, but otherwise than others do."""
 
 
-class Unreadable(Exception):
+class UnreadableHead(Exception):
     """The head cannot be read, or in more than one way."""
 
 
@@ -36,14 +36,14 @@ def plain_head(text: bytes) -> tuple[bytes, bytes] | None:
         first, *lines = re.split(rb"\r?\n", _FOLD.sub(b" ", text[: end.start()]))
         status = _STATUS_LINE.fullmatch(first)
         if status is None:
-            raise Unreadable
+            raise UnreadableHead
         text = text[end.end() :]
         code = int(status[1])
         if code >= 200 or code == _SWITCHING:
-            return _written(code, lines), text
+            return _write_head(code, lines), text
 
 
-def _written(code: int, lines: list[bytes]) -> bytes:
+def _write_head(code: int, lines: list[bytes]) -> bytes:
     headers = [(found[1].lower(), found[2]) for line in lines if (found := _HEADER.fullmatch(line))]
     lengths = [part.strip() for name, value in headers if name == b"content-length" for part in value.split(b",")]
     codings = [
@@ -65,5 +65,5 @@ def _length(lengths: list[bytes]) -> bytes | None:
         return None
     found = {int(match[1]) for text in lengths if (match := _LENGTH.fullmatch(text))}
     if len(found) != 1 or not all(_LENGTH.fullmatch(text) for text in lengths):
-        raise Unreadable
+        raise UnreadableHead
     return b"%d" % found.pop()

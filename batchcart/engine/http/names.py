@@ -25,13 +25,13 @@ async def look_up(host: str, family: int = socket.AF_UNSPEC) -> Found:
     """The addresses of the host; raises OSError where it has none, or nobody tells."""
     key = asyncio.get_running_loop(), host, family
     if key not in _under_way:
-        _ask(key)
+        _start_look_up(key)
     return await asyncio.shield(
         _under_way[key]
     )  # whoever gives up leaves the look-up to the others, and to a later try
 
 
-def _ask(key: _Key) -> None:
+def _start_look_up(key: _Key) -> None:
     loop, host, family = key
     found: asyncio.Future[Found] = loop.create_future()
 

@@ -8,9 +8,9 @@ import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 
-from batchcart.engine.http.answer_budget import Budget, Claim
-from batchcart.engine.http.connection import Answer, Wire
-from batchcart.engine.http.dialer import Dialer, let_go
+from batchcart.engine.http.answer_budget import AnswerBudget, Claim
+from batchcart.engine.http.connection import HttpConnection, RawResponse
+from batchcart.engine.http.dialer import Dialer, end_gracefully
 from batchcart.engine.http.keep_alive import KEPT, IdleTimes, Promise
 
 
@@ -24,41 +24,41 @@ class Pool:
     account: str
     timeout: float
     dialer: Dialer
-    budget: Budget
+    budget: AnswerBudget
     wanted: frozenset[bytes]
     loop: asyncio.AbstractEventLoop
-    _all: dict[Wire, Promise] = field(default_factory=dict)
-    _idle: dict[Wire, float] = field(default_factory=dict)
-    _waiting: dict[Wire, float] = field(default_factory=dict)
-    _overdue: set[Wire] = field(default_factory=set)
-    _claims: dict[Wire, Claim] = field(default_factory=dict)
+    _all: dict[HttpConnection, Promise] = field(default_factory=dict)
+    _idle: dict[HttpConnection, float] = field(default_factory=dict)
+    _waiting: dict[HttpConnection, float] = field(default_factory=dict)
+    _overdue: set[HttpConnection] = field(default_factory=set)
+    _claims: dict[HttpConnection, Claim] = field(default_factory=dict)
     _idle_times: IdleTimes = field(default_factory=IdleTimes)
     _timer: asyncio.TimerHandle | None = None
     _dropping: asyncio.TimerHandle | None = None
 
-    async def connection(self, *, writes: bool) -> tuple[Wire, float]:
+    async def connection(self, *, writes: bool) -> tuple[HttpConnection, float]:
         """A connection for a request, and for how many seconds it was idle; raises NotConnected."""
-        if (kept := self._kept(writes=writes)) is not None:
+        if (kept := self._reuse(writes=writes)) is not None:
             return kept
-        wire = Wire(await self.dialer.dial(), self.loop, self, self.wanted)
+        wire = HttpConnection(await self.dialer.dial(), self.loop, self, self.wanted)
         self._all[wire] = Promise()
         return wire, 0.0
 
-    async def answer(self, wire: Wire, text: bytes, limit: int, idle: float) -> Answer:
+    async def answer(self, wire: HttpConnection, text: bytes, limit: int, idle: float) -> RawResponse:
         """Send the request on a connection that was idle for that time; its answer, of ``limit`` bytes at the most.
 
         Raises TimeoutError where there is none in time, and what the connection raises.
         """
-        answering = wire.say(text, limit)
+        answering = wire.request(text, limit)
         self._expect(wire)
         try:
             answer = await answering
             self._all[wire].read(answer.headers.get(b"keep-alive"))
         except ConnectionResetError:
-            self._idle_times.closed(idle)  # perhaps before the request came there
+            self._idle_times.record_closed(idle)  # perhaps before the request came there
             raise
         except asyncio.CancelledError:
-            wire.fit = wire.quiet = False
+            wire.reusable = wire.quiet = False
             raise
         except Exception as failure:
             if wire in self._overdue:
@@ -78,48 +78,48 @@ class Pool:
                 timer.cancel()
         await self.dialer.close()
 
-    def give_room(self, wire: Wire, size: int) -> bool:
+    def give_room(self, wire: HttpConnection, size: int) -> bool:
         """Whether there is room for the answer; if not yet, its time stands still until there is."""
         claim = self._claims[wire] = self.budget.claim(
-            self.account, size, partial(self.loop.call_soon_threadsafe, self._room_given, wire)
+            self.account, size, partial(self.loop.call_soon_threadsafe, self._on_room, wire)
         )
         if not claim.granted:
             self._waiting.pop(wire, None)
         return claim.granted
 
-    def ended_idle(self, wire: Wire) -> None:
+    def on_idle_end(self, wire: HttpConnection) -> None:
         """The shop ended an idle connection: a hint to how long it keeps them."""
         since = self._idle.pop(wire, None)
         if since is not None:
-            self._idle_times.closed(self.loop.time() - since)
+            self._idle_times.record_closed(self.loop.time() - since)
             del self._all[wire]
 
-    def _room_given(self, wire: Wire) -> None:
+    def _on_room(self, wire: HttpConnection) -> None:
         if wire in self._claims:
             self._expect(wire)
-            wire.room_given()
+            wire.on_room()
 
-    def _kept(self, *, writes: bool) -> tuple[Wire, float] | None:
+    def _reuse(self, *, writes: bool) -> tuple[HttpConnection, float] | None:
         """The connection that was used last, if it is still good for the request."""
         now = self.loop.time()
         while self._idle:
             wire, since = self._idle.popitem()
             idle = now - since
-            is_good = wire.fit and self._idle_times.is_good(self._all[wire], idle, writes=writes)
+            is_good = wire.reusable and self._idle_times.is_good(self._all[wire], idle, writes=writes)
             if is_good and not wire.transport.is_closing() and not wire.stirs():
                 return wire, idle
             self._close(wire)
         return None
 
-    def _close(self, wire: Wire) -> None:
+    def _close(self, wire: HttpConnection) -> None:
         if self._all.pop(wire, None) is None:
             return
         if wire.quiet:
-            let_go(wire.transport)
+            end_gracefully(wire.transport)
         else:
-            wire.cut()
+            wire.abort()
 
-    def _expect(self, wire: Wire) -> None:
+    def _expect(self, wire: HttpConnection) -> None:
         self._waiting[wire] = self.loop.time() + self.timeout
         if self._timer is None:
             self._timer = self.loop.call_later(self.timeout, self._cut_overdue)
@@ -133,14 +133,14 @@ class Pool:
                 return
             del self._waiting[wire]
             self._overdue.add(wire)
-            wire.cut()
+            wire.abort()
 
-    def _settle(self, wire: Wire) -> None:
+    def _settle(self, wire: HttpConnection) -> None:
         self._waiting.pop(wire, None)
         self._overdue.discard(wire)
         if (claim := self._claims.pop(wire, None)) is not None:
             self.budget.release(claim)
-        if not wire.fit:
+        if not wire.reusable:
             self._close(wire)
             return
         self._idle[wire] = self.loop.time()
@@ -157,4 +157,4 @@ class Pool:
                 return
             del self._idle[wire]
             self._close(wire)
-            self._idle_times.outlasted()
+            self._idle_times.record_kept()

@@ -31,7 +31,7 @@ class Form:
             return cls(parts.path, host)
         return cls(f"http://{host}{parts.path}", host, account.proxy.authorization)
 
-    def written(self, request: Request) -> bytes:
+    def encode(self, request: Request) -> bytes:
         """The request as it goes over the wire; raises ValueError for a header that would not stay one."""
         target = self.prefix + request.path
         if request.query:

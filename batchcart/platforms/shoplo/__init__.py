@@ -10,28 +10,28 @@ from urllib.parse import quote, urlencode
 
 from msgspec.structs import replace
 
-from batchcart.model.adapter import Adapter, Cell, Credentials
+from batchcart.model.adapter import Adapter, Credentials, OperationSpec
 from batchcart.model.http import Request
-from batchcart.model.operation import Kind
+from batchcart.model.operation import OperationKind
 from batchcart.platforms.shoplo import carts, items, requests
 from batchcart.platforms.shoplo import from_neutral as making
 from batchcart.platforms.shoplo import to_neutral as meaning
 from batchcart.platforms.shoplo.listing import LISTING
-from batchcart.platforms.shoplo.responses import ERRORS, trouble
+from batchcart.platforms.shoplo.responses import ERRORS, classify_error
 from batchcart.platforms.shoplo.schema import (
     WAYS,
-    AddFields,
     CartQuery,
     CountQuery,
     DiscountFields,
     FieldsQuery,
+    LineQuantityFields,
     ListQuery,
-    QuantityFields,
-    Settings,
+    ShoploAddFields,
+    ShoploSettings,
 )
-from batchcart.platforms.shoplo.snapshot import LOOKING
+from batchcart.platforms.shoplo.snapshot import CART_READER
 from batchcart.platforms.toolkit import add_once as adding
-from batchcart.platforms.toolkit.idempotent import cell, said_again
+from batchcart.platforms.toolkit.idempotent import cell, resend
 
 
 def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> Request:
@@ -53,11 +53,11 @@ def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> 
     if request.query:
         url = f"{url}?{urlencode(request.query, quote_via=quote)}"
     method = cast("Any", request.method)  # oauthlib's stubs list HTTP's methods one by one
-    _, signed, _ = client.sign(url, method, _signed_body(request), dict(request.headers))
+    _, signed, _ = client.sign(url, method, _body_to_sign(request), dict(request.headers))
     return replace(request, headers=tuple(signed.items()))
 
 
-def _signed_body(request: Request) -> str | None:
+def _body_to_sign(request: Request) -> str | None:
     """What of the body is part of an OAuth 1.0a signature: a form's fields, and nothing of JSON.
 
     oauthlib takes a form only with its brackets quoted; what is signed are the fields, the same either way.
@@ -69,50 +69,50 @@ def _signed_body(request: Request) -> str | None:
 
 ADAPTER = Adapter(
     name="shoplo",
-    settings=Settings,
+    settings=ShoploSettings,
     address=lambda settings: settings["base_url"].rstrip("/"),
     limits=("2/s",),
-    cells={
-        Kind.CART_CREATE: adding.cell(carts.ADDING, AddFields, note="one variant"),
-        Kind.CART_GET: Cell(
+    operations={
+        OperationKind.CART_CREATE: adding.cell(carts.ADDING, ShoploAddFields, note="one variant"),
+        OperationKind.CART_GET: OperationSpec(
             requests.first_page,
-            carts.read_all,
-            said_again,
+            carts.interpret_pages,
+            resend,
             carts.READ,
-            query=CartQuery,
+            query_schema=CartQuery,
             note="by user_key, all pages",
         ),
-        Kind.CART_DELETE: Cell(
-            requests.first_page, carts.deleted, carts.delete_lost, carts.DELETED, note="each line, one by one"
+        OperationKind.CART_DELETE: OperationSpec(
+            requests.first_page, carts.interpret_delete, carts.delete_lost, carts.DELETED, note="each line, one by one"
         ),
-        Kind.CART_LIST: cell(requests.list_carts, items.LISTING, query=ListQuery),
-        Kind.CART_COUNT: cell(requests.count_carts, items.COUNTING, query=CountQuery),
-        Kind.ITEM_ADD: adding.cell(carts.ADDING, AddFields, note="same user_key"),
-        Kind.ITEM_GET: cell(requests.get_line, items.READING, query=FieldsQuery),
-        Kind.ITEM_UPDATE: cell(requests.update_line, items.UPDATING, QuantityFields),
-        Kind.ITEM_DELETE: cell(requests.delete_line, items.DELETING),
-        Kind.DISCOUNT_SET: cell(requests.set_discount, items.DISCOUNTING, DiscountFields),
-        Kind.DISCOUNT_DELETE: cell(requests.delete_discount, items.DISCOUNT_DELETING),
+        OperationKind.CART_LIST: cell(requests.list_carts, items.LISTING, query=ListQuery),
+        OperationKind.CART_COUNT: cell(requests.count_carts, items.COUNTING, query=CountQuery),
+        OperationKind.ITEM_ADD: adding.cell(carts.ADDING, ShoploAddFields, note="same user_key"),
+        OperationKind.ITEM_GET: cell(requests.get_line, items.READING, query=FieldsQuery),
+        OperationKind.ITEM_UPDATE: cell(requests.update_line, items.UPDATING, LineQuantityFields),
+        OperationKind.ITEM_DELETE: cell(requests.delete_line, items.DELETING),
+        OperationKind.DISCOUNT_SET: cell(requests.set_discount, items.DISCOUNTING, DiscountFields),
+        OperationKind.DISCOUNT_DELETE: cell(requests.delete_discount, items.DISCOUNT_DELETING),
     },
     sign=sign,
-    trouble=trouble,
+    classify_error=classify_error,
     errors=ERRORS,
-    ping=Request("GET", f"{requests.CARTS}/count"),
-    means=meaning.means,
-    makes=making.makes,
-    looking=LOOKING,
+    health_check=Request("GET", f"{requests.CARTS}/count"),
+    to_neutral=meaning.to_neutral,
+    from_neutral=making.from_neutral,
+    cart_reader=CART_READER,
     currency=meaning.CURRENCY,
-    fills=meaning.FILLS,
-    unshown=meaning.UNSHOWN,
+    readable_fields=meaning.READABLE_FIELDS,
+    hidden_fields=meaning.HIDDEN_FIELDS,
     listing=LISTING,
-    sample={
+    sandbox_settings={
         "auth": "bearer",
         "access_token": "sandbox-access-token",
         "app_id": "sandbox-app",
         "base_url": "http://127.0.0.1",
     },
-    ways=WAYS,
-    chosen_key="user_key",
+    auth_methods=WAYS,
+    client_key="user_key",
     item_needs_cart=False,
     create_adds_item=True,
 )

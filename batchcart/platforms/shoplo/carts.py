@@ -5,98 +5,100 @@ c3 (S004 §Receive a list of all carts): "Returns all categories" are copied wor
 
 from itertools import takewhile
 
-from batchcart.model.adapter import Evidence, Known
+from batchcart.model.adapter import CartContext, Evidence
 from batchcart.model.excerpt import excerpt
-from batchcart.model.http import Exchange, Past, Request, Response
+from batchcart.model.http import Exchange, History, Request, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import Done, Reason, Refused, Step
+from batchcart.model.outcome import ErrorKind, Failed, Step, Succeeded
 from batchcart.platforms.shoplo import requests
 from batchcart.platforms.shoplo.looking import look_at_line, see_line
-from batchcart.platforms.shoplo.own_lines import Listed, listed
-from batchcart.platforms.shoplo.responses import Row, line_of, missing, raw_rows, refusal, says_ok, trouble
+from batchcart.platforms.shoplo.own_lines import OwnLines, list_lines
+from batchcart.platforms.shoplo.responses import Row, classify_error, line_of, missing, raw_rows, refusal, says_ok
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.add_once import Adding, Look, Made, Pages, Seen, Untold
+from batchcart.platforms.toolkit.add_once import Added, AddStrategy, CartSeen, CartUnreadable, Look, Pages
 from batchcart.platforms.toolkit.http_status import last
-from batchcart.platforms.toolkit.idempotent import Shows, ShowsNot, Sight, Writing
+from batchcart.platforms.toolkit.idempotent import Shows, ShowsNot, Sight, WriteStrategy
 from batchcart.platforms.toolkit.ids import id_of
-from batchcart.platforms.toolkit.lenient_json import decoded, object_of, text_of
+from batchcart.platforms.toolkit.lenient_json import decode, object_of, text_of
 
 _LIST = "`carts`, a list or null, on every page; one without a row is confirmed by the count"
 
 
-def _says_lines(operation: Operation, known: Known, response: Response) -> bool:
+def _says_lines(operation: Operation, known: CartContext, response: Response) -> bool:
     return refusal(response) is None and raw_rows(response) is not None
 
 
 READ = Evidence(_LIST, _says_lines)
 
 
-def read_all(operation: Operation, known: Known, past: Past) -> Step:
+def interpret_pages(operation: Operation, known: CartContext, past: History) -> Step:
     """Read a list to its last page."""
     exchange = last(past)
-    if not READ.says(operation, known, exchange.response) and (step := trouble(exchange)):
+    if not READ.says(operation, known, exchange.response) and (step := classify_error(exchange)):
         return step
     pages = tuple(step for step in past if isinstance(step, Exchange))
-    match listed(operation, known, pages, named=False):
+    match list_lines(operation, known, pages, named=False):
         case Request() as more:
             return more
-        case Untold(why):
+        case CartUnreadable(why):
             refused = refusal(exchange.response)
-            return refused or Refused(
-                Reason.PLATFORM, f"the cart cannot be read: {why}", excerpt(exchange.response.body)
+            return refused or Failed(
+                ErrorKind.PLATFORM, f"the cart cannot be read: {why}", excerpt(exchange.response.body)
             )
-        case Listed(found):
+        case OwnLines(found):
             key = requests.user_key(known)
-            return Done(cart_id=key, names={"user_key": key}, body=b'{"carts":[' + b",".join(found.values()) + b"]}")
+            return Succeeded(
+                cart_id=key, names={"user_key": key}, body=b'{"carts":[' + b",".join(found.values()) + b"]}"
+            )
 
 
-def deleted(operation: Operation, known: Known, past: Past) -> Step:
+def interpret_delete(operation: Operation, known: CartContext, past: History) -> Step:
     """List the cart to its last page, then delete its lines one by one."""
     if any(step.request.writes for step in past):
         match _deleting.interpret(operation, known, past):
-            case Refused(reason, message, body) if (
+            case Failed(reason, message, body) if (
                 done := len({step.request for step in past if step.request.writes}) - 1
             ):
-                return Refused(reason, f"{done} of the cart's lines were deleted, then {message}", body)
+                return Failed(reason, f"{done} of the cart's lines were deleted, then {message}", body)
             case step:
                 return step
     exchange = last(past)
-    if not READ.says(operation, known, exchange.response) and (trouble_ := trouble(exchange)):
+    if not READ.says(operation, known, exchange.response) and (trouble_ := classify_error(exchange)):
         return trouble_
-    match listed(operation, known, _before_writes(past)):
-        case Listed(found) if not found and not lines.looked_at(known.facts):
-            return Refused(Reason.REJECTED, f"Shoplo has no line with user_key {requests.user_key(known)}")
-        case Listed():
+    match list_lines(operation, known, _before_writes(past)):
+        case OwnLines(found) if not found and not lines.was_read(known.facts):
+            return Failed(ErrorKind.REJECTED, f"Shoplo has no line with user_key {requests.user_key(known)}")
+        case OwnLines():
             return _next_delete(operation, known, past)
-        case Untold(why):
+        case CartUnreadable(why):
             body = excerpt(exchange.response.body)
-            return Refused(Reason.PLATFORM, f"nothing was deleted: the cart's lines cannot be told: {why}", body)
+            return Failed(ErrorKind.PLATFORM, f"nothing was deleted: the cart's lines cannot be told: {why}", body)
         case step:
             return step
 
 
-def delete_lost(operation: Operation, known: Known, past: Past) -> Step:
+def delete_lost(operation: Operation, known: CartContext, past: History) -> Step:
     """What follows once the delete of a line got no answer."""
     return _deleting.recover(operation, known, past)
 
 
-def _next_delete(operation: Operation, known: Known, past: Past) -> Step:
+def _next_delete(operation: Operation, known: CartContext, past: History) -> Step:
     tried = {step.request for step in past if step.request.writes}
-    found = listed(operation, known, _before_writes(past))
-    for line in found.rows if isinstance(found, Listed) else ():
-        request = requests.delete_line_called(line)
+    found = list_lines(operation, known, _before_writes(past))
+    for line in found.rows if isinstance(found, OwnLines) else ():
+        request = requests.delete_line_by_id(line)
         if request not in tried:
             return request
     key = requests.user_key(known)
-    return Done(cart_id=key, names={"user_key": key}, facts=lines.remember_all({}, known.facts))
+    return Succeeded(cart_id=key, names={"user_key": key}, facts=lines.remember_all({}, known.facts))
 
 
-def _before_writes(past: Past) -> Pages:
+def _before_writes(past: History) -> Pages:
     reads = takewhile(lambda step: not step.request.writes, past)
     return tuple(step for step in reads if isinstance(step, Exchange))
 
 
-def sees_gone(operation: Operation, known: Known, past: Past) -> Sight:
+def sees_gone(operation: Operation, known: CartContext, past: History) -> Sight:
     """Whether the line that was deleted is not there any more."""
     match see_line(operation, known, past):
         case dict() as row:
@@ -111,16 +113,24 @@ DELETED = Evidence(
     lambda operation, known, response: says_ok(response),
     "the cart's list, all pages, without the line",
 )
-_deleting = Writing(
-    trouble, DELETED, refusal, _next_delete, look_at_line, sees_gone, missing=missing, deletes=True, always_looks=True
+_deleting = WriteStrategy(
+    classify_error,
+    DELETED,
+    refusal,
+    _next_delete,
+    look_at_line,
+    sees_gone,
+    missing=missing,
+    deletes=True,
+    always_looks=True,
 )
 
 
-def _view(operation: Operation, known: Known, look: Look) -> Seen | Untold | Request:
+def _view(operation: Operation, known: CartContext, look: Look) -> CartSeen | CartUnreadable | Request:
     """The cart's lines, once all is read that it takes to know them."""
-    match listed(operation, known, look.pages, surely=look.decides):
-        case Listed(found):
-            return Seen({key: _line(object_of(text)) for key, text in found.items()})
+    match list_lines(operation, known, look.pages, surely=look.decides):
+        case OwnLines(found):
+            return CartSeen({key: _line(object_of(text)) for key, text in found.items()})
         case step:
             return step
 
@@ -129,27 +139,27 @@ def _line(fields: Row) -> lines.Line:
     return lines.Line(lines.number(fields["variant_id"]), lines.amount(fields.get("quantity")))
 
 
-def _wanted(operation: Operation) -> lines.Line:
-    return _line(decoded(operation.data))
+def _expected_line(operation: Operation) -> lines.Line:
+    return _line(decode(operation.data))
 
 
-def _says_made(operation: Operation, known: Known, response: Response) -> Made | None:
+def _says_made(operation: Operation, known: CartContext, response: Response) -> Added | None:
     """The line of this cart and variant that the answer names."""
     line = {} if refusal(response) else line_of(response)
     number = id_of(line.get("id"))
-    wanted = _wanted(operation).product
+    wanted = _expected_line(operation).product
     ours = text_of(line.get("user_key", requests.user_key(known))) == requests.user_key(known)
     same = lines.number(line.get("variant_id", wanted)) == wanted
-    return _found(operation, known, number, response) if number and ours and same else None
+    return _locate(operation, known, number, response) if number and ours and same else None
 
 
-def _found(operation: Operation, known: Known, line: str, response: Response) -> Made:
+def _locate(operation: Operation, known: CartContext, line: str, response: Response) -> Added:
     key = requests.user_key(known)
-    return Made(key, line, {"user_key": key})
+    return Added(key, line, {"user_key": key})
 
 
-ADDING = Adding(
-    trouble=trouble,
+ADDING = AddStrategy(
+    trouble=classify_error,
     evidence=Evidence(
         "`cart` with an `id`; its `user_key` and `variant_id` are those that were sent",
         _says_made,
@@ -159,7 +169,7 @@ ADDING = Adding(
     look=requests.first_page,
     view=_view,
     post=requests.add,
-    wanted=_wanted,
+    expected_line=_expected_line,
     line_key=lambda wanted, line: line.item_id or "",
-    found=_found,
+    located=_locate,
 )

@@ -8,20 +8,20 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from batchcart.model.cart import Cart, Discount, Making, Wanted, item_name
-from batchcart.model.operation import Kind
+from batchcart.model.cart import Cart, CartPlan, Discount, OperationTemplate, item_name
+from batchcart.model.operation import OperationKind
 from batchcart.platforms.shoplo.to_neutral import CURRENCY
 from batchcart.platforms.toolkit import money as amounts
 from batchcart.platforms.toolkit.losses import (
     CUSTOMER_KEY,
-    Losing,
+    LossTracker,
     as_json,
+    drop_fractional,
     exact,
-    keep_whole,
     lose_currency,
-    losing,
     negative,
     other_currency,
+    track_losses,
 )
 
 _NO_PLACE = "Shoplo's cart service has no place for it"
@@ -39,20 +39,20 @@ _NEVER: Mapping[str, str] = {
 _TYPES = {"amount": "1", "percent": "2"}  # S004 §Add/update cart item discount
 
 
-def makes(cart: Cart, currency: str | None) -> Making:
+def from_neutral(cart: Cart, currency: str | None) -> CartPlan:
     """One add for each item, and the discounts that Shoplo can hold.
 
     Shoplo has one discount a line, and one that names no properties goes onto all lines (S004 §Add/update cart item
     discount). So a cart's percentage is one discount; an amount, or one line's own, needs a cart of one line.
     """
-    on_the_way = losing(cart, _NEVER)
+    on_the_way = track_losses(cart, _NEVER)
     lose_currency(on_the_way, currency)
-    items = keep_whole(on_the_way, "Shoplo")
+    items = drop_fractional(on_the_way, "Shoplo")
     items = {index: structs.replace(item, product="") for index, item in items.items()}
     on_the_way.held = structs.replace(on_the_way.held, items=tuple(items.values()))
     lines = [
-        Wanted(
-            Kind.ITEM_ADD if number else Kind.CART_CREATE,
+        OperationTemplate(
+            OperationKind.ITEM_ADD if number else OperationKind.CART_CREATE,
             as_json({"variant_id": item.variant, "quantity": int(item.quantity)}),
             item_name(item, index),
         )
@@ -61,11 +61,11 @@ def makes(cart: Cart, currency: str | None) -> Making:
     discounts = _discounts(on_the_way, cart, currency)
     stopped = "" if lines else "Shoplo makes a cart with its first item, and none is left"
     if lines:
-        lines += [Wanted(Kind.DISCOUNT_SET, data, lines[0].item) for data in discounts]
-    return Making(lines, on_the_way.losses, on_the_way.held, on_the_way.refused, stopped)
+        lines += [OperationTemplate(OperationKind.DISCOUNT_SET, data, lines[0].item) for data in discounts]
+    return CartPlan(lines, on_the_way.losses, on_the_way.held, on_the_way.refused, stopped)
 
 
-def _discounts(on_the_way: Losing, cart: Cart, currency: str | None) -> list[bytes]:
+def _discounts(on_the_way: LossTracker, cart: Cart, currency: str | None) -> list[bytes]:
     kept: list[Discount] = []
     lines: list[bytes] = []
     for index, discount in enumerate(cart.discounts):
@@ -81,7 +81,7 @@ def _discounts(on_the_way: Losing, cart: Cart, currency: str | None) -> list[byt
     return lines
 
 
-def _value(on_the_way: Losing, index: int, cart: Cart, currency: str | None) -> str | None:
+def _value(on_the_way: LossTracker, index: int, cart: Cart, currency: str | None) -> str | None:
     """The discount's value as Shoplo takes it; None where it is lost or refused, which is noted."""
     path, discount, items = f"discounts[{index}]", cart.discounts[index], on_the_way.held.items
     alone = len(items) == 1 and discount.line in {"", items[0].line}

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from batchcart.model.adapter import Filters, ListedLine, Listing
-from batchcart.model.cart import NoCart
+from batchcart.model.cart import NotACart
 from batchcart.model.excerpt import excerpt
 from batchcart.model.http import Response
 from batchcart.platforms.shoplo.requests import PAGE
@@ -25,8 +25,8 @@ def query(filters: Filters, page: int) -> bytes:
     """
     given = {
         "user_key": filters.cart_key,
-        "created_at_min": _shifted(filters.created_after, -1),
-        "created_at_max": _shifted(filters.created_before, 1),
+        "created_at_min": _shift(filters.created_after, -1),
+        "created_at_max": _shift(filters.created_before, 1),
         "since_id": filters.since_id.lstrip("0"),
         "limit": str(PAGE),
         "page": str(page) if page > 1 else "",
@@ -34,7 +34,7 @@ def query(filters: Filters, page: int) -> bytes:
     return msgspec.json.encode({name: value for name, value in given.items() if value})
 
 
-def _shifted(stamp: str, seconds: int) -> str:
+def _shift(stamp: str, seconds: int) -> str:
     try:
         found = datetime.strptime(stamp, _STAMP) + timedelta(seconds=seconds)  # noqa: DTZ007  # the shop's own clock
     except (ValueError, OverflowError):
@@ -46,7 +46,7 @@ def lines(body: bytes) -> list[ListedLine]:
     """The rows of a page; raises NoCart where one of them names no cart or has no number."""
     rows = raw_rows(Response(200, body))
     if rows is None:
-        raise NoCart("it is not a list of carts")
+        raise NotACart("it is not a list of carts")
     return [_line(bytes(row)) for row in rows]
 
 
@@ -54,14 +54,14 @@ def _line(text: bytes) -> ListedLine:
     row = object_of(text)
     number, key = text_of(row.get("id")), text_of(row.get("user_key"))
     if not (number.isascii() and number.isdecimal() and int(number[:20]) <= _LARGEST and key):
-        raise NoCart(f"a row in it has no number as its id, or no user_key: {excerpt(text[:200])}")
+        raise NotACart(f"a row in it has no number as its id, or no user_key: {excerpt(text[:200])}")
     created = moment(text_of(row.get("created_at"))) or ""
     return ListedLine(int(number), key, text, created[: len("2011-06-19T13:18:50")].replace("T", " "))
 
 
-def joined(rows: Sequence[bytes]) -> bytes:
+def merge_rows(rows: Sequence[bytes]) -> bytes:
     """The rows of one cart as one list."""
     return b'{"carts":[' + b",".join(rows) + b"]}"
 
 
-LISTING = Listing(PAGE, query, lines, joined)
+LISTING = Listing(PAGE, query, lines, merge_rows)

@@ -5,30 +5,30 @@ is surely one of that cart. Where the job gave the line's id, which may be in an
 is taken for "not there", in HTTP or as the code: other errors have other reasons.
 """
 
-from batchcart.model.adapter import Known
-from batchcart.model.http import Exchange, Past, Request
+from batchcart.model.adapter import CartContext
+from batchcart.model.http import Exchange, History, Request
 from batchcart.model.operation import Operation
 from batchcart.platforms.shoplo import own_lines, requests
 from batchcart.platforms.shoplo.responses import Row, line_of, missing
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.add_once import Untold
-from batchcart.platforms.toolkit.http_status import described, last_write
+from batchcart.platforms.toolkit.add_once import CartUnreadable
+from batchcart.platforms.toolkit.http_status import describe, last_write
 from batchcart.platforms.toolkit.idempotent import Hides
 from batchcart.platforms.toolkit.lenient_json import object_of, text_of
 
 
-def look_at_line(operation: Operation, known: Known, write: Request) -> Request:
+def look_at_line(operation: Operation, known: CartContext, write: Request) -> Request:
     """The read that shows what became of the line which ``write`` is about."""
     return requests.first_page(operation, known) if _is_of_cart(operation, known) else Request("GET", write.path)
 
 
-def see_line(operation: Operation, known: Known, past: Past) -> Row | Request | Hides:
+def see_line(operation: Operation, known: CartContext, past: History) -> Row | Request | Hides:
     """The line as it is now, an empty one where it is not there, or what else to read."""
     number, looks = last_write(past).request.path.rpartition("/")[2], _looks(past)
     if not _is_of_cart(operation, known):
         return _see_alone(number, looks[-1])
-    match own_lines.listed(operation, known, looks):
-        case Untold(why):
+    match own_lines.list_lines(operation, known, looks):
+        case CartUnreadable(why):
             return Hides(why)
         case Request() as more:
             return more
@@ -37,7 +37,7 @@ def see_line(operation: Operation, known: Known, past: Past) -> Row | Request | 
             return object_of(rows[0]) if rows else {}
 
 
-def _is_of_cart(operation: Operation, known: Known) -> bool:
+def _is_of_cart(operation: Operation, known: CartContext) -> bool:
     """Whether the line came from the cart itself: listed there, or added there by this job."""
     return known.cart_id is not None and operation.item_id is None
 
@@ -49,10 +49,10 @@ def _see_alone(number: str, look: Exchange) -> Row | Hides:
         return {}
     if lines.same_id(text_of(line.get("id")), number):
         return line
-    return Hides(f"a read of the line does not show it: the shop answered {described(look.response)}")
+    return Hides(f"a read of the line does not show it: the shop answered {describe(look.response)}")
 
 
-def _looks(past: Past) -> tuple[Exchange, ...]:
+def _looks(past: History) -> tuple[Exchange, ...]:
     """The answers since the last write."""
     writes = [index for index, step in enumerate(past) if step.request.writes]
     return tuple(step for step in past[writes[-1] + 1 :] if isinstance(step, Exchange))

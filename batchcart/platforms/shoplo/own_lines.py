@@ -17,14 +17,14 @@ from typing import Any
 
 import msgspec
 
-from batchcart.model.adapter import Known
+from batchcart.model.adapter import CartContext
 from batchcart.model.http import Exchange, Request, Response
 from batchcart.model.operation import Operation
 from batchcart.platforms.shoplo import requests
 from batchcart.platforms.shoplo.responses import count_of, names_itself, raw_rows, refusal, rows
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.add_once import Pages, Untold
-from batchcart.platforms.toolkit.http_status import described
+from batchcart.platforms.toolkit.add_once import CartUnreadable, Pages
+from batchcart.platforms.toolkit.http_status import describe
 from batchcart.platforms.toolkit.lenient_json import object_of, text_of
 
 _MOST_PAGES = 200
@@ -34,7 +34,7 @@ _ROUND = 5
 """A page of a multiple of this many rows may be as many as the shop gives."""
 
 
-class Listed(msgspec.Struct, frozen=True):
+class OwnLines(msgspec.Struct, frozen=True):
     """All lines of the cart, as the shop wrote them, by their ids; a row without an id has its number.
 
     ``others`` says that the list showed lines of other carts as well.
@@ -58,9 +58,9 @@ class _Page(msgspec.Struct, frozen=True):
         return {number or text.decode() for number, _, text in self.rows}
 
 
-def listed(
-    operation: Operation, known: Known, pages: Pages, *, surely: bool = True, named: bool = True
-) -> Listed | Untold | Request:
+def list_lines(
+    operation: Operation, known: CartContext, pages: Pages, *, surely: bool = True, named: bool = True
+) -> OwnLines | CartUnreadable | Request:
     """The cart's lines once all is read that it takes to know them.
 
     ``surely``: an empty list is confirmed. ``named``: a list is none whose rows do not say what and whose they are.
@@ -75,7 +75,7 @@ def listed(
     whole = [page for page in passed if page is not None]
     if named and not whole[-1].named:
         words = "which is no list of lines with id, user_key and variant_id"
-        return Untold(f"the shop answered {described(last.response)}, {words}")
+        return CartUnreadable(f"the shop answered {describe(last.response)}, {words}")
     first, *again = _passes(own, whole)
     if step := _next_page(operation, known, again[0] if again else first):
         return step
@@ -88,50 +88,54 @@ def listed(
         return requests.first_page(operation, known)
     if _ids(first) <= _ids(again[0]):
         return found
-    return Untold("the shop lists all carts whatever it is asked for, and the list moved while it was read")
+    return CartUnreadable("the shop lists all carts whatever it is asked for, and the list moved while it was read")
 
 
-def _after_no_page(known: Known, own: Pages) -> Untold | Request:
+def _after_no_page(known: CartContext, own: Pages) -> CartUnreadable | Request:
     """What follows from an answer that is no page of a list."""
     last = own[-1]
     if refused := refusal(last.response):
         past_the_end = dict(last.request.query)["page"] != "1"
-        return requests.count_lines(known) if past_the_end else Untold(refused.message)
-    return Untold(f"the shop answered {described(last.response)}, which is no list of lines")
+        return requests.count_lines(known) if past_the_end else CartUnreadable(refused.message)
+    return CartUnreadable(f"the shop answered {describe(last.response)}, which is no list of lines")
 
 
-def _after_more(known: Known, found: Listed, last: Exchange) -> Listed | Untold | Request:
+def _after_more(known: CartContext, found: OwnLines, last: Exchange) -> OwnLines | CartUnreadable | Request:
     """What follows from an answer to what was asked besides the list."""
     if refused := refusal(last.response):
-        return Untold(refused.message)
+        return CartUnreadable(refused.message)
     if last.request == requests.count_lines(known):
         return _after_count(found, last.response)
     return _after_control(known, found, last)
 
 
-def _after_count(found: Listed, response: Response) -> Listed | Untold | Request:
+def _after_count(found: OwnLines, response: Response) -> OwnLines | CartUnreadable | Request:
     count = count_of(response)
     if count is None:
-        return Untold(f"the shop answered {described(response)}, which is no count")
+        return CartUnreadable(f"the shop answered {describe(response)}, which is no count")
     if count == len(found.rows):
         return found
     if found.rows:
-        return Untold(f"the shop lists {len(found.rows)} lines of the cart and counts {count}")
+        return CartUnreadable(f"the shop lists {len(found.rows)} lines of the cart and counts {count}")
     return requests.any_lines()
 
 
-def _after_control(known: Known, found: Listed, exchange: Exchange) -> Listed | Untold | Request:
+def _after_control(known: CartContext, found: OwnLines, exchange: Exchange) -> OwnLines | CartUnreadable | Request:
     """Whether the filter shows a line that the shop surely has; then the list without a line was right."""
     keys = [text_of(row["user_key"]) for row in rows(exchange.response) or []]
     if requests.user_key(known) in keys:
-        return Untold("the shop's list by user_key leaves out lines of that user_key")
+        return CartUnreadable("the shop's list by user_key leaves out lines of that user_key")
     asked = dict(exchange.request.query).get("user_key")
     if asked is not None:
-        return found if asked in keys else Untold("the shop's list by user_key does not show the lines of a user_key")
-    return requests.any_lines(of=keys[0]) if keys else Untold("the shop counts lines and lists none")
+        return (
+            found
+            if asked in keys
+            else CartUnreadable("the shop's list by user_key does not show the lines of a user_key")
+        )
+    return requests.any_lines(of=keys[0]) if keys else CartUnreadable("the shop counts lines and lists none")
 
 
-def _next_page(operation: Operation, known: Known, passed: Sequence[_Page]) -> Request | Untold | None:
+def _next_page(operation: Operation, known: CartContext, passed: Sequence[_Page]) -> Request | CartUnreadable | None:
     """The next page to ask for; None once a page came short, or brought nothing that was not there already."""
     last = passed[-1]
     if last.ids <= _ids(passed[:-1]):
@@ -140,18 +144,18 @@ def _next_page(operation: Operation, known: Known, passed: Sequence[_Page]) -> R
     if count < requests.PAGE and count % _ROUND and not _misses_some(operation, known, passed):
         return None
     if len(passed) >= _MOST_PAGES:
-        return Untold(f"the list does not end: {len(passed)} full pages")
+        return CartUnreadable(f"the list does not end: {len(passed)} full pages")
     return requests.page(operation, known, len(passed) + 1)
 
 
-def _misses_some(operation: Operation, known: Known, passed: Sequence[_Page]) -> bool:
+def _misses_some(operation: Operation, known: CartContext, passed: Sequence[_Page]) -> bool:
     """Whether a line that the cart is known to have was not shown so far."""
     if requests.is_narrowed(operation):
         return False
-    return any(line is not None and key not in _ids(passed) for key, line in lines.told(known.facts).items())
+    return any(line is not None and key not in _ids(passed) for key, line in lines.parse_facts(known.facts).items())
 
 
-def _own_rows(known: Known, pages: Sequence[_Page]) -> Listed:
+def _own_rows(known: CartContext, pages: Sequence[_Page]) -> OwnLines:
     """The rows of the cart, each once; rows that name another cart are left out."""
     kept: dict[str, bytes] = {}
     others = False
@@ -161,7 +165,7 @@ def _own_rows(known: Known, pages: Sequence[_Page]) -> Listed:
                 others = True
             else:
                 kept.setdefault(number or f"row {len(kept)}", text)
-    return Listed(kept, others=others)
+    return OwnLines(kept, others=others)
 
 
 def _page(exchange: Exchange) -> _Page | None:
@@ -190,6 +194,6 @@ def _passes(own: Pages, pages: Sequence[_Page]) -> list[Sequence[_Page]]:
     return [pages[start:end] for start, end in zip(starts, [*starts[1:], len(own)], strict=True)]
 
 
-def _is_own(known: Known, request: Request) -> bool:
+def _is_own(known: CartContext, request: Request) -> bool:
     query = dict(request.query)
     return request.path == requests.CARTS and query.get("user_key") == requests.user_key(known) and "page" in query

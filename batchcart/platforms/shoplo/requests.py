@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchcart.model.adapter import Known
+from batchcart.model.adapter import CartContext
 from batchcart.model.http import Request
-from batchcart.model.operation import Kind, Operation
+from batchcart.model.operation import Operation, OperationKind
 
 # c4 (S004, paths): some with and some without the leading slash; always with it.
 CARTS = "/services/carts"
@@ -25,7 +25,7 @@ PAGE = 50
 _TEXTS = ("discount_type", "discount_value")
 
 
-def add(operation: Operation, known: Known) -> Request:
+def add(operation: Operation, known: CartContext) -> Request:
     """S004 §Create a Cart/Add variant to cart, with the cart's user_key filled in."""
     fields = msgspec.json.decode(operation.data, type=dict[str, msgspec.Raw])
     if "user_key" in fields:
@@ -34,24 +34,24 @@ def add(operation: Operation, known: Known) -> Request:
     return Request("POST", CARTS, body=b'{"cart":{"user_key":' + key + b"," + operation.data.lstrip()[1:] + b"}")
 
 
-def user_key(known: Known) -> str:
+def user_key(known: CartContext) -> str:
     """The key of the cart that lines belong to."""
-    return known.cart_id or known.new_key
+    return known.cart_id or known.generated_key
 
 
-def page(operation: Operation, known: Known, number: int) -> Request:
+def page(operation: Operation, known: CartContext, number: int) -> Request:
     """One page of the cart's lines."""
-    given = _query(operation) if operation.kind is Kind.CART_GET else ()
+    given = _query(operation) if operation.kind is OperationKind.CART_GET else ()
     own = (("user_key", user_key(known)), ("limit", str(PAGE)), ("page", str(number)))
     return Request("GET", CARTS, (*given, *own))
 
 
-def first_page(operation: Operation, known: Known) -> Request:
+def first_page(operation: Operation, known: CartContext) -> Request:
     """The first page of the cart's lines."""
     return page(operation, known, 1)
 
 
-def count_lines(known: Known) -> Request:
+def count_lines(known: CartContext) -> Request:
     """S004 §Receive a count of all carts: how many lines the cart has."""
     return Request("GET", f"{CARTS}/count", (("user_key", user_key(known)),))
 
@@ -67,42 +67,42 @@ def is_narrowed(operation: Operation) -> bool:
     return any(name != "fields" for name, _ in _query(operation))
 
 
-def list_carts(operation: Operation, known: Known) -> Request:
+def list_carts(operation: Operation, known: CartContext) -> Request:
     """S004 §Receive a list of all carts."""
     return Request("GET", CARTS, _query(operation))
 
 
-def count_carts(operation: Operation, known: Known) -> Request:
+def count_carts(operation: Operation, known: CartContext) -> Request:
     """S004 §Receive a count of all carts."""
     return Request("GET", f"{CARTS}/count", _query(operation))
 
 
-def get_line(operation: Operation, known: Known) -> Request:
+def get_line(operation: Operation, known: CartContext) -> Request:
     """S004 §Receive a single Cart."""
     return Request("GET", _line(operation, known), _query(operation))
 
 
-def show_line(operation: Operation, known: Known) -> Request:
+def show_line(operation: Operation, known: CartContext) -> Request:
     """The same, to see what became of an update."""
     return Request("GET", _line(operation, known))
 
 
-def update_line(operation: Operation, known: Known) -> Request:
+def update_line(operation: Operation, known: CartContext) -> Request:
     """S004 §Update an existing Cart Item."""
     return Request("PUT", _line(operation, known), body=b'{"cart":' + operation.data + b"}")
 
 
-def delete_line(operation: Operation, known: Known) -> Request:
+def delete_line(operation: Operation, known: CartContext) -> Request:
     """S004 §Delete an existing Cart Item/Remove variant from cart."""
     return Request("DELETE", _line(operation, known))
 
 
-def delete_line_called(line: str) -> Request:
+def delete_line_by_id(line: str) -> Request:
     """The same, for a line that a list showed."""
     return Request("DELETE", f"{CARTS}/{quote(line, safe='')}")
 
 
-def set_discount(operation: Operation, known: Known) -> Request:
+def set_discount(operation: Operation, known: CartContext) -> Request:
     """S004 §Add/update cart item discount.
 
     c9: type and value stand there as texts, and go out so. c11: properties is a JSON text inside a string; an object
@@ -116,21 +116,21 @@ def set_discount(operation: Operation, known: Known) -> Request:
     return Request("PUT", _discount(operation, known), body=b'{"cart_discount":' + data + b"}")
 
 
-def delete_discount(operation: Operation, known: Known) -> Request:
+def delete_discount(operation: Operation, known: CartContext) -> Request:
     """S004 §Delete cart item discount."""
     return Request("DELETE", _discount(operation, known))
 
 
-def line_id(operation: Operation, known: Known) -> str:
+def line_id(operation: Operation, known: CartContext) -> str:
     """The id of the line that the operation is about."""
     return operation.item_id or known.items.get(operation.item or "", "")
 
 
-def _line(operation: Operation, known: Known) -> str:
+def _line(operation: Operation, known: CartContext) -> str:
     return f"{CARTS}/{quote(line_id(operation, known), safe='')}"
 
 
-def _discount(operation: Operation, known: Known) -> str:
+def _discount(operation: Operation, known: CartContext) -> str:
     # c10 (S004 §Add/update cart item discount): {id} is the line's; without properties all lines of the cart get it.
     return f"{_DISCOUNTS}/{quote(line_id(operation, known), safe='')}"
 

@@ -10,9 +10,9 @@ import msgspec
 
 from batchcart.model.http import Exchange, Response
 from batchcart.model.json_text import Unreadable
-from batchcart.model.outcome import AccountTrouble, Denied, Refused
+from batchcart.model.outcome import AccountTrouble, Failed, Unauthorized
 from batchcart.platforms.toolkit.cart_lines import number
-from batchcart.platforms.toolkit.http_status import http_trouble, ok, rejected
+from batchcart.platforms.toolkit.http_status import classify_http, ok, reject
 from batchcart.platforms.toolkit.ids import id_of
 from batchcart.platforms.toolkit.lenient_json import (
     json_text,
@@ -33,28 +33,26 @@ _LONGEST_COUNT = 18  # digits
 Row = dict[str, Any]
 
 
-def trouble(exchange: Exchange) -> AccountTrouble | None:
+def classify_error(exchange: Exchange) -> AccountTrouble | None:
     """Whether the answer means that shop or credentials fail, or that it is not Shoplo's."""
     response = exchange.response
     code = text_of(object_of(response).get("error"))
     if code in _REFUSED_CREDENTIALS:
-        return Denied(f"Shoplo says that the token {_REFUSED_CREDENTIALS[code]} (error {code})", final=True)
+        return Unauthorized(f"Shoplo says that the token {_REFUSED_CREDENTIALS[code]} (error {code})", permanent=True)
     if response.status == 401:
-        return Denied("Shoplo refused the token (HTTP 401)", final=True)
+        return Unauthorized("Shoplo refused the token (HTTP 401)", permanent=True)
     # Its codes are not HTTP's; that one of 429 is meant as HTTP means it is a guess.
-    return http_trouble(exchange, _documented, _TOO_MANY if _error(response) == _TOO_MANY else 0)
+    return classify_http(exchange, _is_documented, _TOO_MANY if _error(response) == _TOO_MANY else 0)
 
 
-def refusal(response: Response) -> Refused | None:
+def refusal(response: Response) -> Failed | None:
     """Whether the shop said no, which it does with HTTP 200 and `status: err` (PLATFORMS §3.3)."""
     if ok(response) and not says_err(response):
         return None
     answer = object_of(response)
     said = text_of(answer.get("error_msg")) or "no reason given"
     code = text_of(answer.get("error")) or "not given"
-    return rejected(
-        response, f"Shoplo said: {said} (error {code}, HTTP {response.status})" if says_err(response) else ""
-    )
+    return reject(response, f"Shoplo said: {said} (error {code}, HTTP {response.status})" if says_err(response) else "")
 
 
 def says_err(response: Response) -> bool:
@@ -131,7 +129,7 @@ def _is_clean(response: Response) -> bool:
     return text_of(answer.get("status", "ok")).lower() == "ok" and not (answer.get("error") or answer.get("errors"))
 
 
-def _documented(response: Response) -> bool:
+def _is_documented(response: Response) -> bool:
     """Whether Shoplo says such a thing. Null says nothing, but an unknown server would say more."""
     if says_err(response):
         return True

@@ -16,7 +16,7 @@ WAYS = {
 """What ``auth`` may be, and the keys that each needs (PLATFORMS §3.1)."""
 
 
-class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class ShoploSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """An account's own keys: a Bearer token with ``app_id``, or the four keys of OAuth 1.0a (PLATFORMS §3.1)."""
 
     auth: str = "bearer"
@@ -36,7 +36,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
             raise ValueError(f'auth = "{self.auth}" needs {", ".join(missing)}')
 
 
-class AddFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class ShoploAddFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """S004 §Create a Cart/Add variant to cart; user_key is filled in from the line's cart."""
 
     variant_id: Id
@@ -44,7 +44,7 @@ class AddFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
     user_key: Key | msgspec.UnsetType = _UNSET
 
 
-class QuantityFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class LineQuantityFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """S004 §Update an existing Cart Item."""
 
     quantity: Count

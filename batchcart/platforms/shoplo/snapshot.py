@@ -2,7 +2,7 @@
 
 import msgspec
 
-from batchcart.model.adapter import Looking, Shown
+from batchcart.model.adapter import CartReader, CartSnapshot
 from batchcart.model.http import Response
 from batchcart.platforms.shoplo.responses import line_of, missing, rows
 from batchcart.platforms.toolkit import cart_lines as lines
@@ -10,17 +10,17 @@ from batchcart.platforms.toolkit.http_status import ok
 from batchcart.platforms.toolkit.ids import id_of
 
 
-def _shown(body: bytes) -> Shown:
+def _read_snapshot(body: bytes) -> CartSnapshot:
     """The lines of one user_key, or the one line that was asked for."""
     response = Response(200, body)
     line = line_of(response)
     found = [line] if line else rows(response)
     if found is None or not all(id_of(row.get("id")) for row in found):
-        return Shown()
-    return Shown({id_of(row["id"]): lines.amount(row.get("quantity")) for row in found})
+        return CartSnapshot()
+    return CartSnapshot({id_of(row["id"]): lines.amount(row.get("quantity")) for row in found})
 
 
-def _gone(response: Response) -> bool:
+def _is_missing(response: Response) -> bool:
     return missing(response) or (ok(response) and rows(response) == [])
 
 
@@ -29,4 +29,4 @@ def _spreads(data: bytes) -> bool:
     return "properties" not in msgspec.json.decode(data, type=dict[str, msgspec.Raw])
 
 
-LOOKING = Looking(_shown, _gone, "quantity", _spreads)
+CART_READER = CartReader(_read_snapshot, _is_missing, "quantity", _spreads)

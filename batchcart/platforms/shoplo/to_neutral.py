@@ -5,7 +5,7 @@ A cart of S004 is one row; the rows of one user_key are a neutral cart.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from batchcart.model.cart import Cart, Item, NoCart, Origin
+from batchcart.model.cart import Cart, CartSource, Item, NotACart
 from batchcart.platforms.shoplo.responses import Row
 from batchcart.platforms.toolkit import money as amounts
 from batchcart.platforms.toolkit.items import rest
@@ -14,23 +14,23 @@ from batchcart.platforms.toolkit.timestamps import moment
 
 CURRENCY = "PLN"  # PLATFORMS §3.5: prices are in grosze; an account of another currency says so
 
-FILLS = ("items.product", "items.variant", "items.quantity", "items.unit_price", "created", "expires")
+READABLE_FIELDS = ("items.product", "items.variant", "items.quantity", "items.unit_price", "created", "expires")
 
-UNSHOWN: Mapping[str, str] = {"discounts": "no answer of Shoplo's cart service shows a line's discount"}
+HIDDEN_FIELDS: Mapping[str, str] = {"discounts": "no answer of Shoplo's cart service shows a line's discount"}
 
 _USED = ("id", "user_key", "product_id", "variant_id", "price", "tax", "quantity", "sku", "created_at")
 
 
-def means(origin: Origin, bodies: Sequence[bytes]) -> tuple[Cart, ...]:
+def to_neutral(origin: CartSource, bodies: Sequence[bytes]) -> tuple[Cart, ...]:
     """The carts whose rows the bodies list, in the order of their first rows; a row that comes twice counts once."""
     carts: dict[str, dict[str, Row]] = {}
     for row in _rows(bodies):
         line, key = text_of(row.get("id")), text_of(row.get("user_key")) or origin.cart_id
         if not line or not key:
-            raise NoCart("a row names no id or no user_key")
+            raise NotACart("a row names no id or no user_key")
         carts.setdefault(key, {})[line] = row
     if not carts:
-        raise NoCart("the answer lists no rows")
+        raise NotACart("the answer lists no rows")
     return tuple(_cart(origin, key, list(rows.values())) for key, rows in carts.items())
 
 
@@ -38,11 +38,11 @@ def _rows(bodies: Sequence[bytes]) -> Iterator[Row]:
     for body in bodies:
         found = object_of(body).get("carts")
         if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-            raise NoCart("the answer is not a list of rows")
+            raise NotACart("the answer is not a list of rows")
         yield from found
 
 
-def _cart(origin: Origin, key: str, rows: Sequence[Row]) -> Cart:
+def _cart(origin: CartSource, key: str, rows: Sequence[Row]) -> Cart:
     currency = origin.currency or CURRENCY
     items = tuple(_item(row, currency) for row in rows)
     return Cart(
@@ -54,14 +54,14 @@ def _cart(origin: Origin, key: str, rows: Sequence[Row]) -> Cart:
         items=items,
         created=min((item.added for item in items if item.added), default=None),
         expires=min((end for row in rows if (end := moment(text_of(row.get("expire_at"))))), default=None),
-        unread=tuple(UNSHOWN),
+        unread=tuple(HIDDEN_FIELDS),
     )
 
 
 def _item(row: Row, currency: str) -> Item:
     quantity = amounts.amount(row.get("quantity"))
     if quantity is None:
-        raise NoCart(f"its row {text_of(row.get('id'))} has no quantity that is a number")
+        raise NotACart(f"its row {text_of(row.get('id'))} has no quantity that is a number")
     unit, tax = amounts.from_minor(row.get("price"), currency), amounts.amount(row.get("tax"))
     added = moment(text_of(row.get("created_at")))
     strange = {"price": unit, "tax": tax, "created_at": added}

@@ -8,16 +8,16 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from batchcart.model.adapter import Adapter, Cell, Credentials
+from batchcart.model.adapter import Adapter, Credentials, OperationSpec
 from batchcart.model.http import Request
-from batchcart.model.operation import Kind
+from batchcart.model.operation import OperationKind
 from batchcart.platforms.threedcart import carts, items, requests
 from batchcart.platforms.threedcart import from_neutral as making
 from batchcart.platforms.threedcart import to_neutral as meaning
-from batchcart.platforms.threedcart.joining import with_items
-from batchcart.platforms.threedcart.responses import ERRORS, trouble
-from batchcart.platforms.threedcart.schema import CartFields, ItemFields, QuantityFields, Settings
-from batchcart.platforms.threedcart.snapshot import LOOKING
+from batchcart.platforms.threedcart.joining import merge_items
+from batchcart.platforms.threedcart.responses import ERRORS, classify_error
+from batchcart.platforms.threedcart.schema import CartFields, ItemFields, QuantityFields, ThreedcartSettings
+from batchcart.platforms.threedcart.snapshot import CART_READER
 from batchcart.platforms.toolkit import add_once as adding
 from batchcart.platforms.toolkit.idempotent import cell
 
@@ -43,41 +43,41 @@ def _headers(credentials: Credentials) -> tuple[tuple[str, str], ...]:
 
 ADAPTER = Adapter(
     name="3dcart",
-    settings=Settings,
+    settings=ThreedcartSettings,
     address=lambda settings: settings["base_url"].rstrip("/"),
     limits=("bucket 50 leak 2/s",),
-    cells={
-        Kind.CART_CREATE: Cell(
+    operations={
+        OperationKind.CART_CREATE: OperationSpec(
             requests.create_cart,
-            carts.created,
-            carts.create_lost,
+            carts.interpret_create,
+            carts.recover_create,
             carts.MADE,
             CartFields,
             data_required=False,
-            repeatable=False,
+            idempotent=False,
         ),
-        Kind.CART_GET: cell(requests.get_cart, carts.READING),
-        Kind.CART_UPDATE: cell(requests.update_cart, carts.UPDATING, CartFields),
-        Kind.CART_DELETE: cell(requests.delete_cart, carts.DELETING),
-        Kind.ITEM_ADD: adding.cell(items.ADDING, ItemFields),
-        Kind.ITEM_UPDATE: cell(requests.update_item, items.UPDATING, QuantityFields),
-        Kind.ITEM_DELETE: cell(requests.delete_item, items.DELETING),
+        OperationKind.CART_GET: cell(requests.get_cart, carts.READING),
+        OperationKind.CART_UPDATE: cell(requests.update_cart, carts.UPDATING, CartFields),
+        OperationKind.CART_DELETE: cell(requests.delete_cart, carts.DELETING),
+        OperationKind.ITEM_ADD: adding.cell(items.ADDING, ItemFields),
+        OperationKind.ITEM_UPDATE: cell(requests.update_item, items.UPDATING, QuantityFields),
+        OperationKind.ITEM_DELETE: cell(requests.delete_item, items.DELETING),
     },
     sign=sign,
-    trouble=trouble,
+    classify_error=classify_error,
     errors=ERRORS,
-    ping=Request("GET", f"{requests.BASE}/batchcart-ping"),
-    means=meaning.means,
-    makes=making.makes,
-    looking=LOOKING,
-    fills=meaning.FILLS,
-    unshown=meaning.UNSHOWN,
-    with_items=with_items,
-    sample={
+    health_check=Request("GET", f"{requests.BASE}/batchcart-ping"),
+    to_neutral=meaning.to_neutral,
+    from_neutral=making.from_neutral,
+    cart_reader=CART_READER,
+    readable_fields=meaning.READABLE_FIELDS,
+    hidden_fields=meaning.HIDDEN_FIELDS,
+    merge_items=merge_items,
+    sandbox_settings={
         "secure_url": "https://sandbox.3dcartstores.example",
         "private_key": "sandbox-private-key",
         "token": "sandbox-token",
         "base_url": "http://127.0.0.1",
     },
-    ways={"keys": ("secure_url", "private_key", "token"), "bearer": ("access_token",)},
+    auth_methods={"keys": ("secure_url", "private_key", "token"), "bearer": ("access_token",)},
 )

@@ -2,39 +2,47 @@
 
 from msgspec.structs import replace
 
-from batchcart.model.adapter import Evidence, Known
-from batchcart.model.http import Exchange, Lost, Past, Request, Response
+from batchcart.model.adapter import CartContext, Evidence
+from batchcart.model.http import Exchange, History, LostWrite, Request, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import Done, Failing, Foreign, Step, Unknown
+from batchcart.model.outcome import Foreign, InDoubt, Step, Succeeded, Unavailable
 from batchcart.platforms.threedcart.responses import (
     cart_of,
-    made,
+    classify_error,
     missing,
+    new_id,
     no_cart,
     refusal,
     same_key,
-    trouble,
 )
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.http_status import described, last
-from batchcart.platforms.toolkit.idempotent import Hides, Reading, Shows, ShowsNot, Sight, Writing, see_fields
-from batchcart.platforms.toolkit.lenient_json import decoded, json_text
+from batchcart.platforms.toolkit.http_status import describe, last
+from batchcart.platforms.toolkit.idempotent import (
+    Hides,
+    ReadStrategy,
+    Shows,
+    ShowsNot,
+    Sight,
+    WriteStrategy,
+    see_fields,
+)
+from batchcart.platforms.toolkit.lenient_json import decode, json_text
 
 MADE = Evidence(
     "a row with `Key` OrderKey, a `Value`, and `Status` 200 or 201",
-    lambda operation, known, response: made(response, "OrderKey"),
+    lambda operation, known, response: new_id(response, "OrderKey"),
 )
 
 
-def created(operation: Operation, known: Known, past: Past) -> Step:
+def interpret_create(operation: Operation, known: CartContext, past: History) -> Step:
     """Read the answer to a create."""
     exchange = last(past)
-    if key := made(exchange.response, "OrderKey"):
-        return Done(cart_id=key, names={"OrderKey": key}, facts=lines.remember_all({}, {}))
-    match trouble(exchange):
+    if key := new_id(exchange.response, "OrderKey"):
+        return Succeeded(cart_id=key, names={"OrderKey": key}, facts=lines.remember_all({}, {}))
+    match classify_error(exchange):
         case Foreign(void=False) as foreign:
             return replace(foreign, then=_unfindable(exchange))
-        case Failing():
+        case Unavailable():
             return _unfindable(exchange)
         case None:
             return refusal(exchange.response) or _unfindable(exchange)
@@ -42,50 +50,50 @@ def created(operation: Operation, known: Known, past: Past) -> Step:
             return step
 
 
-def create_lost(operation: Operation, known: Known, past: Past) -> Step:
+def recover_create(operation: Operation, known: CartContext, past: History) -> Step:
     """A lost create cannot be looked up."""
     return _unfindable(past[-1])
 
 
-def _unfindable(step: Exchange | Lost) -> Unknown:
+def _unfindable(step: Exchange | LostWrite) -> InDoubt:
     # PLATFORMS §1.6: the key exists only in the answer, and no route finds a cart without it.
-    answer = f"not answered ({step.why})" if isinstance(step, Lost) else f"answered {described(step.response)}"
-    return Unknown(
+    answer = f"not answered ({step.why})" if isinstance(step, LostWrite) else f"answered {describe(step.response)}"
+    return InDoubt(
         f"{step.request} was sent and {answer}. 3dcart makes the OrderKey and has no route that finds a cart without "
         "it, so nobody can read back whether the cart exists"
     )
 
 
-def _read(operation: Operation, known: Known, past: Past) -> Done:
-    return Done(cart_id=known.cart_id, names=_names(known), body=json_text(last(past).response))
+def _read(operation: Operation, known: CartContext, past: History) -> Succeeded:
+    return Succeeded(cart_id=known.cart_id, names=_names(known), body=json_text(last(past).response))
 
 
-def _done(operation: Operation, known: Known, past: Past) -> Done:
-    return Done(cart_id=known.cart_id, names=_names(known))
+def _succeed(operation: Operation, known: CartContext, past: History) -> Succeeded:
+    return Succeeded(cart_id=known.cart_id, names=_names(known))
 
 
-def _names(known: Known) -> dict[str, str]:
+def _names(known: CartContext) -> dict[str, str]:
     return {"OrderKey": known.cart_id or ""}
 
 
-def _says_done(operation: Operation, known: Known, response: Response) -> bool:
-    key = made(response, "OrderKey")
+def _says_done(operation: Operation, known: CartContext, response: Response) -> bool:
+    key = new_id(response, "OrderKey")
     return bool(key) and same_key(key, known.cart_id or "")
 
 
-def _look(operation: Operation, known: Known, write: Request) -> Request:
+def _look(operation: Operation, known: CartContext, write: Request) -> Request:
     return Request("GET", write.path)
 
 
-def _sees_fields(operation: Operation, known: Known, past: Past) -> Sight:
+def _sees_fields(operation: Operation, known: CartContext, past: History) -> Sight:
     """Whether the cart shows every field as it was sent."""
     response = last(past).response
     if refused := no_cart(response):
         return refused if missing(response) else Hides(refused.message)
-    return see_fields(decoded(operation.data), cart_of(response, known.cart_id))
+    return see_fields(decode(operation.data), cart_of(response, known.cart_id))
 
 
-def _sees_gone(operation: Operation, known: Known, past: Past) -> Sight:
+def _sees_gone(operation: Operation, known: CartContext, past: History) -> Sight:
     response = last(past).response
     if missing(response):
         return Shows()
@@ -96,8 +104,8 @@ def _sees_gone(operation: Operation, known: Known, past: Past) -> Sight:
 
 _ROW = "a row with `Key` OrderKey, the cart's own key as its `Value`, and `Status` 200 or 201"
 
-READING = Reading(
-    trouble,
+READING = ReadStrategy(
+    classify_error,
     Evidence(
         "an object with a field of a cart, or an array of one; `OrderKey`, where it is shown, is the one asked for",
         lambda operation, known, response: cart_of(response, known.cart_id),
@@ -105,20 +113,20 @@ READING = Reading(
     no_cart,
     _read,
 )
-UPDATING = Writing(
-    trouble,
+UPDATING = WriteStrategy(
+    classify_error,
     Evidence(_ROW, _says_done, "GET cart: every field that was sent, as it was sent"),
     refusal,
-    _done,
+    _succeed,
     _look,
     _sees_fields,
     missing,
 )
-DELETING = Writing(
-    trouble,
+DELETING = WriteStrategy(
+    classify_error,
     Evidence(_ROW, _says_done, "GET cart: 404 or an empty array"),
     refusal,
-    _done,
+    _succeed,
     _look,
     _sees_gone,
     missing=missing,

@@ -9,16 +9,16 @@ from typing import Any
 
 from msgspec import structs
 
-from batchcart.model.cart import Cart, Customer, Item, Making, Option, Wanted, item_name
-from batchcart.model.operation import Kind
+from batchcart.model.cart import Cart, CartPlan, Customer, Item, OperationTemplate, Option, item_name
+from batchcart.model.operation import OperationKind
 from batchcart.platforms.threedcart.to_neutral import BILLING, EMAIL, SHIPMENT
 from batchcart.platforms.toolkit.losses import (
     CUSTOMER_KEY,
-    Losing,
+    LossTracker,
     as_json,
     drop_fields,
     lose_currency,
-    losing,
+    track_losses,
 )
 
 _NO_PLACE = "3dcart's cart has no place for it"
@@ -33,19 +33,22 @@ _NEVER: Mapping[str, str] = {
 }
 
 
-def makes(cart: Cart, currency: str | None) -> Making:
+def from_neutral(cart: Cart, currency: str | None) -> CartPlan:
     """The cart with its addresses, then one add for each item."""
-    on_the_way = losing(cart, _NEVER)
+    on_the_way = track_losses(cart, _NEVER)
     lose_currency(on_the_way, currency)
     _one_email(on_the_way)
-    items = _kept(on_the_way)
+    items = _exact_items(on_the_way)
     on_the_way.held = structs.replace(on_the_way.held, items=tuple(items.values()))
-    lines = [Wanted(Kind.CART_CREATE, as_json(_fields(on_the_way.held)))]
-    lines += [Wanted(Kind.ITEM_ADD, as_json(_item(item)), item_name(item, index)) for index, item in items.items()]
-    return Making(lines, on_the_way.losses, on_the_way.held)
+    lines = [OperationTemplate(OperationKind.CART_CREATE, as_json(_fields(on_the_way.held)))]
+    lines += [
+        OperationTemplate(OperationKind.ITEM_ADD, as_json(_item(item)), item_name(item, index))
+        for index, item in items.items()
+    ]
+    return CartPlan(lines, on_the_way.losses, on_the_way.held)
 
 
-def _one_email(on_the_way: Losing) -> None:
+def _one_email(on_the_way: LossTracker) -> None:
     """3dcart has one place for the customer's e-mail and the billing address's."""
     held = on_the_way.held
     if held.billing.email and not held.customer.email:
@@ -64,7 +67,7 @@ def _fields(cart: Cart) -> dict[str, str]:
     return {field: text for field, text in found.items() if text}
 
 
-def _kept(on_the_way: Losing) -> dict[int, Item]:
+def _exact_items(on_the_way: LossTracker) -> dict[int, Item]:
     kept: dict[int, Item] = {}
     for index, item in enumerate(on_the_way.held.items):
         if Decimal(item.quantity) <= 0:

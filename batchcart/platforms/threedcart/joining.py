@@ -11,7 +11,7 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _list = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 
 
-def with_items(body: bytes, items: Sequence[tuple[str, bytes]]) -> bytes:
+def merge_items(body: bytes, items: Sequence[tuple[str, bytes]]) -> bytes:
     """The body with a CartItemList, its rows as shops that have one show them; fields keep the job's own digits."""
     rows = [{"CartItemID": msgspec.Raw(msgspec.json.encode(number)), **_object(data)} for number, data in items]
     carts = _list(body) if body.startswith(b"[") else [_object(body)]

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchcart.model.http import Exchange, Response
-from batchcart.model.outcome import AccountTrouble, Denied, Refused
+from batchcart.model.outcome import AccountTrouble, Failed, Unauthorized
 from batchcart.platforms.threedcart.schema import CartFields
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.http_status import http_trouble, ok, rejected
+from batchcart.platforms.toolkit.http_status import classify_http, ok, reject
 from batchcart.platforms.toolkit.ids import id_of
 from batchcart.platforms.toolkit.lenient_json import readable, text_of, value_of, whole_of
 
@@ -29,22 +29,22 @@ _SHOWN = {*CartFields.__struct_fields__, "OrderKey", "CheckoutURL", "CartItemLis
 """Fields by which a cart is known. a7 (S000 §Retrieve a cart): none of them must be there; one of them must."""
 
 
-def trouble(exchange: Exchange) -> AccountTrouble | None:
+def classify_error(exchange: Exchange) -> AccountTrouble | None:
     """Whether the answer means that shop or credentials fail, or that it is not 3dcart's.
 
     a16 (S000, every "Responses and Errors"): 401 is wrong keys as well as a missing scope; neither mends itself.
     """
     said = _worst(exchange.response)
     if exchange.response.status == 401 or (ok(exchange.response) and said == 401):
-        return Denied(
+        return Unauthorized(
             "3dcart refused the credentials (HTTP 401): the PrivateKey/Token/SecureURL combination is invalid, "
             "or the application lacks the right to read or write",
-            final=True,
+            permanent=True,
         )
-    return http_trouble(exchange, _documented, said)
+    return classify_http(exchange, _is_documented, said)
 
 
-def made(response: Response, key: str) -> str:
+def new_id(response: Response, key: str) -> str:
     """The id under ``key`` that the answer says was made or changed; "" where it does not say so.
 
     a4 (S000 §Retrieve a cart): success is 201 in one table and 200 in another; any 2xx is, in HTTP and in Status.
@@ -56,7 +56,7 @@ def made(response: Response, key: str) -> str:
     return id_of(rows[0]["value"]) if whole_of(rows[0]["status"]) in _SUCCESS else ""
 
 
-def refusal(response: Response) -> Refused | None:
+def refusal(response: Response) -> Failed | None:
     """Whether the shop said no.
 
     a5 (S000 §Delete a cart): "201" in the body, 200 in the table; the body's Status fails a call only from 400 on.
@@ -66,22 +66,22 @@ def refusal(response: Response) -> Refused | None:
     rows = _rows(response)
     bad = next((found for found in rows if whole_of(found["status"]) >= 400), rows[0] if rows else None)
     if bad is not None and (bad["message"] or bad["status"]):
-        return rejected(response, f"3dcart said: {bad['message'] or bad['status']} (HTTP {response.status})")
+        return reject(response, f"3dcart said: {bad['message'] or bad['status']} (HTTP {response.status})")
     # a13 (S000, create and delete item list no 404): 404 means everywhere that cart or item is gone.
-    return rejected(response, "3dcart has no such cart or item (HTTP 404)" if missing(response) else "")
+    return reject(response, "3dcart has no such cart or item (HTTP 404)" if missing(response) else "")
 
 
 def missing(response: Response) -> bool:
     """Whether the shop says that there is no such cart or item: in HTTP, in a row, or by an empty array (a6)."""
     if ok(response):
         return _worst(response) == 404 or value_of(response) == []
-    return response.status == 404 and _documented(response)
+    return response.status == 404 and _is_documented(response)
 
 
-def no_cart(response: Response) -> Refused | None:
+def no_cart(response: Response) -> Failed | None:
     """Whether an answer to a read is a refusal, or says that there is no such cart."""
     refused = refusal(response)
-    return refused or (rejected(response, "3dcart shows no such cart") if missing(response) else None)
+    return refused or (reject(response, "3dcart shows no such cart") if missing(response) else None)
 
 
 def cart_of(response: Response, key: str | None = None) -> dict[str, Any] | None:
@@ -126,7 +126,7 @@ def item_key(item: Mapping[str, Any]) -> str:
     return id_of(item.get("CartItemID", item.get("CartItemId")))
 
 
-def _documented(response: Response) -> bool:
+def _is_documented(response: Response) -> bool:
     """Whether 3dcart says such a thing. Null says nothing, but an unknown server would say more."""
     if not response.body.strip():
         return response.status in _SAID_BY_STATUS
@@ -139,10 +139,10 @@ def _documented(response: Response) -> bool:
 
 
 def _rows(response: Response) -> tuple[Row, ...]:
-    return response.once(_said)[0]
+    return response.once(_parse_rows)[0]
 
 
-def _said(response: Response) -> tuple[tuple[Row, ...], int]:
+def _parse_rows(response: Response) -> tuple[tuple[Row, ...], int]:
     """The answer's rows, and the worst status that one of them names; 0 where none names one from 400 on.
 
     An array of one in S000, an object now and then (PLATFORMS §1.3). a10 (S000): ids and statuses are strings.
@@ -164,4 +164,4 @@ def _row(found: Mapping[str, object]) -> Row | None:
 
 def _worst(response: Response) -> int:
     """The worst status that a row names; 0 where none names one from 400 on."""
-    return response.once(_said)[1]
+    return response.once(_parse_rows)[1]

@@ -10,7 +10,7 @@ from batchcart.model.adapter import SecretText
 from batchcart.platforms.toolkit.field_types import Id, Quantity, Text, Whole
 
 
-class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class ThreedcartSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """An account's own keys: the three headers of S000, or ``access_token`` for a Bearer token."""
 
     secure_url: str | None = None

@@ -2,17 +2,17 @@
 
 import msgspec
 
-from batchcart.model.adapter import Looking, Shown
+from batchcart.model.adapter import CartReader, CartSnapshot
 from batchcart.model.http import Response
 from batchcart.platforms.threedcart.responses import cart_of, items_of, missing
 from batchcart.platforms.threedcart.schema import CartFields
 from batchcart.platforms.toolkit.lenient_json import value_of
 
 
-def _shown(body: bytes) -> Shown:
+def _read_snapshot(body: bytes) -> CartSnapshot:
     response = Response(200, body)
     items = items_of(response)
-    return Shown(None if items is None else {key: line.quantity for key, line in items.items()}, _fields(body))
+    return CartSnapshot(None if items is None else {key: line.quantity for key, line in items.items()}, _fields(body))
 
 
 def _fields(body: bytes) -> dict[str, bytes]:
@@ -24,4 +24,4 @@ def _fields(body: bytes) -> dict[str, bytes]:
     return {name: bytes(found[name]) for name in CartFields.__struct_fields__ if name in found}
 
 
-LOOKING = Looking(_shown, missing, "ItemQuantity")
+CART_READER = CartReader(_read_snapshot, missing, "ItemQuantity")

@@ -6,11 +6,11 @@ The answer as S000 §Retrieve a cart prints it has no items; shops send CartItem
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batchcart.model.cart import Address, Cart, Customer, Item, NoCart, Option, Origin
+from batchcart.model.cart import Address, Cart, CartSource, Customer, Item, NotACart, Option
 from batchcart.model.http import Response
 from batchcart.platforms.threedcart.responses import cart_of
 from batchcart.platforms.toolkit import money as amounts
-from batchcart.platforms.toolkit.items import rest, told_apart
+from batchcart.platforms.toolkit.items import distinguish, rest
 from batchcart.platforms.toolkit.lenient_json import text_of
 from batchcart.platforms.toolkit.timestamps import moment
 
@@ -33,7 +33,7 @@ SHIPMENT = {name: f"Shipment{field}" for name, field in _IN_BOTH.items()} | {
 }
 EMAIL = "BillingEmail"
 
-FILLS = (
+READABLE_FIELDS = (
     "customer.id",
     "customer.email",
     *(f"billing.{name}" for name in BILLING),
@@ -45,7 +45,7 @@ FILLS = (
     "created",
 )
 
-UNSHOWN: Mapping[str, str] = {
+HIDDEN_FIELDS: Mapping[str, str] = {
     "items": "3dcart's documented answer shows no items, and the shop's answer had no CartItemList",
     "items.options": "the shop's CartItemList does not show ItemOptions",
 }
@@ -56,11 +56,11 @@ _DATES = {"OrderDate": "created", "LastUpdate": "updated"}
 _HEAD = ("OrderKey", "CustomerId", EMAIL, *BILLING.values(), *SHIPMENT.values(), "CartItemList", *_DATES)
 
 
-def means(origin: Origin, bodies: Sequence[bytes]) -> tuple[Cart, ...]:
+def to_neutral(origin: CartSource, bodies: Sequence[bytes]) -> tuple[Cart, ...]:
     """The cart in the last body."""
     found = cart_of(Response(200, bodies[-1])) if bodies else None
     if not found:
-        raise NoCart("the answer shows no cart")
+        raise NotACart("the answer shows no cart")
     rows = found.get("CartItemList")
     dates = {name: moment(text_of(found.get(name))) for name in _DATES}
     listed = _rows(rows) if isinstance(rows, list) else []
@@ -76,7 +76,7 @@ def means(origin: Origin, bodies: Sequence[bytes]) -> tuple[Cart, ...]:
         customer=Customer(id=_customer(found), email=text_of(found.get(EMAIL))),
         billing=Address(**{name: text_of(found.get(field)) for name, field in BILLING.items()}),
         shipment=Address(**{name: text_of(found.get(field)) for name, field in SHIPMENT.items()}),
-        items=told_apart(_item(row, origin.currency) for row in listed),
+        items=distinguish(_item(row, origin.currency) for row in listed),
         created=dates["OrderDate"],
         updated=dates["LastUpdate"],
         unread=tuple(unread),
@@ -88,7 +88,7 @@ def means(origin: Origin, bodies: Sequence[bytes]) -> tuple[Cart, ...]:
 def _rows(rows: Sequence[Any]) -> list[dict[str, Any]]:
     named = [row for row in rows if isinstance(row, dict) and text_of(row.get("CatalogID"))]
     if len(named) < len(rows):
-        raise NoCart("an entry of its CartItemList names no CatalogID")
+        raise NotACart("an entry of its CartItemList names no CatalogID")
     return named
 
 
@@ -101,7 +101,7 @@ def _item(row: Mapping[str, Any], currency: str | None) -> Item:
     quantity, unit = amounts.amount(row.get("ItemQuantity")), amounts.amount(row.get("ItemUnitPrice"), currency)
     line = next((text for key in _KEYS if (text := text_of(row.get(key)))), "")
     if quantity is None:
-        raise NoCart(f"its item {line} has no ItemQuantity that is a number")
+        raise NotACart(f"its item {line} has no ItemQuantity that is a number")
     options = row.get("ItemOptions")
     return Item(
         quantity=quantity,
@@ -117,7 +117,7 @@ def _item(row: Mapping[str, Any], currency: str | None) -> Item:
 
 def _option(option: Any) -> Option:
     if not isinstance(option, dict):
-        raise NoCart("an entry of its ItemOptions is no object")
+        raise NotACart("an entry of its ItemOptions is no object")
     return Option(
         set=text_of(option.get("OptionSetID")),
         id=text_of(option.get("OptionID")),

@@ -15,20 +15,30 @@ from itertools import takewhile
 import msgspec
 from msgspec.structs import replace
 
-from batchcart.model.adapter import Cell, Evidence, Known
+from batchcart.model.adapter import CartContext, Evidence, OperationSpec
 from batchcart.model.excerpt import excerpt
-from batchcart.model.http import Exchange, Past, Request, Response
-from batchcart.model.operation import Kind, Operation
-from batchcart.model.outcome import AccountTrouble, Done, Facts, Failing, Foreign, Reason, Refused, Step, Unknown
+from batchcart.model.http import Exchange, History, Request, Response
+from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.outcome import (
+    AccountTrouble,
+    CartFacts,
+    ErrorKind,
+    Failed,
+    Foreign,
+    InDoubt,
+    Step,
+    Succeeded,
+    Unavailable,
+)
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.http_status import described, evidence, last, last_write, ok
+from batchcart.platforms.toolkit.http_status import describe, doubt_message, last, last_write, ok
 from batchcart.platforms.toolkit.lenient_json import readable
 
 _MOST_TRIES = 2
 """How often an add is said to what is not the platform, or says nothing, if the cart then shows: nothing was added."""
 
 
-class Made(msgspec.Struct, frozen=True):
+class Added(msgspec.Struct, frozen=True):
     """What the shop calls the line that was added, and the cart that it is in."""
 
     cart_id: str
@@ -36,25 +46,25 @@ class Made(msgspec.Struct, frozen=True):
     names: Mapping[str, str] = {}
 
 
-class Seen(msgspec.Struct, frozen=True):
+class CartSeen(msgspec.Struct, frozen=True):
     """The lines that a read of the cart shows, all of them."""
 
     lines: lines.Lines
 
 
-class Untold(msgspec.Struct, frozen=True):
+class CartUnreadable(msgspec.Struct, frozen=True):
     """A read of the cart does not tell its lines."""
 
     why: str
 
 
-class Gone(msgspec.Struct, frozen=True):
+class CartGone(msgspec.Struct, frozen=True):
     """A read says that there is no such cart, in a shop that makes a cart before its first line."""
 
-    refused: Refused
+    refused: Failed
 
 
-View = Seen | Untold | Gone
+View = CartSeen | CartUnreadable | CartGone
 
 Pages = tuple[Exchange, ...]
 """The answers that make one look at a cart."""
@@ -68,66 +78,66 @@ class Look(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Adding:
+class AddStrategy:
     """How a platform adds: what is said, and what the answers mean.
 
     ``evidence`` finds what an answer says was made. ``view`` may ask for another page. ``line_key`` is the key a line
-    has in ``view``. ``found`` is what a look's line is called. Where the look does not show a line's own id,
-    ``detail`` reads it, and ``found`` is given that answer.
+    has in ``view``. ``located`` is what a look's line is called. Where the look does not show a line's own id,
+    ``detail`` reads it, and ``located`` is given that answer.
     """
 
     trouble: Callable[[Exchange], AccountTrouble | None]
     evidence: Evidence
-    refusal: Callable[[Response], Refused | None]
-    look: Callable[[Operation, Known], Request]
-    view: Callable[[Operation, Known, Look], View | Request]
-    post: Callable[[Operation, Known], Request]
-    wanted: Callable[[Operation], lines.Line]
-    line_key: Callable[[lines.Line, Made], str]
-    found: Callable[[Operation, Known, str, Response], Made]
-    detail: Callable[[Operation, Known], Request] | None = None
+    refusal: Callable[[Response], Failed | None]
+    look: Callable[[Operation, CartContext], Request]
+    view: Callable[[Operation, CartContext, Look], View | Request]
+    post: Callable[[Operation, CartContext], Request]
+    expected_line: Callable[[Operation], lines.Line]
+    line_key: Callable[[lines.Line, Added], str]
+    located: Callable[[Operation, CartContext, str, Response], Added]
+    detail: Callable[[Operation, CartContext], Request] | None = None
 
 
-def cell(ways: Adding, table: type[msgspec.Struct], note: str = "") -> Cell:
+def cell(ways: AddStrategy, table: type[msgspec.Struct], note: str = "") -> OperationSpec:
     """The operations table's cell of an add."""
     hear, recover = partial(_interpret, ways), partial(_recover, ways)
-    return Cell(partial(_build, ways), hear, recover, ways.evidence, table, repeatable=False, note=note)
+    return OperationSpec(partial(_build, ways), hear, recover, ways.evidence, table, idempotent=False, note=note)
 
 
-def _build(ways: Adding, operation: Operation, known: Known) -> Request:
-    if lines.looked_at(known.facts) or _made_here(operation, known):
+def _build(ways: AddStrategy, operation: Operation, known: CartContext) -> Request:
+    if lines.was_read(known.facts) or _is_new_cart(operation, known):
         return ways.post(operation, known)
     return ways.look(operation, known)
 
 
-def _made_here(operation: Operation, known: Known) -> bool:
+def _is_new_cart(operation: Operation, known: CartContext) -> bool:
     """Whether the cart does not exist before this operation: its key is the run's own."""
-    return operation.kind is Kind.CART_CREATE and known.cart_id is None
+    return operation.kind is OperationKind.CART_CREATE and known.cart_id is None
 
 
-def _recover(ways: Adding, operation: Operation, known: Known, past: Past) -> Step:
+def _recover(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
     return ways.look(operation, known)
 
 
-def _interpret(ways: Adding, operation: Operation, known: Known, past: Past) -> Step:
+def _interpret(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
     exchange = last(past)
     if exchange.request.writes:
-        return _answered(ways, operation, known, past)
+        return _after_write(ways, operation, known, past)
     if trouble := ways.trouble(exchange):
         return trouble
     if ways.detail is not None and exchange.request == ways.detail(operation, known):
-        key = ways.wanted(operation).product
-        return _done(ways, operation, known, past, ways.found(operation, known, key, exchange.response))
-    return _looked(ways, operation, known, past)
+        key = ways.expected_line(operation).product
+        return _succeed(ways, operation, known, past, ways.located(operation, known, key, exchange.response))
+    return _after_look(ways, operation, known, past)
 
 
-def _answered(ways: Adding, operation: Operation, known: Known, past: Past) -> Step:
+def _after_write(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
     exchange = last(past)
     made = ways.evidence.says(operation, known, exchange.response)
-    if isinstance(made, Made):
-        return _done(ways, operation, known, past, made)
+    if isinstance(made, Added):
+        return _succeed(ways, operation, known, past, made)
     match ways.trouble(exchange):
-        case Failing() as failing:
+        case Unavailable() as failing:
             return replace(failing, then=ways.look(operation, known))
         case Foreign(void=False) as foreign:
             return replace(foreign, then=ways.look(operation, known))
@@ -138,49 +148,55 @@ def _answered(ways: Adding, operation: Operation, known: Known, past: Past) -> S
     if refused := ways.refusal(exchange.response):
         wrote_before = any(step.request.writes for step in past[:-1])
         return ways.look(operation, known) if wrote_before else refused
-    why = f"the shop answered {described(exchange.response)}, which does not name what was added"
-    return Failing(why, ways.look(operation, known))
+    why = f"the shop answered {describe(exchange.response)}, which does not name what was added"
+    return Unavailable(why, ways.look(operation, known))
 
 
-def _looked(ways: Adding, operation: Operation, known: Known, past: Past) -> Step:
+def _after_look(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
     wrote = any(step.request.writes for step in past)
     view = ways.view(operation, known, Look(_pages(tuple(reversed(past)))[::-1], decides=wrote))
     if isinstance(view, Request):
         return view
     if wrote:
-        return _settled(ways, operation, known, past, view)
-    return view.refused if isinstance(view, Gone) else ways.post(operation, known)
+        return _settle(ways, operation, known, past, view)
+    return view.refused if isinstance(view, CartGone) else ways.post(operation, known)
 
 
-def _settled(ways: Adding, operation: Operation, known: Known, past: Past, view: View) -> Step:
+def _settle(ways: AddStrategy, operation: Operation, known: CartContext, past: History, view: View) -> Step:
     """Whether the add happened, by what the cart held before it and holds now."""
     before = _before(ways, operation, known, past)
     match view:
-        case Gone(refused):
+        case CartGone(refused):
             return refused  # and what was added to it is gone with it
-        case Untold(why):
-            return Unknown(evidence(past, f"a read of the cart does not settle it: {why}"), lines.distrust())
-        case Seen() if before is None:
-            return Unknown(evidence(past, "what the cart held before is not known"), lines.distrust())
-        case Seen(now):
-            return _compared(ways, operation, known, past, lines.compare(before, now, ways.wanted(operation)))
+        case CartUnreadable(why):
+            return InDoubt(doubt_message(past, f"a read of the cart does not settle it: {why}"), lines.invalidate())
+        case CartSeen() if before is None:
+            return InDoubt(doubt_message(past, "what the cart held before is not known"), lines.invalidate())
+        case CartSeen(now):
+            return _after_comparison(
+                ways, operation, known, past, lines.compare(before, now, ways.expected_line(operation))
+            )
 
 
-def _compared(
-    ways: Adding, operation: Operation, known: Known, past: Past, verdict: lines.Added | lines.NotAdded | lines.Unclear
+def _after_comparison(
+    ways: AddStrategy,
+    operation: Operation,
+    known: CartContext,
+    past: History,
+    verdict: lines.WasAdded | lines.WasNotAdded | lines.Unclear,
 ) -> Step:
     match verdict:
-        case lines.Added(key):
+        case lines.WasAdded(key):
             if ways.detail is not None:
                 return ways.detail(operation, known)
-            return _done(ways, operation, known, past, ways.found(operation, known, key, last(past).response))
-        case lines.NotAdded():
+            return _succeed(ways, operation, known, past, ways.located(operation, known, key, last(past).response))
+        case lines.WasNotAdded():
             return _last_word(ways, operation, known, past) or ways.post(operation, known)
         case lines.Unclear(why):
-            return Unknown(evidence(past, why), lines.distrust())
+            return InDoubt(doubt_message(past, why), lines.invalidate())
 
 
-def _last_word(ways: Adding, operation: Operation, known: Known, past: Past) -> Refused | Unknown | None:
+def _last_word(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> Failed | InDoubt | None:
     """What the answer to the last try means once a read does not show the add; None lets it be said again.
 
     A refusal stands. A yes in no documented form is not said again: the read may lag behind what was written. What
@@ -194,10 +210,10 @@ def _last_word(ways: Adding, operation: Operation, known: Known, past: Past) -> 
         return refused
     often = sum(step.request.writes for step in past) >= _MOST_TRIES
     if trouble is None or (ok(write.response) and (often or _is_unknown_yes(trouble, write.response))):
-        return Unknown(evidence(past, "a read of the cart does not show it"), lines.distrust())
+        return InDoubt(doubt_message(past, "a read of the cart does not show it"), lines.invalidate())
     if isinstance(trouble, Foreign) and often:
         why = f"{trouble.message} to {write.request}, and a read of the cart shows that nothing was added"
-        return Refused(Reason.PLATFORM, why, excerpt(write.response.body))
+        return Failed(ErrorKind.PLATFORM, why, excerpt(write.response.body))
     return None
 
 
@@ -206,33 +222,33 @@ def _is_unknown_yes(trouble: AccountTrouble, response: Response) -> bool:
     return isinstance(trouble, Foreign) and readable(response)
 
 
-def _done(ways: Adding, operation: Operation, known: Known, past: Past, made: Made) -> Done:
+def _succeed(ways: AddStrategy, operation: Operation, known: CartContext, past: History, made: Added) -> Succeeded:
     facts = _facts(ways, operation, known, past, made)
-    return Done(cart_id=made.cart_id, item_id=made.item_id, names=made.names, facts=facts)
+    return Succeeded(cart_id=made.cart_id, item_id=made.item_id, names=made.names, facts=facts)
 
 
-def _facts(ways: Adding, operation: Operation, known: Known, past: Past, made: Made) -> Facts:
+def _facts(ways: AddStrategy, operation: Operation, known: CartContext, past: History, made: Added) -> CartFacts:
     before = _before(ways, operation, known, past)
     if before is None:
-        return lines.hidden()
-    wanted = ways.wanted(operation)
+        return lines.mark_hidden()
+    wanted = ways.expected_line(operation)
     key = ways.line_key(wanted, made)
-    line = lines.raised(before.get(key), wanted)
-    if lines.all_known(known.facts):
+    line = lines.increase(before.get(key), wanted)
+    if lines.knows_all(known.facts):
         return lines.remember({key: line})
     return lines.remember_all({**before, key: line}, known.facts)
 
 
-def _before(ways: Adding, operation: Operation, known: Known, past: Past) -> lines.Lines | None:
+def _before(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> lines.Lines | None:
     """The cart's lines before this operation's first write: read at its start, remembered, or none."""
     if pages := _pages(past):
         view = ways.view(operation, known, Look(pages, decides=False))
-        return view.lines if isinstance(view, Seen) else None
-    remembered = lines.known_lines(known.facts)
-    return {} if remembered is None and _made_here(operation, known) else remembered
+        return view.lines if isinstance(view, CartSeen) else None
+    remembered = lines.read_lines(known.facts)
+    return {} if remembered is None and _is_new_cart(operation, known) else remembered
 
 
-def _pages(past: Past) -> Pages:
+def _pages(past: History) -> Pages:
     """The answers that the past begins with, up to the first write."""
     reads = takewhile(lambda step: not step.request.writes, past)
     return tuple(step for step in reads if isinstance(step, Exchange))

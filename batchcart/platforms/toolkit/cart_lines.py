@@ -12,7 +12,7 @@ from decimal import Context, Decimal
 
 import msgspec
 
-from batchcart.model.outcome import Facts
+from batchcart.model.outcome import CartFacts
 from batchcart.platforms.toolkit.lenient_json import text_of
 
 _PREFIX = "line:"
@@ -33,14 +33,14 @@ Lines = Mapping[str, Line]
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class WasAdded:
     """The add happened; it made or raised the line ``key``."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
-class NotAdded:
+class WasNotAdded:
     """The add did not happen."""
 
 
@@ -51,7 +51,7 @@ class Unclear:
     why: str
 
 
-def compare(before: Lines, now: Lines, wanted: Line) -> Added | NotAdded | Unclear:
+def compare(before: Lines, now: Lines, wanted: Line) -> WasAdded | WasNotAdded | Unclear:
     """Whether ``wanted`` was added between ``before`` and ``now``, as a line of its own or into an equal one."""
     if before and not now:
         return Unclear("the cart holds nothing now: what took its lines away may have taken this one too")
@@ -63,27 +63,27 @@ def compare(before: Lines, now: Lines, wanted: Line) -> Added | NotAdded | Uncle
     ]
     match fresh, changed:
         case [], []:
-            return NotAdded()
+            return WasNotAdded()
         case [key], [] if now[key].quantity == wanted.quantity:
-            return Added(key)
-        case [], [key] if key in now and now[key].quantity == raised(before[key], wanted).quantity:
-            return Added(key)
+            return WasAdded(key)
+        case [], [key] if key in now and now[key].quantity == increase(before[key], wanted).quantity:
+            return WasAdded(key)
         case _:
             held, holds = _total(before, wanted.product), _total(now, wanted.product)
             return Unclear(f"the cart then held {holds} of {wanted.product}, and {held} before: not what one add makes")
 
 
-def raised(line: Line | None, wanted: Line) -> Line:
+def increase(line: Line | None, wanted: Line) -> Line:
     """The line after an add; None where there was none."""
     return wanted if line is None else Line(line.product, _exact.add(line.quantity, wanted.quantity))
 
 
-def known_lines(facts: Mapping[str, str]) -> Lines | None:
+def read_lines(facts: Mapping[str, str]) -> Lines | None:
     """The lines as remembered; None where some may be missing."""
-    return {key: line for key, line in told(facts).items() if line is not None} if all_known(facts) else None
+    return {key: line for key, line in parse_facts(facts).items() if line is not None} if knows_all(facts) else None
 
 
-def told(facts: Facts) -> Mapping[str, Line | None]:
+def parse_facts(facts: CartFacts) -> Mapping[str, Line | None]:
     """The lines that facts tell of; None: the line is gone."""
     lines = {}
     for key, text in facts.items():
@@ -93,38 +93,38 @@ def told(facts: Facts) -> Mapping[str, Line | None]:
     return lines
 
 
-def all_known(facts: Facts) -> bool:
+def knows_all(facts: CartFacts) -> bool:
     """Whether every line of the cart is remembered."""
     return facts.get(_LINES) == "known"
 
 
-def looked_at(facts: Mapping[str, str]) -> bool:
+def was_read(facts: Mapping[str, str]) -> bool:
     """Whether the cart was read, or made by this run, so that a look before the first add is not needed."""
     return _LINES in facts
 
 
-def remember(lines: Lines) -> Facts:
+def remember(lines: Lines) -> CartFacts:
     """Facts that say: these lines are in the cart."""
     return {f"{_PREFIX}{key}": f"{line.product} {line.quantity}" for key, line in lines.items()}
 
 
-def remember_all(lines: Lines, facts: Mapping[str, str]) -> Facts:
+def remember_all(lines: Lines, facts: Mapping[str, str]) -> CartFacts:
     """Facts that say: these lines and no others are in the cart."""
     gone = {key: None for key in facts if key.startswith(_PREFIX)}
     return {**gone, **remember(lines), _LINES: "known"}
 
 
-def hidden() -> Facts:
+def mark_hidden() -> CartFacts:
     """Facts that say: the shop does not show this cart's lines."""
     return {_LINES: "hidden"}
 
 
-def forget(key: str) -> Facts:
+def remove(key: str) -> CartFacts:
     """Facts that say: this line is gone."""
     return {f"{_PREFIX}{key}": None}
 
 
-def requantified(key: str, quantity: Decimal, facts: Mapping[str, str]) -> Facts:
+def set_quantity(key: str, quantity: Decimal, facts: Mapping[str, str]) -> CartFacts:
     """Facts that say: this line now holds ``quantity``, if it was known at all."""
     text = facts.get(f"{_PREFIX}{key}")
     if text is None:
@@ -132,7 +132,7 @@ def requantified(key: str, quantity: Decimal, facts: Mapping[str, str]) -> Facts
     return {f"{_PREFIX}{key}": f"{text.rpartition(' ')[0]} {quantity}"}
 
 
-def distrust() -> Facts:
+def invalidate() -> CartFacts:
     """Facts that say: look at the cart before the next add."""
     return {_LINES: None}
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from batchcart.model.excerpt import excerpt
-from batchcart.model.http import Exchange, Lost, Past, Response
-from batchcart.model.outcome import Busy, Failing, Foreign, Reason, Refused
+from batchcart.model.http import Exchange, History, LostWrite, Response
+from batchcart.model.outcome import ErrorKind, Failed, Foreign, Throttled, Unavailable
 from batchcart.platforms.toolkit.lenient_json import readable, value_of, why_unreadable
 
 _TAG = re.compile(r"<[^>]+>")
@@ -21,14 +21,14 @@ def ok(response: Response) -> bool:
     return 200 <= response.status < 300
 
 
-def last(past: Past) -> Exchange:
+def last(past: History) -> Exchange:
     """The answer that an interpretation is about."""
     exchange = past[-1]
     assert isinstance(exchange, Exchange)
     return exchange
 
 
-def described(response: Response) -> str:
+def describe(response: Response) -> str:
     """The answer in words, for a sentence: its status, and what kind of thing came with it."""
     body = _bare(response)
     if _redirects(response):
@@ -43,9 +43,9 @@ def described(response: Response) -> str:
     return f"HTTP {response.status} with {_beginning(body)}"
 
 
-def http_trouble(
+def classify_http(
     exchange: Exchange, documented: Callable[[Response], bool], said: int = 0
-) -> Busy | Failing | Foreign | None:
+) -> Throttled | Unavailable | Foreign | None:
     """What every platform's answer is looked at for first: throttled, failing, not the platform's.
 
     ``documented`` says whether an answer below 500 has a form that the platform's documents know, ``said`` is the
@@ -55,39 +55,37 @@ def http_trouble(
     response = exchange.response
     status = max(response.status, said)
     if status == 429:
-        return Busy("the shop answered HTTP 429 (too many requests)", response.headers.get("retry-after", ""))
+        return Throttled("the shop answered HTTP 429 (too many requests)", response.headers.get("retry-after", ""))
     moved = _redirects(response)
     fails = status >= 500 or status == 408 or (not moved and (_is_cut(response) or _says_nothing(exchange)))
     if not fails and (moved or not documented(response)):
-        return Foreign(
-            f"the shop answered {described(response)}", exchange.request, response.status in _SURELY_NOT_DONE
-        )
+        return Foreign(f"the shop answered {describe(response)}", exchange.request, response.status in _SURELY_NOT_DONE)
     if fails:
         inside = f" that says {said}" if said > response.status else ""
         # A gateway that gave up waiting does not stop what it was waiting for.
         slow = status in {408, 504}
         after = response.headers.get("retry-after", "")
-        return Failing(f"the shop answered {described(response)}{inside}", exchange.request, slow, after)
+        return Unavailable(f"the shop answered {describe(response)}{inside}", exchange.request, slow, after)
     return None
 
 
-def rejected(response: Response, said: str = "") -> Refused:
+def reject(response: Response, said: str = "") -> Failed:
     """The platform said no; ``said`` is its own reason where it gave one."""
-    return Refused(Reason.REJECTED, said or f"the shop answered {described(response)}", excerpt(response.body))
+    return Failed(ErrorKind.REJECTED, said or f"the shop answered {describe(response)}", excerpt(response.body))
 
 
-def sent_before(past: Past) -> bool:
+def was_sent_before(past: History) -> bool:
     """Whether the last write was sent once before in this operation, so that it may have been acted on twice."""
     writes = [step.request for step in past if step.request.writes]
     return writes.count(writes[-1]) > 1
 
 
-def last_write(past: Past) -> Exchange | Lost:
+def last_write(past: History) -> Exchange | LostWrite:
     """The write that was sent last; there must be one."""
     return next(step for step in reversed(past) if step.request.writes)
 
 
-def evidence(past: Past, why: str) -> str:
+def doubt_message(past: History, why: str) -> str:
     """The sentence for a write of which nobody can say whether it happened."""
     write = last_write(past)
     first, *again = [step for step in past if step.request == write.request]
@@ -95,8 +93,8 @@ def evidence(past: Past, why: str) -> str:
     return f"{write.request} was sent and {_became(first)}{more}, and {why}"
 
 
-def _became(step: Exchange | Lost) -> str:
-    return "not answered" if isinstance(step, Lost) else f"answered {described(step.response)}"
+def _became(step: Exchange | LostWrite) -> str:
+    return "not answered" if isinstance(step, LostWrite) else f"answered {describe(step.response)}"
 
 
 def _says_nothing(exchange: Exchange) -> bool:

@@ -17,17 +17,17 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from batchcart.model.adapter import Cell, Evidence, Known
+from batchcart.model.adapter import CartContext, Evidence, OperationSpec
 from batchcart.model.excerpt import excerpt
-from batchcart.model.http import Exchange, Lost, Past, Request, Response
+from batchcart.model.http import Exchange, History, LostWrite, Request, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import AccountTrouble, Failing, Foreign, Reason, Refused, Step, Unknown
+from batchcart.model.outcome import AccountTrouble, ErrorKind, Failed, Foreign, InDoubt, Step, Unavailable
 from batchcart.platforms.toolkit.cart_lines import same_id
-from batchcart.platforms.toolkit.http_status import described, evidence, last, last_write, ok, sent_before
+from batchcart.platforms.toolkit.http_status import describe, doubt_message, last, last_write, ok, was_sent_before
 from batchcart.platforms.toolkit.lenient_json import text_of
 
 Trouble = Callable[[Exchange], AccountTrouble | None]
-Interpret = Callable[[Operation, Known, Past], Step]
+Interpret = Callable[[Operation, CartContext, History], Step]
 
 _MOST_SENDINGS = 2
 """How often a write is said to a shop whose answers do not say what became of it, and whose reads show: nothing."""
@@ -52,21 +52,21 @@ class Hides(msgspec.Struct, frozen=True):
     why: str
 
 
-Sight = Shows | ShowsNot | Hides | Refused | Request
+Sight = Shows | ShowsNot | Hides | Failed | Request
 """What a read after a write tells: also that the thing to write on is not there, or that more must be read."""
 
 
-def said_again(operation: Operation, known: Known, past: Past) -> Request:
+def resend(operation: Operation, known: CartContext, past: History) -> Request:
     """What follows a lost request that may be repeated."""
     return past[-1].request
 
 
-def look_at_nothing(operation: Operation, known: Known, write: Request) -> None:
+def look_at_nothing(operation: Operation, known: CartContext, write: Request) -> None:
     """The look of a write that no read shows."""
     return
 
 
-def see_nothing(operation: Operation, known: Known, past: Past) -> Sight:
+def see_nothing(operation: Operation, known: CartContext, past: History) -> Sight:
     """What is seen where there is no look."""
     return Hides("no read shows it")
 
@@ -97,15 +97,15 @@ def _text(value: object) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadStrategy:
     """How a platform shows something: ``done`` makes an ending of an answer in a form of the ``evidence``."""
 
     trouble: Trouble
     evidence: Evidence
-    refusal: Callable[[Response], Refused | None]
+    refusal: Callable[[Response], Failed | None]
     done: Interpret
 
-    def interpret(self, operation: Operation, known: Known, past: Past) -> Step:
+    def interpret(self, operation: Operation, known: CartContext, past: History) -> Step:
         """What follows from an answer to the read."""
         exchange = last(past)
         if self.evidence.says(operation, known, exchange.response):
@@ -113,14 +113,14 @@ class Reading:
         return self.trouble(exchange) or self.refusal(exchange.response) or unread(exchange)
 
 
-def unread(exchange: Exchange) -> Refused:
+def unread(exchange: Exchange) -> Failed:
     """The ending of a read that was answered in a form of the platform, but not in one of this read."""
-    why = f"the shop answered {described(exchange.response)}, which is no answer to {exchange.request}"
-    return Refused(Reason.PLATFORM, why, excerpt(exchange.response.body))
+    why = f"the shop answered {describe(exchange.response)}, which is no answer to {exchange.request}"
+    return Failed(ErrorKind.PLATFORM, why, excerpt(exchange.response.body))
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class WriteStrategy:
     """How a platform does something that may be said again, and what shows that it was done.
 
     ``look`` is the read that shows it, None where there is none for this operation; ``sees`` is what the read tells.
@@ -130,23 +130,23 @@ class Writing:
 
     trouble: Trouble
     evidence: Evidence
-    refusal: Callable[[Response], Refused | None]
+    refusal: Callable[[Response], Failed | None]
     done: Interpret
-    look: Callable[[Operation, Known, Request], Request | None] = look_at_nothing
-    sees: Callable[[Operation, Known, Past], Sight] = see_nothing
+    look: Callable[[Operation, CartContext, Request], Request | None] = look_at_nothing
+    sees: Callable[[Operation, CartContext, History], Sight] = see_nothing
     missing: Callable[[Response], bool] = lambda _response: False
     deletes: bool = False
     always_looks: bool = False
 
-    def interpret(self, operation: Operation, known: Known, past: Past) -> Step:
+    def interpret(self, operation: Operation, known: CartContext, past: History) -> Step:
         """What follows from an answer to the write, or to the look."""
         exchange = last(past)
         if not exchange.request.writes:
-            return self._looked(operation, known, past)
+            return self._after_look(operation, known, past)
         if self.evidence.says(operation, known, exchange.response):
             return self.done(operation, known, past)
         match self.trouble(exchange):
-            case Failing() | Foreign() as trouble:
+            case Unavailable() | Foreign() as trouble:
                 return self._untold(operation, known, past, trouble)
             case None:
                 pass
@@ -154,44 +154,44 @@ class Writing:
                 return step
         refusal = self.refusal(exchange.response)
         if refusal is not None:
-            return self._refused(operation, known, past, refusal)
+            return self._after_refusal(operation, known, past, refusal)
         look = self.look(operation, known, exchange.request)
         return look or self._unseen(past, _MOST_SENDINGS)
 
-    def recover(self, operation: Operation, known: Known, past: Past) -> Request | Unknown:
+    def recover(self, operation: Operation, known: CartContext, past: History) -> Request | InDoubt:
         """What follows once the write got no answer."""
         write = past[-1].request
-        if not sent_before(past):
+        if not was_sent_before(past):
             return write
         return self.look(operation, known, write) or self._unseen(past, _MOST_BLIND)
 
-    def _untold(self, operation: Operation, known: Known, past: Past, trouble: Failing | Foreign) -> Step:
+    def _untold(self, operation: Operation, known: CartContext, past: History, trouble: Unavailable | Foreign) -> Step:
         """What follows from an answer that does not tell what became of the write."""
         if isinstance(trouble, Foreign) and trouble.void:
             return trouble
         in_trouble = _in_trouble(last(past), trouble)
-        look = None if in_trouble and not sent_before(past) else self.look(operation, known, last(past).request)
+        look = None if in_trouble and not was_sent_before(past) else self.look(operation, known, last(past).request)
         match look or self._unseen(past, _MOST_BLIND if in_trouble else _MOST_SENDINGS), trouble:
-            case Unknown() as doubt, Failing():
+            case InDoubt() as doubt, Unavailable():
                 return doubt
             case then, _:
                 return replace(trouble, then=then)
 
-    def _unseen(self, past: Past, most: int) -> Request | Unknown:
+    def _unseen(self, past: History, most: int) -> Request | InDoubt:
         """What follows where neither the answer tells nor a read shows what became of the write."""
         tries = _sendings(past, past[-1].request)
         return past[-1].request if tries < most else _doubt(past, "no read shows whether it was done")
 
-    def _refused(self, operation: Operation, known: Known, past: Past, refusal: Refused) -> Step:
+    def _after_refusal(self, operation: Operation, known: CartContext, past: History, refusal: Failed) -> Step:
         write = last(past)
-        if not (self.always_looks or sent_before(past)):
+        if not (self.always_looks or was_sent_before(past)):
             return refusal
         if self.missing(write.response):
             return self.done(operation, known, past) if self.deletes else refusal
         look = self.look(operation, known, write.request)
         return look or _doubt(past, "no read shows whether the first one did it")
 
-    def _looked(self, operation: Operation, known: Known, past: Past) -> Step:
+    def _after_look(self, operation: Operation, known: CartContext, past: History) -> Step:
         if trouble := self.trouble(last(past)):
             return trouble
         match self.sees(operation, known, past):
@@ -206,12 +206,12 @@ class Writing:
             case step:
                 return step
 
-    def _is_unanswered(self, write: Exchange | Lost) -> bool:
-        return isinstance(write, Lost) or _in_trouble(write, self.trouble(write))
+    def _is_unanswered(self, write: Exchange | LostWrite) -> bool:
+        return isinstance(write, LostWrite) or _in_trouble(write, self.trouble(write))
 
-    def _not_done(self, past: Past, why: str) -> Request | Refused:
+    def _not_done(self, past: History, why: str) -> Request | Failed:
         write = last_write(past)
-        not_applied = Refused(Reason.REJECTED, f"not applied: {why}", excerpt(last(past).response.body))
+        not_applied = Failed(ErrorKind.REJECTED, f"not applied: {why}", excerpt(last(past).response.body))
         if isinstance(write, Exchange) and self.trouble(write) is None:
             return self.refusal(write.response) or not_applied
         again = self._is_unanswered(write) or _sendings(past, write.request) < _MOST_SENDINGS
@@ -220,25 +220,25 @@ class Writing:
 
 def _in_trouble(exchange: Exchange, trouble: AccountTrouble | None) -> bool:
     """Whether the shop said that it fails, and not that all went well in words that nobody can read."""
-    return isinstance(trouble, Failing) and not ok(exchange.response)
+    return isinstance(trouble, Unavailable) and not ok(exchange.response)
 
 
-def _sendings(past: Past, write: Request) -> int:
+def _sendings(past: History, write: Request) -> int:
     return sum(step.request == write for step in past)
 
 
-def _doubt(past: Past, why: str) -> Unknown:
-    return Unknown(evidence(past, why))
+def _doubt(past: History, why: str) -> InDoubt:
+    return InDoubt(doubt_message(past, why))
 
 
 def cell(
-    build: Callable[[Operation, Known], Request],
-    ways: Reading | Writing,
+    build: Callable[[Operation, CartContext], Request],
+    ways: ReadStrategy | WriteStrategy,
     data: type[msgspec.Struct] | None = None,
     *,
     query: type[msgspec.Struct] | None = None,
     views: tuple[str, ...] = (),
-) -> Cell:
+) -> OperationSpec:
     """The operations table's cell of a read, or of a write that may be said again."""
-    recover = ways.recover if isinstance(ways, Writing) else said_again
-    return Cell(build, ways.interpret, recover, ways.evidence, data, query, views=views)
+    recover = ways.recover if isinstance(ways, WriteStrategy) else resend
+    return OperationSpec(build, ways.interpret, recover, ways.evidence, data, query, views=views)

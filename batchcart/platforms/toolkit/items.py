@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import structs
 
-from batchcart.model.cart import Item, NoCart
+from batchcart.model.cart import Item, NotACart
 
 
 def rest(found: Mapping[str, Any], used: Sequence[str]) -> dict[str, Any]:
@@ -14,12 +14,12 @@ def rest(found: Mapping[str, Any], used: Sequence[str]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in used}
 
 
-def told_apart(items: Iterable[Item]) -> tuple[Item, ...]:
+def distinguish(items: Iterable[Item]) -> tuple[Item, ...]:
     """The items; raises NoCart where the shop gives several of them one id, so that nobody knows which is meant."""
     found = tuple(items)
     for line, times in Counter(item.line for item in found if item.line).items():
         if times > 1:
-            raise NoCart(f"the answer shows {times} lines with the id {line}")
+            raise NotACart(f"the answer shows {times} lines with the id {line}")
     return found
 
 

@@ -34,7 +34,7 @@ _OPEN, _KEY, _COLON, _VALUE = "open", "key", "colon", "value"
 _NOT_JSON = "something that is not JSON"
 
 
-def repaired(text: str) -> bytes:
+def repair(text: str) -> bytes:
     """The text as JSON; strings are only looked at for their ends. Raises Unreadable."""
     scan = _Scan()
     for token in _TOKEN.finditer(text):

@@ -9,7 +9,7 @@ import msgspec
 
 from batchcart.model.http import Response
 from batchcart.model.json_text import TooMuch, Unreadable, exact
-from batchcart.platforms.toolkit.json_repair import repaired, with_whole_characters
+from batchcart.platforms.toolkit.json_repair import repair, with_whole_characters
 from batchcart.platforms.toolkit.text_encoding import NoText, text_in
 
 Answer = Response | bytes
@@ -35,9 +35,9 @@ def json_text(answer: Answer) -> bytes:
     return answer.once(_line_of) if isinstance(answer, Response) else _line_of(answer)
 
 
-def decoded(answer: Answer) -> Any:
+def decode(answer: Answer) -> Any:
     """The body as Python values, fractions as Decimal; raises Unreadable. Not to be changed: a response's are kept."""
-    return _understood(answer).value
+    return _read_leniently(answer).value
 
 
 def readable(answer: Answer) -> bool:
@@ -76,7 +76,7 @@ def whole_of(value: object) -> int:
     return int(text) if text.isdigit() and text.isascii() and len(text) <= _LONGEST_CODE else 0
 
 
-def _understood(answer: Answer) -> _Read:
+def _read_leniently(answer: Answer) -> _Read:
     read = _read(answer)
     if read.why:
         raise Unreadable(read.why)
@@ -105,7 +105,7 @@ def _of_body(body: bytes, headers: Mapping[str, str] = _NONE) -> _Read:
         why = str(refused)
     try:
         text = text_in(body, headers.get("content-type", ""))
-        mended = repaired(text) if len(body) <= LONGEST_REPAIRED else with_whole_characters(text.encode())
+        mended = repair(text) if len(body) <= LONGEST_REPAIRED else with_whole_characters(text.encode())
         if mended == body:
             return _Read(b"", None, why)
         return _Read(mended, exact(mended))
@@ -116,7 +116,7 @@ def _of_body(body: bytes, headers: Mapping[str, str] = _NONE) -> _Read:
 
 
 def _line_of(answer: Answer) -> bytes:
-    text = _understood(answer).text.strip()
+    text = _read_leniently(answer).text.strip()
     # JSON strings hold no raw line ends, so these are all between tokens.
     if b"\n" in text or b"\r" in text:
         return text.translate(None, b"\r\n\t")

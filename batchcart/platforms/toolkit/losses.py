@@ -25,7 +25,7 @@ NO_CURRENCY = "nobody said what currency it is in; give the account a currency i
 
 
 @dataclass(slots=True)
-class Losing:
+class LossTracker:
     """A cart on its way to a target: ``held`` is what is left of it, ``losses`` what went."""
 
     held: Cart
@@ -34,20 +34,20 @@ class Losing:
 
     def lose(self, path: str, value: Any, why: str) -> None:
         """Note that a field is not carried."""
-        self.losses.append(Loss(path, told(value), why))
+        self.losses.append(Loss(path, as_text(value), why))
 
     def refuse(self, path: str, value: Any, why: str) -> None:
         """Note that a field has no exact form in the target."""
-        self.refused.append(Loss(path, told(value), why))
+        self.refused.append(Loss(path, as_text(value), why))
 
 
-def losing(cart: Cart, never: Mapping[str, str]) -> Losing:
+def track_losses(cart: Cart, never: Mapping[str, str]) -> LossTracker:
     """The cart without what its source gave it of its own, and without the fields in ``never``, each with its reason.
 
     ``never`` names fields as ``billing``, ``customer.id``, ``items.note``, ``discounts`` or ``created``.
     """
     bare = structs.replace(cart, items=tuple(structs.replace(item, **_OWN_OF_ITEM) for item in cart.items))
-    on_the_way = Losing(structs.replace(bare, **_OWN_OF_CART))
+    on_the_way = LossTracker(structs.replace(bare, **_OWN_OF_CART))
     for group in GROUPS:
         drop_fields(on_the_way, group, never)
     drop_from_items(on_the_way, never)
@@ -59,11 +59,11 @@ def losing(cart: Cart, never: Mapping[str, str]) -> Losing:
     return on_the_way
 
 
-def drop_fields(on_the_way: Losing, group: str, never: Mapping[str, str]) -> None:
+def drop_fields(on_the_way: LossTracker, group: str, never: Mapping[str, str]) -> None:
     """Take out of ``group`` (billing and so on) the fields that ``never`` names, or all where it names the group."""
     part: msgspec.Struct = getattr(on_the_way.held, group)
     gone = []
-    for name, value in _filled(part):
+    for name, value in _list_filled(part):
         if why := never.get(group) or never.get(f"{group}.{name}"):
             on_the_way.lose(f"{group}.{name}", value, why)
             gone.append(name)
@@ -73,28 +73,28 @@ def drop_fields(on_the_way: Losing, group: str, never: Mapping[str, str]) -> Non
         on_the_way.held = structs.replace(on_the_way.held, **{group: left})
 
 
-def drop_from_items(on_the_way: Losing, never: Mapping[str, str]) -> None:
+def drop_from_items(on_the_way: LossTracker, never: Mapping[str, str]) -> None:
     """Take out of all items the fields that ``never`` names, as in ``items.note``."""
     gone = {name: why for name in ITEM_FIELDS if (why := never.get(f"items.{name}"))}
     if not gone:
         return
     defaults = {name: _defaults(Item)[name] for name in gone}
     for index, item in enumerate(on_the_way.held.items):
-        for name, value in _filled(item):
+        for name, value in _list_filled(item):
             if name in gone:
                 on_the_way.lose(f"items[{index}].{name}", value, gone[name])
     items = tuple(structs.replace(item, **defaults) for item in on_the_way.held.items)
     on_the_way.held = structs.replace(on_the_way.held, items=items)
 
 
-def drop_discounts(on_the_way: Losing, why: str) -> None:
+def drop_discounts(on_the_way: LossTracker, why: str) -> None:
     """Take out all discounts."""
     for index, discount in enumerate(on_the_way.held.discounts):
         on_the_way.lose(f"discounts[{index}]", discount, why)
     on_the_way.held = structs.replace(on_the_way.held, discounts=())
 
 
-def keep_whole(on_the_way: Losing, platform: str) -> dict[int, Item]:
+def drop_fractional(on_the_way: LossTracker, platform: str) -> dict[int, Item]:
     """Take out the items whose quantity is no whole number of at least 1; the others by their index in the source."""
     kept: dict[int, Item] = {}
     for index, item in enumerate(on_the_way.held.items):
@@ -108,7 +108,7 @@ def keep_whole(on_the_way: Losing, platform: str) -> dict[int, Item]:
     return kept
 
 
-def price(on_the_way: Losing, path: str, value: str, cart: Cart, currency: str | None) -> str | None:
+def price(on_the_way: LossTracker, path: str, value: str, cart: Cart, currency: str | None) -> str | None:
     """The amount with the decimals of the target's currency; None where it is lost or refused, which is noted."""
     if why := other_currency(cart, currency) or negative(value):
         on_the_way.lose(path, value, why)
@@ -117,7 +117,7 @@ def price(on_the_way: Losing, path: str, value: str, cart: Cart, currency: str |
     return exact(on_the_way, path, value, currency)
 
 
-def exact(on_the_way: Losing, path: str, value: str, currency: str) -> str | None:
+def exact(on_the_way: LossTracker, path: str, value: str, currency: str) -> str | None:
     """The amount with the currency's decimals; None where it is finer than its smallest coin, which is noted."""
     text = amounts.exact(value, currency)
     if text is None:
@@ -137,7 +137,7 @@ def other_currency(cart: Cart, currency: str | None) -> str | None:
     return None if cart.currency == currency else f"it is in {cart.currency}, and the target counts in {currency}"
 
 
-def lose_currency(on_the_way: Losing, currency: str | None) -> None:
+def lose_currency(on_the_way: LossTracker, currency: str | None) -> None:
     """Note that the cart's currency is not the target's."""
     cart = on_the_way.held
     if cart.currency is not None and cart.currency != currency:
@@ -145,7 +145,7 @@ def lose_currency(on_the_way: Losing, currency: str | None) -> None:
     on_the_way.held = structs.replace(cart, currency=currency)
 
 
-def told(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A neutral value as a loss report says it."""
     match value:
         case Discount(kind=kind, value=amount, code=code, title=title):
@@ -153,7 +153,7 @@ def told(value: Any) -> str:
         case Option(set=group, id=key, value=text):
             return f"{group}:{key}" + (f"={text}" if text else "")
         case tuple():
-            return " | ".join(told(each) for each in value)
+            return " | ".join(as_text(each) for each in value)
         case _:
             return str(value)
 
@@ -166,7 +166,7 @@ def as_json(data: Mapping[str, Any]) -> bytes:
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-def _filled(part: msgspec.Struct) -> Iterator[tuple[str, Any]]:
+def _list_filled(part: msgspec.Struct) -> Iterator[tuple[str, Any]]:
     for name in part.__struct_fields__:
         value = getattr(part, name)
         if value not in (None, "", ()):

@@ -41,17 +41,17 @@ def text_in(body: bytes, content_type: str = "") -> str:
     """The text of a body; raises NoText. UTF-8 that is whole is taken for that, whatever Content-Type says."""
     for mark, encoding in _MARKS:
         if body.startswith(mark):
-            return _decoded(body[len(mark) :], encoding)
+            return _decode(body[len(mark) :], encoding)
     for zeros, encoding in _ZEROS:
         if zeros.match(body):
-            return _decoded(body, encoding)
+            return _decode(body, encoding)
     try:
         return body.decode()
     except UnicodeDecodeError:
-        return _decoded(body, _named_in(content_type) or "utf-8")
+        return _decode(body, _find_charset(content_type) or "utf-8")
 
 
-def _decoded(body: bytes, encoding: str) -> str:
+def _decode(body: bytes, encoding: str) -> str:
     """The text, with U+FFFD for what is no character; in chunks, since each of these costs more than the others."""
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     chunks = []
@@ -62,7 +62,7 @@ def _decoded(body: bytes, encoding: str) -> str:
     return "".join(chunks)
 
 
-def _named_in(content_type: str) -> str | None:
+def _find_charset(content_type: str) -> str | None:
     found = _CHARSET.search(content_type)
     if found is None:
         return None

@@ -7,9 +7,9 @@ module they concern.
 
 from msgspec.structs import replace
 
-from batchcart.model.adapter import Adapter, Credentials, Renewal
+from batchcart.model.adapter import Adapter, Credentials, TokenRefresh
 from batchcart.model.http import Request, Response
-from batchcart.model.operation import Kind
+from batchcart.model.operation import OperationKind
 from batchcart.platforms.toolkit import add_once as adding
 from batchcart.platforms.toolkit.http_status import ok
 from batchcart.platforms.toolkit.idempotent import cell
@@ -17,9 +17,9 @@ from batchcart.platforms.toolkit.lenient_json import object_of, text_of
 from batchcart.platforms.tray import carts, requests
 from batchcart.platforms.tray import from_neutral as making
 from batchcart.platforms.tray import to_neutral as meaning
-from batchcart.platforms.tray.responses import ERRORS, trouble, why_not_renewed
-from batchcart.platforms.tray.schema import KEY_LENGTH, AddFields, Settings, UpdateFields
-from batchcart.platforms.tray.snapshot import LOOKING
+from batchcart.platforms.tray.responses import ERRORS, classify_error, why_not_renewed
+from batchcart.platforms.tray.schema import KEY_LENGTH, TrayAddFields, TraySettings, UpdateFields
+from batchcart.platforms.tray.snapshot import CART_READER
 
 
 def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> Request:
@@ -39,34 +39,40 @@ def _read_renewal(response: Response) -> dict[str, str] | None:
 
 ADAPTER = Adapter(
     name="tray",
-    settings=Settings,
+    settings=TraySettings,
     address=requests.address,
     limits=("180/min", "10000/day"),
-    cells={
-        Kind.CART_CREATE: adding.cell(carts.ADDING, AddFields, note="one product"),
-        Kind.CART_GET: cell(requests.get, carts.READING, views=("complete",)),
-        Kind.CART_UPDATE: cell(requests.update, carts.UPDATING, UpdateFields),
-        Kind.CART_DELETE: cell(requests.delete, carts.DELETING),
-        Kind.ITEM_ADD: adding.cell(carts.ADDING, AddFields, note="same session_id"),
+    operations={
+        OperationKind.CART_CREATE: adding.cell(carts.ADDING, TrayAddFields, note="one product"),
+        OperationKind.CART_GET: cell(requests.get, carts.READING, views=("complete",)),
+        OperationKind.CART_UPDATE: cell(requests.update, carts.UPDATING, UpdateFields),
+        OperationKind.CART_DELETE: cell(requests.delete, carts.DELETING),
+        OperationKind.ITEM_ADD: adding.cell(carts.ADDING, TrayAddFields, note="same session_id"),
     },
     sign=sign,
-    trouble=trouble,
+    classify_error=classify_error,
     errors=ERRORS,
-    ping=Request("GET", "/carts/batchcart-ping"),
-    means=meaning.means,
-    makes=making.makes,
-    looking=LOOKING,
+    health_check=Request("GET", "/carts/batchcart-ping"),
+    to_neutral=meaning.to_neutral,
+    from_neutral=making.from_neutral,
+    cart_reader=CART_READER,
     currency=meaning.CURRENCY,
-    fills=meaning.FILLS,
-    unshown=meaning.UNSHOWN,
-    sample={
+    readable_fields=meaning.READABLE_FIELDS,
+    hidden_fields=meaning.HIDDEN_FIELDS,
+    sandbox_settings={
         "api_address": "http://127.0.0.1/web_api",
         "access_token": "sandbox-access-token",
         "refresh_token": "sandbox-refresh-token",
     },
-    ways={"tokens": ("api_address", "access_token", "refresh_token", "consumer_key", "consumer_secret")},
-    renewal=Renewal(requests.renew, _read_renewal, why_not_renewed, needs="refresh_token"),
-    chosen_key="session_id",
+    auth_methods={"tokens": ("api_address", "access_token", "refresh_token", "consumer_key", "consumer_secret")},
+    token_refresh=TokenRefresh(
+        requests.renew,
+        _read_renewal,
+        why_not_renewed,
+        required_setting="refresh_token",
+        further_settings=("consumer_key", "consumer_secret"),
+    ),
+    client_key="session_id",
     key_length=KEY_LENGTH,
     create_adds_item=True,
 )

@@ -6,18 +6,18 @@ from typing import Any
 
 from msgspec import structs
 
-from batchcart.model.cart import Cart, Item, Making, Wanted, item_name
-from batchcart.model.operation import Kind
+from batchcart.model.cart import Cart, CartPlan, Item, OperationTemplate, item_name
+from batchcart.model.operation import OperationKind
 from batchcart.platforms.toolkit.losses import (
     CUSTOMER_KEY,
     SHIPPING_KEY,
-    Losing,
+    LossTracker,
     as_json,
     drop_fields,
-    keep_whole,
+    drop_fractional,
     lose_currency,
-    losing,
     price,
+    track_losses,
 )
 from batchcart.platforms.toolkit.timestamps import day_and_hour
 
@@ -39,20 +39,20 @@ _NEVER: Mapping[str, str] = {
 _ONE_LINE = "Tray keeps one line of a product and variant"
 
 
-def makes(cart: Cart, currency: str | None) -> Making:
+def from_neutral(cart: Cart, currency: str | None) -> CartPlan:
     """One add for each product and variant, the shipping choice with the first, then what an update carries.
 
     S003 §Criar Novo Carrinho takes product, quantity, price, note and Shipping; §Atualizar e-mail, date and hour.
     """
-    on_the_way = losing(cart, _NEVER)
+    on_the_way = track_losses(cart, _NEVER)
     shipping = _shipping(on_the_way, cart, currency)
     head = _head(on_the_way)
-    items = _joined(on_the_way, _priced(on_the_way, cart, currency))
+    items = _merge_lines(on_the_way, _with_prices(on_the_way, cart, currency))
     on_the_way.held = structs.replace(on_the_way.held, items=tuple(items.values()))
     lose_currency(on_the_way, currency)
     lines = [
-        Wanted(
-            Kind.ITEM_ADD if number else Kind.CART_CREATE,
+        OperationTemplate(
+            OperationKind.ITEM_ADD if number else OperationKind.CART_CREATE,
             as_json(_fields(item) | ({} if number else shipping)),
             item_name(item, index),
         )
@@ -60,8 +60,8 @@ def makes(cart: Cart, currency: str | None) -> Making:
     ]
     stopped = "" if lines else "Tray makes a cart with its first item, and none is left"
     if lines and head:
-        lines.append(Wanted(Kind.CART_UPDATE, as_json(head)))
-    return Making(lines, on_the_way.losses, on_the_way.held, on_the_way.refused, stopped)
+        lines.append(OperationTemplate(OperationKind.CART_UPDATE, as_json(head)))
+    return CartPlan(lines, on_the_way.losses, on_the_way.held, on_the_way.refused, stopped)
 
 
 def _fields(item: Item) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _fields(item: Item) -> dict[str, Any]:
     return {"product_id": item.product, "quantity": int(item.quantity), **chosen}
 
 
-def _head(on_the_way: Losing) -> dict[str, Any]:
+def _head(on_the_way: LossTracker) -> dict[str, Any]:
     """What an update of the whole cart carries."""
     held = on_the_way.held
     fields = {"email": held.customer.email} if held.customer.email else {}
@@ -83,7 +83,7 @@ def _head(on_the_way: Losing) -> dict[str, Any]:
     return {**fields, "date": found[0], "hour": found[1]}
 
 
-def _shipping(on_the_way: Losing, cart: Cart, currency: str | None) -> dict[str, Any]:
+def _shipping(on_the_way: LossTracker, cart: Cart, currency: str | None) -> dict[str, Any]:
     """Tray's Shipping, from the shipping choice and the shipment address."""
     _drop_strange_days(on_the_way)
     choice = on_the_way.held.shipping
@@ -111,7 +111,7 @@ def _shipping(on_the_way: Losing, cart: Cart, currency: str | None) -> dict[str,
     return {"Shipping": chosen} if chosen else {}
 
 
-def _drop_strange_days(on_the_way: Losing) -> None:
+def _drop_strange_days(on_the_way: LossTracker) -> None:
     choice = on_the_way.held.shipping
     strange = [name for name in ("min_days", "max_days") if not _is_number(getattr(choice, name))]
     drop_fields(on_the_way, "shipping", {f"shipping.{name}": "Tray takes a number of days" for name in strange})
@@ -121,8 +121,8 @@ def _is_number(text: str) -> bool:
     return not text or (text.isascii() and text.isdecimal())
 
 
-def _priced(on_the_way: Losing, cart: Cart, currency: str | None) -> Iterable[tuple[int, Item]]:
-    for index, item in keep_whole(on_the_way, "Tray").items():
+def _with_prices(on_the_way: LossTracker, cart: Cart, currency: str | None) -> Iterable[tuple[int, Item]]:
+    for index, item in drop_fractional(on_the_way, "Tray").items():
         if item.unit_price is None:
             yield index, item
         else:
@@ -130,7 +130,7 @@ def _priced(on_the_way: Losing, cart: Cart, currency: str | None) -> Iterable[tu
             yield index, structs.replace(item, unit_price=unit)
 
 
-def _joined(on_the_way: Losing, items: Iterable[tuple[int, Item]]) -> dict[int, Item]:
+def _merge_lines(on_the_way: LossTracker, items: Iterable[tuple[int, Item]]) -> dict[int, Item]:
     """The items with those of one product and variant as one: a POST adds to the line (PLATFORMS §2.7)."""
     first: dict[tuple[str, str], int] = {}
     joined: dict[int, Item] = {}

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchcart.model.adapter import Credentials, Known
+from batchcart.model.adapter import CartContext, Credentials
 from batchcart.model.http import Request
 from batchcart.model.operation import Operation
 
@@ -24,12 +24,12 @@ def address(settings: Mapping[str, str]) -> str:
     return f"{text}/web_api"
 
 
-def session(known: Known) -> str:
+def session(known: CartContext) -> str:
     """The cart's session_id."""
-    return known.cart_id or known.new_key
+    return known.cart_id or known.generated_key
 
 
-def add(operation: Operation, known: Known) -> Request:
+def add(operation: Operation, known: CartContext) -> Request:
     """S003 §Criar Novo Carrinho.
 
     b13: creating a cart and adding an item are one call, one product each. It adds to the quantity that is there
@@ -43,27 +43,27 @@ def add(operation: Operation, known: Known) -> Request:
     return Request("POST", "/carts", body=b'{"Cart":{"session_id":' + key + b"," + operation.data.lstrip()[1:] + b"}")
 
 
-def look(operation: Operation, known: Known) -> Request:
+def look(operation: Operation, known: CartContext) -> Request:
     """S003 §Consultar Dados do Carrinho."""
     return Request("GET", _cart(known))
 
 
-def look_closely(operation: Operation, known: Known) -> Request:
+def look_closely(operation: Operation, known: CartContext) -> Request:
     """S003 §Consultar Carrinho Completo."""
     return Request("GET", f"{_cart(known)}/complete")
 
 
-def get(operation: Operation, known: Known) -> Request:
+def get(operation: Operation, known: CartContext) -> Request:
     """One of the two views of a cart."""
     return look_closely(operation, known) if operation.view == "complete" else look(operation, known)
 
 
-def update(operation: Operation, known: Known) -> Request:
+def update(operation: Operation, known: CartContext) -> Request:
     """S003 §Atualizar. b3: the URL names no cart at all; shops take PUT /carts/{session_id} (PLATFORMS §2.5)."""
     return Request("PUT", _cart(known), body=b'{"Cart":' + operation.data + b"}")
 
 
-def delete(operation: Operation, known: Known) -> Request:
+def delete(operation: Operation, known: CartContext) -> Request:
     """S003 §Excluir Carrinho."""
     return Request("DELETE", _cart(known))
 
@@ -74,6 +74,6 @@ def renew(credentials: Credentials) -> Request:
     return Request("GET", "/auth", query=tuple((name, text) for name in names if (text := credentials.get(name))))
 
 
-def _cart(known: Known) -> str:
+def _cart(known: CartContext) -> str:
     # b22 (S003): ":session_id" and "{{session_id}}" are the same placeholder.
     return f"/carts/{quote(session(known), safe='')}"

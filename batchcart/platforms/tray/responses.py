@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchcart.model.http import Exchange, Response
-from batchcart.model.outcome import AccountTrouble, Denied, Refused
+from batchcart.model.outcome import AccountTrouble, Failed, Unauthorized
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.http_status import http_trouble, ok, rejected
+from batchcart.platforms.toolkit.http_status import classify_http, ok, reject
 from batchcart.platforms.toolkit.ids import id_of
 from batchcart.platforms.toolkit.lenient_json import object_of, readable, text_of, value_of, whole_of
 from batchcart.platforms.tray.schema import KEY_LENGTH
@@ -31,16 +31,18 @@ _LONGEST_REASON = 300  # characters of it in a sentence
 _DEEPEST = 4  # a dict of lists of objects of texts
 
 
-def trouble(exchange: Exchange) -> AccountTrouble | None:
+def classify_error(exchange: Exchange) -> AccountTrouble | None:
     """Whether the answer means that shop or credentials fail, or that it is not Tray's (PLATFORMS §2.3)."""
     response = exchange.response
     answer = object_of(response)
     error, code = whole_of(answer.get("error_code")), whole_of(answer.get("code"))
     if error in _NO_RENEWAL:
-        return Denied(f"Tray says that the store {_NO_RENEWAL[error]} (error_code {error})", final=True)
+        return Unauthorized(f"Tray says that the store {_NO_RENEWAL[error]} (error_code {error})", permanent=True)
     if response.status == 401 or (code == 401 and response.status < 500):
-        return Denied(f"Tray refused the access token (HTTP {response.status}, error_code {error or 'not given'})")
-    return http_trouble(exchange, _documented, code)
+        return Unauthorized(
+            f"Tray refused the access token (HTTP {response.status}, error_code {error or 'not given'})"
+        )
+    return classify_http(exchange, _is_documented, code)
 
 
 def why_not_renewed(response: Response) -> str | None:
@@ -52,7 +54,7 @@ def why_not_renewed(response: Response) -> str | None:
     return said if len(said) <= _LONGEST_REASON else f"{said[: _LONGEST_REASON - 1]}…"
 
 
-def refusal(response: Response) -> Refused | None:
+def refusal(response: Response) -> Failed | None:
     """Whether the shop said no.
 
     b11 (S003, every call): "200 ou 201" while samples take only 200; any 2xx counts, unless the body carries causes or
@@ -63,11 +65,11 @@ def refusal(response: Response) -> Refused | None:
     if ok(response) and not causes and whole_of(answer.get("code")) < 400:
         return None
     if causes:
-        return rejected(response, f"Tray said: {'; '.join(causes)} (HTTP {response.status})")
+        return reject(response, f"Tray said: {'; '.join(causes)} (HTTP {response.status})")
     if missing(response):
-        return rejected(response, f"Tray has no such cart (HTTP {response.status})")
+        return reject(response, f"Tray has no such cart (HTTP {response.status})")
     said = text_of(answer.get("message")) or text_of(answer.get("name"))
-    return rejected(response, f"Tray said: {said} (HTTP {response.status})" if said else "")
+    return reject(response, f"Tray said: {said} (HTTP {response.status})" if said else "")
 
 
 def missing(response: Response) -> bool:
@@ -76,7 +78,7 @@ def missing(response: Response) -> bool:
     return whole_of(answer.get("code")) == 404 or (response.status == 404 and _says_no(response))
 
 
-def written(response: Response, key: str) -> dict[str, Any]:
+def confirm_write(response: Response, key: str) -> dict[str, Any]:
     """The answer that says a write was done on the cart ``key``; an empty one where it does not say so.
 
     b4 (S003 §Atualizar): an update is answered "Created" with code 201, and the sample lacks a comma; neither matters.
@@ -137,7 +139,7 @@ def lines_of(response: Response, key: str | None = None) -> lines.Lines | None:
     for row in rows:
         product = product_of(row)
         # A product stands in several lines where their additional_information differs; an add counts in their sum.
-        found[product] = lines.raised(found.get(product), lines.Line(product, lines.amount(row.get("quantity"))))
+        found[product] = lines.increase(found.get(product), lines.Line(product, lines.amount(row.get("quantity"))))
     return found
 
 
@@ -161,7 +163,7 @@ def line_id(product: str, response: Response) -> str | None:
     return found if found and ids.count(found) == 1 else None
 
 
-def _documented(response: Response) -> bool:
+def _is_documented(response: Response) -> bool:
     """Whether Tray says such a thing. Null says nothing, but an unknown server would say more."""
     if _says_no(response):
         return True

@@ -16,7 +16,7 @@ _UNSET = msgspec.UNSET
 KEY_LENGTH = 32  # PLATFORMS §2.4: session_id holds at most 32 characters
 
 
-class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class TraySettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """An account's own keys; ``refresh_token`` lets an expired access token be renewed.
 
     Some shops renew only for an application that names itself by ``consumer_key`` and ``consumer_secret``.
@@ -44,7 +44,7 @@ class ShippingFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_f
     state: Text | msgspec.UnsetType = _UNSET
 
 
-class AddFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class TrayAddFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """S003 §Criar Novo Carrinho. b23: price is a field of the document that shops may ignore; sent only if given."""
 
     product_id: Id

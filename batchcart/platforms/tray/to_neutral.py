@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import structs
 
-from batchcart.model.cart import Cart, Customer, Discount, Item, NoCart, Origin, Shipping
+from batchcart.model.cart import Cart, CartSource, Customer, Discount, Item, NotACart, Shipping
 from batchcart.platforms.toolkit import money as amounts
 from batchcart.platforms.toolkit.items import rest, without_shared_ids
 from batchcart.platforms.toolkit.lenient_json import text_of, value_of
@@ -18,7 +18,7 @@ from batchcart.platforms.toolkit.timestamps import moment
 
 CURRENCY = "BRL"  # PLATFORMS §2.4
 
-FILLS = (
+READABLE_FIELDS = (
     "customer.id",
     "customer.email",
     "shipping.tax_name",
@@ -38,7 +38,7 @@ _COMPLETE = "only the complete view of a Tray cart shows it"
 _SHOWN_PLAIN = {"customer.email": _PLAIN, "created": _PLAIN}
 _SHOWN_COMPLETE = {"shipping.tax_name": _COMPLETE, "shipping.tax_value": _COMPLETE, "discounts": _COMPLETE}
 _CHOICE = ("shipping.id", "shipping.name", "shipping.price", "shipping.min_days", "shipping.max_days", "shipment")
-UNSHOWN: Mapping[str, str] = {**dict.fromkeys(_CHOICE, _NEITHER), **_SHOWN_PLAIN, **_SHOWN_COMPLETE}
+HIDDEN_FIELDS: Mapping[str, str] = {**dict.fromkeys(_CHOICE, _NEITHER), **_SHOWN_PLAIN, **_SHOWN_COMPLETE}
 
 _NONE = ("", "0", '""')  # b14 (S003): no variant and no customer are written in these ways
 _DISCOUNTS = ("progressive_discount", "coupon_discount", "order_discount")
@@ -58,7 +58,7 @@ _LINE = ("product_id", "product_name", "quantity", "price", "variant_id", "addit
 _HEAD = ("session_id", "customer_id", "email", "date", "hour", "tax_name", "Products", "Tax", *_DISCOUNTS)
 
 
-def means(origin: Origin, bodies: Sequence[bytes]) -> tuple[Cart, ...]:
+def to_neutral(origin: CartSource, bodies: Sequence[bytes]) -> tuple[Cart, ...]:
     """The cart in the bodies: the complete view, the plain one, or both."""
     found = [_carts(body) for body in bodies]
     complete = next((one[0] for one in found if "Products" in one[0]), {})
@@ -76,7 +76,7 @@ def means(origin: Origin, bodies: Sequence[bytes]) -> tuple[Cart, ...]:
             for line, own in zip(lines, more, strict=True)
         )
     shown = {_PLAIN if lines else "", _COMPLETE if complete else ""}
-    unread = [name for name, why in UNSHOWN.items() if why not in shown]
+    unread = [name for name, why in HIDDEN_FIELDS.items() if why not in shown]
     return (_cart(origin, head, items, tuple(unread)),)
 
 
@@ -89,7 +89,7 @@ def _carts(body: bytes) -> list[dict[str, Any]]:
     wrapped = [one.get("Cart") for one in _objects(answer if isinstance(answer, list) else [answer])]
     carts = _objects([cart for one in wrapped for cart in (one if isinstance(one, list) else [one])])
     if not carts:
-        raise NoCart("the answer shows no Cart")
+        raise NotACart("the answer shows no Cart")
     return carts
 
 
@@ -97,7 +97,7 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _cart(origin: Origin, head: Mapping[str, Any], items: tuple[Item, ...], unread: tuple[str, ...]) -> Cart:
+def _cart(origin: CartSource, head: Mapping[str, Any], items: tuple[Item, ...], unread: tuple[str, ...]) -> Cart:
     currency = origin.currency or CURRENCY
     tax = head.get("Tax")
     value = amounts.amount(tax.get("value"), currency) if isinstance(tax, dict) else None
@@ -121,7 +121,7 @@ def _cart(origin: Origin, head: Mapping[str, Any], items: tuple[Item, ...], unre
     )
 
 
-def _item(origin: Origin, found: Mapping[str, Any], names: Sequence[str], own: Mapping[str, Any]) -> Item:
+def _item(origin: CartSource, found: Mapping[str, Any], names: Sequence[str], own: Mapping[str, Any]) -> Item:
     """A line of either view; ``own`` is what it does not share with the cart.
 
     b16 (S003): the product is ``id`` in the complete view, ``product_id`` in the other.
@@ -129,7 +129,7 @@ def _item(origin: Origin, found: Mapping[str, Any], names: Sequence[str], own: M
     product = text_of(found.get("id" if names is _PRODUCT else "product_id"))
     quantity = amounts.amount(found.get("quantity"))
     if quantity is None or not product:
-        raise NoCart(f"its line of product {product or '(none)'} has no quantity that is a number")
+        raise NotACart(f"its line of product {product or '(none)'} has no quantity that is a number")
     unit = amounts.amount(found.get("price"), origin.currency or CURRENCY)
     complete = names is _PRODUCT
     used = [name for name in names if name != "price" or unit is not None]

@@ -11,7 +11,7 @@ from batchcart.journal.summary import STATUSES
 from batchcart.journal.timeline import Pause
 from batchcart.report.histogram import Durations
 from batchcart.report.html.axes import count, duration, heights, moments, rate_unit
-from batchcart.report.html.svg import drawn, plain
+from batchcart.report.html.svg import chart_config, to_svg
 from batchcart.report.pauses import WORDS
 
 Span = tuple[float, float]
@@ -49,7 +49,7 @@ class Rates:
     learnt: Sequence[tuple[float, float | None]]
 
     @property
-    def ended(self) -> float:
+    def end(self) -> float:
         """The end of the last step."""
         return self.began + self.width * len(self.all)
 
@@ -62,16 +62,18 @@ class Rates:
 
 def by_status(name: str, title: str, counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Bars of lines by status, one for each name."""
-    words = "; ".join(f"{row}: {_told(found)}" for row, found in counts.items())
+    words = "; ".join(f"{row}: {_label(found)}" for row, found in counts.items())
     most = max((sum(found.values()) for found in counts.values()), default=0)
     rows = list(counts.items())[::-1]
     made = []
     for shape in SHAPES:
-        config = plain(shape.width, 46 + 30 * len(counts), y_labels=heights(most, shape.marks), value_formatter=count)
+        config = chart_config(
+            shape.width, 46 + 30 * len(counts), y_labels=heights(most, shape.marks), value_formatter=count
+        )
         chart = pygal.HorizontalStackedBar(config, x_labels=[_cut(row, shape.letters) for row, _ in rows])
         for status in STATUSES:
             chart.add(status, [found[status] for _, found in rows])
-        made.append(drawn(chart, f"{name}-{shape.name}", title, words))
+        made.append(to_svg(chart, f"{name}-{shape.name}", title, words))
     return made
 
 
@@ -81,10 +83,10 @@ def rates(name: str, title: str, shown: Rates) -> list[str]:
     highest = max([*shown.all, shown.limit or 0.0, 1e-9]) * seconds
     words = f"Operations begun per {unit}; the highest step has {max(shown.all) * seconds:.3g}"
     words += f", the limit is {shown.limit * seconds:.3g}" if shown.limit else ""
-    span = (shown.began, shown.ended)
+    span = (shown.began, shown.end)
     made = []
     for shape in SHAPES:
-        config = plain(
+        config = chart_config(
             shape.width,
             shape.height,
             show_dots=False,
@@ -99,8 +101,8 @@ def rates(name: str, title: str, shown: Rates) -> list[str]:
         chart.add("all", _stairs(shown, shown.all, seconds), fill=True)
         chart.add("not ok", _stairs(shown, shown.bad, seconds) if any(shown.bad) else [], fill=True)
         chart.add("limit", [(at, shown.limit * seconds) for at in span] if shown.limit else [])
-        chart.add("learnt", _learnt(shown, seconds), allow_interruptions=True)
-        made.append(drawn(chart, f"{name}-{shape.name}", title, words))
+        chart.add("learnt", _adapted_line(shown, seconds), allow_interruptions=True)
+        made.append(to_svg(chart, f"{name}-{shape.name}", title, words))
     return made
 
 
@@ -114,7 +116,7 @@ def latencies(name: str, title: str, durations: Durations) -> list[str]:
     for shape in SHAPES:
         spare = last - first > shape.marks * 5
         marks = [k for k in range(first, last + 1) if k % PER_DECADE in ({0} if spare else {0, 3, 7})]
-        config = plain(
+        config = chart_config(
             shape.width,
             shape.height,
             y_labels=heights(highest * 1.05, 6),
@@ -129,10 +131,10 @@ def latencies(name: str, title: str, durations: Durations) -> list[str]:
             thin = _THIN * (last - first) / 2
             value = {
                 "value": (highest * 1.05, at - thin, at + thin),
-                "formatter": _fixed(f"{percent} %: {duration(ms)}"),
+                "formatter": _pin_config(f"{percent} %: {duration(ms)}"),
             }
             chart.add(f"{percent} %", [value])
-        made.append(drawn(chart, f"{name}-{shape.name}", title, words))
+        made.append(to_svg(chart, f"{name}-{shape.name}", title, words))
     return made
 
 
@@ -143,10 +145,10 @@ def tries(name: str, title: str, lines: Mapping[int, int]) -> list[str]:
     made = []
     for shape in SHAPES:
         marks = heights(max(lines.values()), shape.marks)
-        config = plain(shape.width, 46 + 30 * len(rows), y_labels=marks, value_formatter=count)
+        config = chart_config(shape.width, 46 + 30 * len(rows), y_labels=marks, value_formatter=count)
         chart = pygal.HorizontalBar(config, x_labels=[f"{number} attempts" for number, _ in rows])
         chart.add("lines", [found for _, found in rows])
-        made.append(drawn(chart, f"{name}-{shape.name}", title, words))
+        made.append(to_svg(chart, f"{name}-{shape.name}", title, words))
     return made
 
 
@@ -157,7 +159,7 @@ def pauses(name: str, title: str, spans: Sequence[Pause], accounts: Sequence[str
     least = (whole[1] - whole[0]) * _LEAST_SEEN
     made = []
     for shape in SHAPES:
-        config = plain(
+        config = chart_config(
             shape.width,
             52 + 30 * len(accounts),
             show_dots=False,
@@ -171,7 +173,7 @@ def pauses(name: str, title: str, spans: Sequence[Pause], accounts: Sequence[str
         chart = pygal.XY(config)
         for reason in WORDS:
             chart.add(reason, _bands([span for span in spans if span.reason == reason], rows, whole[1], least))
-        made.append(drawn(chart, f"{name}-{shape.name}", title, words))
+        made.append(to_svg(chart, f"{name}-{shape.name}", title, words))
     return made
 
 
@@ -183,13 +185,13 @@ def _stairs(shown: Rates, values: Sequence[float], seconds: float) -> list[Span]
     ]
 
 
-def _learnt(shown: Rates, seconds: float) -> list[tuple[float, float | None]]:
+def _adapted_line(shown: Rates, seconds: float) -> list[tuple[float, float | None]]:
     """The learnt limit as a line that ends where it was forgotten."""
     points: list[tuple[float, float | None]] = []
-    changes = [*shown.learnt, (shown.ended, None)] if shown.learnt else []
+    changes = [*shown.learnt, (shown.end, None)] if shown.learnt else []
     for (at, rate), (until, _) in pairwise(changes):
         told = None if rate is None else rate * seconds
-        points += [(max(at, shown.began), told), (min(until, shown.ended), told)]
+        points += [(max(at, shown.began), told), (min(until, shown.end), told)]
     return points
 
 
@@ -210,10 +212,10 @@ def _bands(
 
 def _bar(k: int, lines: int) -> dict[str, object]:
     text = f"{duration(10 ** (k / PER_DECADE))} to {duration(10 ** ((k + 1) / PER_DECADE))}: {lines:,} lines"
-    return {"value": (lines, k, k + 1), "formatter": _fixed(text)}
+    return {"value": (lines, k, k + 1), "formatter": _pin_config(text)}
 
 
-def _fixed(text: str) -> object:
+def _pin_config(text: str) -> object:
     return lambda _value: text
 
 
@@ -227,7 +229,7 @@ def _nice(k: int) -> float:
     return {0: 1, 3: 2, 7: 5}[k % PER_DECADE] * 10.0 ** (k // PER_DECADE)
 
 
-def _told(found: Mapping[str, int]) -> str:
+def _label(found: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {status.replace('_', ' ')}" for status, number in found.items() if number)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from batchcart.journal.timeline import Pause
 from batchcart.report.aggregate import MOST_DOUBTS
 from batchcart.report.collect import Report
-from batchcart.report.error_groups import Cause, Place, Reason, advice
+from batchcart.report.error_groups import ErrorGroup, ErrorKey, Occurrence, advice
 from batchcart.report.html import charts
 from batchcart.report.html.axes import duration
-from batchcart.report.pauses import WORDS, Paused
+from batchcart.report.pauses import WORDS, AccountPauses
 
 MOST_ROWS = 25
 """Accounts whose pauses are drawn; the table has all."""
@@ -53,7 +53,7 @@ def pauses(report: Report) -> dict[str, Any]:
     }
 
 
-def _in_all(paused: Paused) -> str:
+def _in_all(paused: AccountPauses) -> str:
     if not paused.seconds and any(span.ended is None for span in paused.spans):
         return "its end was not seen"
     return duration(paused.seconds * 1000)
@@ -79,10 +79,10 @@ def _span(span: Pause) -> list[str]:
 
 def failures(report: Report) -> dict[str, Any]:
     """The reasons why lines are not ok, most frequent first."""
-    return {"reasons": [_reason(report, cause, reason) for cause, reason in report.figures.reasons.ranked()]}
+    return {"reasons": [_reason(report, cause, reason) for cause, reason in report.figures.reasons.rank()]}
 
 
-def _reason(report: Report, cause: Cause, reason: Reason) -> dict[str, Any]:
+def _reason(report: Report, cause: ErrorKey, reason: ErrorGroup) -> dict[str, Any]:
     http = f", HTTP {cause.http_status}" if cause.http_status else ""
     accounts = ", ".join(f"{name} {found:,}" for name, found in reason.accounts.most_common(8))
     more = f" and {len(reason.accounts) - 8:,} more accounts" if len(reason.accounts) > 8 else ""
@@ -98,7 +98,7 @@ def _reason(report: Report, cause: Cause, reason: Reason) -> dict[str, Any]:
         else "The line"
         if first == 1
         else f"The {first} lines",
-        "names": [_named(report, place) for place in reason.first],
+        "names": [_describe_place(report, place) for place in reason.first],
     }
 
 
@@ -113,12 +113,12 @@ def doubts(report: Report) -> dict[str, Any]:
     )
     more = f'… and {hidden:,} more; all of them: `grep \'"status":"in_doubt"\' {files}`'
     return {
-        "doubts": [(_named(report, place), place) for place in listed[:MOST_DOUBTS]],
+        "doubts": [(_describe_place(report, place), place) for place in listed[:MOST_DOUBTS]],
         "doubts_words": words,
         "doubts_more": more if hidden else "",
     }
 
 
-def _named(report: Report, place: Place) -> str:
+def _describe_place(report: Report, place: Occurrence) -> str:
     run = f"{report.runs[place.run].name}, " if len(report.runs) > 1 else ""
     return f"{run}line {place.line}"

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batchcart.journal.summary import STATUSES, Summary
-from batchcart.report.collect import Report, Run, operations
-from batchcart.report.histogram import RELATIVE_ERROR, Durations, together
+from batchcart.report.collect import Report, RunReport, operations
+from batchcart.report.histogram import RELATIVE_ERROR, Durations, merge
 from batchcart.report.html import charts
 from batchcart.report.html.axes import duration
 
@@ -30,7 +30,7 @@ def opening(report: Report) -> dict[str, Any]:
         "title": names[0] if len(names) == 1 else f"{len(names)} runs",
         "headline": f"{total.totals['ok']:,} of {total.lines:,} lines ended ok",
         "facts": " · ".join(facts),
-        "sources": _listed(names, 5),
+        "sources": _join_names(names, 5),
         "tiles": [
             {"status": status, "count": found, "words": _WORDS[status], "share": _share(found, total.lines)}
             for status, found in total.totals.items()
@@ -81,7 +81,7 @@ def _account_row(report: Report, name: str) -> list[Any]:
 def latency(report: Report) -> dict[str, Any]:
     """How long lines took, as a chart and by account and operation."""
     durations = report.figures.durations
-    whole = together(durations.values())
+    whole = merge(durations.values())
     if not whole.count:
         return {"latency_charts": [], "latency_legend": [], "latency_rows": [], "latency_bars": [], "error": ""}
     rows = [[account, op, *_latency_cells(durations[account, op])] for account, op in sorted(durations)]
@@ -126,7 +126,7 @@ def _latency_cells(one: Durations) -> list[Any]:
     return [one.count, *(duration(ms) for ms in points)]
 
 
-def _run_row(run: Run) -> list[Any]:
+def _run_row(run: RunReport) -> list[Any]:
     return [run.name, _moment(run.began) if run.began else "", run.summary.lines, *run.summary.totals.values()]
 
 
@@ -164,5 +164,5 @@ def _share(part: int, whole: int) -> str:
     return f"{percent:.3g} %" if percent >= 0.1 else "under 0.1 %"
 
 
-def _listed(names: Sequence[str], most: int) -> str:
+def _join_names(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -22,7 +22,7 @@ LETTER = 13
 """The size of letters in a chart, in units of its width; the page's style sheet says the same."""
 
 
-def plain(width: int, height: int, **options: Any) -> Config:
+def chart_config(width: int, height: int, **options: Any) -> Config:
     """Settings of pygal for a chart that neither runs nor loads anything."""
     return Config(
         width=width,
@@ -38,14 +38,14 @@ def plain(width: int, height: int, **options: Any) -> Config:
     )
 
 
-def drawn(chart: Any, name: str, title: str, text: str) -> str:
+def to_svg(chart: Any, name: str, title: str, text: str) -> str:
     """The chart as an SVG element: ``name`` is its class and, made unique by the caller, begins its ids."""
     root = chart.render_tree()
     kind = name.partition("-")[0]
     for node in list(root):
         if node.tag in {"defs", "title"} or not isinstance(node.tag, str):
             root.remove(node)
-    _cleared(root)
+    _strip(root)
     root.attrib.update(
         {"class": f"chart {kind}", "role": "img", "aria-labelledby": f"{name}-t {name}-d", "focusable": "false"}
     )
@@ -57,7 +57,7 @@ def drawn(chart: Any, name: str, title: str, text: str) -> str:
     return str(etree.tostring(root, encoding="unicode"))
 
 
-def _cleared(node: Any) -> None:
+def _strip(node: Any) -> None:
     """Take out what only pygal's script needs; what it would show of a bar becomes the bar's title."""
     for child in list(node):
         classes = child.attrib.get("class", "").split()
@@ -68,7 +68,7 @@ def _cleared(node: Any) -> None:
             if classes == ["value"] and child.text:
                 etree.SubElement(node, "title").text = child.text
         else:
-            _cleared(child)
+            _strip(child)
     node.attrib.pop("style", None)
     node.attrib.pop(_ADDRESS, None)
     for key in _MEASURES & set(node.attrib):

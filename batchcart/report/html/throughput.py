@@ -31,7 +31,7 @@ def throughput(report: Report) -> dict[str, Any]:
     hidden = len(totals) - len(names)
     shown = [_rate("All accounts", "rates-all", _rates(report, sorted(totals), None), "")] if len(totals) > 1 else []
     for number, name in enumerate(names):
-        limit, words = _drawn_limit(report, name)
+        limit, words = _limit_to_draw(report, name)
         shown.append(_rate(name, f"rates-{number}", _rates(report, [name], limit), words))
     more = f"These are the {MOST_RATES} accounts that sent the most; `--json` has the {hidden:,} others too."
     return {
@@ -76,13 +76,13 @@ def _rate(account: str, chart: str, shown: charts.Rates, words: str) -> dict[str
         "account": account,
         "charts": charts.rates(chart, title, shown),
         "legend": legend,
-        "caption": f"{words}{_learnt(shown)}",
+        "caption": f"{words}{_describe_adapted(shown)}",
         "unit": unit,
         "rows": rows,
     }
 
 
-def _learnt(shown: charts.Rates) -> str:
+def _describe_adapted(shown: charts.Rates) -> str:
     """The limits learnt from 429s, in words."""
     if not shown.learnt:
         return ""
@@ -97,7 +97,7 @@ def _learnt(shown: charts.Rates) -> str:
     return f" Learnt from 429s: {', '.join(told)}{more}."
 
 
-def _drawn_limit(report: Report, name: str) -> tuple[float | None, str]:
+def _limit_to_draw(report: Report, name: str) -> tuple[float | None, str]:
     """The lowest of the account's limits that a chart of this length can show, as a rate; and what to say of them."""
     limits, span = report.limits.get(name), report.span()
     if not limits:

@@ -15,45 +15,45 @@ from pathlib import Path
 
 from msgspec import structs
 
-from batchcart.accounts.config import Entry
+from batchcart.accounts.config import AccountConfig
 from batchcart.journal.schema import Connection, open_reading
-from batchcart.journal.writer import Journal, JournalFailed
+from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.errors import BatchcartError, Stopped, UsageError
-from batchcart.model.events import ProcessLost
+from batchcart.model.events import WorkerDied
 from batchcart.model.fault import fault_sentence
-from batchcart.runs.context import Watch, journal_path, served
-from batchcart.runs.snapshot import Glance
+from batchcart.runs.context import RunMonitor, embedded_sandbox, journal_path
+from batchcart.runs.snapshot import AccountSnapshot
 from batchcart.runs.workers.protocol import (
-    Answer,
-    End,
+    AccountStateRecorded,
+    BatchWritten,
+    EventEmitted,
+    EventRecorded,
     Frame,
+    FrameStream,
     Go,
     Halt,
-    Happened,
-    Intent,
+    IntentRecorded,
     Ready,
+    ResponseRecorded,
+    ResultRecorded,
     Row,
     Rows,
-    Seen,
-    State,
-    Told,
-    Wire,
-    Written,
+    Snapshots,
 )
-from batchcart.runs.workers.subprocess_executor import Died
-from batchcart.runs.workers.worker import Shard, run_shard
+from batchcart.runs.workers.subprocess_executor import ProcessDied
+from batchcart.runs.workers.worker import WorkerConfig, run_worker
 
 _PATIENCE = 5.0  # seconds that shards have for ending when the run breaks off
 _LONGEST_ADDRESS = 100  # bytes of a socket's path, a little less than systems allow
 
 
 @dataclass(slots=True, eq=False)
-class Crew:
+class Worker:
     """One shard as the journal's owner sees it: how it will end, and the connection to it once it is ready."""
 
-    shard: Shard
+    shard: WorkerConfig
     end: "asyncio.Future[str]"
-    wire: "asyncio.Future[Wire]"
+    wire: "asyncio.Future[FrameStream]"
     pid: int = 0
     halted: bool = False
 
@@ -65,30 +65,30 @@ class Crew:
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class WorkerPool:
     """All shards of a run, ready to begin, and what they stand on."""
 
-    journal: Journal
+    journal: JournalWriter
     plan: Connection
-    watch: Watch
-    crews: Sequence[Crew]
+    monitor: RunMonitor
+    workers: Sequence[Worker]
 
     async def work(self) -> None:
         """Have all shards work until each has ended or was halted; those that died are in the watch."""
         async with asyncio.TaskGroup() as group:
-            for crew in self.crews:
-                group.create_task(_attend(crew, self.journal, self.watch))
+            for worker in self.workers:
+                group.create_task(_attend(worker, self.journal, self.monitor))
 
 
 @asynccontextmanager
-async def spread(
+async def start_workers(
     connection: Connection,
-    entries: Mapping[str, Entry],
-    watch: Watch,
+    entries: Mapping[str, AccountConfig],
+    monitor: RunMonitor,
     groups: Sequence[Sequence[str]],
-    shard: Shard,
+    shard: WorkerConfig,
     executor: Callable[[], Executor],
-) -> AsyncIterator[Fleet]:
+) -> AsyncIterator[WorkerPool]:
     """The run with each group of accounts in a process of its own; ``shard`` says what all of them have in common.
 
     Raises UsageError where an account cannot be read or is in use by another run, and Stopped where a process dies
@@ -97,30 +97,31 @@ async def spread(
     async with AsyncExitStack() as stack:
         plan = stack.enter_context(closing(open_reading(journal_path(shard.results))))
         used = [entries[name] for names in groups for name in names]
-        embedded = await stack.enter_async_context(served(used, shard.results))
-        journal = Journal(connection, shard.results, ended=watch.on_line, failed=watch.fail)
+        embedded = await stack.enter_async_context(embedded_sandbox(used, shard.results))
+        journal = JournalWriter(connection, shard.results, ended=monitor.on_line, failed=monitor.fail)
         stack.callback(journal.close)
-        terms = replace(shard.terms, embedded=embedded)
+        settings = replace(shard.settings, embedded=embedded)
         shards = [
-            replace(shard, number=number, accounts=tuple(names), terms=terms) for number, names in enumerate(groups)
+            replace(shard, number=number, accounts=tuple(names), settings=settings)
+            for number, names in enumerate(groups)
         ]
-        crews = await stack.enter_async_context(_manned(shards, executor))
-        watch.elsewhere |= {entry.name: Glance(entry.name, entry.adapter.name, 0, {}) for entry in used}
-        watch.halts += [crew.halt for crew in crews]
-        yield Fleet(journal, plan, watch, crews)
+        workers = await stack.enter_async_context(_start_all(shards, executor))
+        monitor.remote |= {entry.name: AccountSnapshot(entry.name, entry.adapter.name, 0, {}) for entry in used}
+        monitor.stop_callbacks += [worker.halt for worker in workers]
+        yield WorkerPool(journal, plan, monitor, workers)
 
 
 @asynccontextmanager
-async def _manned(shards: Sequence[Shard], executor: Callable[[], Executor]) -> AsyncIterator[list[Crew]]:
-    loop, crews, wires = asyncio.get_running_loop(), list[Crew](), list[Wire]()
+async def _start_all(shards: Sequence[WorkerConfig], executor: Callable[[], Executor]) -> AsyncIterator[list[Worker]]:
+    loop, workers, wires = asyncio.get_running_loop(), list[Worker](), list[FrameStream]()
 
     async def arrive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        wire = Wire(reader, writer)
+        wire = FrameStream(reader, writer)
         wires.append(wire)
         with suppress(asyncio.CancelledError):  # asyncio would show it with a traceback, and nobody waits for this task
             if isinstance(ready := await wire.receive(), Ready):
-                crews[ready.shard].pid = ready.pid
-                crews[ready.shard].wire.set_result(wire)
+                workers[ready.shard].pid = ready.pid
+                workers[ready.shard].wire.set_result(wire)
 
     with executor() as seats:
         try:
@@ -128,21 +129,21 @@ async def _manned(shards: Sequence[Shard], executor: Callable[[], Executor]) -> 
                 server = await asyncio.start_unix_server(arrive, folder / "journal")
                 try:
                     for shard in shards:
-                        end = seats.submit(run_shard, replace(shard, address=str(folder / "journal")))
-                        crews.append(Crew(shard, asyncio.wrap_future(end), loop.create_future()))
-                    for crew in crews:
-                        await _ready(crew)
+                        end = seats.submit(run_worker, replace(shard, address=str(folder / "journal")))
+                        workers.append(Worker(shard, asyncio.wrap_future(end), loop.create_future()))
+                    for worker in workers:
+                        await _ready(worker)
                 finally:
                     server.close()
-            yield crews
+            yield workers
         finally:
             for wire in wires:
                 await wire.close()
-            if crews:
-                await asyncio.wait([crew.end for crew in crews], timeout=_PATIENCE)
-            for crew in crews:
-                if crew.end.done() and not crew.end.cancelled():
-                    crew.end.exception()  # it has been told, or another's was
+            if workers:
+                await asyncio.wait([worker.end for worker in workers], timeout=_PATIENCE)
+            for worker in workers:
+                if worker.end.done() and not worker.end.cancelled():
+                    worker.end.exception()  # it has been told, or another's was
 
 
 @contextmanager
@@ -160,72 +161,73 @@ def _private_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _ready(crew: Crew) -> None:
-    either: set[asyncio.Future[str] | asyncio.Future[Wire]] = {crew.end, crew.wire}
+async def _ready(worker: Worker) -> None:
+    either: set[asyncio.Future[str] | asyncio.Future[FrameStream]] = {worker.end, worker.wire}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    if crew.wire.done():
+    if worker.wire.done():
         return
     try:
-        crew.end.result()
-    except Died as died:
+        worker.end.result()
+    except ProcessDied as died:
         raise Stopped(
-            f"{_named(crew)} ended before it could begin ({died.how}); nothing was sent. Run the same command again"
+            f"{_describe(worker)} ended before it could begin ({died.how}); nothing was sent. "
+            "Run the same command again"
         ) from None
-    raise AssertionError(crew.shard)
+    raise AssertionError(worker.shard)
 
 
-async def _attend(crew: Crew, journal: Journal, watch: Watch) -> None:
+async def _attend(worker: Worker, journal: JournalWriter, monitor: RunMonitor) -> None:
     """Write down what a shard notes, and show what it tells, until it ends."""
-    wire = crew.wire.result()
-    planned = {name: watch.planned[name] for name in crew.shard.accounts}
-    ended = {name: watch.ended[name] for name in crew.shard.accounts}
+    wire = worker.wire.result()
+    planned = {name: monitor.planned[name] for name in worker.shard.accounts}
+    ended = {name: monitor.ended[name] for name in worker.shard.accounts}
     for name, lines in planned.items():
-        watch.elsewhere[name] = structs.replace(watch.elsewhere[name], lines=lines, ended=ended[name])
+        monitor.remote[name] = structs.replace(monitor.remote[name], lines=lines, ended=ended[name])
     wire.send(Go(planned, ended))
     while (frame := await wire.receive()) is not None:
-        await _heed(frame, crew, journal, watch)
+        await _handle_frame(frame, worker, journal, monitor)
     try:
-        failure = await crew.end
-    except (Died, BatchcartError, OSError) as error:
-        _mourn(crew, journal, watch, str(error))
+        failure = await worker.end
+    except (ProcessDied, BatchcartError, OSError) as error:
+        _report_death(worker, journal, monitor, str(error))
     except Exception as error:  # noqa: BLE001  # a fault over there is the end of those accounts alone
-        _mourn(crew, journal, watch, fault_sentence(error, "working in it"))
+        _report_death(worker, journal, monitor, fault_sentence(error, "working in it"))
     else:
         if failure:
-            watch.fail(JournalFailed(failure))
+            monitor.fail(JournalFailed(failure))
 
 
-async def _heed(frame: Frame, crew: Crew, journal: Journal, watch: Watch) -> None:
+async def _handle_frame(frame: Frame, worker: Worker, journal: JournalWriter, monitor: RunMonitor) -> None:
     match frame:
         case Rows(rows):
             for row in rows:
                 _note(journal, row)
-            crew.wire.result().send(Written(await _durable(journal)))
-        case Seen(accounts):
-            for glance in accounts:
-                watch.elsewhere[glance.account] = glance
-                watch.ended[glance.account] = dict(glance.ended)
-        case Told(event):
-            watch.tell(event)
+            worker.wire.result().send(BatchWritten(await _durable(journal)))
+        case Snapshots(accounts):
+            for snapshot in accounts:
+                monitor.remote[snapshot.account] = snapshot
+                monitor.ended[snapshot.account] = dict(snapshot.ended)
+        case EventEmitted(event):
+            monitor.emit(event)
         case _:
             raise AssertionError(frame)
 
 
-def _note(journal: Journal, row: Row) -> None:
+def _note(journal: JournalWriter, row: Row) -> None:
     match row:
-        case Intent(line, number, at, request):
-            journal.note_intent(line, number, at, request)
-        case Answer(line, number, state, values):
-            journal.answer(line, number, state, values)
-        case End(line, status, learnt, text, keep_past):
-            journal.end(line, status, learnt, text, keep_past=keep_past)
-        case State(account, state, reason):
-            journal.note_state(account, state, reason)
-        case Happened(at, event):
-            journal.note_event(at, event)
+        case IntentRecorded(line, number, at, request):
+            journal.queue_intent(line, number, at, request)
+        case ResponseRecorded(line, number, state, values):
+            journal.record_response(line, number, state, values)
+        case ResultRecorded(line, status, learnt, text, keep_past):
+            journal.record_result(line, status, learnt, text, keep_past=keep_past)
+        case AccountStateRecorded(account, state, reason):
+            journal.record_account_state(account, state, reason)
+        case EventRecorded(at, event):
+            journal.record_event(at, event)
 
 
-async def _durable(journal: Journal) -> str:
+async def _durable(journal: JournalWriter) -> str:
     """Empty once all that was noted is on the disk; else why it is not."""
     try:
         await journal.flush()
@@ -234,23 +236,23 @@ async def _durable(journal: Journal) -> str:
     return ""
 
 
-def _mourn(crew: Crew, journal: Journal, watch: Watch, how: str) -> None:
+def _report_death(worker: Worker, journal: JournalWriter, monitor: RunMonitor, how: str) -> None:
     sentence = (
-        f"{_named(crew)} ended in the middle of its work ({how}); its lines stay open; run the same command again"
+        f"{_describe(worker)} ended in the middle of its work ({how}); its lines stay open; run the same command again"
     )
-    watch.lost.append(sentence)
-    event = ProcessLost(sentence)
-    journal.note_event(time.time(), event)
-    watch.tell(event)
-    for name in crew.shard.accounts:
-        glance = watch.elsewhere[name]
-        if glance.waiting != "closed":  # what it said it had ended may not have come through
-            journal.note_state(name, "lost", f"its process died ({how})")
-            watch.elsewhere[name] = structs.replace(glance, waiting="closed", why="lost", in_flight=0)
+    monitor.lost.append(sentence)
+    event = WorkerDied(sentence)
+    journal.record_event(time.time(), event)
+    monitor.emit(event)
+    for name in worker.shard.accounts:
+        snapshot = monitor.remote[name]
+        if snapshot.waiting != "closed":  # what it said it had ended may not have come through
+            journal.record_account_state(name, "lost", f"its process died ({how})")
+            monitor.remote[name] = structs.replace(snapshot, waiting="closed", why="lost", in_flight=0)
 
 
-def _named(crew: Crew) -> str:
-    pid = f" {crew.pid}" if crew.pid else ""
-    names = ", ".join(map(repr, crew.shard.accounts[:5]))
-    more = len(crew.shard.accounts) - 5
+def _describe(worker: Worker) -> str:
+    pid = f" {worker.pid}" if worker.pid else ""
+    names = ", ".join(map(repr, worker.shard.accounts[:5]))
+    more = len(worker.shard.accounts) - 5
     return f"the process{pid} for {names}{f' and {more} more accounts' if more > 0 else ''}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 
-def dealt(open_lines: Mapping[str, int], processes: int) -> list[tuple[str, ...]]:
+def partition(open_lines: Mapping[str, int], processes: int) -> list[tuple[str, ...]]:
     """The accounts in at most so many groups, none of them empty, with about equally many open lines in each."""
     count = min(processes, len(open_lines))
     groups: list[list[str]] = [[] for _ in range(count)]

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from batchcart.model.events import Event
-from batchcart.runs.snapshot import Glance
+from batchcart.runs.snapshot import AccountSnapshot
 
 _LENGTH = 4  # bytes in front of each frame
 
 
-class Intent(msgspec.Struct, frozen=True, array_like=True, tag="intent"):
+class IntentRecorded(msgspec.Struct, frozen=True, array_like=True, tag="intent"):
     """A request is about to leave."""
 
     line: int
@@ -22,7 +22,7 @@ class Intent(msgspec.Struct, frozen=True, array_like=True, tag="intent"):
     request: str
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True, tag="answer"):
+class ResponseRecorded(msgspec.Struct, frozen=True, array_like=True, tag="answer"):
     """What became of a request: state, and status, headers, body, why."""
 
     line: int
@@ -31,7 +31,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, tag="answer"):
     row: tuple[int | None, str | None, bytes | None, str | None]
 
 
-class End(msgspec.Struct, frozen=True, array_like=True, tag="end"):
+class ResultRecorded(msgspec.Struct, frozen=True, array_like=True, tag="end"):
     """How an operation ended."""
 
     line: int
@@ -41,14 +41,14 @@ class End(msgspec.Struct, frozen=True, array_like=True, tag="end"):
     keep_past: bool
 
 
-class Happened(msgspec.Struct, frozen=True, array_like=True, tag="happened"):
+class EventRecorded(msgspec.Struct, frozen=True, array_like=True, tag="happened"):
     """What a person must see, for the report's timeline."""
 
     at: float
     event: Event
 
 
-class State(msgspec.Struct, frozen=True, array_like=True, tag="state"):
+class AccountStateRecorded(msgspec.Struct, frozen=True, array_like=True, tag="state"):
     """An account was given up."""
 
     account: str
@@ -56,7 +56,7 @@ class State(msgspec.Struct, frozen=True, array_like=True, tag="state"):
     reason: str
 
 
-Row = Intent | Answer | End | State | Happened
+Row = IntentRecorded | ResponseRecorded | ResultRecorded | AccountStateRecorded | EventRecorded
 
 
 class Rows(msgspec.Struct, frozen=True, array_like=True, tag="rows"):
@@ -65,7 +65,7 @@ class Rows(msgspec.Struct, frozen=True, array_like=True, tag="rows"):
     rows: Sequence[Row]
 
 
-class Written(msgspec.Struct, frozen=True, array_like=True, tag="written"):
+class BatchWritten(msgspec.Struct, frozen=True, array_like=True, tag="written"):
     """From the journal's owner: the rows are on the disk; or why they are not, and nothing may be sent any more."""
 
     failure: str
@@ -89,25 +89,25 @@ class Halt(msgspec.Struct, frozen=True, array_like=True, tag="halt"):
     """Begin nothing more, and end within the requests in flight."""
 
 
-class Seen(msgspec.Struct, frozen=True, array_like=True, tag="seen"):
+class Snapshots(msgspec.Struct, frozen=True, array_like=True, tag="seen"):
     """A shard's accounts as they are now."""
 
-    accounts: list[Glance]
+    accounts: list[AccountSnapshot]
 
 
-class Told(msgspec.Struct, frozen=True, array_like=True, tag="told"):
+class EventEmitted(msgspec.Struct, frozen=True, array_like=True, tag="told"):
     """An event for all who are to see it."""
 
     event: Event
 
 
-Frame = Rows | Written | Ready | Go | Halt | Seen | Told
+Frame = Rows | BatchWritten | Ready | Go | Halt | Snapshots | EventEmitted
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Any = msgspec.msgpack.Decoder(Frame).decode
 
 
-class Wire:
+class FrameStream:
     """One end of a connection between two processes of a run."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -7,15 +7,23 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from batchcart.journal.codec import request_text
+from batchcart.journal.codec import encode_request
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.events import Event
 from batchcart.model.http import Request
-from batchcart.runs.workers.protocol import Answer, End, Happened, Intent, Row, Rows, State
+from batchcart.runs.workers.protocol import (
+    AccountStateRecorded,
+    EventRecorded,
+    IntentRecorded,
+    ResponseRecorded,
+    ResultRecorded,
+    Row,
+    Rows,
+)
 
 
 class RemoteJournal:
-    """A journal that another process writes; ``send`` takes a bundle to it, ``written`` is its acknowledgement."""
+    """A journal that another process writes; ``send`` takes a bundle to it, ``finish_batch`` is its acknowledgement."""
 
     def __init__(self, send: Callable[[Rows], None]) -> None:
         self._send = send
@@ -25,30 +33,30 @@ class RemoteJournal:
         self._on_its_way: list[asyncio.Future[None]] | None = None
         self._failure: JournalFailed | None = None
 
-    async def intend(self, line: int, number: int, at: float, request: Request) -> None:
+    async def record_intent(self, line: int, number: int, at: float, request: Request) -> None:
         """Note that the request is about to leave; returns once that is on the owner's disk.
 
         Raises JournalFailed where it is not and will not be: then the request must not leave.
         """
         self._check()
-        self._put(Intent(line, number, at, request_text(request, number)))
+        self._put(IntentRecorded(line, number, at, encode_request(request, number)))
         await self._durable()
 
-    def answer(self, line: int, number: int, state: str, row: Sequence[object]) -> None:
+    def record_response(self, line: int, number: int, state: str, row: Sequence[object]) -> None:
         """Note what became of a request: state, and status, headers, body, why."""
-        self._put(Answer(line, number, state, cast("tuple[int, str, bytes, str]", tuple(row))))
+        self._put(ResponseRecorded(line, number, state, cast("tuple[int, str, bytes, str]", tuple(row))))
 
-    def end(self, line: int, status: str, learnt: str, text: bytes, *, keep_past: bool) -> None:
+    def record_result(self, line: int, status: str, learnt: str, text: bytes, *, keep_past: bool) -> None:
         """Note how an operation ended."""
-        self._put(End(line, status, learnt, text, keep_past))
+        self._put(ResultRecorded(line, status, learnt, text, keep_past))
 
-    def note_state(self, account: str, state: str, reason: str) -> None:
+    def record_account_state(self, account: str, state: str, reason: str) -> None:
         """Note that an account was given up."""
-        self._put(State(account, state, reason))
+        self._put(AccountStateRecorded(account, state, reason))
 
-    def note_event(self, at: float, event: Event) -> None:
+    def record_event(self, at: float, event: Event) -> None:
         """Note what a person must see."""
-        self._put(Happened(at, event))
+        self._put(EventRecorded(at, event))
 
     async def flush(self) -> None:
         """Wait until everything noted so far is on the owner's disk; raises JournalFailed where any of it is not."""
@@ -56,7 +64,7 @@ class RemoteJournal:
             await self._durable()
         self._check()
 
-    def written(self, failure: str) -> None:
+    def finish_batch(self, failure: str) -> None:
         """The bundle that was on its way is on the disk; or it is not, for the reason given."""
         released, self._on_its_way = self._on_its_way or [], None
         if failure and self._failure is None:

@@ -28,12 +28,12 @@ try:
     sys.path[:] = pickle.load(sys.stdin.buffer)
 except EOFError:
     sys.exit("")
-from batchcart.runs.workers.subprocess_executor import answer
-answer()
+from batchcart.runs.workers.subprocess_executor import worker_main
+worker_main()
 """
 
 
-class Died(Exception):
+class ProcessDied(Exception):
     """The process ended without an answer; ``how`` says by which signal, or with which exit code."""
 
     def __init__(self, how: str) -> None:
@@ -41,7 +41,7 @@ class Died(Exception):
         super().__init__(how)
 
 
-class Processes(Executor):
+class SubprocessExecutor(Executor):
     """Runs each call in a Python process of its own; leaving the block kills those that still run."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Processes(Executor):
         call = pickle.dumps(sys.path) + pickle.dumps((fn, args, kwargs))
         future: Future[_T] = Future()
         future.set_running_or_notify_cancel()
-        with _signals_blocked():  # the process inherits it, and none breaks in before it is followed
+        with _block_signals():  # the process inherits it, and none breaks in before it is followed
             process = subprocess.Popen(  # noqa: S603  # this Python, our program
                 [sys.executable, "-P", "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
@@ -74,7 +74,7 @@ def _follow(process: "subprocess.Popen[bytes]", call: bytes, future: "Future[Any
     with process:
         answered, _ = process.communicate(call)
     if process.returncode != 0:
-        future.set_exception(Died(_how(process.returncode)))
+        future.set_exception(ProcessDied(_how(process.returncode)))
         return
     well, value = pickle.loads(answered)  # noqa: S301  # from the process that we started, over a pipe of ours
     if well:
@@ -88,7 +88,7 @@ def _how(code: int) -> str:
 
 
 @contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
+def _block_signals() -> Iterator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
     try:
         yield
@@ -96,7 +96,7 @@ def _signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def answer() -> None:
+def worker_main() -> None:
     """In the process that was started: make the call that stands on stdin, and put what it gives on stdout."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever is printed is no answer

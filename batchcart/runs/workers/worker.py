@@ -10,18 +10,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from batchcart.accounts.config import read_config
-from batchcart.engine.scheduler import Job, work
-from batchcart.engine.session import Lane
+from batchcart.accounts.config import load_config
+from batchcart.engine.scheduler import PlannedJob, run_sessions
+from batchcart.engine.session import AccountSession
 from batchcart.jobs.job_file import open_job
 from batchcart.journal.queries import accounts, next_number
 from batchcart.journal.schema import get_meta, open_reading
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.outcome import Status
-from batchcart.platforms import platforms
-from batchcart.runs.context import Terms, Watch, journal_path, manned
-from batchcart.runs.event_loop import in_loop
-from batchcart.runs.workers.protocol import Go, Halt, Ready, Seen, Told, Wire, Written
+from batchcart.platforms import load_adapters
+from batchcart.runs.context import RunMonitor, RunSettings, journal_path, open_session
+from batchcart.runs.event_loop import run_async
+from batchcart.runs.workers.protocol import BatchWritten, EventEmitted, FrameStream, Go, Halt, Ready, Snapshots
 from batchcart.runs.workers.remote_journal import RemoteJournal
 
 _TICK = 0.25  # seconds between two looks at the figures
@@ -32,7 +32,7 @@ class OwnerGone(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class WorkerConfig:
     """What a process must know to work on its accounts: places and settings, no secrets.
 
     ``text`` is where the job's plain text can be read, ``address`` the socket of the journal's owner.
@@ -44,53 +44,53 @@ class Shard:
     job: str
     default_account: str | None
     resumed: bool
-    terms: Terms
+    settings: RunSettings
     number: int = 0
     accounts: tuple[str, ...] = ()
     address: str = ""
 
 
-def run_shard(shard: Shard) -> str:
+def run_worker(shard: WorkerConfig) -> str:
     """Work on the shard's accounts until they have ended or were halted; what broke the work off, if anything did.
 
     Raises UsageError where an account cannot be read or is in use by another run; then none has sent anything.
     """
-    return in_loop(_run(shard))
+    return run_async(_run(shard))
 
 
-async def _run(shard: Shard) -> str:
-    watch = Watch()
+async def _run(shard: WorkerConfig) -> str:
+    monitor = RunMonitor()
 
-    def count(lane: Lane, status: Status) -> None:
-        found = watch.ended[lane.account.name]
+    def count(session: AccountSession, status: Status) -> None:
+        found = monitor.ended[session.account.name]
         found[status.value] = found.get(status.value, 0) + 1
 
     async with contextlib.AsyncExitStack() as stack:
-        wire = await stack.enter_async_context(_connected(shard.address))
-        watch.sinks.append(lambda event: wire.send(Told(event)))
+        wire = await stack.enter_async_context(_connect(shard.address))
+        monitor.sinks.append(lambda event: wire.send(EventEmitted(event)))
         journal = RemoteJournal(wire.send)
-        job, lanes = await _opened(stack, shard, watch, journal)
+        job, sessions = await _open_sessions(stack, shard, monitor, journal)
 
         def beat() -> None:
-            wire.send(Seen(watch.glances()))
+            wire.send(Snapshots(monitor.snapshots()))
 
         async def done() -> str:
             failure = ""
             try:
-                await work(job, lanes, ended=count)
+                await run_sessions(job, sessions, ended=count)
                 await journal.flush()
             except* JournalFailed as group:
                 failure = str(group.exceptions[0])
             beat()
             return failure
 
-        return await _told_what_to_do(wire, journal, watch, beat, done, Ready(shard.number, os.getpid()))
+        return await _follow_orders(wire, journal, monitor, beat, done, Ready(shard.number, os.getpid()))
 
 
-async def _told_what_to_do(
-    wire: Wire,
+async def _follow_orders(
+    wire: FrameStream,
     journal: RemoteJournal,
-    watch: Watch,
+    monitor: RunMonitor,
     beat: Callable[[], None],
     done: Callable[[], Awaitable[str]],
     ready: Ready,
@@ -99,7 +99,7 @@ async def _told_what_to_do(
     go, said = asyncio.Event(), ""
     try:
         async with asyncio.TaskGroup() as group:
-            around = [group.create_task(_listen(wire, journal, watch, go)), group.create_task(_beat(beat))]
+            around = [group.create_task(_listen(wire, journal, monitor, go)), group.create_task(_beat(beat))]
             wire.send(ready)
             await go.wait()
             said = await done()
@@ -110,15 +110,15 @@ async def _told_what_to_do(
     return said
 
 
-async def _listen(wire: Wire, journal: RemoteJournal, watch: Watch, go: asyncio.Event) -> None:
+async def _listen(wire: FrameStream, journal: RemoteJournal, monitor: RunMonitor, go: asyncio.Event) -> None:
     while (frame := await wire.receive()) is not None:
         match frame:
-            case Written(failure):
-                journal.written(failure)
+            case BatchWritten(failure):
+                journal.finish_batch(failure)
             case Halt():
-                watch.stop()
+                monitor.stop()
             case Go(planned, ended):
-                watch.planned, watch.ended = planned, ended
+                monitor.planned, monitor.ended = planned, ended
                 go.set()
             case _:
                 raise AssertionError(frame)
@@ -132,25 +132,25 @@ async def _beat(beat: Callable[[], None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _connected(address: str) -> AsyncIterator[Wire]:
-    wire = Wire(*await asyncio.open_unix_connection(address))
+async def _connect(address: str) -> AsyncIterator[FrameStream]:
+    wire = FrameStream(*await asyncio.open_unix_connection(address))
     try:
         yield wire
     finally:
         await wire.close()
 
 
-async def _opened(
-    stack: contextlib.AsyncExitStack, shard: Shard, watch: Watch, journal: RemoteJournal
-) -> tuple[Job, list[Lane]]:
-    entries = read_config(shard.config, platforms())
+async def _open_sessions(
+    stack: contextlib.AsyncExitStack, shard: WorkerConfig, monitor: RunMonitor, journal: RemoteJournal
+) -> tuple[PlannedJob, list[AccountSession]]:
+    entries = load_config(shard.config, load_adapters())
     plan = stack.enter_context(contextlib.closing(open_reading(journal_path(shard.results))))
     source = replace(stack.enter_context(open_job(shard.text)), name=shard.job)
     numbers = {account.name: account.number for account in accounts(plan)}
-    lanes = []
+    sessions = []
     for name in shard.accounts:
         numbered = numbers[name], next_number(plan, -numbers[name])
-        lane = await manned(stack, entries[name], numbered, watch, journal, shard.terms)
-        lanes.append(lane)
-        watch.lanes.append(lane)
-    return Job(get_meta(plan, "run") or "", source, plan, shard.default_account, shard.resumed), lanes
+        session = await open_session(stack, entries[name], numbered, monitor, journal, shard.settings)
+        sessions.append(session)
+        monitor.sessions.append(session)
+    return PlannedJob(get_meta(plan, "run") or "", source, plan, shard.default_account, shard.resumed), sessions

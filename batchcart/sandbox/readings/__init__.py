@@ -1,16 +1,16 @@
 """Owns the switches for what the platforms' documents leave open; it does not know how a shop turns them.
 
 Adapter and simulator were made from the same documents by the same people. A shop may read them otherwise: each
-``Reading`` is one point where it could, and tests run under every one.
+``ReadStrategy`` is one point where it could, and tests run under every one.
 """
 
 from collections.abc import Iterable, Mapping
 
-from batchcart.model.errors import UsageError, quoted, suggestion
+from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.sandbox.readings import shoplo, threedcart, tray
 from batchcart.sandbox.readings.reading import Reading, Readings
 
-__all__ = ["READINGS", "Reading", "Readings", "deviate", "listed", "parse_reading", "usual"]
+__all__ = ["READINGS", "Reading", "Readings", "deviate", "list_readings", "parse_reading", "usual"]
 
 READINGS: Mapping[str, Reading] = {
     reading.name: reading for reading in (*threedcart.READINGS, *tray.READINGS, *shoplo.READINGS)
@@ -22,7 +22,7 @@ def parse_reading(text: str) -> tuple[str, str]:
     """Read ``NAME=VALUE``; raises UsageError with a suggestion where there is no such point or value."""
     name, sign, value = text.strip().partition("=")
     if not sign:
-        raise UsageError(f"{quoted(text)} is not a reading: write NAME=VALUE, as in tray.cart_id=cart")
+        raise UsageError(f"{quote(text)} is not a reading: write NAME=VALUE, as in tray.cart_id=cart")
     _check(name, value)
     return name, value
 
@@ -46,9 +46,9 @@ def deviate(platform: str, chosen: Mapping[str, str]) -> dict[str, str]:
 def _check(name: str, value: str) -> None:
     reading = READINGS.get(name)
     if reading is None:
-        raise UsageError(f"there is no reading {quoted(name)}: {_nearest(name)}")
+        raise UsageError(f"there is no reading {quote(name)}: {_nearest(name)}")
     if value not in reading.values:
-        raise UsageError(f"reading {name} has no value {quoted(value)}: {suggestion(value, reading.values)}")
+        raise UsageError(f"reading {name} has no value {quote(value)}: {suggest(value, reading.values)}")
 
 
 def _nearest(name: str) -> str:
@@ -56,11 +56,11 @@ def _nearest(name: str) -> str:
     same_point = [reading.name for reading in READINGS.values() if reading.point == name]
     if same_point:
         return f"did you mean {' or '.join(map(repr, same_point))}?"
-    found = suggestion(name, READINGS)
+    found = suggest(name, READINGS)
     return found if found.startswith("did you mean") else "batchcart sandbox --readings lists them"
 
 
-def listed(readings: Iterable[Reading] = READINGS.values()) -> str:
+def list_readings(readings: Iterable[Reading] = READINGS.values()) -> str:
     """The readings as text for a person: each point's sentence, then its values, the usual one first."""
     parts = []
     for reading in readings:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 from test_odd_answers import Shop
 
-from batchcart.engine.beside import LARGE, beside
+from batchcart.engine.offload import LARGE, offload
 from batchcart.model.http import Exchange, Request, Response
-from batchcart.model.operation import Kind
-from batchcart.model.outcome import Done
+from batchcart.model.operation import OperationKind
+from batchcart.model.outcome import Succeeded
 
 MIB = 1 << 20
 
@@ -49,7 +49,7 @@ async def _longest_wait(work: Callable[[], object]) -> float:
             longest = max(longest, time.perf_counter() - before - 0.001)
 
     probing = asyncio.create_task(probe())
-    await beside(asyncio.Lock(), work)
+    await offload(asyncio.Lock(), work)
     over.set()
     await probing
     return longest
@@ -58,8 +58,8 @@ async def _longest_wait(work: Callable[[], object]) -> float:
 @pytest.mark.parametrize("name", BODIES)
 async def test_no_other_account_waits_while_a_large_answer_is_read(name: str) -> None:
     shop = Shop("shoplo")
-    operation = shop.operation(Kind.CART_GET)
-    cell = shop.adapter.cells[Kind.CART_GET]
+    operation = shop.operation(OperationKind.CART_GET)
+    cell = shop.adapter.operations[OperationKind.CART_GET]
     body = BODIES[name]()
     # The longest step that is not ours to cut: a look at each byte of the body. Of several, the least noisy is taken.
     step = max(_took(lambda: (body.count(b","), body.decode("latin-1"))), 0.05)
@@ -92,7 +92,7 @@ async def test_one_account_reads_one_large_answer_at_a_time_and_turns_are_usual_
         time.sleep(0.01)
         at_work -= 1
 
-    await asyncio.gather(*(beside(alone, work) for _ in range(5)))
+    await asyncio.gather(*(offload(alone, work) for _ in range(5)))
     assert most == 1
     assert sys.getswitchinterval() == usual
 
@@ -102,11 +102,11 @@ async def test_what_is_raised_beside_the_loop_is_raised_to_who_waits() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        await beside(asyncio.Lock(), fail)
+        await offload(asyncio.Lock(), fail)
 
 
 def test_what_is_read_on_the_loop_takes_a_few_milliseconds_at_the_worst() -> None:
     shop = Shop("tray")
     worst = b'{"a":1' + b'\n"a":1' * (LARGE // 6) + b",}"
-    assert isinstance(shop.ended(shop.operation(Kind.CART_GET)), Done)
-    assert min(_took(lambda: shop.adapter.looking.gone(Response(200, worst))) for _ in range(5)) < 0.25
+    assert isinstance(shop.ended(shop.operation(OperationKind.CART_GET)), Succeeded)
+    assert min(_took(lambda: shop.adapter.cart_reader.is_missing(Response(200, worst))) for _ in range(5)) < 0.25

@@ -37,7 +37,7 @@ class _Readers:
 _readers = _Readers()
 
 
-async def beside(alone: asyncio.Lock, make: Callable[[], Made]) -> Made:
+async def offload(alone: asyncio.Lock, make: Callable[[], Made]) -> Made:
     """What ``make`` makes, made by another thread while the loop goes on; ``alone`` is the account's."""
     async with alone:
         if not _readers.busy:

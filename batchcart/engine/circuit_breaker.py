@@ -13,9 +13,9 @@ from typing import Literal
 
 import msgspec
 
-from batchcart.model.operation import Kind
-from batchcart.model.outcome import Reason, Refused, Unknown
-from batchcart.model.reasons import normalised
+from batchcart.model.operation import OperationKind
+from batchcart.model.outcome import ErrorKind, Failed, InDoubt
+from batchcart.model.reasons import normalize
 
 MOST_DOUBTS = 3
 MOST_FOREIGN = 4
@@ -48,46 +48,48 @@ class Trouble:
 
 
 @dataclass(slots=True)
-class Brake:
+class CircuitBreaker:
     """One account's rows. ``most`` lines in a row for one reason stop it; with 0 nothing does."""
 
     most: int = 0
-    troubles: dict[Kind, Trouble] = field(default_factory=dict)
+    troubles: dict[OperationKind, Trouble] = field(default_factory=dict)
     _row: int = 0
     _reason: tuple[str, str] = ("", "")
 
-    def turn(self, kind: Kind) -> int:
+    def turn(self, kind: OperationKind) -> int:
         """What a line of the operation keeps from when it is begun."""
         trouble = self.troubles.get(kind)
         return 0 if trouble is None else trouble.turn
 
-    def ended_well(self, kind: Kind) -> None:
+    def record_ok(self, kind: OperationKind) -> None:
         """Take in a line that ended ok."""
         self._row = 0
-        self._answered(kind)
+        self._record_answer(kind)
 
-    def count(self, kind: Kind, outcome: Refused | Unknown, message: str, *, foreign: bool, turn: int) -> Stop | None:
+    def count(
+        self, kind: OperationKind, outcome: Failed | InDoubt, message: str, *, foreign: bool, turn: int
+    ) -> Stop | None:
         """Take in a line that was sent in this start and did not end ok; why the account is to be stopped, if it is.
 
         ``message`` is why, without the line's own words; ``foreign``: something else than the platform answered it.
         """
         if not self.most:
             return None
-        if isinstance(outcome, Refused) and outcome.reason is Reason.REJECTED and not foreign:
-            self._answered(kind)
-        elif isinstance(outcome, Unknown) or foreign:
-            self._count_trouble(kind, doubt=isinstance(outcome, Unknown), foreign=foreign, turn=turn)
-        reason = ("in doubt" if isinstance(outcome, Unknown) else outcome.reason.value, normalised(message))
+        if isinstance(outcome, Failed) and outcome.reason is ErrorKind.REJECTED and not foreign:
+            self._record_answer(kind)
+        elif isinstance(outcome, InDoubt) or foreign:
+            self._count_trouble(kind, doubt=isinstance(outcome, InDoubt), foreign=foreign, turn=turn)
+        reason = ("in doubt" if isinstance(outcome, InDoubt) else outcome.reason.value, normalize(message))
         self._row = self._row + 1 if reason == self._reason else 1
         self._reason = reason
         return self._stop()
 
-    def _answered(self, kind: Kind) -> None:
+    def _record_answer(self, kind: OperationKind) -> None:
         """The platform answered a line of the operation."""
         if self.troubles and (trouble := self.troubles.get(kind)) is not None:
             trouble.doubts = trouble.foreign = 0
 
-    def _count_trouble(self, kind: Kind, *, doubt: bool, foreign: bool, turn: int) -> None:
+    def _count_trouble(self, kind: OperationKind, *, doubt: bool, foreign: bool, turn: int) -> None:
         trouble = self.troubles.setdefault(kind, Trouble())
         if turn == trouble.turn or not trouble.lasts:
             trouble.doubts += doubt
