@@ -25,6 +25,11 @@ PURE = (
     "model/outcome.py",
     "model/cart.py",
 )
+CALLBACKS = {"eof_received", "connection_lost", "buffer_updated"}
+PARTICIPLE = re.compile(
+    "_*(begun|bound|broken|brought|built|chosen|done|drawn|found|given|gone|heard|held|kept|known|laid|left|lost|made|"
+    "meant|met|said|seen|sent|shown|sold|spent|taken|told|understood|written|[a-z]+[^e]ed)"
+)
 SQL = {"execute", "executemany", "executescript"}
 IO = {"asyncio", "time", "socket", "logging", "aiohttp", "sqlite3", "os"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -96,6 +101,34 @@ def words_of(path: Path) -> set[str]:
     """The words that a module and its classes are named with."""
     classes = [node.name for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)]
     return {path.stem.lower()} | {word.lower() for name in classes for word in re.findall("[A-Z][a-z]+", name)}
+
+
+def classes(path: Path) -> Iterator[ast.ClassDef]:
+    yield from (node for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef))
+
+
+def test_no_class_name_stands_for_two_things() -> None:
+    """A platform's own package is left out: platforms know nothing of one another."""
+    places: dict[str, set[str]] = {}
+    for path in MODULES:
+        own = re.match(r"batchcart/platforms/(?!toolkit)\w+/", named(path))
+        for node in classes(path):
+            places.setdefault(node.name, set()).add(own.group() if own else named(path))
+
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert not {name: found for name, found in twice.items() if not all("platforms/" in place for place in found)}
+
+
+def test_a_function_is_named_by_what_it_does_and_not_by_what_was_done() -> None:
+    """``opened`` and ``made`` are what a thing is; a function opens and makes. The event loop's own callbacks stay."""
+    assert not {
+        f"{named(path)}: {function.name}"
+        for path in MODULES
+        for function in functions(path)
+        if function.name not in CALLBACKS
+        and PARTICIPLE.fullmatch(function.name)
+        and not any(ast.unparse(mark) == "property" for mark in function.decorator_list)
+    }
 
 
 def test_nothing_is_named_after_no_idea() -> None:

@@ -192,7 +192,7 @@ def snapshot(account: str = "acme", done: int = 0, **keys: object) -> AccountSna
 def test_what_an_account_waits_for_is_said_in_a_few_words(
     waiting: str, until_: float | None, why: str, text: str
 ) -> None:
-    found = snapshot(waiting=waiting, until=None if until_ is None else NOON + until_, why=why)
+    found = snapshot(waiting=waiting, waiting_until=None if until_ is None else NOON + until_, why=why)
     assert wait_text(found, NOON) == text
 
 
@@ -226,15 +226,15 @@ def test_the_time_left_is_the_slower_of_the_limits_and_the_pace() -> None:
 
 
 def test_a_wait_comes_on_top_of_the_time_left_and_an_outage_has_no_end() -> None:
-    quota = snapshot(done=100, best=450.0, waiting="quota", until=NOON + 3600, why="10000/day")
-    down = snapshot(done=100, best=450.0, waiting="unreachable", until=NOON + 5)
+    quota = snapshot(done=100, best=450.0, waiting="quota", waiting_until=NOON + 3600, why="10000/day")
+    down = snapshot(done=100, best=450.0, waiting="unreachable", waiting_until=NOON + 5)
 
     assert paced(quota).estimate_seconds([quota], NOON) == pytest.approx(4050.0)
     assert paced(down).estimate_seconds([down], NOON) is None
 
 
 def test_a_wait_alone_is_the_time_left_where_nothing_else_is_known() -> None:
-    waiting = snapshot(waiting="quota", until=NOON + 3600, why="10000/day")
+    waiting = snapshot(waiting="quota", waiting_until=NOON + 3600, why="10000/day")
 
     assert paced(waiting).estimate_seconds([waiting], NOON) == pytest.approx(3600.0)
 
@@ -244,7 +244,7 @@ def test_a_job_that_takes_ages_is_shown_all_the_same() -> None:
 
 
 def test_a_long_wait_does_not_count_as_slow_work() -> None:
-    waits = [snapshot(done=100, waiting="quota", until=NOON + 999, why="x")] * 20
+    waits = [snapshot(done=100, waiting="quota", waiting_until=NOON + 999, why="x")] * 20
     now = snapshot(done=200)
     pace = paced(snapshot(), snapshot(done=100), *waits, now)
 
@@ -281,7 +281,13 @@ def frame(snapshots: list[AccountSnapshot], columns: int, rows: int) -> list[str
 def test_a_picture_fits_its_terminal_whatever_its_size(columns: int, rows: int) -> None:
     crowd = [
         snapshot(
-            f"a shop with a long name {n}", n, sent=n, limit=2.0, waiting="quota", until=NOON + 60, why="10000/day"
+            f"a shop with a long name {n}",
+            n,
+            sent=n,
+            limit=2.0,
+            waiting="quota",
+            waiting_until=NOON + 60,
+            why="10000/day",
         )
         for n in range(50)
     ]
@@ -312,7 +318,7 @@ def test_an_account_that_is_shown_keeps_its_row_while_another_is_hardly_busier()
 
 
 def test_a_narrow_terminal_says_below_the_row_what_is_waited_for() -> None:
-    waiting = snapshot(waiting="quota", until=NOON + 60, why="10000/day")
+    waiting = snapshot(waiting="quota", waiting_until=NOON + 60, why="10000/day")
 
     assert frame([waiting], 80, 24)[3].strip() == "└ 10000/day used up until 12:01:00"
     assert frame([waiting], 120, 24)[2].endswith("  10000/day used up until 12:01:00")
@@ -321,7 +327,7 @@ def test_a_narrow_terminal_says_below_the_row_what_is_waited_for() -> None:
 def test_a_plain_line_says_what_went_wrong_how_long_and_who_waits() -> None:
     monitor = RunMonitor(planned={"acme": 1000, "loja": 1000}, ended={"acme": {"ok": 90, "in_doubt": 10}})
     acme = AccountSnapshot("acme", "3dcart", 1000, {"ok": 90, "in_doubt": 10}, sent=100)
-    loja = snapshot("loja", waiting="unreachable", until=NOON + 40)
+    loja = snapshot("loja", waiting="unreachable", waiting_until=NOON + 40)
     monitor.remote.update(acme=acme, loja=loja)
     pace = Throughput()
     pace.take(NOON - 10, [snapshot("acme"), loja])

@@ -268,12 +268,8 @@ async def _run(
             working = partial(run_sessions, job, monitor.sessions, ended=_counting(monitor))
         _count_planned(context.plan, monitor)
         _tell(context, monitor, started_event(monitor, source.name, resumed=resumed))
-        if files := [
-            file
-            for name in monitor.planned
-            for _, file in find_exposed(entries[name].secret_settings, entries[name].folder)
-        ]:
-            _tell(context, monitor, SecretsExposed(tuple(dict.fromkeys(map(str, files)))))
+        if files := _exposed_files(monitor, entries):
+            _tell(context, monitor, SecretsExposed(files))
         if monitor.stopping:
             monitor.stop()
         try:
@@ -282,6 +278,18 @@ async def _run(
         except* JournalFailed as group:
             monitor.failure = monitor.failure or next(e for e in group.exceptions if isinstance(e, JournalFailed))
         _tell(context, monitor, finished_event(monitor))
+    return replace(_finish(options, connection, monitor), seconds=time.monotonic() - began)
+
+
+def _exposed_files(monitor: RunMonitor, entries: Mapping[str, AccountConfig]) -> tuple[str, ...]:
+    """The secret files of the run's accounts that others can read."""
+    found = (find_exposed(entries[name].secret_settings, entries[name].folder) for name in monitor.planned)
+    return tuple(dict.fromkeys(str(file) for files in found for _, file in files))
+
+
+def _finish(options: RunOptions, connection: Connection, monitor: RunMonitor) -> Summary:
+    """Leave the files as they were asked for, and sum the run up."""
+    results = options.results_path
     summary = load_summary(connection, results)
     if options.in_order and not summary.totals["not_attempted"]:
         sort_result_file(connection, results)
@@ -289,7 +297,6 @@ async def _run(
         sandbox_path(results).unlink(missing_ok=True)
     return replace(
         summary,
-        seconds=time.monotonic() - began,
         sent=sum(snapshot.sent for snapshot in monitor.snapshots()),
         retries=sum(snapshot.retries for snapshot in monitor.snapshots()),
         stopped=stop_reason(monitor, summary.totals["not_attempted"]),

@@ -66,29 +66,9 @@ class HttpConnection(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
-        "_answer",
-        "_began",
-        "_body",
-        "_gathering",
-        "_head",
-        "_headed",
-        "_headers",
-        "_held",
-        "_last_chunk",
-        "_limit",
-        "_loop",
-        "_monitor",
-        "_odd",
-        "_owner",
-        "_parser",
-        "_said",
-        "_status",
-        "_tail",
-        "_wanted",
-        "_whole",
-        "quiet",
-        "reusable",
-        "transport",
+        "_answer", "_began", "_body", "_gathering", "_head", "_headed", "_headers", "_held", "_last_chunk",
+        "_limit", "_loop", "_monitor", "_odd", "_owner", "_parser", "_said", "_status", "_tail", "_wanted",
+        "_whole", "quiet", "reusable", "transport",
     )  # fmt: skip
     # Of the one answer:
     _headers: dict[bytes, bytes]

@@ -74,7 +74,7 @@ async def _run(shard: WorkerConfig) -> str:
         def beat() -> None:
             wire.send(Snapshots(monitor.snapshots()))
 
-        async def done() -> str:
+        async def work() -> str:
             failure = ""
             try:
                 await run_sessions(job, sessions, ended=count)
@@ -84,7 +84,7 @@ async def _run(shard: WorkerConfig) -> str:
             beat()
             return failure
 
-        return await _follow_orders(wire, journal, monitor, beat, done, Ready(shard.number, os.getpid()))
+        return await _follow_orders(wire, journal, monitor, beat, work, Ready(shard.number, os.getpid()))
 
 
 async def _follow_orders(
@@ -92,7 +92,7 @@ async def _follow_orders(
     journal: RemoteJournal,
     monitor: RunMonitor,
     beat: Callable[[], None],
-    done: Callable[[], Awaitable[str]],
+    work: Callable[[], Awaitable[str]],
     ready: Ready,
 ) -> str:
     """Do the work when the journal's owner says so, as long as it is there."""
@@ -102,7 +102,7 @@ async def _follow_orders(
             around = [group.create_task(_listen(wire, journal, monitor, go)), group.create_task(_beat(beat))]
             wire.send(ready)
             await go.wait()
-            said = await done()
+            said = await work()
             for task in around:
                 task.cancel()
     except* OwnerGone:
