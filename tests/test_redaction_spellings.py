@@ -62,6 +62,25 @@ def test_a_secret_so_spelled_is_taken_out_and_its_neighbours_stay(spelling: str,
     assert cleaned.endswith(f" after {around}")
 
 
+@pytest.mark.parametrize("spelling", ["JSON escapes", "percent twice", "entities in JSON", "slashes as JSON", "UTF-16"])
+def test_a_secret_is_found_wherever_a_long_text_is_divided(spelling: str) -> None:
+    spelled = SPELLINGS[spelling](SECRET).encode("latin-1")
+    find = compile_redactor([SECRET])
+    for before in range((1 << 14) - len(spelled) - 20, (1 << 14) + 10, 3):
+        filling = (b"\\u0041%42&amp;\\/ " * 1300)[:before].rstrip(b"\\u04%&amp;") + b" "
+        cleaned = redact(filling + spelled + b" behind", find)
+
+        assert cleaned.startswith(filling)
+        assert cleaned.endswith(b" behind")
+        assert 3 <= len(cleaned) - len(filling) - len(" behind") < len(spelled) / 2
+
+
+def test_an_answer_full_of_secrets_loses_each_of_them() -> None:
+    spelled = SPELLINGS["JSON escapes"](SECRET)
+
+    assert redact(f"{spelled} ".encode() * 5000, compile_redactor([SECRET])) == b"*** " * 5000
+
+
 @given(st.text("ab19+/=%u0\\né&#;x", max_size=60), st.sampled_from(["ab19+/=-ab", "u00e9abcd", "nabcdefg", "12345678"]))
 def test_json_stays_json_whatever_stands_around_a_secret(text: str, secret: str) -> None:
     for body in (

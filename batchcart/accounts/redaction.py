@@ -1,15 +1,18 @@
 """Owns taking credentials out of text, in every spelling a shop may echo them in; it does not know whose they are.
 
 A secret is looked for in the text as it came and, where signs of an escape stand in it, in what it reads like once
-they are undone; each such reading knows from which bytes of the text its own came. The time grows with the text, and
-the work is done in small steps, so that another thread gets its turn.
+they are undone; each such reading knows from which bytes of the text its own came. All secrets are looked for at once,
+by a piece of each that begins with a character which is rare in answers, so that most text is passed over at a glance.
+The time grows with the text, and the work is done in small steps, so that another thread gets its turn.
 """
 
 import base64
 import html.entities
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from operator import itemgetter
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,7 +30,11 @@ _SHORTEST = 4
 _WORDS = {"true", "false", "null"}  # of JSON: one in the place of a value cannot be told from it
 _ROUNDS = 3  # how often a text may have been escaped, each time in another way
 _STEP, _LONGEST = 1 << 14, 64  # bytes: of a text that are read at a time, and of an escape
-_SIGNS = (b"\\", b"%", b"&", b"\0")
+_LOOK, _PIECE = 1 << 18, 8  # bytes: of a text that are searched at a time, and of a secret that are looked for
+_KEPT = 4096  # escapes that are remembered
+_OFTEN = (
+    b'" 0123456789,:etaoinsrdlcumpfhgybvkw_-./{}[]TSCAIPEDNMRLOUBFGHVWKYxjqzXJQZ'  # characters, the most usual first
+)
 _ESCAPE = re.compile(
     rb"[\\%&](?:"
     rb"(?<=\\)(?<!\\\\)\\*+(?:(?:u00|x|U00|X)([2-7][0-9a-fA-F])|(/))"  # JSON inside JSON doubles its backslashes
@@ -36,6 +43,7 @@ _ESCAPE = re.compile(
     rb"#[xX]0{0,8}([2-7][0-9a-fA-F]);?|#0{0,8}(1[01][0-9]|12[0-6]|[3-9][0-9]);?|([a-zA-Z]{2,8});"
     rb"))"
 )
+_WHOLE_ESCAPE = re.compile(b"(" + re.sub(rb"\((?!\?)", b"(?:", _ESCAPE.pattern) + b")")
 _SIGN = re.compile(rb"(?<![\\%&])[\\%&]")
 _ZEROS = re.compile(rb"\0+")  # as UTF-16 and UTF-32 have
 _NAMES = {
@@ -58,10 +66,10 @@ class _Spelling(msgspec.Struct, frozen=True):
 
 
 class Redactor(msgspec.Struct, frozen=True):
-    """What finds secrets: a look for each of its ``texts``, and for signs of an escape, is all that most text costs."""
+    """What finds secrets: a look for ``pieces`` of them, and for signs of an escape, is all that most text costs."""
 
     spellings: tuple[_Spelling, ...]
-    texts: tuple[bytes, ...]
+    pieces: re.Pattern[bytes]
 
 
 def compile_redactor(secrets: Iterable[str], *, least: int = _SHORTEST, most: int | None = None) -> Redactor | None:
@@ -73,21 +81,47 @@ def compile_redactor(secrets: Iterable[str], *, least: int = _SHORTEST, most: in
     least = max(least, _SHORTEST)
     wanted = {text for text in secrets if least <= len(text) and (most is None or len(text) <= most)} - _WORDS
     spellings = dict.fromkeys(spelling for secret in sorted(wanted) for spelling in _spellings(secret))
-    return Redactor(tuple(spellings), tuple(spelling.text for spelling in spellings)) if spellings else None
+    if not spellings:
+        return None
+    pieces = sorted({_piece(spelling.text) for spelling in spellings})
+    return Redactor(tuple(spellings), re.compile(b"|".join(map(re.escape, pieces))))
+
+
+def _piece(text: bytes) -> bytes:
+    """The part of the text that begins with the rarest of its characters that has some behind it."""
+    starts = range(max(1, len(text) - _PIECE + 1))
+    start = max(starts, key=lambda at: _OFTEN.find(text[at : at + 1]) % (len(_OFTEN) + 1))
+    return text[start : start + _PIECE]
 
 
 def redact(text: bytes, secrets: Redactor | None) -> bytes:
     """The text with ``***`` where a secret stood; JSON stays JSON."""
-    if secrets is None:
+    if secrets is None or (len(text) <= _STEP and not _shows_piece(text, secrets.pieces.search)):
         return text
-    find = text.find
-    for spelled in secrets.texts:
-        if find(spelled) >= 0:  # `in` first takes bytes for a number, and raises
-            return _mask_places(text, secrets)
-    for sign in _SIGNS:
-        if find(sign) >= 0:
-            return _mask_places(text, secrets)
-    return text
+    return _mask_places(text, secrets)
+
+
+def _shows_piece(text: bytes, search: Callable[[bytes], object]) -> bool:
+    """Whether a short text holds a piece, or does so once its escapes are undone: all that most text costs."""
+    for _ in range(_ROUNDS):
+        if search(text):
+            return True
+        find = text.find
+        if find(b"\0") >= 0:
+            undone = text.replace(b"\0", b"")
+        elif find(b"\\") >= 0 or find(b"%") >= 0 or find(b"&") >= 0:
+            undone = _undo(text)
+        else:
+            return False
+        if undone == text:
+            return False
+        text = undone
+    return search(text) is not None
+
+
+def _holds_piece(text: bytes, secrets: Redactor) -> bool:
+    search = secrets.pieces.search
+    return any(search(text, at, at + _LOOK + _PIECE) for at in range(0, len(text), _LOOK))
 
 
 def redact_text(text: str, secrets: Redactor | None) -> str:
@@ -142,28 +176,35 @@ def _spellings(secret: str) -> Iterator[_Spelling]:
 
 
 def _as_undone(text: bytes) -> bytes:
-    for _ in range(_ROUNDS):
-        text = _Reading(text).undone()
-    return text
+    *_, last = _readings(text)
+    return last.text
 
 
+@dataclass(slots=True)
 class _Reading:
-    """What a text reads like once the escapes of ``parent`` are undone; ``parent`` is None for the text itself."""
+    """What a text reads like once the escapes of ``parent`` are undone; ``parent`` is None for the text itself.
 
-    def __init__(self, text: bytes, parent: "_Reading | None" = None) -> None:
-        self.text, self.parent = text, parent
-        self._places: tuple[list[int], list[tuple[int, int, int]]] | None = None
+    ``steps`` say where each step of the parent's text begins here, and there.
+    """
 
-    def undone(self) -> bytes:
-        """The text with its escapes undone, itself where it has none."""
+    text: bytes
+    parent: "_Reading | None" = None
+    steps: list[tuple[int, int]] = field(default_factory=list)
+    _looked_up: int = -1  # the step of which the escapes are known: places are asked for in order
+    _escapes: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+    def undone(self) -> "_Reading | None":
+        """The text with its escapes undone; None where it has none."""
         text = self.text
-        if b"\0" in text:
-            return text.replace(b"\0", b"")
-        if not any(text.find(sign) >= 0 for sign in _SIGNS):
-            return text
-        if len(text) <= _STEP:
-            return _ESCAPE.sub(_undo, text)
-        return b"".join(_ESCAPE.sub(_undo, text[start:end]) for start, end in _steps(text))
+        undo = _without_zeros if b"\0" in text else _undo
+        parts, steps, at = [], [], 0
+        for start, end in _steps(text):
+            part = undo(text[start:end])
+            parts.append(part)
+            steps.append((at, start))
+            at += len(part)
+        undone = b"".join(parts)
+        return None if undone == text else _Reading(undone, self, steps)
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
         """Where in the text itself this part came from."""
@@ -172,34 +213,61 @@ class _Reading:
         return self.parent.origin(self._in_parent(start)[0], self._in_parent(end - 1)[1])
 
     def _in_parent(self, place: int) -> tuple[int, int]:
-        assert self.parent is not None
-        if self._places is None:
-            self._places = [], []
-            moved = 0
-            for start, end, char in _escapes(self.parent.text):
-                self._places[0].append(start - moved)
-                self._places[1].append((start, end, len(char)))
-                moved += end - start - len(char)
-        ours, theirs = self._places
-        index = bisect_right(ours, place) - 1
+        step = bisect_right(self.steps, place, key=itemgetter(0)) - 1
+        if step != self._looked_up:
+            self._looked_up, self._escapes = step, self._list_escapes(step)
+        index = bisect_right(self._escapes, place, key=itemgetter(0)) - 1
         if index < 0:
-            return place, place + 1
-        start, end, length = theirs[index]
-        if place < ours[index] + length:
+            ours, theirs = self.steps[step]
+            return theirs + place - ours, theirs + place - ours + 1
+        ours, start, end, length = self._escapes[index]
+        if place < ours + length:
             return start, end
-        at = end + place - ours[index] - length
+        at = end + place - ours - length
         return at, at + 1
 
+    def _list_escapes(self, step: int) -> list[tuple[int, int, int, int]]:
+        """The escapes of one step: where the character stands here, where they stand there, the character's length."""
+        assert self.parent is not None
+        text = self.parent.text
+        (ours, theirs), until = self.steps[step], self.steps[step + 1][1] if step + 1 < len(self.steps) else len(text)
+        escapes, moved = [], theirs - ours
+        escape, zeros = (_ZEROS, True) if b"\0" in text else (_WHOLE_ESCAPE, False)
+        for found in escape.finditer(text[theirs:until]):
+            char = b"" if zeros else _CHARACTERS[found[0]]
+            if char != found[0]:
+                start, end = theirs + found.start(), theirs + found.end()
+                escapes.append((start - moved, start, end, len(char)))
+                moved += end - start - len(char)
+        return escapes
 
-def _escapes(text: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Each escape in the text that stands for a visible character, or for nothing: its place, and the character."""
-    if b"\0" in text:
-        yield from ((found.start(), found.end(), b"") for found in _ZEROS.finditer(text))
-        return
-    for start, end in _steps(text):
-        for found in _ESCAPE.finditer(text, start, end):
-            if (char := _undo(found)) != found[0]:
-                yield found.start(), found.end(), char
+
+def _without_zeros(text: bytes) -> bytes:
+    return text.replace(b"\0", b"")
+
+
+def _undo(text: bytes) -> bytes:
+    """The text with a character in the place of each escape that stands for a visible one."""
+    parts = _WHOLE_ESCAPE.split(text.replace(b"\\/", b"/"))  # PHP writes every slash so
+    if len(parts) == 1:
+        return parts[0]
+    parts[1::2] = map(_CHARACTERS.__getitem__, parts[1::2])
+    return b"".join(parts)
+
+
+class _Characters(dict[bytes, bytes]):
+    """What an escape stands for, itself where that is nothing visible; some thousands are remembered."""
+
+    def __missing__(self, escape: bytes) -> bytes:
+        found = _ESCAPE.fullmatch(escape)
+        assert found is not None
+        char = _read_escape(found)
+        if len(escape) <= _LONGEST and len(self) < _KEPT:
+            self[escape] = char
+        return char
+
+
+_CHARACTERS = _Characters()
 
 
 def _steps(text: bytes) -> Iterator[tuple[int, int]]:
@@ -213,7 +281,7 @@ def _steps(text: bytes) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _undo(found: re.Match[bytes]) -> bytes:
+def _read_escape(found: re.Match[bytes]) -> bytes:
     kind = found.lastindex or 0
     match kind:
         case 2:
@@ -227,21 +295,20 @@ def _undo(found: re.Match[bytes]) -> bytes:
 
 
 def _readings(text: bytes) -> Iterator[_Reading]:
-    reading = _Reading(text)
-    yield reading
-    for _ in range(_ROUNDS):
-        undone = reading.undone()
-        if undone == reading.text:
+    reading: _Reading | None = _Reading(text)
+    for _ in range(_ROUNDS + 1):
+        if reading is None:
             return
-        reading = _Reading(undone, reading)
         yield reading
+        reading = reading.undone()
 
 
 def _mask_places(text: bytes, secrets: Redactor) -> bytes:
     spans: list[tuple[int, int]] = []
     for reading in _readings(text):
-        for spelling in secrets.spellings:
-            spans += (reading.origin(*place) for place in _places(spelling, reading.text))
+        if _holds_piece(reading.text, secrets):
+            for spelling in secrets.spellings:
+                spans += (reading.origin(*place) for place in _places(spelling, reading.text))
     if not spans:
         return text
     parts, place = [], 0
