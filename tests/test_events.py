@@ -5,6 +5,7 @@ import re
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def test_a_run_with_a_thousand_429s_tells_of_few_pauses_and_counts_them_all(tmp_
         return "429" if seen[request.body] % 4 else ""
 
     ended = Workshop(tmp_path, lines(350), Shops(three_times), concurrency=8).run()
-    refusals = ended.sessions[0].counters.refusals
+    refusals = ended.sessions[0].stats.refusals
 
     assert refusals >= 1000
     assert refusals == sum(event.refusals for event in ended.told if isinstance(event, ThrottlingEnded))
@@ -141,17 +142,18 @@ def session(tmp_path: Path) -> AccountSession:
     return Workshop(tmp_path, lines(1), Shops()).run().sessions[0]
 
 
-def noting(session: AccountSession) -> list[Event]:
+def noting(session: AccountSession) -> tuple[AccountSession, list[Event]]:
+    """The session, telling its events to a list."""
     noted: list[Event] = []
-    session.tell = noted.append
-    return noted
+    return replace(session, tell=noted.append), noted
 
 
 def test_a_pause_that_is_prolonged_is_one_and_is_told_again_only_when_it_becomes_long(session: AccountSession) -> None:
-    noted, pulse, now = noting(session), PauseMonitor(session), session.wall()
+    (session, noted), now = noting(session), session.chance.wall()
+    pulse = PauseMonitor(session)
     for seconds in (5, 20, 90, 100):
         session.limiter.pause(seconds)
-        session.counters.refusals += 1
+        session.stats.refusals += 1
         pulse.poll()
     first, long = noted
 
@@ -162,7 +164,8 @@ def test_a_pause_that_is_prolonged_is_one_and_is_told_again_only_when_it_becomes
 
 
 def test_a_pause_that_the_run_leaves_early_lasted_only_until_then(session: AccountSession) -> None:
-    noted, pulse, now = noting(session), PauseMonitor(session), session.wall()
+    (session, noted), now = noting(session), session.chance.wall()
+    pulse = PauseMonitor(session)
     session.limiter.pause(3600)
     pulse.poll()
     pulse.finish()
@@ -171,7 +174,8 @@ def test_a_pause_that_the_run_leaves_early_lasted_only_until_then(session: Accou
 
 
 def test_a_limit_that_is_learnt_is_told_once_and_again_when_it_is_forgotten(session: AccountSession) -> None:
-    noted, pulse = noting(session), PauseMonitor(session)
+    session, noted = noting(session)
+    pulse = PauseMonitor(session)
     known = session.limiter._learnt
     for throttle in (msgspec.structs.replace(known, allowed=2.0 * known.seconds), known):
         session.limiter._learnt = throttle

@@ -5,6 +5,7 @@ journal for its own intent first.
 """
 
 import asyncio
+import itertools
 import json
 import random
 import sqlite3
@@ -25,10 +26,11 @@ from msgspec import structs
 from batchcart.accounts.config import Account, AccountConfig, load_config
 from batchcart.accounts.send_history import SendHistory
 from batchcart.accounts.state import AccountState
+from batchcart.engine.auth import Auth
 from batchcart.engine.circuit_breaker import CircuitBreaker
 from batchcart.engine.rate_limiter import RateLimiter, capacity
 from batchcart.engine.scheduler import PlannedJob, run_sessions
-from batchcart.engine.session import AccountSession
+from batchcart.engine.session import AccountSession, Chance
 from batchcart.jobs.job_file import open_job
 from batchcart.jobs.planner import Planner
 from batchcart.journal.queries import next_number, states, status_counts
@@ -363,18 +365,16 @@ class Workshop:
         return AccountSession(
             account=replace(account, options=_options(account, self.concurrency)),
             number=number,
-            probe_number=next_number(plan, -number),
+            probes=itertools.count(next_number(plan, -number)),
             journal=journal,
             limiter=RateLimiter(account.limits, sends, strict=self.pacing == "strict", clock=clock),
             account_state=self.account_states.get(account.name, AccountState(None)),
             send=send,
-            credentials=account.credentials,
-            monotonic=clock,
-            wall=lambda: EPOCH + clock(),
-            rng=rng,
+            auth=Auth(account.credentials, account.secrets),
+            chance=Chance(clock, lambda: EPOCH + clock(), rng),
             tell=tell,
             patience=self.patience,
-            brake=CircuitBreaker(self.row),
+            breaker=CircuitBreaker(self.row),
         )
 
 

@@ -10,8 +10,8 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from batchcart.engine.health import wait_until_up
 from batchcart.engine.offload import LARGE, offload
+from batchcart.engine.outage import wait_until_up
 from batchcart.engine.session import AccountSession
 from batchcart.engine.token_refresh import refresh_tokens
 from batchcart.engine.transitions import (
@@ -51,9 +51,9 @@ def restore_execution(
 
 async def execute(op: Execution, session: AccountSession) -> Completion | None:
     """Bring the operation to its ending; None where it stays open because the session was halted."""
-    trouble = session.brake.troubles.get(op.operation.kind)
+    trouble = session.breaker.troubles.get(op.operation.kind)
     if trouble is not None and trouble.lasts:
-        with session.cancellable():
+        with session.signal.cancellable():
             await trouble.alone.acquire()
         try:
             if trouble.lasts:
@@ -64,9 +64,9 @@ async def execute(op: Execution, session: AccountSession) -> Completion | None:
 
 
 async def _carry_out(op: Execution, session: AccountSession) -> Completion | None:
-    if op.past and not await session.wait(settling(op.past, session.wall())):
+    if op.past and not await session.signal.wait(settling(op.past, session.chance.wall())):
         return None
-    sent_before, turn = op.sends, session.brake.turn(op.operation.kind)
+    sent_before, turn = op.sends, session.breaker.turn(op.operation.kind)
     action = begin(op)
     while True:
         match action:
@@ -88,10 +88,10 @@ async def _carry_out(op: Execution, session: AccountSession) -> Completion | Non
 
 async def _say(op: Execution, session: AccountSession, request: Request) -> tuple[Execution, Action]:
     """Send one request; the operation after the reply, and what is done next."""
-    settles = op.settles and session.settles and not request.writes
-    if (session.stopped or session.down_since is not None) and not settles and not await wait_until_up(session):
+    settles = op.settles and session.signal.settles and not request.writes
+    if (session.stopped or session.health.down_since is not None) and not settles and not await wait_until_up(session):
         return op, LeavePending()
-    used = session.credentials
+    used = session.auth.credentials
     heard = await session.send_request(op.operation.line, op.sends + 1, request, settles=settles)
     if heard is None:
         return op, LeavePending() if session.stopped else Send(request)
@@ -112,10 +112,10 @@ def _count(op: Execution, session: AccountSession, outcome: Succeeded | Failed |
     """Take in how the line ended; where the account is to be stopped because of it, stop it."""
     kind = op.operation.kind
     if isinstance(outcome, Succeeded):
-        session.brake.record_ok(kind)
+        session.breaker.record_ok(kind)
         return
     why = without(outcome.message if isinstance(outcome, Failed) else outcome.evidence, _own_words(op))
-    if stop := session.brake.count(kind, outcome, why, foreign=op.foreign, turn=turn):
+    if stop := session.breaker.count(kind, outcome, why, foreign=op.foreign, turn=turn):
         session.close_for_trouble(stop, op.why if stop.why == "foreign" else why)
 
 
@@ -143,7 +143,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _ending(op: Execution, session: AccountSession, outcome: Succeeded | Failed | InDoubt) -> Completion:
-    elapsed = 0.0 if op.first_at is None else max(0.0, session.wall() - op.first_at)
+    elapsed = 0.0 if op.first_at is None else max(0.0, session.chance.wall() - op.first_at)
     if isinstance(outcome, InDoubt) and op.first_at is not None:
         outcome = replace(outcome, evidence=f"{outcome.evidence} (first sent {format_timestamp(op.first_at)})")
     if isinstance(outcome, Failed | InDoubt) and op.body and not outcome.body:

@@ -35,8 +35,8 @@ class PauseMonitor:
 
     def poll(self) -> None:
         """See what is new, and tell it."""
-        session, now = self.session, self.session.wall()
-        held, refusals = session.limiter.paused_for, session.counters.refusals
+        session, now = self.session, self.session.chance.wall()
+        held, refusals = session.limiter.paused_for, session.stats.refusals
         if held > 0 or refusals > self.refusals:
             self._pause(now, held)
         elif self.began is not None and now > self.until + self.quiet:
@@ -54,7 +54,7 @@ class PauseMonitor:
         """The session works no longer: what lasts ends with it."""
         self.poll()
         if self.began is not None:
-            now = self.session.wall()
+            now = self.session.chance.wall()
             self.paused -= max(0.0, self.until - now)
             self._end(min(self.until, now))
 
@@ -63,13 +63,13 @@ class PauseMonitor:
         if fresh:
             self.began, self.until, self.refusals_before = now, now, self.refusals
         if fresh or long:
-            self.session.tell(Paused(self.session.account.name, now + held, self.session.pause_why, long))
+            self.session.tell(Paused(self.session.account.name, now + held, self.session.throttling.why, long))
         self.long |= long
         self.paused += max(0.0, now + held - max(now, self.until))
         self.until = max(self.until, now + held)
 
     def _end(self, until: float) -> None:
-        refusals = self.session.counters.refusals - self.refusals_before
+        refusals = self.session.stats.refusals - self.refusals_before
         self.session.tell(
             ThrottlingEnded(self.session.account.name, self.began or until, until, refusals, round(self.paused, 1))
         )

@@ -47,7 +47,7 @@ def retry_after(header: str, now: float) -> float | None:
     return None if moment is None else max(0.0, moment - now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RetryBudget:
     """Retries an account may make: one more for every five requests, and one a second whatever happens."""
 
@@ -58,12 +58,12 @@ class RetryBudget:
     PER_REQUEST: ClassVar[float] = 0.2
     PER_SECOND: ClassVar[float] = 1.0
 
-    def credit(self) -> "RetryBudget":
-        """After a request that was answered."""
-        return self if self.left >= self.MOST else RetryBudget(min(self.MOST, self.left + self.PER_REQUEST), self.at)
+    def credit(self) -> None:
+        """A request was answered."""
+        self.left = min(self.MOST, self.left + self.PER_REQUEST)
 
-    def debit(self, now: float) -> tuple["RetryBudget", float]:
-        """After taking one retry, with the seconds to wait until there is one to take."""
+    def debit(self, now: float) -> float:
+        """Take one retry; the seconds to wait until there is one to take."""
         left = min(self.MOST, self.left + max(0.0, now - self.at) * self.PER_SECOND)
-        wait = max(0.0, (1.0 - left) / self.PER_SECOND)
-        return RetryBudget(left - 1.0, now), wait
+        self.left, self.at = left - 1.0, now
+        return max(0.0, (1.0 - left) / self.PER_SECOND)

@@ -99,8 +99,8 @@ async def _take_chains_later(
 ) -> None:
     """Take part once the shop has answered: one that is not there at all burns no more lines than by default."""
     if not session.stopped:
-        with session.cancellable():
-            await session.answered.wait()
+        with session.signal.cancellable():
+            await session.health.answered.wait()
     await _consume(job, session, chains, ended)
 
 
@@ -119,7 +119,7 @@ async def _consume(
     except Exception as error:  # noqa: BLE001  # one shop's answer must not end the others' work
         session.close_for_fault(error, f"working for account {session.account.name!r}")
         return
-    session.answered.set()  # there is nothing left to wait with
+    session.health.answered.set()  # there is nothing left to wait with
 
 
 async def _work_chain(
@@ -153,7 +153,7 @@ async def _work_chain(
 
 
 def _line(operation: Operation, session: AccountSession, ending: Completion) -> bytes:
-    return encode_result(operation, session.account.adapter.name, clean_ending(ending, session.secret))
+    return encode_result(operation, session.account.adapter.name, clean_ending(ending, session.auth.redactor))
 
 
 def _is_large(ending: Completion) -> bool:

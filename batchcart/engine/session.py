@@ -7,7 +7,6 @@ came back. Waiting can be broken off at any time; from the intent to the note no
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,25 +14,22 @@ import msgspec
 from msgspec.structs import replace
 
 from batchcart.accounts.config import Account
-from batchcart.accounts.redaction import (
-    SURELY_SECRET,
-    Redactor,
-    compile_redactor,
-    redact_response,
-    redact_text,
-)
 from batchcart.accounts.state import AccountState
+from batchcart.engine.auth import Auth
 from batchcart.engine.circuit_breaker import CircuitBreaker, Stop
+from batchcart.engine.health import Health
 from batchcart.engine.http.form_encoding import encode_body
 from batchcart.engine.offload import LARGE, offload
 from batchcart.engine.rate_limiter import RateLimiter
 from batchcart.engine.retry import RetryBudget, backoff, retry_after, throttle_pause
+from batchcart.engine.stop_signal import StopSignal
+from batchcart.engine.throttling import Throttling
 from batchcart.engine.transitions import Healthy, Signal, Suspicious, Unhealthy
 from batchcart.journal.codec import encode_loss, encode_response
 from batchcart.journal.sink import JournalSink
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.adapter import Credentials
-from batchcart.model.events import AccountClosed, EventSink, QuotaUsedUp, clock
+from batchcart.model.events import AccountClosed, EventSink, clock
 from batchcart.model.fault import fault_sentence
 from batchcart.model.http import NoResponse, NotSent, Reply, Request, Response
 from batchcart.model.outcome import Throttled
@@ -41,7 +37,6 @@ from batchcart.model.outcome import Throttled
 Send = Callable[[Request, Callable[[], None]], Awaitable[Reply]]
 """Sends a signed request; the callable it is given is called when its bytes begin to leave."""
 
-_IN_A_ROW = 4  # failures without a good answer between them that make an outage
 _LONGEST_PAUSE = 86_400.0  # seconds that a shop's own request to wait is kept for at the most
 
 
@@ -76,85 +71,54 @@ class RequestStats:
     refusals: int = 0
 
 
-@dataclass(slots=True)
-class AccountSession:
-    """One account at work. ``closed`` says why it is not, once it has been given up.
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """The session's clocks and its dice: a monotonic clock, wall-clock seconds, and random numbers without secrets."""
 
-    ``settles`` says that a closed one still lets lines ask what became of their last write. ``suspected`` says that
-    something else than the platform answered last.
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+    rng: random.Random
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSession:
+    """One account at work: what it is made of. Each part owns its own state; nobody else writes it.
+
+    ``number`` is the account's in the journal, ``probes`` numbers the engine's own questions; ``patience`` in seconds.
     """
 
     account: Account
     number: int
+    patience: float
     journal: JournalSink
     limiter: RateLimiter
     account_state: AccountState
     send: Send
-    credentials: Credentials
-    monotonic: Callable[[], float]
-    wall: Callable[[], float]
-    rng: random.Random
+    chance: Chance
     tell: EventSink
-    probe_number: int = 1
-    patience: float = 1800.0
-    closed: str = ""
-    state: str = "running"
-    stopped: bool = False
-    settles: bool = False
-    answered: asyncio.Event = field(default_factory=asyncio.Event)  # whether the platform has, in this start
-    brake: CircuitBreaker = field(default_factory=CircuitBreaker)
-    counters: RequestStats = field(default_factory=RequestStats)
-    secret: Redactor | None = None
-    _sure_secret: Redactor | None = None
-    _short_secret: Redactor | None = None
-    _secrets: set[str] = field(default_factory=set)  # every one that the account ever had
-    _waiting: "set[asyncio.Task[object]]" = field(default_factory=set)
-    bad_in_a_row: int = 0
-    _throttled_since: float | None = None
-    _throttled_in_a_row: int = 0
-    down_since: float | None = None
-    down_why: str = ""
-    suspected: bool = False
-    probe_at: float = 0.0  # when a shop that is down is asked next
-    pause_why: str = ""
-    quota: QuotaUsedUp | None = None  # what was waited for last
-    probing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    auth: Auth
+    probes: Iterator[int]
+    breaker: CircuitBreaker
+    health: Health = field(default_factory=Health)
+    throttling: Throttling = field(default_factory=Throttling)
+    retries: RetryBudget = field(default_factory=RetryBudget)
+    signal: StopSignal = field(default_factory=StopSignal)
+    stats: RequestStats = field(default_factory=RequestStats)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    unproven: Credentials | None = None  # renewed ones that the shop has not taken yet
-    _budget: RetryBudget = field(default_factory=RetryBudget)
 
-    def __post_init__(self) -> None:
-        self._secrets.update(self.account.secrets, self.account_state.past_secrets())
-        self.refresh_redactor()
-
-    def refresh_redactor(self) -> None:
-        """Take in what must not be seen, old tokens and new ones."""
-        self._secrets.update(self.credentials.secrets())
-        self.secret = compile_redactor(self._secrets)
-        # A short one may look like an id, which an adapter must read as it is.
-        self._sure_secret = compile_redactor(self._secrets, least=SURELY_SECRET)
-        self._short_secret = compile_redactor(self._secrets, most=SURELY_SECRET - 1)
-
-    def stop(self) -> None:
-        """Begin nothing more. What waits is broken off; what is on its way to the shop ends first."""
-        self.settles = False
-        self._break_off()
-
-    def _break_off(self) -> None:
-        self.stopped = True
-        for task in self._waiting:
-            task.cancel()
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more is begun."""
+        return self.signal.stopped
 
     def close(self, state: str, reason: str, *, settles: bool = False) -> None:
         """Give the account up for this run; its open lines stay open."""
-        if not self.closed:
-            reason = redact_text(reason, self._short_secret)
-            self.settles = settles and not self.stopped
-            self.state, self.closed = state, reason
+        reason = self.auth.redact_reason(reason)
+        first = not self.signal.closed
+        self.signal.close(state, reason, settles=settles)
+        if first:
             self.journal.record_account_state(self.account.name, state, reason)
             self.tell(AccountClosed(self.account.name, state, reason))
-        self._break_off()
 
     async def send_request(
         self,
@@ -174,33 +138,33 @@ class AccountSession:
         """
         send_number = self.limiter.try_acquire()
         if send_number is None:
-            with self.cancellable():
+            with self.signal.cancellable():
                 send_number = await self.limiter.acquire()
-        fell = self.stopped or (self.down_since is not None and line > 0)
-        at = self.wall()
+        fell = self.stopped or (self.health.down_since is not None and line > 0)
+        at = self.chance.wall()
         try:
-            if fell and not (settles and self.settles):
+            if fell and not (settles and self.signal.settles):
                 self.limiter.mark_completed(send_number, 0.0)
                 return None
             await self.journal.record_intent(line, number, at, noted or request)
         except JournalFailed:
             # Not raised: that would break off the requests that are on their way.
-            self.stop()
+            self.signal.stop()
             self.limiter.mark_completed(send_number, 0.0)
             return None
         said = encode_body(request, self.account.options.encoding)
-        signed = self.account.adapter.sign(said, self.credentials, at, f"{self.rng.getrandbits(128):032x}")
-        began = self.monotonic()
-        self.counters.sent += 1
+        signed = self.account.adapter.sign(said, self.auth.credentials, at, f"{self.chance.rng.getrandbits(128):032x}")
+        began = self.chance.monotonic()
+        self.stats.sent += 1
         reply = await self.send(signed, partial(self.limiter.mark_sent, send_number))
-        self.limiter.mark_completed(send_number, self.monotonic() - began)
+        self.limiter.mark_completed(send_number, self.chance.monotonic() - began)
         fresh = read(reply) if read and isinstance(reply, Response) else None
         return Received(await self._redact_response(reply), number, at, fresh)
 
     async def _redact_response(self, reply: Reply) -> Reply:
         if not isinstance(reply, Response):
             return reply
-        clean = partial(redact_response, reply, self._sure_secret)
+        clean = partial(self.auth.redact_incoming, reply)
         return await offload(self.reading, clean) if len(reply.body) >= LARGE else clean()
 
     async def probe(
@@ -210,7 +174,7 @@ class AccountSession:
 
         The journal keeps it under the account's number below zero, without its query, which may be a token.
         """
-        number, self.probe_number = self.probe_number, self.probe_number + 1
+        number = next(self.probes)
         heard = await self.send_request(-self.number, number, request, replace(request, query=()), read=read)
         if heard is not None:
             self.journal.record_response(-self.number, number, "void", encode_loss("a question of the engine's own"))
@@ -220,7 +184,7 @@ class AccountSession:
         """Write down what came back, without secrets."""
         match heard.reply:
             case Response() as response:
-                clean = redact_response(response, self._short_secret)
+                clean = self.auth.redact_note(response)
                 self.journal.record_response(line, heard.number, state, encode_response(clean))
             case NotSent(why) | NoResponse(why):
                 self.journal.record_response(line, heard.number, state, encode_loss(why))
@@ -241,31 +205,24 @@ class AccountSession:
 
     def record_success(self, used: Credentials) -> None:
         """The shop took ``used`` and answered as a shop that is up answers."""
-        self.answered.set()
-        self.bad_in_a_row = 0
-        self._throttled_since = None
-        self._throttled_in_a_row = 0
-        if used is self.unproven:
-            self.unproven = None
-        self._budget = self._budget.credit()
+        self.health.record_success()
+        self.throttling.record_success()
+        self.auth.accept(used)
+        self.retries.credit()
         self.limiter.record_success()
 
     def record_failure(self, why: str, *, alarming: bool = False, pause: str = "") -> None:
         """A request failed; several in a row, or an alarming one, make an outage, and the shop is asked if it is up."""
-        if asked := retry_after(pause, self.wall()):
+        if asked := retry_after(pause, self.chance.wall()):
             self._keep_pause(asked, "unreachable", why)
-        self.bad_in_a_row += 1
-        if (alarming or self.bad_in_a_row >= _IN_A_ROW) and self.down_since is None:
-            self.down_since, self.down_why = self.monotonic(), why
+        self.health.record_failure(why, self.chance.monotonic(), alarming=alarming)
 
     def record_suspicion(self, why: str, *, moved: bool = False) -> None:
         """Something else than the platform answered: nothing is begun before it is asked whether it is there."""
         if moved:
             self.close("foreign", f"{why}, and redirects are never followed. {_WHAT_TO_LOOK_AT}", settles=True)
-            return
-        self.suspected = True
-        if self.down_since is None:
-            self.down_since, self.down_why = self.monotonic(), why
+        else:
+            self.health.record_suspicion(why, self.chance.monotonic())
 
     def close_as_foreign(self, why: str) -> None:
         """What answers is not the platform, to a harmless question either."""
@@ -292,16 +249,12 @@ class AccountSession:
 
     def record_throttle(self, busy: Throttled) -> None:
         """The shop asked for a pause: the whole account keeps it."""
-        asked = retry_after(busy.retry_after, self.wall())
-        self.counters.refusals += 1
-        self.pause_why = busy.message
-        if not self.limiter.paused_for:  # what was on its way already tells the same once more
-            self._throttled_in_a_row += 1
-        pause = throttle_pause(self._throttled_in_a_row, self.limiter.shortest, self.rng)
+        asked = retry_after(busy.retry_after, self.chance.wall())
+        self.stats.refusals += 1
+        lasts = self.throttling.record(busy.message, self.chance.monotonic(), fresh=not self.limiter.paused_for)
+        pause = throttle_pause(self.throttling.in_a_row, self.limiter.shortest, self.chance.rng)
         self.limiter.record_throttle(pause if asked is None else min(asked, _LONGEST_PAUSE))
-        if self._throttled_since is None:
-            self._throttled_since = self.monotonic()
-        elif self.monotonic() - self._throttled_since > self.patience:
+        if lasts > self.patience:
             minutes = f"{self.patience / 60:g} min"
             self.close(
                 "throttled", f"{busy.message}, to everything for {minutes}. Its lines stay open; run again later"
@@ -311,9 +264,9 @@ class AccountSession:
 
     def _keep_pause(self, seconds: float, state: str, why: str) -> None:
         """Send nothing for so long, as the shop asks; where that is beyond the patience, it is given up at once."""
-        self.pause_why = why
+        self.throttling.record_pause(why)
         if seconds > self.patience:
-            until, patience = clock(self.wall() + seconds), f"{self.patience / 60:g} min"
+            until, patience = clock(self.chance.wall() + seconds), f"{self.patience / 60:g} min"
             self.close(
                 state,
                 f"{why}, and asks to wait until {until}, which is more than the {patience} of --patience. Its lines "
@@ -321,26 +274,8 @@ class AccountSession:
             )
         self.limiter.pause(min(seconds, _LONGEST_PAUSE))
 
-    async def wait(self, seconds: float) -> bool:
-        """Wait, unless the session is halted; whether to go on."""
-        if not self.stopped:
-            with self.cancellable():
-                await asyncio.sleep(seconds)
-        return not self.stopped
-
     async def wait_to_retry(self, tries: int, least: float = 0.0) -> bool:
         """Wait before another try: back-off, and the account's retry budget; whether to go on."""
-        self.counters.retries += 1
-        self._budget, owed = self._budget.debit(self.monotonic())
-        return await self.wait(max(backoff(tries, self.rng), owed, least))
-
-    @contextmanager
-    def cancellable(self) -> Iterator[None]:
-        """Mark what stands in the block as waiting: a halt breaks it off."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._waiting.add(task)
-        try:
-            yield
-        finally:
-            self._waiting.discard(task)
+        self.stats.retries += 1
+        owed = self.retries.debit(self.chance.monotonic())
+        return await self.signal.wait(max(backoff(tries, self.chance.rng), owed, least))

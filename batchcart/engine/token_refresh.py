@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from batchcart.accounts.redaction import SURELY_SECRET
 from batchcart.accounts.secrets import secret_problem
-from batchcart.engine.health import wait_until_up
+from batchcart.engine.outage import wait_until_up
 from batchcart.engine.retry import MOST_TRIES, backoff
 from batchcart.engine.session import AccountSession
 from batchcart.engine.transitions import redirects
@@ -21,12 +21,12 @@ async def refresh_tokens(session: AccountSession, denied: Unauthorized, used: Cr
     ``again`` says that the same request was refused before: then a renewal has not helped.
     """
     renewal = session.account.adapter.token_refresh
-    with session.cancellable():
-        await session.renewing.acquire()
+    with session.signal.cancellable():
+        await session.auth.renewing.acquire()
     try:
-        if session.credentials is not used or session.stopped:
+        if session.auth.credentials is not used or session.stopped:
             return not session.stopped
-        if again and used is session.unproven:
+        if again and used is session.auth.unproven:
             _close_for(session, f"{denied.message}, and the renewed one too")
         elif denied.permanent or renewal is None or not used.get(renewal.required_setting):
             _close_for(session, denied.message)
@@ -34,7 +34,7 @@ async def refresh_tokens(session: AccountSession, denied: Unauthorized, used: Cr
             await _ask_for_tokens(session, renewal, denied)
         return not session.stopped
     finally:
-        session.renewing.release()
+        session.auth.renewing.release()
 
 
 def _close_for(session: AccountSession, refusal: str) -> None:
@@ -47,7 +47,7 @@ async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied
         # A shop that is down refuses nothing: it is waited for as ever.
         if not await wait_until_up(session):
             return
-        request = renewal.build_request(session.credentials)
+        request = renewal.build_request(session.auth.credentials)
         heard = await session.probe(request, renewal.parse_tokens)
         if heard is None:
             return
@@ -62,12 +62,12 @@ async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied
                 "authorise the application again, put the new tokens into the config, then run again",
             )
             return
-        if not await session.wait(backoff(tries + 1, session.rng)):
+        if not await session.signal.wait(backoff(tries + 1, session.chance.rng)):
             return
     session.close(
         "unreachable",
-        f"{denied.message}, and the shop could not be asked for a new one: {session.down_why or session.pause_why}. "
-        "Its lines stay open; run again later",
+        f"{denied.message}, and the shop could not be asked for a new one: "
+        f"{session.health.why or session.throttling.why}. Its lines stay open; run again later",
     )
 
 
@@ -110,14 +110,13 @@ def _take_tokens(session: AccountSession, fresh: Mapping[str, str]) -> None:
             )
             return
     # Kept before used: a pair that is lost in a crash cannot be had again.
-    kept = {**{name: session.credentials.get(name) for name in fresh}, **fresh}
+    kept = {**{name: session.auth.credentials.get(name) for name in fresh}, **fresh}
     try:
         session.account_state.keep_tokens(token_fingerprint(session.account.credentials), kept)
     except OSError as error:
         session.close("closed", f"its renewed tokens cannot be kept in the state folder: {error.strerror}")
         return
-    session.credentials = session.unproven = session.credentials.replace(fresh)
-    session.refresh_redactor()
+    session.auth.replace(session.auth.credentials.replace(fresh))
     session.tell(TokenRenewed(session.account.name))
 
 

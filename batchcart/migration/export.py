@@ -162,7 +162,7 @@ async def _read(folder: Path, entry: AccountConfig, options: ExportOptions, moni
 
 def stop_reasons(monitor: RunMonitor) -> str:
     """Why a run ended before its end: its accounts' reasons, or a signal."""
-    return "; ".join(session.closed for session in monitor.sessions if session.closed) or "by a signal"
+    return "; ".join(session.signal.closed for session in monitor.sessions if session.signal.closed) or "by a signal"
 
 
 def _answers(folder: Path, entry: AccountConfig, options: ExportOptions) -> Iterator[CartAnswer]:

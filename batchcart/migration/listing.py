@@ -140,7 +140,7 @@ async def _walk(
         if page is None:
             break
         if isinstance(page, Failed) and (walk.page == 1 or page.reason is not ErrorKind.REJECTED):
-            said = redact_text(page.message, session.secret)
+            said = redact_text(page.message, session.auth.redactor)
             raise Stopped(f"account {entry.name!r}: its list of carts cannot be read: {said}. The same command goes on")
         walk = store.take(None if isinstance(page, Failed) else page, walk, filters)
         monitor.planned[entry.name], monitor.ended[entry.name] = store.count, {"ok": store.count}
@@ -159,7 +159,7 @@ async def _page(
     session.journal.record_result(number, status_of(ending.outcome).value, "{}", text, keep_past=False)
     match ending.outcome:
         case Succeeded(body=body):
-            return _lines(entry, listing, redact(body, session.secret))
+            return _lines(entry, listing, redact(body, session.auth.redactor))
         case Failed() as refused:
             return refused
         case other:

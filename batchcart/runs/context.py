@@ -1,5 +1,6 @@
 """Owns making accounts ready for work: addresses, account states, limiters, sockets; it does not know operations."""
 
+import itertools
 import os
 import random
 import time
@@ -13,10 +14,11 @@ from msgspec import structs
 from batchcart.accounts.config import Account, AccountConfig
 from batchcart.accounts.redaction import redact_text
 from batchcart.accounts.state import AccountState
+from batchcart.engine.auth import Auth
 from batchcart.engine.circuit_breaker import CircuitBreaker
 from batchcart.engine.event_filter import EventLimiter
 from batchcart.engine.rate_limiter import RateLimiter, capacity
-from batchcart.engine.session import AccountSession, Send
+from batchcart.engine.session import AccountSession, Chance, Send
 from batchcart.engine.token_refresh import token_fingerprint
 from batchcart.journal.queries import accounts, next_number
 from batchcart.journal.schema import Connection, open_reading
@@ -83,7 +85,7 @@ class RunMonitor:
         """Begin nothing more and end within the requests in flight. To be called in the run's loop."""
         self.stopping = True
         for session in self.sessions:
-            session.stop()
+            session.signal.stop()
         for halt in self.stop_callbacks:
             halt()
 
@@ -195,37 +197,36 @@ async def open_session(
     def tell(event: Event) -> None:
         now = time.time()
         if not isinstance(event, OfAccount) or crowd.admits(event, now):
-            clean = map_text(event, lambda text: redact_text(text, session.secret))
+            clean = map_text(event, lambda text: redact_text(text, session.auth.redactor))
             journal.record_event(now, clean)
             monitor.emit(clean)
 
     def long_wait(window: Window, seconds: float) -> None:
-        session.quota = QuotaUsedUp(account.name, str(window), time.time() + seconds)
-        tell(session.quota)
+        quota = QuotaUsedUp(account.name, str(window), time.time() + seconds)
+        session.throttling.record_quota(quota)
+        tell(quota)
 
-    strict = account.options.pacing == "strict"
+    renewed = account_state.tokens(token_fingerprint(account.credentials))
     session = AccountSession(
         account=account,
         number=numbers[0],
-        probe_number=numbers[1],
+        probes=itertools.count(numbers[1]),
         journal=journal,
         limiter=RateLimiter(
             account.limits,
             sends,
-            strict=strict,
+            strict=account.options.pacing == "strict",
             clock=time.monotonic,
             long_wait=long_wait,
             learnt=account_state.learnt_limit(),
         ),
         account_state=account_state,
         send=monitor.wrap_send(account, await stack.enter_async_context(open_client(account))),
-        credentials=account.credentials.replace(account_state.tokens(token_fingerprint(account.credentials))),
-        monotonic=time.monotonic,
-        wall=time.time,
-        rng=_RNG,
+        auth=Auth(account.credentials.replace(renewed), (*account.secrets, *account_state.past_secrets())),
+        chance=Chance(time.monotonic, time.time, _RNG),
         tell=tell,
         patience=settings.patience,
-        brake=CircuitBreaker(settings.stop_after),
+        breaker=CircuitBreaker(settings.stop_after),
     )
     return session
 

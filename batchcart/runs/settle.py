@@ -115,7 +115,7 @@ async def _read_again(job: PlannedJob, session: AccountSession, planned: Planned
         ending = structs.replace(
             ending, outcome=structs.replace(ending.outcome, message=f"settled: {ending.outcome.message}")
         )
-    text = encode_result(operation, session.account.adapter.name, clean_ending(ending, session.secret))
+    text = encode_result(operation, session.account.adapter.name, clean_ending(ending, session.auth.redactor))
     return Settlement(planned.line, status_of(ending.outcome), chain_update(operation, ending), text)
 
 

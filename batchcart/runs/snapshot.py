@@ -60,9 +60,9 @@ def take_snapshot(session: AccountSession, lines: int, ended: Mapping[str, int])
         session.account.adapter.name,
         lines,
         dict(ended),
-        session.counters.sent,
-        session.counters.retries,
-        session.counters.refusals,
+        session.stats.sent,
+        session.stats.retries,
+        session.stats.refusals,
         session.limiter.in_flight,
         limit=slowest if learnt is None else learnt,
         adapted_rate=learnt is not None,
@@ -78,13 +78,13 @@ def _per_second(limit: Limit) -> float:
 
 
 def _waiting(session: AccountSession) -> tuple[Waiting, float | None, str]:
-    now = session.wall()
-    if session.closed:
-        return "closed", None, session.state
-    if session.down_since is not None and session.monotonic() - session.down_since >= _BLIP:
-        return "unreachable", now + session.probe_at - session.monotonic(), session.down_why
+    now = session.chance.wall()
+    if session.signal.closed:
+        return "closed", None, session.signal.state
+    if session.health.down_since is not None and session.chance.monotonic() - session.health.down_since >= _BLIP:
+        return "unreachable", now + session.health.probe_at - session.chance.monotonic(), session.health.why
     if (held := session.limiter.paused_for) > 0:
-        return "throttled", now + held, session.pause_why
-    if session.quota is not None and session.quota.until > now:
-        return "quota", session.quota.until, session.quota.limit
+        return "throttled", now + held, session.throttling.why
+    if session.throttling.quota is not None and session.throttling.quota.until > now:
+        return "quota", session.throttling.quota.until, session.throttling.quota.limit
     return "", None, ""

@@ -1,0 +1,91 @@
+"""Owns waiting for a shop that is down, and giving it up after the account's patience; it does not know why it is."""
+
+from batchcart.engine.retry import probe_wait
+from batchcart.engine.session import AccountSession
+from batchcart.model.events import ShopDown, ShopUp
+from batchcart.model.http import Exchange, NoResponse, NotSent, Reply, Response
+from batchcart.model.outcome import Foreign, Throttled, Unavailable
+
+
+async def wait_until_up(session: AccountSession) -> bool:
+    """Wait out an outage, asking a harmless question at growing intervals; whether to go on."""
+    if session.health.down_since is None or session.stopped:
+        return not session.stopped
+    with session.signal.cancellable():
+        await session.health.probing.acquire()
+    try:
+        await _probe(session)
+    finally:
+        session.health.probing.release()
+    return not session.stopped
+
+
+async def _probe(session: AccountSession) -> None:
+    probes, health, chance = 0, session.health, session.chance
+    while health.down_since is not None and not session.stopped:
+        left = max(0.05, health.down_since + session.patience - chance.monotonic())
+        pause = 0.0 if health.suspected and not probes else min(probe_wait(probes, chance.rng), left)
+        health.plan_probe(chance.monotonic() + pause)
+        if probes == 1:
+            session.tell(_down(session))
+            session.journal.record_account_state(
+                session.account.name, "down", f"the shop is down ({health.why}); it is asked again"
+            )
+        if not await session.signal.wait(pause):
+            return
+        probes += 1
+        heard = await session.probe(session.account.adapter.health_check)
+        if heard is None:
+            return
+        if _is_up(session, heard.reply):
+            if probes > 1:
+                session.tell(ShopUp(session.account.name, _wall(session, health.down_since), probes))
+                session.journal.record_account_state(session.account.name, "", "")
+            health.recover()
+        elif chance.monotonic() - health.down_since >= session.patience:
+            why = f"unreachable for {session.patience / 60:g} min ({health.why})"
+            session.close("unreachable", f"{why}. Its lines stay open; run again later")
+
+
+def _down(session: AccountSession) -> ShopDown:
+    since = session.health.down_since or 0.0
+    given_up = since + session.patience
+    return ShopDown(
+        session.account.name,
+        session.health.why,
+        _wall(session, since),
+        _wall(session, session.health.probe_at),
+        _wall(session, given_up),
+    )
+
+
+def _wall(session: AccountSession, at: float) -> float:
+    """A moment of the session's own clock as wall-clock time."""
+    return session.chance.wall() + at - session.chance.monotonic()
+
+
+def _is_up(session: AccountSession, reply: Reply) -> bool:
+    """Whether the platform answered; where something else does, to a second question too, the account is closed."""
+    adapter, health = session.account.adapter, session.health
+    suspected = health.suspected
+    match reply:
+        case Response() as response:
+            match adapter.classify_error(Exchange(adapter.health_check, response)):
+                case Unavailable(message):
+                    health.record_probe(message, suspected=False)
+                    return False
+                case Foreign(message) if suspected:
+                    health.record_probe("", suspected=False)
+                    session.close_as_foreign(message)
+                    return False
+                case Foreign(message):
+                    health.record_probe(message, suspected=True)
+                    return False
+                case Throttled() as busy:
+                    session.record_throttle(busy)
+                    return not suspected  # whatever stands in front of a shop may say that
+                case _:
+                    return True
+        case NotSent(why) | NoResponse(why):
+            health.record_probe(why, suspected=False)
+            return False
