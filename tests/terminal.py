@@ -58,14 +58,23 @@ class Terminal:
 
 @contextmanager
 def terminal(
-    *words: str | Path, folder: Path, columns: int = 120, rows: int = 30, env: Mapping[str, str] | None = None
+    *words: str | Path,
+    folder: Path,
+    columns: int = 120,
+    rows: int = 30,
+    env: Mapping[str, str] | None = None,
+    stdout: bool = False,
 ) -> Iterator[Terminal]:
-    """The command under way on a terminal of that size; it is killed at the end of the block if it is still alive."""
+    """The command under way on a terminal of that size; it is killed at the end of the block if it is still alive.
+
+    With ``stdout`` that is on the terminal too, and no pipe.
+    """
     handle, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     own = {**environment(folder), "TERM": "xterm-256color", **(env or {})}
     del own["COLUMNS"]
-    process = subprocess.Popen(argv(*words), cwd=folder, env=own, stdin=end, stdout=subprocess.PIPE, stderr=end)
+    out = end if stdout else subprocess.PIPE
+    process = subprocess.Popen(argv(*words), cwd=folder, env=own, stdin=end, stdout=out, stderr=end)
     os.close(end)
     found = Terminal(process, handle, pyte.HistoryScreen(columns, rows))
     try:

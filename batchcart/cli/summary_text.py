@@ -1,32 +1,48 @@
 """Owns the summary that a person reads at the end of a run; the figures are summary.py's."""
 
+from batchcart.cli.folding import fold
 from batchcart.cli.output import paint
+from batchcart.cli.reasons_text import next_text, reasons_text
 from batchcart.cli.tables import duration_text, table_text
 from batchcart.journal.summary import STATUSES, Summary
+from batchcart.report.run_reasons import RunReasons
 
 _COLOURS = {"ok": "green", "failed": "red", "in doubt": "yellow"}
 
 
-def summary_text(summary: Summary, job: str, pid: int | None = None) -> str:
-    """Counts per account, operation and status; duration, rate, retries; where the results are; what to do next.
-
-    ``pid`` is the run's that is at work on it; then its end is the next step.
-    """
+def summary_text(summary: Summary, job: str) -> str:
+    """Counts per account, operation and status; duration, rate, retries; where the results are."""
     parts = []
     if summary.nothing_to_do:
         parts.append(f"{job}: this run is finished; nothing was sent.")
     parts.append(_table(summary))
     if not summary.nothing_to_do and summary.seconds:
         parts.append(
-            f"{summary.sent:,} requests in {duration_text(summary.seconds)} ({summary.sent / summary.seconds:.1f}/s), "
-            f"{summary.retries:,} retries"
+            f"{_plural(summary.sent, 'request', 'requests')} in {duration_text(summary.seconds)} "
+            f"({summary.sent / summary.seconds:.1f}/s), {_plural(summary.retries, 'retry', 'retries')}"
         )
-    parts += [f"{name}: {one.reason}" for name, one in summary.accounts.items() if one.reason]
     if summary.stopped:
-        parts.append(f"Stopped before the end: {summary.stopped}")
+        parts.append(fold(f"Stopped before the end: {summary.stopped}"))
     parts.append(f"Results: {summary.results}")
-    parts += _advice(summary, pid)
     return "\n".join(parts)
+
+
+def ending_text(summary: Summary, job: str, reasons: RunReasons | None, pid: int | None = None) -> str:
+    """The summary of a run, why lines of it are not ok, and what to do next.
+
+    ``pid`` is the run's that is at work on it.
+    """
+    parts = [summary_text(summary, job)]
+    if reasons is not None:
+        parts += reasons_text(reasons.groups, summary.accounts, reasons.commands)
+        if reasons.looked_at is not None:
+            parts.append(f"  Only the first {reasons.looked_at:,} lines that are not ok were looked at")
+        parts += next_text(summary, reasons.commands, pid)
+    return "\n".join(parts)
+
+
+def _plural(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def _table(summary: Summary) -> str:
@@ -42,21 +58,3 @@ def _table(summary: Summary) -> str:
     for status, colour in _COLOURS.items():
         head = head.replace(status, paint(status, colour))
     return head + line_end + rest
-
-
-def _advice(summary: Summary, pid: int | None) -> list[str]:
-    totals, advice = summary.totals, []
-    if pid:
-        return [f"A run is at work on it (pid {pid}); it goes on by itself"]
-    if totals["in_doubt"]:
-        advice.append(
-            f"{totals['in_doubt']:,} in doubt: nobody could say whether they happened; their lines hold the evidence, "
-            f"`batchcart settle {summary.results}` reads the shops again or takes your word"
-        )
-    if totals["failed"] or totals["skipped"]:
-        advice.append(
-            "Lines that are not ok say why under `error`; --retry-failed opens the failed and skipped ones again"
-        )
-    if totals["not_attempted"]:
-        advice.append("Run the same command again to go on")
-    return advice

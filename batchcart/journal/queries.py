@@ -216,6 +216,11 @@ def result_texts(connection: Connection, *, in_order: bool = False) -> Iterator[
     yield from (text for (text,) in connection.execute(f"SELECT text FROM result ORDER BY {order}"))  # noqa: S608  # one of two words of our own
 
 
+def texts_not_ok(connection: Connection) -> Iterator[bytes]:
+    """The result lines that are not ok, in the order in which they ended."""
+    yield from (text for (text,) in connection.execute("SELECT text FROM result WHERE status <> 'ok' ORDER BY seq"))
+
+
 def doubtful_lines(connection: Connection, account: int) -> list[PlannedLine]:
     """The account's lines in doubt, the last first, to whose cart nothing was surely written since.
 

@@ -38,6 +38,7 @@ class Error(msgspec.Struct, frozen=True, gc=False):
 
     kind: str
     message: str
+    line: int | None = None
 
 
 class ResultRow(msgspec.Struct, frozen=True, gc=False):
@@ -137,15 +138,21 @@ class Aggregates:
         tried.add(ms)
 
     def _not_ok(self, one: ResultRow, run: int) -> None:
-        error = one.error or Error("unknown", "the result line does not say why")
-        message = error.message[:EVIDENCE_SHOWN]
-        place = Occurrence(run, one.line, one.account, one.op, one.cart or one.cart_id or "", message)
-        cause = ErrorKey(one.status.value, error.kind, one.http_status, normalize(error.message))
-        self.reasons.add(cause, place)
+        place = add_reason(self.reasons, one, run)
         if one.status is Status.IN_DOUBT:
             self.in_doubt += 1
             if len(self.doubts) < MOST_DOUBTS:
                 self.doubts.append(place)
+
+
+def add_reason(reasons: ErrorGroups, one: ResultRow, run: int) -> Occurrence:
+    """Count a result that is not ok with its cause; where it stands, and what it says."""
+    error = one.error or Error("unknown", "the result line does not say why")
+    message = error.message[:EVIDENCE_SHOWN]
+    place = Occurrence(run, one.line, one.account, one.op, one.cart or one.cart_id or "", message)
+    cause = ErrorKey(one.status.value, error.kind, one.http_status, normalize(error.message))
+    reasons.add(cause, place, error.line)
+    return place
 
 
 def results_in(path: Path) -> Iterator[ResultRow]:

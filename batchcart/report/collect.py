@@ -15,7 +15,9 @@ from batchcart.model.errors import UsageError
 from batchcart.model.limits import Limit
 from batchcart.platforms import load_adapters
 from batchcart.report.aggregate import Aggregates, Counts, results_in
+from batchcart.report.error_groups import ErrorGroup
 from batchcart.report.pauses import PauseStats
+from batchcart.runs.commands import RunCommands, find_commands
 from batchcart.runs.context import journal_path
 from batchcart.runs.status import load_summary, lock_holder, open_journal_readonly
 
@@ -24,11 +26,12 @@ from batchcart.runs.status import load_summary, lock_holder, open_journal_readon
 class RunReport:
     """One run of a report; times in wall-clock seconds. ``pid`` is the process at work on it now.
 
-    ``notes`` are sentences about what the figures leave out.
+    ``commands`` lead on from it; ``notes`` are sentences about what the figures leave out.
     """
 
     results: Path
     summary: Summary
+    commands: RunCommands
     began: float | None
     last: float | None
     pid: int | None
@@ -57,6 +60,10 @@ class Report:
         """The code the runs would end with now; of several, the greatest."""
         return max(run.summary.exit_code for run in self.runs)
 
+    def commands_for(self, reason: ErrorGroup) -> RunCommands:
+        """The commands of the run that had these lines first."""
+        return self.runs[reason.first[0].run].commands
+
     def span(self) -> tuple[float, float] | None:
         """The first request and the last ending of all runs; None where nothing was sent."""
         began = [run.began for run in self.runs if run.began is not None]
@@ -73,7 +80,7 @@ def collect(results: Sequence[Path], config: Path | None) -> Report:
     for number, path in enumerate(dict.fromkeys(results)):
         counts = _aggregate_file(figures, path, number)
         named.update(counts.platforms)
-        runs.append(_run(path, counts, figures, pausing))
+        runs.append(_run(path, config, counts, figures, pausing))
     total = _together([run.summary for run in runs])
     limits, notes = _limits(config, total.accounts)
     return Report(tuple(runs), total, figures, pausing, named, limits, notes)
@@ -94,11 +101,13 @@ def _aggregate_file(figures: Aggregates, path: Path, number: int) -> Counts:
     return figures.fold(results_in(path), number)
 
 
-def _run(path: Path, counts: Counts, figures: Aggregates, pausing: PauseStats) -> RunReport:
+def _run(path: Path, config: Path | None, counts: Counts, figures: Aggregates, pausing: PauseStats) -> RunReport:
     pid, name, notes = lock_holder(path), _text(path), []
+    commands = RunCommands(path, "JOB", config)
     try:
         with open_journal_readonly(path) as connection:
             summary = load_summary(connection, path)
+            commands = find_commands(connection, path, config)
             pausing.take(events(connection))
             figures.fold_earlier(earlier_endings(connection), counts)
     except UsageError as error:
@@ -115,7 +124,7 @@ def _run(path: Path, counts: Counts, figures: Aggregates, pausing: PauseStats) -
             )
     if pid:
         notes.append(f"{name}: a run is at work on it now (pid {pid}); the figures are those of a moment ago.")
-    return RunReport(path, summary, counts.began, counts.last, pid, tuple(notes))
+    return RunReport(path, summary, commands, counts.began, counts.last, pid, tuple(notes))
 
 
 def _together(summaries: Sequence[Summary]) -> Summary:

@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from batchcart.runs.commands import RunCommands
+
 FIRST_LINES = 10
 """Lines that are named for each reason."""
 
@@ -10,6 +12,8 @@ MOST_REASONS = 200
 """Reasons that are told apart; the lines of any further ones are counted as others of their kind."""
 
 OTHERS = "(other messages)"
+
+_LINES_KNOWN = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +40,40 @@ class ErrorKey:
 
 @dataclass(slots=True)
 class ErrorGroup:
-    """The lines that ended not ok for one cause: how many, of which accounts, and the first of them."""
+    """The lines that ended not ok for one cause: how many, of which accounts, and the first of them.
+
+    ``skipped`` counts the lines that were skipped because of these, ``explained`` those of these lines whose own cause
+    is another group. ``alike`` says whether all have the message of the first.
+    """
 
     count: int = 0
+    skipped: int = 0
+    explained: int = 0
+    alike: bool = True
     accounts: Counter[str] = field(default_factory=Counter)
     first: list[Occurrence] = field(default_factory=list)
 
+    @property
+    def weight(self) -> int:
+        """How many lines would have gone better without this cause."""
+        return self.count + self.skipped - self.explained
+
 
 class ErrorGroups:
-    """The reasons why lines did not end ok, most frequent first in ``rank``."""
+    """The reasons why lines did not end ok, most frequent first in ``rank``.
 
-    __slots__ = ("found",)
+    A line that was skipped counts also with the cause of the line that it needed. Only the last lines are known by
+    their number, since what needs a line mostly ends soon after it: so memory stays bounded.
+    """
+
+    __slots__ = ("_by_line", "found")
 
     def __init__(self) -> None:
         self.found: dict[ErrorKey, ErrorGroup] = {}
+        self._by_line: dict[tuple[int, int], ErrorGroup] = {}
 
-    def add(self, cause: ErrorKey, place: Occurrence) -> None:
-        """Count one line."""
+    def add(self, cause: ErrorKey, place: Occurrence, needed: int | None = None) -> None:
+        """Count one line; ``needed`` is the earlier line because of which it was skipped."""
         reason = self.found.get(cause)
         if reason is None:
             if len(self.found) >= MOST_REASONS:
@@ -62,45 +83,50 @@ class ErrorGroups:
         reason.accounts[place.account] += 1
         if len(reason.first) < FIRST_LINES:
             reason.first.append(place)
+        reason.alike = reason.alike and place.message == reason.first[0].message
+        root = None if needed is None else self._by_line.get((place.run, needed))
+        if root is not None:
+            root.skipped += 1
+            reason.explained += 1
+        self._by_line[place.run, place.line] = root or reason
+        if len(self._by_line) > _LINES_KNOWN:
+            del self._by_line[next(iter(self._by_line))]
 
     def rank(self) -> list[tuple[ErrorKey, ErrorGroup]]:
-        """All causes with their lines."""
-        return sorted(self.found.items(), key=lambda found: (-found[1].count, found[0].message))
+        """All causes with their lines, those of the most lines first; what has another cause comes last."""
+        return sorted(self.found.items(), key=lambda found: (-found[1].weight, found[0].message))
+
+    def roots(self) -> list[tuple[ErrorKey, ErrorGroup]]:
+        """The causes that no other one explains, those of the most lines first."""
+        return [found for found in self.rank() if found[1].weight]
 
 
-_RETRY = "`batchcart run JOB --retry-failed` opens these lines again."
-
-
-def advice(cause: ErrorKey) -> str:
-    """What the operator can do about it, as a sentence or two."""
+def hint(cause: ErrorKey) -> str:
+    """What the operator can do about it, without the command for it."""
     match cause:
         case ErrorKey(kind="rejected", http_status=401 | 403):
-            return f"The shop does not allow this to the account: check its rights, then {_RETRY}"
+            return "The shop does not allow this to the account: check its rights"
         case ErrorKey(kind="rejected", http_status=404):
-            return (
-                "The shop has no such cart, item or product, or has it no longer. Correct the ids in a new job; "
-                f"where it is there now, {_RETRY}"
-            )
+            return "The shop does not have such a cart, item or product, or no longer: correct the ids"
         case ErrorKey(kind="rejected"):
-            return (
-                "The shop said no, and says so again to the same line. Put corrected lines into a new job; "
-                f"where the cause was in the shop and is mended, {_RETRY}"
-            )
+            return "The shop said no, and would say so again: correct these lines"
         case ErrorKey(kind="throttled"):
-            return (
-                "Another program uses the same allowance of the shop. Stop it, or give the account lower `limits`; "
-                f"then {_RETRY}"
-            )
+            return "Another program uses up what the shop allows: stop it, or give the account lower `limits`"
         case ErrorKey(kind="network"):
-            return (
-                f"Nothing reached the shop, or no answer came back: check network, address and `timeout`; then {_RETRY}"
-            )
+            return "Nothing reached the shop, or no answer came back: check network, address and `timeout`"
         case ErrorKey(kind="platform"):
-            return f"The shop kept failing. Wait until it is well; then {_RETRY}"
+            return "The shop kept failing: wait until it is well"
         case ErrorKey(kind="dependency"):
-            return f"An earlier line of the same cart did not end ok. See to that one first; {_RETRY}"
+            return "An earlier line of the same cart did not end ok: correct that one first"
         case _:
-            return (
-                "Nobody can say whether it happened. `batchcart settle RESULTS` reads the shops again; or look there "
-                "yourself and say so with `--line N --done KEY=VALUE` or `--line N --not-done`."
-            )
+            return "Nobody can say whether it happened"
+
+
+def advice(cause: ErrorKey, commands: RunCommands) -> str:
+    """What the operator can do about it, as a sentence with the command to copy."""
+    if cause.status == "in_doubt":
+        return (
+            f"{hint(cause)}. `{commands.settle()}` reads the shops again; or look there yourself and say so with "
+            "`--line N --done KEY=VALUE` or `--line N --not-done`."
+        )
+    return f"{hint(cause)}; then `{commands.run('--retry-failed')}` opens these lines again."

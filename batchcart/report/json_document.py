@@ -8,8 +8,9 @@ from batchcart.journal.result_line import format_timestamp
 from batchcart.journal.summary import Summary
 from batchcart.journal.timeline import Pause
 from batchcart.report.collect import Report, RunReport, operations
-from batchcart.report.error_groups import Occurrence, advice
+from batchcart.report.error_groups import Occurrence
 from batchcart.report.histogram import RELATIVE_ERROR, Durations, merge
+from batchcart.report.run_reasons import reason_fields
 
 PERCENTILES = (50, 90, 95, 99, 99.9)
 
@@ -44,8 +45,7 @@ def document(report: Report) -> dict[str, Any]:
             for account, changes in sorted(report.pausing.learnt.items())
         },
         "reasons": [
-            {"status": cause.status, "kind": cause.kind, "http_status": cause.http_status, "message": cause.message,
-             "count": reason.count, "accounts": dict(reason.accounts), "what_to_do": advice(cause),
+            {**reason_fields(cause, reason, report.commands_for(reason)),
              "first": [_place(report, place) for place in reason.first]}
             for cause, reason in figures.reasons.rank()
         ],

@@ -27,6 +27,7 @@ from batchcart.model.events import Event, SecretsExposed
 from batchcart.model.files import sync_dir
 from batchcart.model.outcome import Status
 from batchcart.platforms import load_adapters
+from batchcart.runs.commands import default_results
 from batchcart.runs.context import RunContext, RunMonitor, RunSettings, journal_path, open_run, sandbox_path
 from batchcart.runs.resume import check_same_accounts, check_same_job
 from batchcart.runs.sinks import event_sinks, finished_event, started_event, stop_reason
@@ -67,12 +68,7 @@ class RunOptions:
     @property
     def results_path(self) -> Path:
         """Where results go: as given, or the job's name with `.results.jsonl` in the current folder."""
-        if self.results is not None:
-            return self.results
-        name = "stdin" if self.job == "-" else Path(self.job).name
-        for ending in (".gz", ".zst", ".jsonl", ".json"):
-            name = name[: -len(ending)] if name.lower().endswith(ending) else name
-        return Path(f"{name}.results.jsonl")
+        return default_results(self.job) if self.results is None else self.results
 
     def __post_init__(self) -> None:
         if self.concurrency is not None and not 1 <= self.concurrency <= 10_000:

@@ -7,13 +7,16 @@ import click
 
 from batchcart.cli import options as shared
 from batchcart.cli.output import echo, echo_json
-from batchcart.cli.summary_text import summary_text
+from batchcart.cli.summary_text import ending_text
 from batchcart.cli.terminal.session import monitor_run
 from batchcart.journal.summary import Summary
 from batchcart.model.errors import BatchcartError
+from batchcart.report.run_reasons import reasons_where_legible, summary_fields
 from batchcart.runs.event_loop import run_async
 from batchcart.runs.runner import MOST_PROCESSES, RunOptions, run_job
 from batchcart.runs.status import read_summary
+
+_LOOKED_AT_IN_HASTE = 20_000  # lines that are not ok, whose reasons a second signal waits for: half a second
 
 
 @click.command("run")
@@ -82,17 +85,22 @@ def command(
         metrics=metrics,
     )
     summary = run_async(_run(options, progress, as_json=as_json))
-    if as_json:
-        echo_json(summary.as_dict())
-    else:
-        echo(summary_text(summary, job))
+    _tell(options, summary, as_json=as_json)
     return summary.exit_code
 
 
 async def _run(options: RunOptions, progress: str, *, as_json: bool) -> Summary:
     def last_words() -> None:
         with suppress(BatchcartError):  # the disk may be what ended it
-            echo_json(read_summary(options.results_path).as_dict())
+            _tell(options, read_summary(options.results_path), as_json=as_json, most=_LOOKED_AT_IN_HASTE)
 
-    async with monitor_run(progress, last_words if as_json else lambda: None) as monitor:
+    async with monitor_run(progress, last_words) as monitor:
         return await run_job(options, monitor)
+
+
+def _tell(options: RunOptions, summary: Summary, *, as_json: bool, most: int | None = None) -> None:
+    reasons = reasons_where_legible(options.results_path, options.config, most=most)
+    if as_json:
+        echo_json(summary_fields(summary, reasons))
+    else:
+        echo(ending_text(summary, options.job, reasons))

@@ -7,8 +7,9 @@ import click
 
 from batchcart.cli import options as shared
 from batchcart.cli.output import echo, echo_event
-from batchcart.cli.summary_text import summary_text
+from batchcart.cli.summary_text import ending_text
 from batchcart.model.errors import UsageError
+from batchcart.report.run_reasons import reasons_where_legible
 from batchcart.runs.context import RunMonitor
 from batchcart.runs.settle import settle_from_shop, settle_manually
 
@@ -37,7 +38,7 @@ def command(results: Path, config: Path | None, line: int | None, done: tuple[st
         if bool(done) == not_done:
             raise UsageError("--line N goes with either --done KEY=VALUE or --not-done")
         summary = settle_manually(results, line, None if not_done else _pairs(done))
-    echo(summary_text(summary, str(results)))
+    echo(ending_text(summary, str(results), reasons_where_legible(results, config)))
     return summary.exit_code
 
 

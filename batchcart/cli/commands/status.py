@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from batchcart.cli.output import echo, echo_json
-from batchcart.cli.summary_text import summary_text
+from batchcart.cli.summary_text import ending_text
+from batchcart.report.run_reasons import reasons_where_legible, summary_fields
 from batchcart.runs.status import lock_holder, read_summary
 
 
@@ -17,12 +18,12 @@ def command(results: Path, *, as_json: bool) -> int:
 
     What is in flight counts as not attempted. Exit codes are those the run would end with now.
     """
-    summary = read_summary(results)
+    summary, reasons = read_summary(results), reasons_where_legible(results)
     if as_json:
-        echo_json(summary.as_dict())
+        echo_json(summary_fields(summary, reasons))
     else:
         pid = lock_holder(results)
-        echo(summary_text(summary, str(results), pid))
+        echo(ending_text(summary, str(results), reasons, pid))
         if not pid:
             echo("No run is at work on it")
     return summary.exit_code

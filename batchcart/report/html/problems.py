@@ -91,7 +91,7 @@ def _reason(report: Report, cause: ErrorKey, reason: ErrorGroup) -> dict[str, An
         "cause": cause,
         "reason": reason,
         "words": f"{cause.status.replace('_', ' ')} · {cause.kind}{http}",
-        "advice": advice(cause),
+        "advice": advice(cause, report.commands_for(reason)),
         "accounts": accounts + more,
         "shown": f"The first {first} lines"
         if reason.count > first
@@ -107,8 +107,9 @@ def doubts(report: Report) -> dict[str, Any]:
     listed, found = report.figures.doubts, report.figures.in_doubt
     hidden = found - len(listed)
     files = " ".join(run.name for run in report.runs)
+    commands = report.runs[listed[0].run if listed else 0].commands
     words = (
-        "Nobody can say whether these happened. `batchcart settle RESULTS` reads the shops again; what that cannot "
+        f"Nobody can say whether these happened. `{commands.settle()}` reads the shops again; what that cannot "
         "settle you settle by looking there: `--line N --done KEY=VALUE` or `--line N --not-done`."
     )
     more = f'… and {hidden:,} more; all of them: `grep \'"status":"in_doubt"\' {files}`'

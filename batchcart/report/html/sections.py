@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from batchcart.journal.summary import STATUSES, Summary
+from batchcart.journal.summary import STATUSES
 from batchcart.report.collect import Report, RunReport, operations
 from batchcart.report.histogram import RELATIVE_ERROR, Durations, merge
 from batchcart.report.html import charts
 from batchcart.report.html.axes import duration
+from batchcart.runs.commands import next_steps
 
 MOST_BARS = 20
 """Accounts that the chart of counts shows; the table has all."""
@@ -36,7 +37,7 @@ def opening(report: Report) -> dict[str, Any]:
             for status, found in total.totals.items()
         ],
         "notes": [note for run in report.runs for note in run.notes] + list(report.notes),
-        "next_steps": list(_next_steps(total)),
+        "next_steps": list(_next_steps(report)),
         "status_words": list(_WORDS.values()),
         "status_legend": list(_WORDS.items()),
     }
@@ -130,21 +131,13 @@ def _run_row(run: RunReport) -> list[Any]:
     return [run.name, _moment(run.began) if run.began else "", run.summary.lines, *run.summary.totals.values()]
 
 
-def _next_steps(total: Summary) -> Iterator[str]:
-    counts = total.totals
-    for name, account in total.accounts.items():
+def _next_steps(report: Report) -> Iterator[str]:
+    for name, account in report.total.accounts.items():
         if account.reason:
             yield f"{name}: {account.reason}"
-    if counts["not_attempted"]:
-        yield f"{counts['not_attempted']:,} lines were not attempted: the same `batchcart run` command goes on."
-    if counts["in_doubt"]:
-        yield f"{counts['in_doubt']:,} lines are in doubt: `batchcart settle RESULTS` reads the shops again."
-    if counts["failed"] or counts["skipped"]:
-        bad = counts["failed"] + counts["skipped"]
-        yield (
-            f"{bad:,} lines failed or were skipped: see the reasons below; `batchcart run JOB --retry-failed` opens "
-            "them again."
-        )
+    for run in report.runs:
+        for step in next_steps(run.summary, run.commands):
+            yield f"{step.purpose}: `{step.command}`"
 
 
 def _span(began: float, ended: float) -> str:

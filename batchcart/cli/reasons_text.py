@@ -1,0 +1,80 @@
+"""Owns the sentences that say why lines are not ok, and what to do next; the causes are report/'s."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from batchcart.cli.folding import fold
+from batchcart.journal.summary import AccountSummary, Summary
+from batchcart.model.reasons import without
+from batchcart.report.error_groups import ErrorGroup, ErrorGroups, ErrorKey, hint
+from batchcart.runs.commands import RunCommands, next_steps
+
+_MOST_REASONS = 5
+_MOST_ACCOUNTS = 8
+_LINES_NAMED = 5
+
+
+def reasons_text(
+    groups: ErrorGroups, accounts: Mapping[str, AccountSummary], commands: RunCommands, runs: int = 1
+) -> list[str]:
+    """Why lines are not ok: accounts that were given up, then root causes with what was skipped because of them."""
+    parts = [fold(text, "  ") for text in _accounts_text(accounts)]
+    roots = groups.roots()
+    hinted: set[str] = set()
+    for cause, reason in roots[:_MOST_REASONS]:
+        parts.append(fold(_reason(cause, reason, several=len(accounts) > 1, run_known=runs == 1), "  "))
+        what_to_do = hint(cause)
+        if cause.status != "in_doubt" and what_to_do not in hinted:  # of doubts the next steps tell
+            hinted.add(what_to_do)
+            parts.append(fold(what_to_do, "    ", ""))
+    if (hidden := len(roots) - _MOST_REASONS) > 0:
+        report = commands.report("--json") if runs == 1 else "--json"
+        parts.append(fold(f"… and {hidden:,} more reason{'' if hidden == 1 else 's'}: {report}", "  "))
+    return ["Why lines are not ok:", *parts] if parts else []
+
+
+def next_text(summary: Summary, commands: RunCommands, pid: int | None = None) -> list[str]:
+    """What to do next, each command on a line of its own, as it can be copied.
+
+    ``pid`` is the run's that is at work; then its end is the next step.
+    """
+    if pid:
+        return [f"A run is at work on it (pid {pid}); it goes on by itself"]
+    return [part for step in next_steps(summary, commands) for part in (fold(f"{step.purpose}:"), f"  {step.command}")]
+
+
+def _accounts_text(accounts: Mapping[str, AccountSummary]) -> Iterator[str]:
+    """Accounts that ended with a reason of their own; those of one reason are told together."""
+    alike: dict[str, list[str]] = {}
+    for name, one in accounts.items():
+        if one.reason:
+            alike.setdefault(without(one.reason, [name]), []).append(name)
+    for names in alike.values():
+        left = sum(accounts[name].counts["not_attempted"] for name in names)
+        lines = f"{left:,} not attempted: " if left else ""
+        yield f"{lines}{_join(names)}: {accounts[names[0]].reason}"
+
+
+def _join(names: list[str]) -> str:
+    hidden = len(names) - _MOST_ACCOUNTS
+    return ", ".join(names[:_MOST_ACCOUNTS]) + (f" and {hidden:,} more accounts" if hidden > 0 else "")
+
+
+def _reason(cause: ErrorKey, reason: ErrorGroup, *, several: bool, run_known: bool) -> str:
+    count = reason.count - reason.explained
+    message = reason.first[0].message if reason.alike else cause.message
+    where = _lines([place.line for place in reason.first[:_LINES_NAMED]], reason.count) if run_known else ""
+    found = ", ".join(filter(None, (_account(reason) if several else "", where)))
+    told = f"{count:,} {cause.status.replace('_', ' ')}: {message}" + (f" ({found})" if found else "")
+    if reason.skipped:
+        told += f". {reason.skipped:,} skipped because of {'it' if count == 1 else 'these'}"
+    return told
+
+
+def _account(reason: ErrorGroup) -> str:
+    names = list(reason.accounts)
+    return names[0] if len(names) == 1 else f"{len(names):,} accounts"
+
+
+def _lines(numbers: Iterable[int], count: int) -> str:
+    named = ", ".join(str(number) for number in numbers)
+    return f"line {named}" if count == 1 else f"lines {named}{', …' if count > _LINES_NAMED else ''}"

@@ -1,0 +1,87 @@
+"""Owns the command lines that lead on from a run, with its real file names; it runs none of them."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchcart.journal.schema import Connection, get_meta
+from batchcart.journal.summary import Summary
+
+_STDIN = "<stdin>"
+_ENDINGS = (".gz", ".zst", ".jsonl", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class RunCommands:
+    """What can be typed about the run that wrote ``results``; ``job`` and ``config`` as the command line names them."""
+
+    results: Path
+    job: str
+    config: Path | None = None
+
+    def run(self, *options: str) -> str:
+        """The same run once more."""
+        own = default_results(self.job) == self.results
+        return self._line("run", self.job, *(() if own else ("-o", str(self.results))), *options)
+
+    def settle(self, *options: str) -> str:
+        """Settle what is in doubt."""
+        return self._line("settle", str(self.results), *options)
+
+    def report(self, *options: str) -> str:
+        """The report on the run."""
+        return _shown("batchcart", "report", str(self.results), *options)
+
+    def _line(self, *words: str) -> str:
+        config = ("--config", str(self.config)) if self.config else ()
+        return _shown("batchcart", *words, *config)
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """A command to copy, and what it is for."""
+
+    purpose: str
+    command: str
+
+
+def default_results(job: str) -> Path:
+    """Where results go if nobody says: the job's name with `.results.jsonl`, in the current folder."""
+    name = "stdin" if job == "-" else Path(job).name
+    for ending in _ENDINGS:
+        name = name[: -len(ending)] if name.lower().endswith(ending) else name
+    return Path(f"{name}.results.jsonl")
+
+
+def find_commands(connection: Connection, results: Path, config: Path | None = None) -> RunCommands:
+    """The commands about the run of this journal; its job is named from the current folder."""
+    job = get_meta(connection, "job") or ""
+    if job == _STDIN:
+        return RunCommands(results, "-", config)
+    with suppress(ValueError):
+        job = str(Path(job).relative_to(Path.cwd()))
+    return RunCommands(results, job, config)
+
+
+def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
+    """What is to be done after the run, in this order."""
+    totals = summary.totals
+    if doubts := totals["in_doubt"]:
+        purpose = "nobody could say whether they happened. Read the shops again"
+        yield NextStep(f"{doubts:,} in doubt: {purpose}", commands.settle())
+    if bad := totals["failed"] + totals["skipped"]:
+        were, them = ("was", "it") if bad == 1 else ("were", "them")
+        yield NextStep(f"{_lines(bad)} failed or {were} skipped. Try {them} again", commands.run("--retry-failed"))
+    if left := totals["not_attempted"]:
+        yield NextStep(f"Run the same command again to go on with the {_lines(left)} left", commands.run())
+
+
+def _shown(*words: str) -> str:
+    """The words as a shell takes them; a file name may hold bytes that are no text."""
+    return shlex.join(words).encode("utf-8", "backslashreplace").decode()
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count:,} lines"
