@@ -32,11 +32,11 @@ class RunCommands:
 
     def report(self, *options: str) -> str:
         """The report on the run."""
-        return _shown("batchcart", "report", str(self.results), *options)
+        return _write_out("batchcart", "report", str(self.results), *options)
 
     def _line(self, *words: str) -> str:
         config = ("--config", str(self.config)) if self.config else ()
-        return _shown("batchcart", *words, *config)
+        return _write_out("batchcart", *words, *config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
         yield NextStep(f"Run the same command again to go on with the {_lines(left)} left", commands.run())
 
 
-def _shown(*words: str) -> str:
+def _write_out(*words: str) -> str:
     """The words as a shell takes them; a file name may hold bytes that are no text."""
     return shlex.join(words).encode("utf-8", "backslashreplace").decode()
 
