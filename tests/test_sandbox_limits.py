@@ -153,5 +153,5 @@ def test_the_documented_limits_hold_by_default() -> None:
 
 
 def test_a_limit_for_an_unknown_platform_is_refused() -> None:
-    with pytest.raises(UsageError, match="unknown platform 'trey'"):
+    with pytest.raises(UsageError, match="there is no simulator of a platform 'trey'; did you mean 'tray'"):
         Sandbox(limits={"trey": ()})

@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 from batchcart.accounts.config import SANDBOX, config_path
 from batchcart.platforms import load_adapters
 from batchcart.sandbox.faults import KINDS
+from batchcart.sandbox.platforms import list_simulated
 from batchcart.sandbox.readings import READINGS
 
 _ACCOUNTS = {"account", "accounts", "source", "target"}
@@ -55,7 +56,7 @@ def _kind(command: click.Command, parameter: click.Parameter) -> click.types.Str
         case "platform":
             return _Words(lambda _: load_adapters())
         case "limits" if command.name == "sandbox":
-            return _Words(lambda _: [f"{name}=" for name in load_adapters()])
+            return _Words(lambda _: [f"{name}=" for name in list_simulated()])
         case "faults" if command.name == "sandbox":
             return _Words(lambda _: [f"{kind}=" for kind in KINDS])
         case "readings" if command.name == "sandbox":

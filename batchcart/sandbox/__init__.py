@@ -1,4 +1,4 @@
-"""Owns a simulator of the three shop platforms on loopback; it knows neither real shops nor the engine.
+"""Owns a simulator of shop platforms on loopback; it knows neither real shops nor the engine.
 
 ``Sandbox`` is the simulator and needs aiohttp; ``Fault`` and ``parse_fault`` are words and do not. So it is
 loaded when it is first asked for.

@@ -58,7 +58,7 @@ class ShopEndpoint:
     saw: ShopRecorder = field(default_factory=ShopRecorder)
 
     def expire_token(self) -> None:
-        """Tray: the access token stops working until it is renewed."""
+        """The access token stops working until it is renewed, where tokens are."""
         self.shop.tokens.expired = True
 
     def handle(self, call: Call, now: float, fault: str) -> Handling:

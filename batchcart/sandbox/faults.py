@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from batchcart.model.errors import UsageError
+from batchcart.sandbox.platforms import list_simulated
 
 KINDS = {
     "refuse": "the connection is reset before anything is looked at",
@@ -21,11 +22,9 @@ KINDS = {
     "500-before": "a 500 before the effect",
     "500-after": "a 500 although the effect is done",
     "429": "too many requests, with Retry-After, no effect",
-    "401": "credentials refused in the platform's own form, no effect; on Tray the access token has expired",
+    "401": "credentials refused in the platform's own form, no effect; an access token that is renewed has expired",
 }
 """Every kind of fault with what it does."""
-
-PLATFORMS = ("3dcart", "tray", "shoplo")
 
 _SPEC = re.compile(r"(?P<kind>[^:=]+)(:(?P<platform>[^/=]+)(/(?P<shop>[^/=]+))?)?=(?P<rate>[^=]+)")
 
@@ -42,7 +41,7 @@ class Fault:
     def __post_init__(self) -> None:
         _one_of("fault kind", self.kind, KINDS)
         if self.platform:
-            _one_of("platform", self.platform, PLATFORMS)
+            _one_of("platform", self.platform, list_simulated())
         if not 0 <= self.rate <= 1:
             raise UsageError(f"{self.rate} is not a rate: a share of the requests is from 0 to 1")
 
@@ -60,7 +59,8 @@ def parse_fault(text: str) -> Fault:
     match = _SPEC.fullmatch(text.strip())
     if match is None:
         raise UsageError(
-            f"{text!r} is not a fault: write KIND=RATE or KIND:PLATFORM=RATE, as in reset-after:tray=0.05; "
+            f"{text!r} is not a fault: write KIND=RATE or KIND:PLATFORM=RATE, as in "
+            f"reset-after:{next(iter(list_simulated()))}=0.05; "
             f"kinds are {', '.join(KINDS)}"
         )
     try:

@@ -24,7 +24,7 @@ _FORM_PART = re.compile(r"\[([^\[\]]*)\]")
 class Call:
     """One request as a shop sees it.
 
-    ``route`` is its pattern, as in ``PUT Cart/{OrderKey}/Item/{CartItemID}``; ``keys`` are the values in it.
+    ``route`` is its pattern, as in ``PUT carts/{key}/lines/{id}``; ``keys`` are the values in it.
     Header names are lower case, ``url`` is the whole address as the client wrote it.
     """
 

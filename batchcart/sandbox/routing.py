@@ -1,34 +1,39 @@
 """Owns where a simulated shop is found and how a request is read into a call; it does not know sockets."""
 
+import importlib
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, quote, unquote
 
-from batchcart.model.errors import UsageError
+from batchcart.model.errors import UsageError, suggest
 from batchcart.sandbox.messages import Call
+from batchcart.sandbox.platforms import list_simulated
 from batchcart.sandbox.shop import Platform
-from batchcart.sandbox.shoplo import SHOPLO
-from batchcart.sandbox.threedcart import THREEDCART
-from batchcart.sandbox.tray import TRAY
 
-PLATFORMS: Mapping[str, Platform] = {platform.name: platform for platform in (THREEDCART, TRAY, SHOPLO)}
+
+def _load_platforms() -> Mapping[str, Platform]:
+    modules = [importlib.import_module(f"{package}.simulator") for package in list_simulated().values()]
+    return {module.PLATFORM.name: module.PLATFORM for module in modules}
+
+
+PLATFORMS = _load_platforms()
 
 
 def find_platform(name: str) -> Platform:
     """The platform of that name; raises UsageError where there is none."""
     if name not in PLATFORMS:
-        raise UsageError(f"unknown platform {name!r}: there are {', '.join(PLATFORMS)}")
+        raise UsageError(f"there is no simulator of a platform {name!r}; {suggest(name, PLATFORMS)}")
     return PLATFORMS[name]
 
 
 def address(origin: str, platform: str, shop: str) -> str:
-    """The base address of an account: ``base_url`` for 3dcart and Shoplo, ``api_address`` for Tray."""
+    """The address that an account of the shop has in its config."""
     named = find_platform(platform)
-    parts = [origin, named.name, quote(shop, safe=""), named.door if named is TRAY else ""]
+    parts = [origin, named.name, quote(shop, safe=""), named.door if named.address_has_door else ""]
     return "/".join(filter(None, parts))
 
 
 def read_call(method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> Call | None:
-    """The call that a request makes, as in ``/tray/SHOP/web_api/carts/KEY``; None where no shop is there."""
+    """The call that a request makes, as in ``/PLATFORM/SHOP/DOOR/carts/KEY``; None where no shop is there."""
     path, _, query = target.partition("?")
     segments = [unquote(segment) for segment in path.split("/")[1:]]
     if segments[-1:] == [""]:

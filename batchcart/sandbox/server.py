@@ -18,7 +18,7 @@ import orjson
 from aiohttp import web
 
 from batchcart.model.errors import UsageError
-from batchcart.model.limits import Bucket, Limit, Window
+from batchcart.model.limits import Limit
 from batchcart.sandbox import socket_faults as wire
 from batchcart.sandbox import statefile
 from batchcart.sandbox.endpoint import Handling, RetryAfter, ShopEndpoint
@@ -27,20 +27,14 @@ from batchcart.sandbox.messages import Answer, Call, Effect
 from batchcart.sandbox.readings import deviate
 from batchcart.sandbox.routing import PLATFORMS, address, find_platform, read_call
 from batchcart.sandbox.shop import Platform, Shop
-from batchcart.sandbox.tray_tokens import RENEW
 
 SERVER = "batchcart-sandbox (a simulator)"
 HOST = "127.0.0.1"
-DEFAULT_LIMITS: Mapping[str, Sequence[Limit]] = {
-    "3dcart": (Bucket(50, 2.0),),
-    "tray": (Window(180, 60.0), Window(10_000, 86_400.0)),
-    "shoplo": (Window(2, 1.0),),
-}
 
 _GRACE = 0.01
 _ABOUT = (
-    b"batchcart-sandbox: a simulator of 3dcart, Tray and Shoplo shops. Nothing here is a real shop.\n"
-    b"What it saw: /sandbox/counters   What it holds: /sandbox/state\n"
+    f"batchcart-sandbox: a simulator of shops ({', '.join(PLATFORMS)}). Nothing here is a real shop.\n"
+    "What it saw: /sandbox/counters   What it holds: /sandbox/state\n"
 )
 
 Hook = Callable[[Call], str | None]
@@ -49,7 +43,7 @@ Hook = Callable[[Call], str | None]
 
 @dataclass(kw_only=True, eq=False)
 class Sandbox:
-    """Simulated shops of all three platforms behind one port of loopback.
+    """Simulated shops of all simulated platforms behind one port of loopback.
 
     Keys of ``limits`` and ``credentials`` are ``PLATFORM`` or ``PLATFORM/SHOP``; limits of ``()`` are none.
     ``credentials`` pins what clients must show, in the words of the config file; any will do otherwise.
@@ -96,7 +90,7 @@ class Sandbox:
 
     def _open_shop(self, platform: Platform, name: str) -> ShopEndpoint:
         keys = (f"{platform.name}/{name}", platform.name)
-        limits = next((self.limits[key] for key in keys if key in self.limits), DEFAULT_LIMITS[platform.name])
+        limits = next((self.limits[key] for key in keys if key in self.limits), platform.limits)
         credentials = next((self.credentials[key] for key in keys if key in self.credentials), {})
         zone = timezone(timedelta(hours=platform.hours))
         return ShopEndpoint(
@@ -123,7 +117,7 @@ class Sandbox:
         return f"http://{HOST}:{self._port}"
 
     def address(self, platform: str, shop: str = "") -> str:
-        """The base address of an account: ``base_url`` for 3dcart and Shoplo, ``api_address`` for Tray."""
+        """The address that an account of the shop has in its config."""
         return address(self.origin, platform, shop)
 
     def counters(self) -> dict[str, Any]:
@@ -131,7 +125,7 @@ class Sandbox:
         return self._by_place(lambda front: front.saw.as_dict())
 
     def state(self) -> dict[str, Any]:
-        """What each shop holds: platform, then shop, then its carts by key; 3dcart's numbers as text."""
+        """What each shop holds: platform, then shop, then its carts by key."""
         return self._by_place(lambda front: {"carts": deepcopy(front.shop.carts)})
 
     def _by_place(self, shown: Callable[[ShopEndpoint], dict[str, Any]]) -> dict[str, Any]:
@@ -217,15 +211,15 @@ class Sandbox:
                 return _response(Answer(200, orjson.dumps(self.state())))
             case _:
                 status = 200 if target == "/" else 404
-                return _response(Answer(status, _ABOUT, content_type="text/plain; charset=utf-8"))
+                return _response(Answer(status, _ABOUT.encode(), content_type="text/plain; charset=utf-8"))
 
     def _note(self, shop: Shop, effect: Effect) -> None:
         if self._file is None:
             return
-        if effect.verb == RENEW:
-            self._file.note_tokens(shop)
-        else:
+        if effect.cart:
             self._file.note_cart(shop, effect.cart)
+        else:
+            self._file.note_tokens(shop)
 
 
 def _response(answer: Answer) -> web.Response:

@@ -1,12 +1,13 @@
 """Owns what one simulated shop holds and what a platform is; it does not know which platforms there are."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from batchcart.model.limits import Limit
 from batchcart.sandbox.messages import Answer, Call
-from batchcart.sandbox.readings import Readings
+from batchcart.sandbox.reading import Readings
 
 Document = dict[str, Any]
 """A cart as plain JSON: the platform's own fields, and ``items`` by their ids."""
@@ -14,7 +15,7 @@ Document = dict[str, Any]
 
 @dataclass(slots=True)
 class Tokens:
-    """A Tray shop's pair of tokens: "" until the first renewal, when whatever the client has is good.
+    """A shop's pair of renewable tokens: "" until the first renewal, when whatever the client has is good.
 
     ``known`` are access tokens that were good once, ``spent`` the refresh tokens that were used.
     """
@@ -57,14 +58,16 @@ class Shop:
 class Platform:
     """A simulated platform as a record of functions over a shop and a call.
 
-    ``hours`` is its clock's distance from UTC. ``door`` is the path segment before its routes, with
-    ``versions`` segments behind it that are not looked at; ``pattern`` splits the rest into words and keys.
+    ``limits`` are those of its shops, ``hours`` is its clock's distance from UTC. ``door`` is the path segment before
+    its routes, with ``versions`` segments behind it that are not looked at; ``address_has_door`` says that an account's
+    address ends with it. ``pattern`` splits the rest into words and keys.
     ``account`` tells whose limits a call uses, ``cart`` which cart it is about ("" for none).
     ``refusal`` answers who may not come in, ``denied`` does so by fault (None where that cannot strike).
     ``as_printed`` turns an answer into the malformed one that the document prints.
     """
 
     name: str
+    limits: Sequence[Limit]
     hours: int
     door: str
     versions: int
@@ -77,3 +80,4 @@ class Platform:
     throttled: Callable[[Shop, Call], Answer]
     cart: Callable[[Shop, Call], str]
     as_printed: Callable[[Call, Answer], Answer]
+    address_has_door: bool = False

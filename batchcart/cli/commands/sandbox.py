@@ -12,8 +12,9 @@ from batchcart.model.errors import UsageError, suggest
 from batchcart.model.limits import Limit, parse_limit
 from batchcart.platforms import load_adapters
 from batchcart.sandbox.faults import KINDS, parse_fault
+from batchcart.sandbox.platforms import list_simulated
 from batchcart.sandbox.readings import list_readings, parse_reading
-from batchcart.sandbox.server import DEFAULT_LIMITS, Sandbox
+from batchcart.sandbox.server import Sandbox
 
 _KINDS = "\n".join(f"  {kind}: {text}" for kind, text in KINDS.items())
 
@@ -27,7 +28,7 @@ def _list_readings(context: click.Context, _parameter: click.Parameter, wanted: 
 @click.command("sandbox", epilog=f"\b\nFault kinds:\n{_KINDS}")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes a free one.")
 @click.option(
-    "--limit", "limits", multiple=True, metavar="PLATFORM=LIMIT", help='As in "tray=180/min"; "tray=" has none.'
+    "--limit", "limits", multiple=True, metavar="PLATFORM=LIMIT", help="As in PLATFORM=180/min; PLATFORM= has none."
 )
 @click.option(
     "--fault", "faults", multiple=True, metavar="KIND[:PLATFORM]=RATE", help="Misbehave at this rate, 0 to 1."
@@ -61,7 +62,7 @@ def command(
     *,
     sloppy: bool,
 ) -> int:
-    """Run a simulator of all three platforms on this machine.
+    """Run a simulator of the platforms on this machine.
 
     It keeps carts in memory, answers as the platforms' documents say, counts what it sees, and listens on loopback
     only. Where the documents contradict themselves or are silent it takes one reading, or the one that --reading
@@ -87,8 +88,10 @@ def _limits(given: Sequence[str]) -> dict[str, Sequence[Limit]]:
     limits: dict[str, list[Limit]] = {}
     for text in given:
         platform, _, limit = text.partition("=")
-        if platform not in DEFAULT_LIMITS:
-            raise UsageError(f"--limit {text}: {platform!r} is not a platform; {suggest(platform, DEFAULT_LIMITS)}")
+        if platform not in list_simulated():
+            raise UsageError(
+                f"--limit {text}: there is no simulator of {platform!r}; {suggest(platform, list_simulated())}"
+            )
         limits.setdefault(platform, [])
         if limit:
             limits[platform].append(parse_limit(limit))
@@ -121,7 +124,8 @@ async def _serve(sandbox: Sandbox, port: int) -> None:
 def _config_text(sandbox: Sandbox) -> str:
     """Accounts for a batchcart.toml that point here."""
     parts = ["# for batchcart.toml:"]
-    for name, adapter in load_adapters().items():
+    for name in list_simulated():
+        adapter = load_adapters()[name]
         place = "api_address" if "api_address" in adapter.sandbox_settings else "base_url"
         keys = {"platform": name, **adapter.sandbox_settings, place: sandbox.address(name)}
         parts += [f"[accounts.local-{name}]", *(f'{key} = "{value}"' for key, value in keys.items())]

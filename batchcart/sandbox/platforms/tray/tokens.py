@@ -7,14 +7,13 @@ for a renewal; a refresh token lives 30 days, works once, and brings a new pair.
 from datetime import timedelta
 
 from batchcart.sandbox.messages import Answer, Call, Effect, json_answer
+from batchcart.sandbox.platforms.tray.answers import as_unauthorized
 from batchcart.sandbox.shop import Shop
-from batchcart.sandbox.tray_answers import as_unauthorized
 
 _ACCESS_LIFE = timedelta(hours=3)
 _REFRESH_LIFE = timedelta(days=30)
 EXPIRED = 1000
 UNKNOWN = 1099
-RENEW = "renew"
 
 
 def refusal(shop: Shop, call: Call) -> Answer | None:
@@ -61,7 +60,7 @@ def renew(shop: Shop, call: Call) -> Answer:
         "date_activated": f"{now:%Y-%m-%d %H:%M:%S}",
         "store_id": "123123",
     }
-    return json_answer(200, pair, Effect(RENEW, ""))
+    return json_answer(200, pair, Effect("renew", ""))
 
 
 def _unauthorized_answer(shop: Shop, call: Call, error_code: int) -> Answer:

@@ -1,6 +1,7 @@
 """Owns the points that S000 and the pages around it leave open; it does not know how a shop answers."""
 
-from batchcart.sandbox.readings.reading import Reading
+from batchcart.sandbox.platforms.threedcart import NAME
+from batchcart.sandbox.reading import Reading
 
 _POINTS = [
     (
@@ -120,4 +121,4 @@ _POINTS = [
     ),
 ]
 
-READINGS = [Reading("3dcart", *point) for point in _POINTS]
+READINGS = [Reading(NAME, *point) for point in _POINTS]

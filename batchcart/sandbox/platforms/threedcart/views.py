@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from batchcart.sandbox.messages import WHOLE, Answer, Effect, json_answer
-from batchcart.sandbox.readings import Readings
+from batchcart.sandbox.reading import Readings
 from batchcart.sandbox.shop import Document
 
 # S000 §Retrieve a cart: the fields of a cart, as printed.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from batchcart.sandbox.messages import Answer, Effect, json_answer
-from batchcart.sandbox.readings import Readings
+from batchcart.sandbox.reading import Readings
 from batchcart.sandbox.shop import Document
 
 UNAUTHORIZED, THROTTLED, MISSING = 202, 429, 404

@@ -1,6 +1,7 @@
 """Owns the points that S004 and the pages around it leave open; it does not know how a shop answers."""
 
-from batchcart.sandbox.readings.reading import Reading
+from batchcart.sandbox.platforms.shoplo import NAME
+from batchcart.sandbox.reading import Reading
 
 _POINTS = [
     (
@@ -136,4 +137,4 @@ _POINTS = [
     ),
 ]
 
-READINGS = [Reading("shoplo", *point) for point in _POINTS]
+READINGS = [Reading(NAME, *point) for point in _POINTS]

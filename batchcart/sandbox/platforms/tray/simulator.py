@@ -9,11 +9,12 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from batchcart.sandbox import tray_tokens
+from batchcart.model.limits import Window
 from batchcart.sandbox.messages import Answer, Call, Effect
+from batchcart.sandbox.platforms.tray import NAME, tokens
+from batchcart.sandbox.platforms.tray.answers import NOTHING, as_done, as_error, as_shown, as_throttled
+from batchcart.sandbox.platforms.tray.views import as_complete, as_lines, cart_number, number
 from batchcart.sandbox.shop import Document, Platform, Shop
-from batchcart.sandbox.tray_answers import NOTHING, as_done, as_error, as_shown, as_throttled
-from batchcart.sandbox.tray_views import as_complete, as_lines, cart_number, number
 
 _LONGEST_KEY = 32
 _QUANTITY = re.compile(r"[1-9]\d*")
@@ -207,11 +208,13 @@ def _print_as_documented(call: Call, answer: Answer) -> Answer:
     return answer
 
 
-TRAY = Platform(
-    name="tray",
+PLATFORM = Platform(
+    name=NAME,
+    limits=(Window(180, 60.0), Window(10_000, 86_400.0)),
     hours=-3,
     door="web_api",
     versions=0,
+    address_has_door=True,
     pattern=_pattern,
     routes={
         "POST carts": _add,
@@ -220,11 +223,11 @@ TRAY = Platform(
         "PUT carts/{session_id}": _update,
         "PUT carts": _update,
         "DELETE carts/{session_id}": _delete,
-        "GET auth": tray_tokens.renew,
+        "GET auth": tokens.renew,
     },
     account=_account,
-    refusal=tray_tokens.refusal,
-    denied=tray_tokens.denied_answer,
+    refusal=tokens.refusal,
+    denied=tokens.denied_answer,
     missing=_missing,
     throttled=_throttle_answer,
     cart=_cart,

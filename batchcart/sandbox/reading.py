@@ -23,7 +23,7 @@ class Reading:
 
     @property
     def name(self) -> str:
-        """The name by which the switch is set, as in ``tray.cart_id``."""
+        """The name by which the switch is set, as in ``PLATFORM.POINT``."""
         return f"{self.platform}.{self.point}"
 
     @property

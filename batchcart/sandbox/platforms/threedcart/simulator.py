@@ -7,9 +7,10 @@ import hashlib
 from decimal import Decimal
 from typing import Any
 
+from batchcart.model.limits import Bucket
 from batchcart.sandbox.messages import NUMBER, WHOLE, Answer, Call, Effect
-from batchcart.sandbox.shop import Document, Platform, Shop
-from batchcart.sandbox.threedcart_views import (
+from batchcart.sandbox.platforms.threedcart import NAME
+from batchcart.sandbox.platforms.threedcart.views import (
     CART_FIELDS,
     OPTION_NUMBERS,
     as_cart,
@@ -17,6 +18,7 @@ from batchcart.sandbox.threedcart_views import (
     as_throttled,
     as_written,
 )
+from batchcart.sandbox.shop import Document, Platform, Shop
 
 
 def _bad(shop: Shop, field: str, message: str) -> Answer:
@@ -208,8 +210,9 @@ def _print_as_documented(call: Call, answer: Answer) -> Answer:
     return answer
 
 
-THREEDCART = Platform(
-    name="3dcart",
+PLATFORM = Platform(
+    name=NAME,
+    limits=(Bucket(50, 2.0),),
     hours=-5,
     door="3dCartWebAPI",
     versions=1,

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from batchcart.sandbox.messages import Answer, Call, Effect, json_answer
-from batchcart.sandbox.readings import Readings
+from batchcart.sandbox.reading import Readings
 
 
 def as_done(readings: Readings, document: Any, effect: Effect | None = None) -> Answer:

@@ -7,13 +7,16 @@ Adapter and simulator were made from the same documents by the same people. A sh
 from collections.abc import Iterable, Mapping
 
 from batchcart.model.errors import UsageError, quote, suggest
-from batchcart.sandbox.readings import shoplo, threedcart, tray
-from batchcart.sandbox.readings.reading import Reading, Readings
+from batchcart.sandbox.platforms import list_simulated, load_part
+from batchcart.sandbox.reading import Reading, Readings
 
 __all__ = ["READINGS", "Reading", "Readings", "deviate", "list_readings", "parse_reading", "usual"]
 
 READINGS: Mapping[str, Reading] = {
-    reading.name: reading for reading in (*threedcart.READINGS, *tray.READINGS, *shoplo.READINGS)
+    reading.name: reading
+    for package in list_simulated().values()
+    if (part := load_part(package, "readings")) is not None
+    for reading in part.READINGS
 }
 """Every contested point by the name of its switch."""
 
@@ -22,7 +25,7 @@ def parse_reading(text: str) -> tuple[str, str]:
     """Read ``NAME=VALUE``; raises UsageError with a suggestion where there is no such point or value."""
     name, sign, value = text.strip().partition("=")
     if not sign:
-        raise UsageError(f"{quote(text)} is not a reading: write NAME=VALUE, as in tray.cart_id=cart")
+        raise UsageError(f"{quote(text)} is not a reading: write NAME=VALUE, as in {_example()}")
     _check(name, value)
     return name, value
 
@@ -49,6 +52,11 @@ def _check(name: str, value: str) -> None:
         raise UsageError(f"there is no reading {quote(name)}: {_nearest(name)}")
     if value not in reading.values:
         raise UsageError(f"reading {name} has no value {quote(value)}: {suggest(value, reading.values)}")
+
+
+def _example() -> str:
+    reading = next(iter(READINGS.values()))
+    return f"{reading.name}={list(reading.values)[-1]}"
 
 
 def _nearest(name: str) -> str:

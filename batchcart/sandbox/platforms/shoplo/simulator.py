@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from batchcart.sandbox import shoplo_access
+from batchcart.model.limits import Window
 from batchcart.sandbox.messages import WHOLE, Answer, Call, Effect, json_answer
-from batchcart.sandbox.shop import Document, Platform, Shop
-from batchcart.sandbox.shoplo_answers import (
+from batchcart.sandbox.platforms.shoplo import NAME, access
+from batchcart.sandbox.platforms.shoplo.answers import (
     MISSING,
     OK,
     UNAUTHORIZED,
@@ -22,6 +22,7 @@ from batchcart.sandbox.shoplo_answers import (
     as_no_line,
     as_throttled,
 )
+from batchcart.sandbox.shop import Document, Platform, Shop
 
 _LIFE = timedelta(minutes=20)  # S004: expire_at is 20 minutes after created_at in every sample
 _STAMP = "%Y-%m-%d %H:%M:%S"
@@ -275,7 +276,7 @@ def _denied_answer(shop: Shop, _call: Call) -> Answer:
 
 
 def _refusal(shop: Shop, call: Call) -> Answer | None:
-    return None if shoplo_access.is_allowed(shop, call) else _denied_answer(shop, call)
+    return None if access.is_allowed(shop, call) else _denied_answer(shop, call)
 
 
 def _print_as_documented(_call: Call, answer: Answer) -> Answer:
@@ -286,8 +287,9 @@ def _print_as_documented(_call: Call, answer: Answer) -> Answer:
     return answer
 
 
-SHOPLO = Platform(
-    name="shoplo",
+PLATFORM = Platform(
+    name=NAME,
+    limits=(Window(2, 1.0),),
     hours=1,
     door="services",
     versions=0,
@@ -302,7 +304,7 @@ SHOPLO = Platform(
         "PUT carts_discount/{id}": _discount_set,
         "DELETE carts_discount/{id}": _discount_delete,
     },
-    account=shoplo_access.account,
+    account=access.account,
     refusal=_refusal,
     denied=_denied_answer,
     missing=_missing,

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from batchcart.sandbox.readings import Readings
+from batchcart.sandbox.reading import Readings
 from batchcart.sandbox.shop import Document
 
 _CENT = Decimal("0.01")

@@ -1,6 +1,7 @@
 """Owns the points that S003 and the pages around it leave open; it does not know how a shop answers."""
 
-from batchcart.sandbox.readings.reading import Reading
+from batchcart.sandbox.platforms.tray import NAME
+from batchcart.sandbox.reading import Reading
 
 _POINTS = [
     (
@@ -148,4 +149,4 @@ _POINTS = [
     ),
 ]
 
-READINGS = [Reading("tray", *point) for point in _POINTS]
+READINGS = [Reading(NAME, *point) for point in _POINTS]

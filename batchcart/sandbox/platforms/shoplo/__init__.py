@@ -1,0 +1,3 @@
+"""Owns the simulated Shoplo shops."""
+
+NAME = "shoplo"

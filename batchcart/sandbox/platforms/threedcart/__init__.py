@@ -1,0 +1,3 @@
+"""Owns the simulated 3dcart shops."""
+
+NAME = "3dcart"

@@ -1,0 +1,3 @@
+"""Owns the simulated Tray shops."""
+
+NAME = "tray"
