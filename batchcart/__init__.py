@@ -1,4 +1,4 @@
-"""batchcart: runs a JSONL file of shopping-cart operations against 3dcart, Tray and Shoplo shops.
+"""batchcart: runs a JSONL file of shopping-cart operations against shops of several platforms.
 
 From Python::
 

@@ -183,7 +183,7 @@ def _evidence(adapter: Adapter) -> str:
         reads = kind.endswith((".get", ".list", ".count"))
         shown = cell.evidence.shown or ("–" if reads else "nothing shows it: `in_doubt`")
         rows.append((f"`{kind.value}`", cell.evidence.said, shown))
-    return f"{_table(rows)}\n\n{adapter.name}'s errors: {adapter.errors}."
+    return f"{_table(rows)}\n\n{adapter.name}'s errors: {adapter.errors.described}."
 
 
 PAGES = {

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from batchcart.engine.chain_state import ChainState, chain_update
 from batchcart.journal.result_line import Completion
+from batchcart.migration.parts import require_migration
 from batchcart.model.cart import (
     Address,
     Cart,
@@ -67,7 +68,7 @@ class Shelf:
         for view in (None, *cell.views) if views is None else views:
             operation = Operation(1, OperationKind.CART_GET, "a", cart_id=key, view=view)
             bodies.append(self._converse(ChainState("run", 1), operation).body)
-        (cart,) = adapter.to_neutral(CartSource("a", currency, key), bodies)
+        (cart,) = require_migration(adapter).to_neutral(CartSource("a", currency, key), bodies)
         return cart
 
     def _converse(self, chain: ChainState, operation: Operation) -> Succeeded:

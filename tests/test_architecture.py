@@ -197,3 +197,44 @@ def test_every_error_a_person_meets_is_one_of_three() -> None:
 
     assert raised
     assert not [(place, name) for place, name in raised if name not in allowed]
+
+
+OF_A_PLATFORM = re.compile(
+    r"3dcart|threedcart|shift4shop|\btray\b|shoplo|OrderKey|CartItemID|\bsession_id\b|\buser_key\b|secure_url|api_address",
+    re.IGNORECASE,
+)
+
+
+def test_what_only_one_platform_has_stands_in_its_own_folders() -> None:
+    elsewhere = [
+        path for path in MODULES if not named(path).startswith(("batchcart/platforms/", "batchcart/sandbox/platforms/"))
+    ]
+    offenders = {
+        f"{named(path)}:{number}": line.strip()
+        for path in elsewhere
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if OF_A_PLATFORM.search(line)
+    }
+    assert not offenders
+
+
+def test_platforms_know_nothing_of_one_another() -> None:
+    shared = {
+        "batchcart/platforms": ("batchcart.model.", "batchcart.platforms.toolkit"),
+        "batchcart/sandbox/platforms": ("batchcart.model.", "batchcart.sandbox."),
+    }
+    offenders = []
+    for room, others in shared.items():
+        package = room.replace("/", ".")
+        for folder in (found for found in (ROOT / room).iterdir() if found.is_dir() and found.name != "toolkit"):
+            own = f"{package}.{folder.name}"
+            for path in folder.rglob("*.py"):
+                names = {name for name in imported(path) if name.startswith("batchcart")}
+                offenders += [
+                    f"{named(path)}: {name}"
+                    for name in names
+                    if not name.startswith(own)
+                    and (not name.startswith(others) or name.startswith(f"{package}."))
+                    and not name.startswith("batchcart.platforms.toolkit")
+                ]
+    assert not offenders

@@ -28,7 +28,7 @@ import pytest
 from reporting import T0, busy_report
 from shopping import Mall, batchcart, desk, environment
 
-from batchcart.accounts.config import AccountOptions
+from batchcart.accounts.options import AccountOptions
 from batchcart.api import run as batchcart_run
 from batchcart.cli import COMMANDS
 from batchcart.cli.report_text import report_text
@@ -201,7 +201,7 @@ def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
         ("job-file.md", set(JobLine.__struct_fields__)),
         ("results.md", {field.name for field in fields(Result)} - {"names"} | set(STATUSES) | {*ErrorKind}),
         ("config.md", set(AccountOptions.__struct_fields__)),
-        ("config.md", {key for one in load_adapters().values() for key in one.settings.__struct_fields__}),
+        ("config.md", {key for one in load_adapters().values() for key in one.account.settings.__struct_fields__}),
         ("python-api.md", {*inspect.signature(batchcart_run).parameters, *(field.name for field in fields(Result))}),
         ("commands.md", {f"## {name}\n" for name in COMMANDS}),
     ],

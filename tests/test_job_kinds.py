@@ -31,7 +31,7 @@ def check(folder: Path, content: bytes, name: str = "job.jsonl") -> PlanStats:
     path = folder / name
     path.write_bytes(content)
     with open_job(str(path)) as source:
-        return Planner(source, load_config(None, load_adapters()), "the config", None, allow_unknown=False).build_plan()
+        return Planner(source, load_config(None, load_adapters()), None, allow_unknown=False).build_plan()
 
 
 def refusal(folder: Path, content: bytes, name: str = "job.jsonl") -> str:

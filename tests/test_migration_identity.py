@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from moving import PLACES, Shelf, carts
 from msgspec import structs
 
+from batchcart.migration.parts import require_migration
 from batchcart.model.cart import Address, Cart, Customer, Discount, Item, Shipping
 from batchcart.platforms import load_adapters
 
@@ -56,7 +57,7 @@ def covered(path: str, fields: tuple[str, ...]) -> bool:
 @given(cart=carts())
 def test_what_a_target_does_not_hold_is_reported_field_by_field(platform: str, cart: Cart) -> None:
     adapter = load_adapters()[platform]
-    making = adapter.from_neutral(cart, adapter.currency)
+    making = require_migration(adapter).from_neutral(cart, adapter.account.currency)
     assume(not making.inexact)
     reported = {loss.field for loss in making.losses}
     gone = {path.partition(".")[0] for path in reported if path.endswith(("].quantity", "].line"))}
@@ -85,8 +86,8 @@ def test_what_a_target_does_not_hold_is_reported_field_by_field(platform: str, c
 
 def _identity(platform: str, cart: Cart, *, sloppy: bool) -> None:
     adapter = load_adapters()[platform]
-    currency = cart.currency if cart.currency in {"PLN", "BRL", "JPY", "KWD"} else adapter.currency
-    making = adapter.from_neutral(cart, currency)
+    currency = cart.currency if cart.currency in {"PLN", "BRL", "JPY", "KWD"} else adapter.account.currency
+    making = require_migration(adapter).from_neutral(cart, currency)
     assume(not making.blocked)
     assert not making.inexact
     shelf = Shelf(platform, sloppy=sloppy)
@@ -100,7 +101,7 @@ def _identity(platform: str, cart: Cart, *, sloppy: bool) -> None:
     assert {path: value for path, value in held.items() if path not in hidden} == {
         path: value for path, value in shown.items() if path in held or path.rpartition(".")[2] not in own
     }
-    assert hidden <= {path for path in held if covered(path, tuple(adapter.hidden_fields))}
+    assert hidden <= {path for path in held if covered(path, tuple(require_migration(adapter).hidden_fields))}
 
 
 @pytest.mark.parametrize("sloppy", [False, True], ids=["clean", "as-printed"])

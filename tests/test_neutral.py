@@ -19,6 +19,7 @@ from test_platform_contract import NASTY
 
 from batchcart.jobs.json_schema import cart_schema
 from batchcart.migration.carts_file import cart_text, read_carts
+from batchcart.migration.parts import require_migration
 from batchcart.model.cart import Cart, CartSource, Item, NotACart
 from batchcart.model.errors import BadLines, UsageError
 from batchcart.model.operation import OperationKind
@@ -264,7 +265,7 @@ def test_nothing_of_a_recorded_answer_is_lost(platform: str) -> None:
     adapter = load_adapters()[platform]
     for body in _recorded(platform):
         try:
-            found = adapter.to_neutral(CartSource("a", adapter.currency), [body])
+            found = require_migration(adapter).to_neutral(CartSource("a", adapter.account.currency), [body])
         except NotACart:
             continue
         kept = {_plain(value) for cart in found for value in _values(json.loads(cart_text(cart)))}
@@ -315,7 +316,9 @@ def test_whatever_an_answer_says_its_cart_can_be_read_from_a_file(platform: str,
     for number in range(400):
         body = json.dumps(_bent(chance.choice(bodies), chance)).encode()
         with contextlib.suppress(NotACart):
-            carts += adapter.to_neutral(CartSource("a", adapter.currency, f"key-{number}"), [body])
+            carts += require_migration(adapter).to_neutral(
+                CartSource("a", adapter.account.currency, f"key-{number}"), [body]
+            )
 
     assert [cart for _, cart in read_carts(_wrote(tmp_path, *map(cart_text, carts)))] == carts
     assert len(carts) > 50
@@ -324,7 +327,7 @@ def test_whatever_an_answer_says_its_cart_can_be_read_from_a_file(platform: str,
 def test_shoplos_sample_rows_are_two_carts() -> None:
     body = json.dumps({"carts": [_row(1, "K1"), _row(2, "K2"), _row(3, "K1"), _row(1, "K1")]}).encode()
 
-    first, second = load_adapters()["shoplo"].to_neutral(CartSource("sklep", None), [body])
+    first, second = require_migration(load_adapters()["shoplo"]).to_neutral(CartSource("sklep", None), [body])
 
     assert (first.id, [item.line for item in first.items]) == ("K1", ["1", "3"])
     assert (second.id, second.currency, second.unread) == ("K2", "PLN", ("discounts",))
@@ -361,7 +364,7 @@ def _row(line: int, key: str) -> dict[str, Any]:
 
 def test_a_shops_own_currency_decides_what_minor_units_are() -> None:
     body = json.dumps({"carts": [_row(1, "K1")]}).encode()
-    means = load_adapters()["shoplo"].to_neutral
+    means = require_migration(load_adapters()["shoplo"]).to_neutral
 
     prices = [means(CartSource("a", currency), [body])[0].items[0].unit_price for currency in ("PLN", "JPY", "KWD")]
 
@@ -369,10 +372,12 @@ def test_a_shops_own_currency_decides_what_minor_units_are() -> None:
 
 
 def test_a_3dcart_answer_without_items_says_that_they_are_unknown() -> None:
-    (bare,) = load_adapters()["3dcart"].to_neutral(
+    (bare,) = require_migration(load_adapters()["3dcart"]).to_neutral(
         CartSource("acme", "USD", "6F027F81"), [b'{"CustomerId":1,"BillingCity":""}']
     )
-    (empty,) = load_adapters()["3dcart"].to_neutral(CartSource("acme", "USD", "6F027F81"), [b'[{"CartItemList":[]}]'])
+    (empty,) = require_migration(load_adapters()["3dcart"]).to_neutral(
+        CartSource("acme", "USD", "6F027F81"), [b'[{"CartItemList":[]}]']
+    )
 
     assert "items" in bare.unread
     assert "items" not in empty.unread
@@ -385,7 +390,7 @@ def test_trays_two_views_together_show_more_than_each_alone() -> None:
     item = Item(quantity="1", line="1", product="5", unit_price="0.30", note="zażółć – ação")
     wanted = structs.replace(cart, currency="BRL", items=(item,), created="2026-11-21T18:00:00")
     shelf = Shelf("tray")
-    key = shelf.make(adapter.from_neutral(wanted, "BRL").operations)
+    key = shelf.make(require_migration(adapter).from_neutral(wanted, "BRL").operations)
 
     plain, complete, both = (shelf.read(key, "BRL", views) for views in ([None], ["complete"], [None, "complete"]))
 
@@ -411,7 +416,7 @@ def test_trays_discounts_are_amounts_and_zero_is_none() -> None:
         }
     ).encode()
 
-    (cart,) = load_adapters()["tray"].to_neutral(CartSource("loja", None, "k"), [body])
+    (cart,) = require_migration(load_adapters()["tray"]).to_neutral(CartSource("loja", None, "k"), [body])
 
     (discount,) = cart.discounts
     assert (discount.kind, discount.value, discount.code) == ("amount", "5.50", "VERAO")
@@ -423,7 +428,7 @@ def test_no_body_makes_reading_a_cart_stumble(platform: str) -> None:
     adapter = load_adapters()[platform]
     for body in NASTY:
         try:
-            found = adapter.to_neutral(CartSource("a", adapter.currency, "KEY"), [body])
+            found = require_migration(adapter).to_neutral(CartSource("a", adapter.account.currency, "KEY"), [body])
         except NotACart:
             continue
         for cart in found:
@@ -436,15 +441,15 @@ def test_a_platform_fills_the_fields_that_it_says_it_fills(platform: str) -> Non
     chance = random.Random(11)
     filled: set[str] = set()
     for number in range(60):
-        making = adapter.from_neutral(structs.replace(varied(chance, number), currency="EUR"), "EUR")
+        making = require_migration(adapter).from_neutral(structs.replace(varied(chance, number), currency="EUR"), "EUR")
         if making.blocked or making.inexact:
             continue
         shelf = Shelf(platform)
         cart = shelf.read(shelf.make(making.operations), "EUR")
         filled |= set(_paths(cart))
     read_only = {"customer.id", "discounts"}  # no operation sets them in the simulator's answers
-    assert filled <= set(adapter.readable_fields)
-    assert set(adapter.readable_fields) - filled <= read_only
+    assert filled <= set(require_migration(adapter).readable_fields)
+    assert set(require_migration(adapter).readable_fields) - filled <= read_only
 
 
 def _paths(cart: Cart) -> Iterator[str]:
@@ -463,4 +468,4 @@ def _paths(cart: Cart) -> Iterator[str]:
 def test_every_platform_can_read_a_cart_and_make_one() -> None:
     for adapter in load_adapters().values():
         assert {OperationKind.CART_GET, OperationKind.CART_CREATE, OperationKind.ITEM_ADD} <= set(adapter.operations)
-        assert adapter.readable_fields
+        assert require_migration(adapter).readable_fields

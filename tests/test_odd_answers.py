@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from oddities import BROKEN, ENCODED, VALUES, with_odd_parts
+from platform_parts import snapshot_of
 
 from batchcart.engine.chain_state import chain_update
 from batchcart.engine.http.form_encoding import encode_body
@@ -51,7 +52,7 @@ class Shop:
     def __init__(self, platform: str) -> None:
         self.adapter: Adapter = ADAPTERS[platform]
         self._front = Sandbox(limits=dict.fromkeys(ADAPTERS, ())).shop(platform, "x")
-        self._credentials = Credentials(dict(self.adapter.sandbox_settings))
+        self._credentials = Credentials(dict(self.adapter.account.sandbox_settings))
         self.known = CartContext(None, "newkey")
         made = self.ended(self._operation(OperationKind.CART_CREATE))
         assert isinstance(made, Succeeded)
@@ -76,7 +77,7 @@ class Shop:
 
     def asked(self, request: Request) -> Response:
         request = encode_body(request, "json")
-        signed = self.adapter.sign(request, self._credentials, 1.8e9, "nonce")
+        signed = self.adapter.auth.sign(request, self._credentials, 1.8e9, "nonce")
         query = "&".join(f"{name}={value}" for name, value in signed.query)
         prefix = f"/{self.adapter.name}/x" + ("/web_api" if self.adapter.name == "tray" else "")
         call = read_call(signed.method, f"{prefix}{signed.path}?{query}", [("host", "h"), *signed.headers], signed.body)
@@ -98,8 +99,8 @@ class Shop:
             if not isinstance(step, Request):
                 break
             exchange = Exchange(step, mangle(step, self.asked(step)), 1.8e9)
-            self.adapter.classify_error(exchange)
-            self.adapter.cart_reader.is_missing(exchange.response)
+            self.adapter.errors.classify(exchange)
+            snapshot_of(self.adapter).is_missing(exchange.response)
             step = cell.interpret(operation, self.known, (*past, exchange))
             if not isinstance(step, Throttled | Unauthorized | Unavailable | Foreign) or exchange.request.writes:
                 past = (*past, exchange)

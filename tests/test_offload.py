@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from platform_parts import snapshot_of
 from test_odd_answers import Shop
 
 from batchcart.engine.offload import LARGE, offload
@@ -109,4 +110,4 @@ def test_what_is_read_on_the_loop_takes_a_few_milliseconds_at_the_worst() -> Non
     shop = Shop("tray")
     worst = b'{"a":1' + b'\n"a":1' * (LARGE // 6) + b",}"
     assert isinstance(shop.ended(shop.operation(OperationKind.CART_GET)), Succeeded)
-    assert min(_took(lambda: shop.adapter.cart_reader.is_missing(Response(200, worst))) for _ in range(5)) < 0.25
+    assert min(_took(lambda: snapshot_of(shop.adapter).is_missing(Response(200, worst))) for _ in range(5)) < 0.25

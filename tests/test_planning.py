@@ -28,7 +28,7 @@ def plan(
     job: Path, *, allow_unknown: bool = False, default: str | None = None, connection: sqlite3.Connection | None = None
 ) -> PlanStats:
     with open_job(str(job)) as source:
-        return Planner(source, ENTRIES, "batchcart.toml", default, allow_unknown).build_plan(connection)
+        return Planner(source, ENTRIES, default, allow_unknown).build_plan(connection)
 
 
 def line(op: str, platform: str, **keys: Any) -> str:
@@ -167,7 +167,7 @@ def test_chains_joined_late_are_one_chain_in_the_plan(bench: Bench) -> None:
         ),
         (
             line("cart.get", "try"),
-            "account: 'sandbox-try' is not in batchcart.toml; did you mean 'sandbox-tray'?",
+            "account: 'sandbox-try' is not in the config (there is no batchcart.toml",
         ),
     ],
 )

@@ -111,7 +111,7 @@ def _held(quantities: dict[str, int]) -> dict[str, lines.Line]:
 )
 def test_a_write_that_got_no_clear_answer_is_not_a_refusal(status: int, body: bytes, trouble: type) -> None:
     exchange = Exchange(Request("POST", "/carts"), Response(status, body))
-    assert {type(adapter.classify_error(exchange)) for adapter in load_adapters().values()} == {trouble}
+    assert {type(adapter.errors.classify(exchange)) for adapter in load_adapters().values()} == {trouble}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
@@ -134,7 +134,7 @@ def test_a_write_that_got_no_clear_answer_is_not_a_refusal(status: int, body: by
 )
 def test_what_no_platform_says_is_told_from_its_answers(method: str, status: int, body: bytes) -> None:
     for adapter in load_adapters().values():
-        trouble = adapter.classify_error(Exchange(Request(method, "/carts"), Response(status, body)))
+        trouble = adapter.errors.classify(Exchange(Request(method, "/carts"), Response(status, body)))
         assert isinstance(trouble, Foreign)
         assert trouble.void is (status == 301)
 
@@ -178,7 +178,7 @@ DOCUMENTED = [
 @pytest.mark.parametrize(("name", "status", "body"), DOCUMENTED)
 def test_an_answer_in_a_documented_form_is_no_trouble_of_the_account(name: str, status: int, body: bytes) -> None:
     adapter = load_adapters()[name]
-    assert adapter.classify_error(Exchange(adapter.health_check, Response(status, body))) is None
+    assert adapter.errors.classify(Exchange(adapter.health_check, Response(status, body))) is None
 
 
 GATEWAYS = [
@@ -206,7 +206,7 @@ GATEWAYS = [
 @pytest.mark.parametrize("body", GATEWAYS)
 def test_a_gateways_json_is_no_answer_of_a_platform(name: str, status: int, body: bytes) -> None:
     adapter = load_adapters()[name]
-    trouble = adapter.classify_error(Exchange(adapter.health_check, Response(status, body)))
+    trouble = adapter.errors.classify(Exchange(adapter.health_check, Response(status, body)))
     assert isinstance(trouble, Foreign)
     assert f"HTTP {status} with {body.decode()[:80]}" in trouble.message
 
@@ -214,7 +214,7 @@ def test_a_gateways_json_is_no_answer_of_a_platform(name: str, status: int, body
 @pytest.mark.parametrize(("name", "status"), [("tray", 404), ("tray", 400), ("shoplo", 404), ("3dcart", 405)])
 def test_an_error_without_a_body_is_told_from_one_of_a_platform_that_documents_a_body(name: str, status: int) -> None:
     adapter = load_adapters()[name]
-    assert isinstance(adapter.classify_error(Exchange(adapter.health_check, Response(status))), Foreign)
+    assert isinstance(adapter.errors.classify(Exchange(adapter.health_check, Response(status))), Foreign)
 
 
 @pytest.mark.parametrize("name", sorted(load_adapters()))
@@ -222,7 +222,7 @@ def test_an_error_without_a_body_is_told_from_one_of_a_platform_that_documents_a
 def test_json_that_was_cut_off_is_asked_for_again(name: str, status: int) -> None:
     adapter = load_adapters()[name]
     assert isinstance(
-        adapter.classify_error(Exchange(adapter.health_check, Response(status, b'{"code":404,"na'))), Unavailable
+        adapter.errors.classify(Exchange(adapter.health_check, Response(status, b'{"code":404,"na'))), Unavailable
     )
 
 
@@ -240,7 +240,7 @@ def test_json_that_was_cut_off_is_asked_for_again(name: str, status: int) -> Non
 )
 def test_of_a_redirects_target_only_scheme_and_host_are_told(location: str, told: str) -> None:
     answer = Response(308, b"", {"location": location})
-    trouble = load_adapters()["tray"].classify_error(Exchange(Request("POST", "/carts"), answer))
+    trouble = load_adapters()["tray"].errors.classify(Exchange(Request("POST", "/carts"), answer))
     assert isinstance(trouble, Foreign)
     assert told in trouble.message
     assert "t0k3n" not in trouble.message
@@ -288,7 +288,7 @@ _ADDED = Request("POST", "/services/carts", body='{"cart":{"user_key":"k ł","va
 )
 def test_shoplos_oauth_signature_is_the_one_computed_by_hand(request_: Request, encoding: str) -> None:
     request = encode_body(request_, encoding)
-    signed = load_adapters()["shoplo"].sign(request, OAUTH, 1_700_000_000.7, "n0nce")
+    signed = load_adapters()["shoplo"].auth.sign(request, OAUTH, 1_700_000_000.7, "n0nce")
     header = dict(signed.headers)["Authorization"]
     said = {name: unquote(value) for name, value in re.findall(r'(\w+)="([^"]*)"', header)}
     fields = [*request.query, *((name, value) for name, value in said.items() if name != "oauth_signature")]
@@ -301,19 +301,19 @@ def test_shoplos_oauth_signature_is_the_one_computed_by_hand(request_: Request, 
 
 
 def test_an_oauth_signature_changes_with_the_nonce() -> None:
-    first, second = (load_adapters()["shoplo"].sign(_ADDED, OAUTH, 1.0, nonce) for nonce in ("a", "b"))
+    first, second = (load_adapters()["shoplo"].auth.sign(_ADDED, OAUTH, 1.0, nonce) for nonce in ("a", "b"))
     assert first.headers != second.headers
     assert first == replace(second, headers=first.headers)
 
 
 def test_shoplo_bearer_stands_beside_the_app_id() -> None:
     credentials = Credentials({"auth": "bearer", "access_token": "t0k3n", "app_id": "1234"})
-    signed = load_adapters()["shoplo"].sign(_ADDED, credentials, 0.0, "")
+    signed = load_adapters()["shoplo"].auth.sign(_ADDED, credentials, 0.0, "")
     assert dict(signed.headers) == {"Authorization": "Bearer t0k3n", "app-id": "1234"}
 
 
 def test_3dcart_takes_three_headers_or_a_bearer_token() -> None:
-    request, sign = Request("GET", "/3dCartWebAPI/v1/Cart/K"), load_adapters()["3dcart"].sign
+    request, sign = Request("GET", "/3dCartWebAPI/v1/Cart/K"), load_adapters()["3dcart"].auth.sign
     named = Credentials({"secure_url": "https://acme.example", "private_key": "pk", "token": "tk"})
     headers = {"SecureURL": "https://acme.example", "PrivateKey": "pk", "Token": "tk"}
     assert dict(sign(request, named, 0.0, "").headers) == headers
@@ -323,10 +323,10 @@ def test_3dcart_takes_three_headers_or_a_bearer_token() -> None:
 def test_tray_takes_its_token_in_the_query_and_renews_without_it() -> None:
     credentials = Credentials({"access_token": "old", "refresh_token": "r"})
     adapter = load_adapters()["tray"]
-    assert adapter.token_refresh is not None
-    assert adapter.sign(Request("GET", "/carts/K"), credentials, 0.0, "").query == (("access_token", "old"),)
-    ask = adapter.token_refresh.build_request(credentials)
-    assert adapter.sign(ask, credentials, 0.0, "") == Request("GET", "/auth", (("refresh_token", "r"),))
+    assert adapter.auth.token_refresh is not None
+    assert adapter.auth.sign(Request("GET", "/carts/K"), credentials, 0.0, "").query == (("access_token", "old"),)
+    ask = adapter.auth.token_refresh.build_request(credentials)
+    assert adapter.auth.sign(ask, credentials, 0.0, "") == Request("GET", "/auth", (("refresh_token", "r"),))
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_tray_takes_its_token_in_the_query_and_renews_without_it() -> None:
     ids=["pair", "one", "refused", "web-page"],
 )
 def test_a_renewal_brings_a_fresh_pair_or_nothing(response: Response, fresh: dict[str, str] | None) -> None:
-    renewal = load_adapters()["tray"].token_refresh
+    renewal = load_adapters()["tray"].auth.token_refresh
     assert renewal is not None
     assert renewal.parse_tokens(response) == fresh
 
@@ -359,4 +359,4 @@ def test_a_renewal_brings_a_fresh_pair_or_nothing(response: Response, fresh: dic
     ],
 )
 def test_trays_address_has_one_scheme_and_one_web_api(given: str) -> None:
-    assert load_adapters()["tray"].address({"api_address": given}) == "https://loja.example/web_api"
+    assert load_adapters()["tray"].account.address({"api_address": given}) == "https://loja.example/web_api"

@@ -85,7 +85,7 @@ def _credentials(adapter: Adapter) -> Credentials:
     """The sample account, each of whose secrets is one that is easily found."""
     values = {
         key: SECRET if key not in {"auth", "base_url", "api_address"} else text
-        for key, text in adapter.sandbox_settings.items()
+        for key, text in adapter.account.sandbox_settings.items()
     }
     return Credentials(values)
 
@@ -94,7 +94,7 @@ def _credentials(adapter: Adapter) -> Credentials:
 def test_only_signing_brings_credentials_in(name: str, kind: OperationKind) -> None:
     adapter = PLATFORMS[name]
     request = adapter.operations[kind].build(_operation(adapter, kind), KNOWN)
-    signed = adapter.sign(request, _credentials(adapter), 1.0, "nonce")
+    signed = adapter.auth.sign(request, _credentials(adapter), 1.0, "nonce")
     assert SECRET not in repr(request)
     assert SECRET in repr((signed.headers, signed.query))
     assert (signed.method, signed.path, signed.body) == (request.method, request.path, request.body)
@@ -104,8 +104,8 @@ def test_only_signing_brings_credentials_in(name: str, kind: OperationKind) -> N
 def test_a_ping_reads_and_the_sample_account_is_complete(name: str) -> None:
     adapter = PLATFORMS[name]
     assert not adapter.health_check.writes
-    assert msgspec.convert(dict(adapter.sandbox_settings), adapter.settings) is not None
-    assert adapter.address(adapter.sandbox_settings).startswith("http://127.0.0.1")
+    assert msgspec.convert(dict(adapter.account.sandbox_settings), adapter.account.settings) is not None
+    assert adapter.account.address(adapter.account.sandbox_settings).startswith("http://127.0.0.1")
 
 
 # ---- purity

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from platform_parts import snapshot_of
 
 from batchcart.engine.chain_state import ChainState, chain_update
 from batchcart.journal.result_line import Completion
@@ -208,7 +209,7 @@ def check(
             number = chain.context(operation).items.get(operation.item or "", "")
             assert not isinstance(outcome, Succeeded) or number not in (now or {})
         case OperationKind.CART_GET if isinstance(outcome, Succeeded):
-            shown = load_adapters()[shop.name].cart_reader.read(outcome.body).lines
+            shown = snapshot_of(load_adapters()[shop.name]).read(outcome.body).lines
             assert shown is None or sorted(map(float, shown.values())) == _sums(shop.name, now or {})
 
 

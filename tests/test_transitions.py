@@ -48,7 +48,7 @@ def execution(kind: OperationKind = OperationKind.CART_CREATE, platform: str = "
     adapter = load_adapters()[platform]
     known = CartContext(None if kind is OperationKind.CART_CREATE else KEY, KEY)
     operation = Operation(1, kind, "loja", cart="c", data=data.get((kind, platform), b""))
-    return Execution(operation, known, adapter.operations[kind], adapter.classify_error)
+    return Execution(operation, known, adapter.operations[kind], adapter.errors.classify)
 
 
 def answered(op: Execution, request: Request, reply: Reply) -> tuple[Action, Signal | None, str]:

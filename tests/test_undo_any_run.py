@@ -14,6 +14,7 @@ import pytest
 from deviations import ROUNDS, Chosen, combinations, config_for, named, turn
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from platform_parts import snapshot_of
 from workshop import FAULTS, Line, Script, Shops, Workshop
 
 from batchcart.jobs.job_file import open_job
@@ -165,7 +166,7 @@ def take_back(folder: Path, shops: Shops) -> list[tuple[str, str | None, Irrever
         with closing(open_reading(journal_path(folder / "reads" / "results.jsonl"))) as journal:
             for number, (account, left) in enumerate(asked, 1):
                 adapter = load_adapters()[account.removeprefix("local-")]
-                now = Answers(journal).now(number, account, adapter.cart_reader)
+                now = Answers(journal).now(number, account, snapshot_of(adapter))
                 taken = plan_revert(left, now, adapter, force=False)
                 lines += [json.loads(job_line(back, account, left.cart_id)) for back in taken.reverts]
                 kept += [(account, left.cart_id, one) for one in taken.kept]

@@ -6,56 +6,29 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from batchcart.accounts.options import AccountOptions
 from batchcart.accounts.proxy import Proxy, is_loopback, proxy_of_environment, read_proxy
 from batchcart.accounts.secrets import is_secret, read_secret, secret_names
-from batchcart.model.adapter import Adapter, Credentials, SecretRef, SecretText
-from batchcart.model.cart import Currency
+from batchcart.model.adapter import Adapter, Adapters, Credentials, SecretRef, SecretText
 from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.model.files import read_bounded
 from batchcart.model.limits import Limit, parse_limit
 from batchcart.model.validation import describe_type
+from batchcart.sandbox.platforms import list_simulated
 
 DEFAULT_FILE = "batchcart.toml"
 ENVIRONMENT = "BATCHCART_CONFIG"
 SANDBOX = "sandbox-"
 """What the names of the built-in accounts begin with; the platform's name follows."""
 
-_LEAST_ANSWER, _MOST_ANSWER = 0.1, 32.0  # MiB; the most is what one account may have of all answers' memory
 _MOST_LIMITS = 8  # as many as an account's memory of sends has room for
 _LARGEST_CONFIG = 16 << 20
 _BY_REFERENCE = 'a text, { env = "NAME" } or { file = "PATH" }'
-
-
-class AccountOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """The config keys that every account may have beside its platform's own."""
-
-    platform: str
-    limits: list[str] | None = None
-    concurrency: int = 8
-    timeout: float = 30.0
-    max_read_answer: float = 8.0
-    max_write_answer: float = 1.0
-    pacing: Literal["smooth", "strict"] = "smooth"
-    encoding: Literal["json", "form"] = "json"
-    currency: Currency | None = None
-    ca_file: str | None = None
-    proxy: SecretText | None = None
-    insecure: bool = False
-    allow_bench: bool = False
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.concurrency <= 10_000:
-            raise ValueError("concurrency is a whole number from 1 to 10000")
-        if not 0 < self.timeout <= 3600:
-            raise ValueError("timeout is a number of seconds above 0, 3600 at the most")
-        for name in ("max_read_answer", "max_write_answer"):
-            if not _LEAST_ANSWER <= getattr(self, name) <= _MOST_ANSWER:
-                raise ValueError(f"{name} is a number of MiB from {_LEAST_ANSWER:g} to {_MOST_ANSWER:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +71,18 @@ class AccountConfig:
     @property
     def address(self) -> str:
         """The base address."""
-        return self.adapter.address(self._public)
+        return self.adapter.account.address(self._public)
 
     @property
     def identity(self) -> str:
         """The shop's address without secrets, to tell whether an account still points where it did."""
-        own = (self._public.get(name, "") for name in ("secure_url", "app_id"))
+        own = (self._public.get(name, "") for name in self.adapter.account.identity_keys)
         return " ".join(word for word in (self.address, *own) if word)
 
     @property
     def currency(self) -> str | None:
         """What the shop counts its money in; None where nobody said and the platform does not tell."""
-        return self.options.currency or self.adapter.currency
+        return self.options.currency or self.adapter.account.currency
 
     @property
     def secret_settings(self) -> dict[str, SecretText]:
@@ -164,6 +137,29 @@ class AccountConfig:
         return read_proxy(read_secret(self.options.proxy, where, self.folder), "proxy in the config", where)
 
 
+class Accounts(dict[str, AccountConfig]):
+    """All accounts by name, the built-in ones included.
+
+    ``config_name`` is what messages call the config. ``unusable`` says of accounts that are in it, as the end of a
+    sentence, why they cannot be used although nothing is wrong with the others: their platform is missing.
+    """
+
+    def __init__(self, config_name: str) -> None:
+        super().__init__()
+        self.config_name = config_name
+        self.unusable: dict[str, str] = {}
+
+    def absence(self, name: str) -> str:
+        """Why there is no account of that name, as the end of a sentence about it."""
+        return self.unusable.get(name) or f"is not in {self.config_name}; {suggest(name, self)}"
+
+    def find(self, name: str) -> AccountConfig:
+        """The account; raises UsageError where it is not there or cannot be used."""
+        if name not in self:
+            raise UsageError(f"account {quote(name)} {self.absence(name)}")
+        return self[name]
+
+
 def config_path(given: str | Path | None) -> Path | None:
     """The config file to read: the one given, the environment's, or the default if it is there."""
     chosen = given or os.environ.get(ENVIRONMENT)
@@ -172,15 +168,20 @@ def config_path(given: str | Path | None) -> Path | None:
     return Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None
 
 
-def load_config(path: Path | None, adapters: Mapping[str, Adapter]) -> dict[str, AccountConfig]:
-    """All accounts by name, the built-in ones included; raises UsageError naming file, account and key."""
-    entries = {f"{SANDBOX}{name}": _sandbox_entry(adapter) for name, adapter in adapters.items()}
+def load_config(path: Path | None, adapters: Adapters) -> Accounts:
+    """All accounts; raises UsageError naming file, account and key."""
+    entries = Accounts(str(path) if path else f"the config (there is no {DEFAULT_FILE}; `batchcart init` writes one)")
+    entries.update((f"{SANDBOX}{name}", _sandbox_entry(adapters[name])) for name in list_simulated())
     if path is None:
         return entries
     for name, keys in _accounts(path).items():
         where = f"{path}: account {quote(name)}"
         if not isinstance(keys, dict):
             raise UsageError(f"{where}: expected a table: [accounts.{name}]")
+        platform = keys.get("platform")
+        if isinstance(platform, str) and platform not in adapters:
+            entries.unusable[name] = f"in {path} is of platform {quote(platform)}, which {adapters.absence(platform)}"
+            continue
         entries[name] = read_entry(name, keys, adapters, path.resolve().parent, where)
     return entries
 
@@ -212,14 +213,12 @@ def _accounts(path: Path) -> dict[str, Any]:
     return accounts
 
 
-def read_entry(
-    name: str, keys: dict[str, Any], adapters: Mapping[str, Adapter], folder: Path, where: str
-) -> AccountConfig:
+def read_entry(name: str, keys: dict[str, Any], adapters: Adapters, folder: Path, where: str) -> AccountConfig:
     """The account with these keys, checked; ``folder`` is the config's.
 
     Raises UsageError, which begins with ``where``.
     """
-    if name in {f"{SANDBOX}{adapter}" for adapter in adapters}:
+    if name in {f"{SANDBOX}{simulated}" for simulated in list_simulated()}:
         raise UsageError(f"{where}: this name is the built-in sandbox's; choose another")
     if not name or not name.isprintable():
         raise UsageError(f"{where}: a name has at least one character, and only ones that can be printed")
@@ -229,9 +228,9 @@ def read_entry(
     if not isinstance(platform, str):
         raise UsageError(f"{where}: platform: expected a text; it is one of {', '.join(adapters)}")
     if platform not in adapters:
-        raise UsageError(f"{where}: platform {quote(platform)} is not known; {suggest(platform, adapters)}")
+        raise UsageError(f"{where}: platform {quote(platform)} {adapters.absence(platform)}")
     adapter = adapters[platform]
-    own, shared = set(adapter.settings.__struct_fields__), set(AccountOptions.__struct_fields__)
+    own, shared = set(adapter.account.settings.__struct_fields__), set(AccountOptions.__struct_fields__)
     for key in keys:
         if key not in own | shared:
             raise UsageError(f"{where}: unknown key {quote(key)}; {suggest(key, sorted(own | shared))}")
@@ -239,7 +238,7 @@ def read_entry(
     options: AccountOptions = _convert(
         {key: value for key, value in keys.items() if key in shared}, AccountOptions, where
     )
-    settings = _convert(settings_given, adapter.settings, where)
+    settings = _convert(settings_given, adapter.account.settings, where)
     present = {key: value for key, value in msgspec.structs.asdict(settings).items() if value is not None}
     entry = AccountConfig(
         name, adapter, options, present, secret_names(adapter), _limits(options, adapter, where), folder
@@ -294,7 +293,7 @@ def _sendable(text: str, where: str) -> str:
 def _check_address(entry: AccountConfig, where: str) -> None:
     """Raises UsageError that does not show the address, since its author may have put a password or token into it."""
     address = entry.address
-    where = f"{where}: {'api_address' if 'api_address' in entry.settings else 'base_url'}"
+    where = f"{where}: {entry.adapter.account.address_key}"
     try:
         parts = urlsplit(address)
         host, _ = parts.hostname or "", parts.port
@@ -317,7 +316,7 @@ def _sandbox_entry(adapter: Adapter) -> AccountConfig:
         f"{SANDBOX}{adapter.name}",
         adapter,
         AccountOptions(platform=adapter.name),
-        adapter.sandbox_settings,
+        adapter.account.sandbox_settings,
         secret_names(adapter),
         tuple(parse_limit(text) for text in adapter.limits),
         Path(),

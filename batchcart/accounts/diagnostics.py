@@ -9,7 +9,7 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from batchcart.accounts.state import state_place
 from batchcart.journal.schema import SQLITE, DatabaseError, probe
 from batchcart.model.errors import UsageError
 from batchcart.model.files import is_private
+from batchcart.platforms import find_platforms
 
 LEAST_FREE = 1 << 30
 """Bytes of disk below which there is something to mend; a million lines take about as much."""
@@ -44,9 +45,14 @@ def report_problem(about: str, sentence: str) -> Check:
     return Check(about, ok=False, message=sentence)
 
 
-def run_checks(config: Path | None, entries: list[AccountConfig], folder: Path) -> Iterator[Check]:
-    """Everything that can be found out here; ``folder`` is where results go."""
+def run_checks(
+    config: Path | None, entries: list[AccountConfig], unusable: Mapping[str, str], folder: Path
+) -> Iterator[Check]:
+    """Everything that can be found out here; ``folder`` is where results go, ``unusable`` are accounts with the why."""
     yield _config(config, entries)
+    yield from _platforms()
+    for name, why in unusable.items():
+        yield report_problem(f"account {name}", f"it {why}")
     for entry in entries:
         yield from _secrets(entry)
         yield from _proxy(entry)
@@ -69,6 +75,12 @@ def _config(config: Path | None, entries: list[AccountConfig]) -> Check:
             f"{config} holds secrets of {', '.join(clear)} and others can read it; mend it with: chmod 600 {config}",
         )
     return report_ok("config", f"{config} is in order")
+
+
+def _platforms() -> Iterator[Check]:
+    for found in find_platforms():
+        if found.problem:
+            yield report_problem("platforms", f"{found.name} is left out: {found.complaint}")
 
 
 def _secrets(entry: AccountConfig) -> Iterator[Check]:

@@ -6,23 +6,46 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from batchcart.accounts.config import AccountConfig, config_text, load_config, read_entry
+from batchcart.accounts.config import SANDBOX, AccountConfig, config_text, load_config, read_entry
 from batchcart.model.adapter import Adapter, SecretRef
 from batchcart.model.errors import UsageError, quote
 from batchcart.model.files import create_new, replace_atomically
 from batchcart.model.operation import OperationKind
 from batchcart.platforms import load_adapters
+from batchcart.sandbox.platforms import list_simulated
 
 Settings = Mapping[str, str | SecretRef]
 """An account's own config keys as they will stand in the file."""
 
-HEAD = """\
-# Accounts that a job may name. A secret is { env = "NAME" }, { file = "PATH" } or a plain string.
-# The accounts sandbox-3dcart, sandbox-tray and sandbox-shoplo are always there and need no entry.
-"""
+_SECRETS = '# Accounts that a job may name. A secret is { env = "NAME" }, { file = "PATH" } or a plain string.'
 
 PUT_A_KEY = "PUT-A-CART-KEY-HERE"
 """What stands in a first job where only the person knows which cart there is."""
+
+
+def example_config() -> str:
+    """A config that has an account of each platform as an example, in comments."""
+    parts, names = [_head()], set[str]()
+    for adapter in load_adapters().values():
+        name, settings = adapter.examples.account
+        name = f"{name}-{adapter.name}" if name in names else name
+        names.add(name)
+        keys = {"platform": adapter.name, **{key: _as_toml(value) for key, value in settings.items()}}
+        parts.append("".join(f"# {line}\n" for line in _table(name, keys).splitlines()))
+    return "\n".join(parts)
+
+
+def example_job() -> str:
+    """A first job for the first platform that has a simulator."""
+    name = next(iter(list_simulated()))
+    lines = [json.loads(line) for line in load_adapters()[name].examples.job[:3]]
+    placed = ({"op": line.pop("op"), "account": f"{SANDBOX}{name}", **line} for line in lines)
+    return "".join(json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n" for line in placed)
+
+
+def _head() -> str:
+    names = " and ".join(", ".join(SANDBOX + name for name in list_simulated()).rsplit(", ", 1))
+    return f"{_SECRETS}\n# The accounts {names} are always there and need no entry.\n"
 
 
 def add_account(path: Path, name: str, adapter: Adapter, settings: Settings, *, private: bool) -> AccountConfig:
@@ -33,7 +56,7 @@ def add_account(path: Path, name: str, adapter: Adapter, settings: Settings, *, 
     """
     keys: dict[str, object] = {"platform": adapter.name, **{key: _as_toml(value) for key, value in settings.items()}}
     entry = read_entry(name, keys, load_adapters(), path.resolve().parent, f"account {quote(name)}")
-    before = HEAD
+    before = _head()
     if path.exists():
         if name in load_config(path, load_adapters()):
             raise UsageError(

@@ -33,7 +33,7 @@ def is_secret(field: msgspec.structs.FieldInfo) -> bool:
 
 def secret_names(adapter: Adapter) -> frozenset[str]:
     """The platform's own config keys that hold secrets."""
-    return frozenset(field.name for field in msgspec.structs.fields(adapter.settings) if is_secret(field))
+    return frozenset(field.name for field in msgspec.structs.fields(adapter.account.settings) if is_secret(field))
 
 
 def read_secret(value: str | SecretRef, where: str, folder: Path) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from batchcart.accounts.config import AccountConfig, config_path, load_config
 from batchcart.bench.sandbox_process import running
-from batchcart.bench.workload import check_known
+from batchcart.bench.workload import workload_of
 from batchcart.model.errors import UsageError, suggest
 from batchcart.model.files import create_new
 from batchcart.model.limits import parse_limit
@@ -35,12 +35,8 @@ class BenchTarget:
 
 def bench_account(name: str, config: Path | None) -> AccountConfig:
     """The account, if its config allows benchmarks; raises UsageError where it does not."""
-    path = config_path(config)
-    entries = load_config(path, load_adapters())
-    where = str(path) if path else "the config (there is no batchcart.toml; `batchcart init` writes one)"
-    if name not in entries:
-        raise UsageError(f"account {name!r} is not in {where}; {suggest(name, entries)}")
-    entry = entries[name]
+    entries = load_config(config_path(config), load_adapters())
+    entry = entries.find(name)
     if entry.embedded:
         raise UsageError(
             f"account {name!r} is the built-in sandbox's: leave --account out, and give --platform instead"
@@ -48,9 +44,9 @@ def bench_account(name: str, config: Path | None) -> AccountConfig:
     if not entry.options.allow_bench:
         raise UsageError(
             f"account {name!r} does not allow benchmarks, which fill a shop with carts; nothing was sent. If that is "
-            f"what this shop is for, set allow_bench = true under [accounts.{name}] in {where}"
+            f"what this shop is for, set allow_bench = true under [accounts.{name}] in {entries.config_name}"
         )
-    check_known(entry.adapter.name)
+    workload_of(entry.adapter)
     return entry
 
 
@@ -63,16 +59,16 @@ def sandbox(platform: str, accounts: int, limits: Sequence[str], folder: Path) -
     known = load_adapters()
     if platform not in known:
         raise UsageError(f"--platform: {platform!r} is not a platform; {suggest(platform, known)}")
-    check_known(platform)
     adapter = known[platform]
+    workload_of(adapter)
     for limit in limits:
         parse_limit(limit)
-    field = "api_address" if "api_address" in adapter.sandbox_settings else "base_url"
     names = [f"bench-{number}" for number in range(1, accounts + 1)]
     config, text = folder / "batchcart.toml", []
     with running(platform, limits) as origin, _state_in(folder / "state"):
         for name in names:
-            own = {**adapter.sandbox_settings, field: address(origin, platform, name), "platform": platform}
+            place = {adapter.account.address_key: address(origin, platform, name)}
+            own = {**adapter.account.sandbox_settings, **place, "platform": platform}
             text += [f"[accounts.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in own.items())]
             text += [f"limits = {json.dumps(list(limits))}"]
         with create_new(config) as file:

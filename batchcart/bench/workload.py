@@ -2,11 +2,13 @@
 
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from batchcart.model.adapter import Adapter, Workload
 from batchcart.model.errors import UsageError, quote, suggest
+from batchcart.platforms import load_adapters
 
 Line = dict[str, Any]
 
@@ -62,38 +64,6 @@ def parse_mix(text: str) -> Mix:
     return Mix(**{"create": 1, **counts})
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """What a platform's lines say; each function gets the product, the quantity."""
-
-    create: Callable[[str, int], Line]
-    add: Callable[[str, int], Line]
-    update: Callable[[int], Line]
-    first_item: bool
-
-
-_WORDS: Mapping[str, Workload] = {
-    "3dcart": Workload(
-        lambda _product, quantity: {"data": {"BillingFirstName": f"Benchmark {quantity}"}},
-        lambda product, quantity: {"data": {"CatalogID": int(product), "ItemQuantity": quantity}},
-        lambda quantity: {"op": "cart.update", "data": {"ShipmentCity": f"City {quantity}"}},
-        first_item=False,
-    ),
-    "tray": Workload(
-        lambda product, quantity: {"data": {"product_id": product, "quantity": quantity}},
-        lambda product, quantity: {"data": {"product_id": product, "quantity": quantity}},
-        lambda quantity: {"op": "cart.update", "data": {"email": f"benchmark{quantity}@example.com"}},
-        first_item=False,
-    ),
-    "shoplo": Workload(
-        lambda product, quantity: {"data": {"variant_id": int(product), "quantity": quantity}},
-        lambda product, quantity: {"data": {"variant_id": int(product), "quantity": quantity}},
-        lambda quantity: {"op": "item.update", "item": "first", "data": {"quantity": quantity}},
-        first_item=True,
-    ),
-}
-
-
 def job_lines(mix: Mix, accounts: Sequence[tuple[str, str]], carts: int, product: str, seed: int) -> Iterator[Line]:
     """The job's lines, cart by cart, for accounts (name, platform) in turn; equal arguments give equal lines."""
     rng = random.Random(seed)  # noqa: S311  # a repeatable job, no secret
@@ -103,14 +73,16 @@ def job_lines(mix: Mix, accounts: Sequence[tuple[str, str]], carts: int, product
             yield {
                 "account": account,
                 "cart": f"c{number}",
-                **_line(step, _WORDS[platform], product, rng.randint(1, 9)),
+                **_line(step, workload_of(load_adapters()[platform]), product, rng.randint(1, 9)),
             }
 
 
-def check_known(platform: str) -> None:
-    """Raises UsageError for a platform that there is no synthetic job for."""
-    if platform not in _WORDS:
-        raise UsageError(f"there is no synthetic job for {platform} yet; there is one for {', '.join(_WORDS)}")
+def workload_of(adapter: Adapter) -> Workload:
+    """What a benchmark does on the platform; raises UsageError where its adapter has no such example."""
+    if adapter.examples.workload is None:
+        able = [name for name, other in load_adapters().items() if other.examples.workload is not None]
+        raise UsageError(f"there is no synthetic job for {adapter.name}; there is one for {', '.join(able)}")
+    return adapter.examples.workload
 
 
 def _steps(mix: Mix, rng: random.Random) -> list[str]:

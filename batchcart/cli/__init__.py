@@ -35,7 +35,7 @@ COMMANDS = {
     "doctor": "Check config, secrets, shops, clock and disk, and say what to mend.",
     "completion": "Print the script that completes words in bash, zsh or fish.",
     "bench": "Measure how fast a synthetic job runs, against a sandbox or a shop that allows it.",
-    "sandbox": "Run a simulator of all three platforms on this machine.",
+    "sandbox": "Run a simulator of the platforms on this machine.",
 }
 
 
@@ -71,7 +71,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="batchcart")
 def cli() -> None:
-    """Run a JSONL file of shopping-cart operations against 3dcart, Tray and Shoplo shops.
+    """Run a JSONL file of shopping-cart operations against shops; `batchcart platforms` lists whose.
 
     First try: batchcart init. In a checkout, without a shop: batchcart run jobs/quickstart.jsonl
     """

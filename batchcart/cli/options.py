@@ -27,10 +27,10 @@ stop_after = click.option(
 progress = click.option("--progress", type=click.Choice(["auto", "plain", "none"]), default="auto", show_default=True)
 
 _FILTERS = (
-    click.option("--since-id", default="", metavar="N", help="Lines with greater numbers only (Shoplo)."),
-    click.option("--created-after", default="", metavar="TIME", help="Lines created from then on (Shoplo)."),
-    click.option("--created-before", default="", metavar="TIME", help="Lines created until then (Shoplo)."),
-    click.option("--user-key", default="", metavar="KEY", help="Lines of this cart only (Shoplo)."),
+    click.option("--since-id", default="", metavar="N", help="Lines with greater numbers only."),
+    click.option("--created-after", default="", metavar="TIME", help="Lines created from then on."),
+    click.option("--created-before", default="", metavar="TIME", help="Lines created until then."),
+    click.option("--user-key", "cart_key", default="", metavar="KEY", help="Lines of this cart only."),
 )
 
 

@@ -16,13 +16,7 @@ from batchcart.model.errors import UsageError
 
 REFERENCE = "env:NAME or file:PATH"
 
-_ADDRESSES = ("secure_url", "api_address", "base_url")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def address_key(adapter: Adapter) -> str:
-    """The config key that holds the shop's address."""
-    return next(key for key in _ADDRESSES if key in adapter.settings.__struct_fields__)
 
 
 def reference(text: str) -> SecretRef | None:
@@ -50,9 +44,11 @@ def ask_name(suggested: str) -> str:
 
 def ask_way(adapter: Adapter, given: Mapping[str, object]) -> str:
     """The kind of credentials: what is given decides, else the person."""
-    ways = list(adapter.auth_methods)
+    ways = list(adapter.account.auth_methods)
     telling = [
-        way for way in ways if any(key in given for key in adapter.auth_methods[way]) or given.get("auth") == way
+        way
+        for way in ways
+        if any(key in given for key in adapter.account.auth_methods[way]) or given.get("auth") == way
     ]
     if len(ways) == 1 or telling:
         return (telling or ways)[0]
@@ -61,7 +57,7 @@ def ask_way(adapter: Adapter, given: Mapping[str, object]) -> str:
 
 def is_secret_key(adapter: Adapter, key: str) -> bool:
     """Whether the key holds a secret."""
-    return any(field.name == key and is_secret(field) for field in msgspec.structs.fields(adapter.settings))
+    return any(field.name == key and is_secret(field) for field in msgspec.structs.fields(adapter.account.settings))
 
 
 def explain_secrets() -> None:
@@ -74,7 +70,9 @@ def ask_setting(adapter: Adapter, way: str, key: str, stem: str) -> tuple[str | 
     """One config key's value, None where it is left out, and whether it is a secret in the clear."""
     optional = _is_optional(adapter, way, key)
     if not is_secret_key(adapter, key):
-        return str(click.prompt(f"{key} (the shop's address)" if key == address_key(adapter) else key, err=True)), False
+        return str(
+            click.prompt(f"{key} (the shop's address)" if key == adapter.account.shop_key else key, err=True)
+        ), False
     question = f"{key} (- leaves it out)" if optional else key
     default = "env:" + re.sub(r"\W", "_", f"{stem}_{key}", flags=re.ASCII).upper().lstrip("0123456789")
     while True:
@@ -105,9 +103,9 @@ def secret_option(key: str, text: str) -> SecretRef:
 
 def _is_optional(adapter: Adapter, way: str, key: str) -> bool:
     """Whether the way's other keys make an account without this one."""
-    others = {name: "x" for name in adapter.auth_methods[way] if name != key}
+    others = {name: "x" for name in adapter.account.auth_methods[way] if name != key}
     try:
-        msgspec.convert({**others, **auth_of(adapter, way)}, adapter.settings)
+        msgspec.convert({**others, **auth_of(adapter, way)}, adapter.account.settings)
     except msgspec.ValidationError:
         return False
     return True
@@ -115,4 +113,4 @@ def _is_optional(adapter: Adapter, way: str, key: str) -> bool:
 
 def auth_of(adapter: Adapter, way: str) -> dict[str, str]:
     """The key that names the kind of credentials, where the platform has one."""
-    return {"auth": way} if "auth" in adapter.settings.__struct_fields__ else {}
+    return {"auth": way} if "auth" in adapter.account.settings.__struct_fields__ else {}

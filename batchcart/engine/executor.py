@@ -46,7 +46,7 @@ def restore_execution(
     """The operation as far as earlier starts brought it: its past, its sends, those astray, the time of the first."""
     adapter = session.account.adapter
     cell, timeout = adapter.operations[operation.kind], session.account.options.timeout
-    return Execution(operation, known, cell, adapter.classify_error, timeout, *past, read_only=looks_only)
+    return Execution(operation, known, cell, adapter.errors.classify, timeout, *past, read_only=looks_only)
 
 
 async def execute(op: Execution, session: AccountSession) -> Completion | None:

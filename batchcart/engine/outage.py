@@ -70,7 +70,7 @@ def _is_up(session: AccountSession, reply: Reply) -> bool:
     suspected = health.suspected
     match reply:
         case Response() as response:
-            match adapter.classify_error(Exchange(adapter.health_check, response)):
+            match adapter.errors.classify(Exchange(adapter.health_check, response)):
                 case Unavailable(message):
                     health.record_probe(message, suspected=False)
                     return False

@@ -173,7 +173,7 @@ def _resume(job: PlannedJob, session: AccountSession, chain: ChainState, operati
 
 def replay_chain(job: PlannedJob, session: AccountSession, number: int, before: int | None = None) -> ChainState:
     """The chain as its ended lines left it, or those that ended before line ``before``."""
-    chain = ChainState(job.run, number, key_chosen=session.account.adapter.client_key is not None)
+    chain = ChainState(job.run, number, key_chosen=session.account.adapter.keys.client_chooses)
     if job.resumed:
         for line in completed_lines(job.plan, session.number, number):
             if line.planned.line == before:

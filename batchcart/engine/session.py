@@ -153,7 +153,8 @@ class AccountSession:
             self.limiter.mark_completed(send_number, 0.0)
             return None
         said = encode_body(request, self.account.options.encoding)
-        signed = self.account.adapter.sign(said, self.auth.credentials, at, f"{self.chance.rng.getrandbits(128):032x}")
+        nonce = f"{self.chance.rng.getrandbits(128):032x}"
+        signed = self.account.adapter.auth.sign(said, self.auth.credentials, at, nonce)
         began = self.chance.monotonic()
         self.stats.sent += 1
         reply = await self.send(signed, partial(self.limiter.mark_sent, send_number))

@@ -20,7 +20,7 @@ async def refresh_tokens(session: AccountSession, denied: Unauthorized, used: Cr
 
     ``again`` says that the same request was refused before: then a renewal has not helped.
     """
-    renewal = session.account.adapter.token_refresh
+    renewal = session.account.adapter.auth.token_refresh
     with session.signal.cancellable():
         await session.auth.renewing.acquire()
     try:
@@ -85,7 +85,7 @@ def _refusal(session: AccountSession, renewal: TokenRefresh, request: Request, r
 
 
 def _interpret_refusal(session: AccountSession, renewal: TokenRefresh, exchange: Exchange) -> str | None:
-    trouble = session.account.adapter.classify_error(exchange)
+    trouble = session.account.adapter.errors.classify(exchange)
     match trouble:
         case Throttled():
             session.record_throttle(trouble)

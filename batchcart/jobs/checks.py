@@ -36,9 +36,9 @@ def validate(operation: Operation, adapter: Adapter, *, allow_unknown: bool = Fa
 
 def cart_key(operation: Operation, adapter: Adapter) -> tuple[str | None, list[str]]:
     """The cart's own key where the line gives one, as cart_id or in data, and what is wrong with what data gives."""
-    name, data = adapter.client_key, operation.data
+    name, data = adapter.keys.cart, operation.data
     # A name may be written with escapes, so only text without any shows by itself that the field is not there.
-    if name is None or not data or (name.encode() not in data and b"\\u" not in data):
+    if not adapter.keys.client_chooses or not data or (name.encode() not in data and b"\\u" not in data):
         return operation.cart_id, []
     inside = msgspec.json.decode(data).get(name)
     if not isinstance(inside, str):
@@ -74,7 +74,7 @@ def _data_problems(operation: Operation, cell: OperationSpec, adapter: Adapter, 
 
 
 def describe_route(kind: OperationKind, adapter: Adapter) -> str:
-    """The cell of the operations table, such as "PUT /3dCartWebAPI/v1/Cart/{OrderKey}"; "–" where there is none."""
+    """The cell of the operations table, such as "PUT /carts/{cart_id}"; "–" where there is none."""
     cell = adapter.operations.get(kind)
     if cell is None:
         return "–"
@@ -125,9 +125,9 @@ def _cart_problems(operation: Operation, adapter: Adapter) -> list[str]:
 
 
 def _key_problems(cart_id: str, kind: OperationKind, adapter: Adapter) -> list[str]:
-    if kind is _CREATE and adapter.client_key is None:
+    if kind is _CREATE and not adapter.keys.client_chooses:
         return [f"cart_id: {adapter.name} makes the key of a new cart itself; leave it out"]
-    problem = id_problem(cart_id, f"a {adapter.client_key or 'key'}", adapter.key_length)
+    problem = id_problem(cart_id, f"a {adapter.keys.cart}", adapter.keys.max_length)
     return [f"cart_id: {problem}"] if problem else []
 
 

@@ -1,11 +1,11 @@
 """Owns checking a whole job before anything is sent, and laying down its plan; it does not know sockets."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from batchcart.accounts.config import AccountConfig
+from batchcart.accounts.config import AccountConfig, Accounts
 from batchcart.jobs.chains import ChainAssigner
 from batchcart.jobs.checks import cart_key, validate
 from batchcart.jobs.job_file import InvalidLine, JobSource, RawLine, parse_line, partial_names
@@ -13,7 +13,7 @@ from batchcart.journal.changes import begin_plan, complete_plan
 from batchcart.journal.queries import PlannedAccount
 from batchcart.journal.schema import Connection, DatabaseError
 from batchcart.journal.spill import SpillDict
-from batchcart.model.errors import BadLines, UsageError, quote, suggest
+from batchcart.model.errors import BadLines, UsageError, quote
 from batchcart.model.operation import Operation
 
 MOST_LISTED = 1000
@@ -41,10 +41,10 @@ class PlanStats:
         return self.accounts.get(account) or self.accounts.setdefault(account, len(self.accounts) + 1)
 
 
-def check_account(account: str | None, entries: Mapping[str, AccountConfig], config_name: str) -> None:
+def check_account(account: str | None, entries: Accounts) -> None:
     """Raises UsageError where --account names none, even if every line of the job names its own."""
     if account is not None and account not in entries:
-        raise UsageError(f"--account: {quote(account)} is not in {config_name}; {suggest(account, entries)}")
+        raise UsageError(f"--account: {quote(account)} {entries.absence(account)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,7 @@ class Planner:
     """Checks a job line by line against the accounts of a config; ``checking`` is told of a line now and then."""
 
     source: JobSource
-    entries: Mapping[str, AccountConfig]
-    config_name: str
+    entries: Accounts
     default_account: str | None
     allow_unknown: bool
     checking: Callable[[int], None] | None = None
@@ -63,7 +62,7 @@ class Planner:
 
         Raises BadLines with all that is wrong; then nothing may be sent.
         """
-        check_account(self.default_account, self.entries, self.config_name)
+        check_account(self.default_account, self.entries)
         planned, bad = PlanStats(), _LineProblems(self.source.name)
         try:
             with closing(SpillDict[tuple[int, str]](tuple[int, str])) as names:
@@ -117,8 +116,7 @@ class Planner:
     def _entry(self, account: str) -> AccountConfig:
         entry = self.entries.get(account)
         if entry is None:
-            hint = suggest(account, self.entries)
-            raise InvalidLine(f"account: {quote(account)} is not in {self.config_name}; {hint}")
+            raise InvalidLine(f"account: {quote(account)} {self.entries.absence(account)}")
         return entry
 
     def _complete(self, connection: Connection, chains: ChainAssigner, planned: PlanStats) -> None:

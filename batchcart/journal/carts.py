@@ -19,7 +19,7 @@ _UNDER_WAY = (
     "NOT EXISTS (SELECT 1 FROM result r WHERE r.line = p.line) AND EXISTS "
     "(SELECT 1 FROM send s WHERE s.line = p.line AND s.state <> 'void' AND s.request NOT LIKE '[\"GET\"%')"
 )
-# Chains that are about the same cart: on Shoplo a line may name an item without its cart, and so have its own chain.
+# Chains that are about the same cart: some platforms let a line name an item without its cart, in a chain of its own.
 _CHAINS = (
     "CREATE TEMP TABLE IF NOT EXISTS of_cart AS "  # noqa: S608  # only words of our own are in these
     "SELECT account, chain, coalesce(max(key), char(0) || chain) AS cart, max(seq) AS last FROM ("

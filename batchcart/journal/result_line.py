@@ -27,7 +27,7 @@ class Completion(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One result line. ``names`` holds the platform's own, such as OrderKey, session_id or user_key."""
+    """One result line. ``names`` holds the platform's own."""
 
     line: int
     account: str

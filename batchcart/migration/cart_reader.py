@@ -100,10 +100,10 @@ def answers(folder: Path, entry: AccountConfig) -> Iterator[CartAnswer]:
     with contextlib.closing(open_reading(path)) as connection:
         results = map(_result, result_texts(connection, in_order=True))
         for several in zip(*[results] * len(views(entry)), strict=True):
-            yield _answer(several, entry.adapter.cart_reader)
+            yield _answer(several, entry.adapter.snapshot)
 
 
-def _answer(several: tuple[_ReadResult, ...], looking: CartReader) -> CartAnswer:
+def _answer(several: tuple[_ReadResult, ...], looking: CartReader | None) -> CartAnswer:
     key = several[0].cart_id
     gone = [_says_gone(one, looking) for one in several]
     errors = [one.error for one in several if one.error is not None]
@@ -117,9 +117,11 @@ def _answer(several: tuple[_ReadResult, ...], looking: CartReader) -> CartAnswer
     return CartAnswer(key, tuple(bytes(one.body) for one, none in zip(several, gone, strict=True) if not none))
 
 
-def _says_gone(result: _ReadResult, looking: CartReader) -> bool:
+def _says_gone(result: _ReadResult, looking: CartReader | None) -> bool:
     """Whether the answer means that there is no such cart; anything else that shows none only could not be read."""
     error = result.error
+    if looking is None:
+        return False
     if error is None:
         return looking.is_missing(Response(200, bytes(result.body)))
     return error.kind == ErrorKind.REJECTED.value and looking.is_missing(

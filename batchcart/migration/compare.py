@@ -126,7 +126,7 @@ def _pair_items(held: Sequence[tuple[int, Item]], read: Sequence[tuple[int, Item
 
 
 def _is_same_product(wanted: Item, found: Item) -> bool:
-    """Where a shop sells by variant (Shoplo) the cart need not name the product."""
+    """Where a shop sells by variant the cart need not name the product."""
     return wanted.variant == found.variant and wanted.product in {"", found.product}
 
 

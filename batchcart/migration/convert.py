@@ -16,6 +16,7 @@ from batchcart.journal.spill import SpillDict
 from batchcart.migration.carts_file import read_carts
 from batchcart.migration.convert_cart import convert_cart
 from batchcart.migration.loss_report import LossReport, LossRow, losses_path
+from batchcart.migration.parts import require_migration
 from batchcart.migration.product_map import Key, ProductMap, check_targets, read_map
 from batchcart.migration.product_map_template import Product, ProductCollector, write_template
 from batchcart.model.cart import Cart, OperationTemplate
@@ -94,6 +95,7 @@ def convert(options: ConvertOptions, target: AccountConfig) -> ConvertResult:
     """
     for output in (options.output, losses_path(options.output)):
         keep_inputs(output, {"carts file": options.carts, "map": options.products})
+    require_migration(target.adapter)
     products = read_map(options.products)
     check_targets(products, target.adapter, target.currency)
     with storage_errors(options.output), _alone(options.output), contextlib.ExitStack() as stack:

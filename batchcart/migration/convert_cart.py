@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from batchcart.jobs.checks import validate
+from batchcart.migration.parts import require_migration
 from batchcart.migration.product_map import ProductMap, map_item
 from batchcart.model.adapter import Adapter
 from batchcart.model.cart import Cart, Item, Loss, OperationTemplate
@@ -44,7 +45,7 @@ def convert_cart(cart: Cart, products: ProductMap, adapter: Adapter, currency: s
         losses += lost
     if unmapped:
         return Conversion(cart, unmapped=unmapped, stopped=f"the product map lacks {len(unmapped)} of its products")
-    making = adapter.from_neutral(structs.replace(cart, items=tuple(items)), currency)
+    making = require_migration(adapter).from_neutral(structs.replace(cart, items=tuple(items)), currency)
     wrong = "" if making.blocked else _wrong(cart, making.operations, adapter)
     return Conversion(
         making.expected,

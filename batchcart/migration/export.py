@@ -13,9 +13,10 @@ from batchcart.migration.carts_file import cart_problems, cart_text, read_carts
 from batchcart.migration.item_history import ItemHistory
 from batchcart.migration.key_file import read_cart_keys, unusable
 from batchcart.migration.listing import check_filters, open_lines, read_list
+from batchcart.migration.parts import require_migration
 from batchcart.model.adapter import Filters
 from batchcart.model.cart import Cart, CartSource, NotACart
-from batchcart.model.errors import UsageError, quote, suggest
+from batchcart.model.errors import UsageError
 from batchcart.model.files import create_fresh
 from batchcart.model.ids import LONGEST_ID, id_problem
 from batchcart.platforms import load_adapters
@@ -82,18 +83,15 @@ class ExportResult:
 
 def account_entry(config: Path | None, account: str) -> AccountConfig:
     """The account as the config has it; raises UsageError where there is none, or it lives only within one run."""
-    path = config_path(config)
-    entries = load_config(path, load_adapters())
-    if account not in entries:
-        where = path or "the config (there is no batchcart.toml; `batchcart init` writes one)"
-        raise UsageError(f"account {quote(account)} is not in {where}; {suggest(account, entries)}")
-    if entries[account].embedded:
+    entry = load_config(config_path(config), load_adapters()).find(account)
+    if entry.embedded:
         raise UsageError(
             f"account {account!r} lives only within one run, so its carts cannot be read afterwards; start "
             "`batchcart sandbox` and use the accounts that it prints"
         )
-    entries[account].resolve()  # secrets that cannot be read are told before anything is sent
-    return entries[account]
+    require_migration(entry.adapter)
+    entry.resolve()  # secrets that cannot be read are told before anything is sent
+    return entry
 
 
 async def export(options: ExportOptions, monitor: RunMonitor) -> ExportResult:
@@ -174,13 +172,17 @@ def _answers(folder: Path, entry: AccountConfig, options: ExportOptions) -> Iter
     assert listing is not None
     with open_lines(folder) as lines:
         for key, rows in lines.carts():
-            problem = id_problem(key, "a key", entry.adapter.key_length)
+            problem = id_problem(key, "a key", entry.adapter.keys.max_length)
             yield CartAnswer(key[:LONGEST_ID], (listing.merge(rows),), f"cart_id: {problem}" if problem else "")
 
 
 def _write(folder: Path, entry: AccountConfig, options: ExportOptions, made: ItemHistory) -> ExportResult:
     """Write the carts, and those that could not be read, into the working folder."""
-    if options.keys_from is not None and entry.adapter.merge_items and journal_path(options.keys_from).exists():
+    if (
+        options.keys_from is not None
+        and require_migration(entry.adapter).merge_items
+        and journal_path(options.keys_from).exists()
+    ):
         # A job that is gone matters only if the shop shows no items, and then its carts say so.
         with contextlib.suppress(UsageError):
             made.learn(options.keys_from, entry)
@@ -224,13 +226,13 @@ def neutral(entry: AccountConfig, answer: CartAnswer, made: ItemHistory | None =
     """
     if answer.why:
         raise NotACart(answer.why)
-    adapter = entry.adapter
+    parts = require_migration(entry.adapter)
     origin = CartSource(entry.name, entry.currency, answer.cart_id)
-    carts = adapter.to_neutral(origin, answer.bodies)
-    if made is None or adapter.merge_items is None or not any("items" in cart.unread for cart in carts):
+    carts = parts.to_neutral(origin, answer.bodies)
+    if made is None or parts.merge_items is None or not any("items" in cart.unread for cart in carts):
         return carts
     items = made.items(answer.cart_id)
     if items is None:
         return carts
-    put_in = adapter.merge_items
-    return adapter.to_neutral(origin, tuple(put_in(body, items) for body in answer.bodies))
+    put_in = parts.merge_items
+    return parts.to_neutral(origin, tuple(put_in(body, items) for body in answer.bodies))

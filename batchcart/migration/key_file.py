@@ -67,7 +67,7 @@ def unusable(path: Path, entry: AccountConfig) -> Iterator[tuple[str, str]]:
     told: set[str] = set()
     for _, text in _lines(path):
         if text.startswith(b"{") and (key := _cart_key(_read(text), entry)) is not None:
-            problem, short = id_problem(key, "a key", entry.adapter.key_length), key[:LONGEST_ID]
+            problem, short = id_problem(key, "a key", entry.adapter.keys.max_length), key[:LONGEST_ID]
             if problem and short not in told:
                 told.add(short)
                 yield short, problem
@@ -80,7 +80,7 @@ def _take(wanted: SpillDict[bool], number: int, text: bytes, entry: AccountConfi
     else:
         found = _read(text)
         key = _cart_key(found, entry)
-        if key is None or not usable_id(key, entry.adapter.key_length):
+        if key is None or not usable_id(key, entry.adapter.keys.max_length):
             return
         if found.op == OperationKind.CART_DELETE.value and found.status == "ok":
             wanted.pop(key, None)

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from batchcart.migration.csv_table import Table, read_table
 from batchcart.migration.map_cell import read_id, read_sku, read_text
+from batchcart.migration.parts import require_migration
 from batchcart.model.adapter import Adapter
 from batchcart.model.cart import Cart, Item, Loss, Option
 from batchcart.model.errors import BadLines, UsageError, quote
@@ -155,7 +156,7 @@ def _wrong_target(row: MapRow, adapter: Adapter, currency: str | None) -> tuple[
 def _why_refused(row: MapRow, adapter: Adapter, currency: str | None) -> str:
     item = Item(quantity="1", product=row.product, variant=row.variant, options=row.options)
     cart = Cart(version=1, account="a", platform="a", id="a", items=(item,))
-    making = adapter.from_neutral(cart, currency)
+    making = require_migration(adapter).from_neutral(cart, currency)
     for loss in making.losses:
         return f"{loss.field}: {loss.why}, found {quote(loss.value)}"
     for wanted in making.operations:

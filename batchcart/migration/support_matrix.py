@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from batchcart.model.adapter import Adapter
+from batchcart.model.adapter import Adapter, Migration
 from batchcart.model.cart import Address, Cart, Customer, Discount, Item, Shipping
 
 _EURO, _OTHER = "EUR", "USD"
@@ -77,10 +77,11 @@ def support_matrix(adapters: Sequence[Adapter]) -> list[tuple[str, ...]]:
     """The table, its header first: a row for each neutral field, a column for each direction, same platform included.
 
     A cell is "yes", "no", the condition, or "–" where the source's answers show no such field. Products, variants and
-    options are the map's to choose.
+    options are the map's to choose. Platforms that cannot move carts are left out.
     """
-    directions = [(source, target) for source in adapters for target in adapters]
-    header = ("field", *(f"{source.name} → {target.name}" for source, target in directions))
+    movable = {adapter.name: adapter.migration for adapter in adapters if adapter.migration is not None}
+    directions = [(source, target) for source in movable.values() for target in movable.values()]
+    header = ("field", *(f"{source} → {target}" for source in movable for target in movable))
     chosen = [
         (name, *(BY_MAP if f"items.{name}" in source.readable_fields else NONE for source, _ in directions))
         for name in _CHOSEN
@@ -88,7 +89,7 @@ def support_matrix(adapters: Sequence[Adapter]) -> list[tuple[str, ...]]:
     return [header, *chosen, *((row.name, *(_cell(row, *direction) for direction in directions)) for row in _ROWS)]
 
 
-def _cell(row: _Row, source: Adapter, target: Adapter) -> str:
+def _cell(row: _Row, source: Migration, target: Migration) -> str:
     shown = [field for field in row.fields if field in source.readable_fields]
     if not shown:
         return NONE
@@ -103,6 +104,6 @@ def _cell(row: _Row, source: Adapter, target: Adapter) -> str:
     return ", ".join(carried) or NO
 
 
-def _carries(target: Adapter, cart: Cart) -> bool:
+def _carries(target: Migration, cart: Cart) -> bool:
     making = target.from_neutral(cart, _EURO)
     return not (making.losses or making.inexact or making.blocked)

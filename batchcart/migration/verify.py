@@ -17,6 +17,7 @@ from batchcart.migration.compare import Comparison, Difference, Hidden, Status, 
 from batchcart.migration.convert_cart import convert_cart
 from batchcart.migration.created_carts import CreatedCarts, Target, read_created_carts
 from batchcart.migration.export import account_entry, neutral, stop_reasons
+from batchcart.migration.parts import require_migration
 from batchcart.migration.product_map import ProductMap, read_map
 from batchcart.model.cart import Cart, NotACart
 from batchcart.model.errors import UsageError, quote
@@ -148,7 +149,7 @@ def _lines(
 def _find_target(found: CreatedCarts, cart: Cart, entry: AccountConfig) -> Target:
     """The new cart; one whose key can be none cannot be read."""
     made = found.of(cart.id)
-    problem = "" if made.key is None else id_problem(made.key, "a key", entry.adapter.key_length)
+    problem = "" if made.key is None else id_problem(made.key, "a key", entry.adapter.keys.max_length)
     return Target(why=f"cart_id: {problem}", doubtful=True) if problem else made
 
 
@@ -159,9 +160,9 @@ def _parity(cart: Cart, answer: CartAnswer, entry: AccountConfig, products: Prod
         status: Status = "missing" if answer.gone else "cannot be read"
         return ComparisonRecord(cart.id, entry.name, status, answer.cart_id, str(error))
     conversion = convert_cart(cart, products, entry.adapter, entry.currency)
-    comparison = compare(conversion.expected, read_back, entry.adapter.hidden_fields)
+    comparison = compare(conversion.expected, read_back, require_migration(entry.adapter).hidden_fields)
     not_carried = [Hidden(loss.field, loss.value, loss.why) for loss in conversion.losses]
-    status, why = _judge(comparison, read_back, entry.adapter.hidden_fields)
+    status, why = _judge(comparison, read_back, require_migration(entry.adapter).hidden_fields)
     return ComparisonRecord(
         cart.id,
         entry.name,

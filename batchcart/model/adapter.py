@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from batchcart.model.cart import Cart, CartPlan, CartSource
+from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.model.http import Exchange, History, Request, Response
 from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.outcome import AccountTrouble, Step
@@ -147,7 +149,7 @@ class Listing:
     """How a shop lists all its carts, line by line.
 
     ``query_schema`` is that of a ``cart.list`` for one page, from 1 on. It asks for ``rows`` of them, perhaps for
-    more than the filters leave. ``lines`` reads the answer; it raises NoCart where that is no list. ``merge`` puts
+    more than the filters leave. ``lines`` reads the answer; it raises NotACart where that is no list. ``merge`` puts
     one cart's rows into the form of a ``cart.get``.
     """
 
@@ -173,58 +175,164 @@ class CartReader:
     """How a cart is compared with what was known of it before.
 
     ``read`` reads the body of a `cart.get` in its plain view, or of an `item.get`; ``is_missing`` says whether an
-    answer to one means that there is nothing of that key. ``quantity`` is the field in which adds and updates say how
-    many. ``spreads`` says whether a discount set with this data goes onto all lines of the cart.
+    answer to one means that there is nothing of that key. ``spreads`` says whether a discount set with this data goes
+    onto all lines of the cart.
     """
 
     read: Callable[[bytes], CartSnapshot]
     is_missing: Callable[[Response], bool]
-    quantity: str
     spreads: Callable[[bytes], bool] = lambda _data: False
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What a platform's carts mean as neutral ones, and how such a cart is made there.
+
+    ``to_neutral`` turns the bodies of ``cart.get`` (all views or pages that were read of it) into neutral carts; it
+    raises NotACart where they show none. ``from_neutral`` says how a cart, whose products are already the target's, is
+    made in a shop of the given currency. ``readable_fields`` names the neutral fields that this platform's answers
+    may fill, ``hidden_fields`` those that it may hold and an answer may not show, each with the reason.
+    ``merge_items`` puts items, each as its id and the ``data_schema`` that added it, into the body of a ``cart.get``
+    that shows none.
+    """
+
+    to_neutral: Callable[[CartSource, Sequence[bytes]], tuple[Cart, ...]]
+    from_neutral: Callable[[Cart, str | None], CartPlan]
+    readable_fields: tuple[str, ...]
+    hidden_fields: Mapping[str, str] = field(default_factory=dict)
+    merge_items: Callable[[bytes, Sequence[tuple[str, bytes]]], bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSchema:
+    """What an account of the platform has in the config beside what every account may have.
+
+    ``settings`` is the type of its own keys; ``address`` gives the base address from them, which stands under
+    ``address_key``. ``shop_key`` is the key by which a person knows the shop: its address, often the same key.
+    ``identity_keys`` are further keys that tell one shop from another. ``auth_methods`` are the kinds of credentials by
+    name, the usual one first, each with the own keys that it takes. ``sandbox_settings`` are own keys that a simulator
+    takes. ``currency`` is what the platform's shops count in unless an account says otherwise, None where that is not
+    known.
+    """
+
+    settings: type[msgspec.Struct]
+    address: Callable[[Mapping[str, str]], str]
+    address_key: str
+    shop_key: str
+    auth_methods: Mapping[str, tuple[str, ...]]
+    sandbox_settings: Mapping[str, str]
+    identity_keys: tuple[str, ...] = ()
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNames:
+    """What the platform calls the key of a cart, the id of an item, and how many of it there are.
+
+    ``item`` is "" where results have the id under no name but ``item_id``. ``client_chooses`` says that the client
+    names a cart, in the field ``cart`` of what creates it; else the shop makes the key. A key has at most
+    ``max_length`` characters.
+    """
+
+    cart: str
+    quantity: str
+    item: str = ""
+    client_chooses: bool = False
+    max_length: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AuthScheme:
+    """How requests show who asks.
+
+    ``sign`` puts the credentials onto a request, with the time and a nonce where the platform wants them;
+    ``token_refresh`` is there where tokens expire.
+    """
+
+    sign: Callable[[Request, Credentials, float, str], Request]
+    token_refresh: TokenRefresh | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorForms:
+    """What an answer says beyond the operation that it answers.
+
+    ``classify`` says whether it means that shop or credentials fail, or that it is not the platform's at all.
+    ``described`` says in words which forms of an error below 500 are taken for the platform's.
+    """
+
+    classify: Callable[[Exchange], AccountTrouble | None]
+    described: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What the lines of a benchmark's job say; each function gets the product, the quantity, or both.
+
+    ``first_item`` says that a create names the item that it makes.
+    """
+
+    create: Callable[[str, int], dict[str, Any]]
+    add: Callable[[str, int], dict[str, Any]]
+    update: Callable[[int], dict[str, Any]]
+    first_item: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What a newcomer is shown.
+
+    ``account`` is a name and the own keys of an account, for a first config. ``job`` are lines about one cart without
+    their account, as JSON: the first ones of a first job, and examples of the schema. ``workload`` is what a benchmark
+    does; None where there is none yet.
+    """
+
+    account: tuple[str, Mapping[str, str | SecretRef]]
+    job: tuple[str, ...]
+    workload: Workload | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
     """A platform as a value.
 
-    ``settings`` is the type of an account's own config keys; ``address`` gives the base address from them.
-    ``client_key`` is the field in which the client names a cart, with ``key_length``, its greatest length;
-    None where the shop makes the key. ``classify_error`` says whether an answer means that shop or credentials fail,
-    or that it is not the platform's at all. ``errors`` says in words which forms of an error below 500 are taken for
-    the platform's. ``health_check`` is a read that changes nothing and shows that the shop is up.
-    ``sandbox_settings`` holds own config keys as an example; the built-in sandbox account uses them. ``auth_methods``
-    are the kinds of credentials by name, the usual one first, each with the own config keys that it takes.
+    ``health_check`` is a read that changes nothing and shows that the shop is up. ``item_needs_cart`` says that an item
+    is found by its cart and its id, ``create_adds_item`` that a new cart holds its first item.
 
-    ``to_neutral`` turns the bodies of ``cart.get`` (all views or pages that were read of it) into neutral carts; it
-    raises NoCart where they show none. ``from_neutral`` says how a cart, whose products are already the target's, is
-    made in a shop of the given currency. ``currency`` is what the platform's shops count in unless an account says
-    otherwise, None where that is not known. ``readable_fields`` names the neutral fields that this platform's answers
-    may fill, ``hidden_fields`` those that it may hold and an answer may not show, each with the reason. ``listing``
-    is there where a shop can be asked for all its carts. ``merge_items`` puts items, each as its id and the
-    ``data_schema`` that added it, into the body of a ``cart.get`` that shows none.
+    The last three are optional. Without ``migration`` carts are not moved from or to the platform; without
+    ``snapshot`` nobody can see what became of a cart, so that ``undo`` takes nothing back unless it is forced;
+    ``listing`` is there where a shop can be asked for all its carts.
     """
 
     name: str
-    settings: type[msgspec.Struct]
-    address: Callable[[Mapping[str, str]], str]
+    account: AccountSchema
     limits: tuple[str, ...]
     operations: Mapping[OperationKind, OperationSpec]
-    sign: Callable[[Request, Credentials, float, str], Request]
-    classify_error: Callable[[Exchange], AccountTrouble | None]
-    errors: str
+    auth: AuthScheme
+    errors: ErrorForms
     health_check: Request
-    sandbox_settings: Mapping[str, str]
-    auth_methods: Mapping[str, tuple[str, ...]]
-    to_neutral: Callable[[CartSource, Sequence[bytes]], tuple[Cart, ...]]
-    from_neutral: Callable[[Cart, str | None], CartPlan]
-    cart_reader: CartReader
-    readable_fields: tuple[str, ...]
-    currency: str | None = None
-    hidden_fields: Mapping[str, str] = field(default_factory=dict)
-    listing: Listing | None = None
-    merge_items: Callable[[bytes, Sequence[tuple[str, bytes]]], bytes] | None = None
-    token_refresh: TokenRefresh | None = None
-    client_key: str | None = None
-    key_length: int = 200
+    keys: KeyNames
+    examples: Examples
     item_needs_cart: bool = True
     create_adds_item: bool = False
+    migration: Migration | None = None
+    snapshot: CartReader | None = None
+    listing: Listing | None = None
+
+
+class Adapters(dict[str, Adapter]):
+    """Adapters by platform name; ``left_out`` says of other platforms, as the end of a sentence, why they have none."""
+
+    def __init__(self, adapters: Mapping[str, Adapter], left_out: Mapping[str, str]) -> None:
+        super().__init__(adapters)
+        self.left_out = left_out
+
+    def find(self, name: str) -> Adapter:
+        """The platform's adapter; raises UsageError where there is none."""
+        if name not in self:
+            raise UsageError(f"platform {quote(name)} {self.absence(name)}")
+        return self[name]
+
+    def absence(self, name: str) -> str:
+        """Why there is no platform of that name, as the end of a sentence."""
+        return self.left_out.get(name) or f"is not known ({suggest(name, self)}), unless by a package not installed"

@@ -151,7 +151,7 @@ def item_name(item: Item, index: int) -> str:
 class CartSource:
     """Where an answer comes from: the account's name, its currency (None where nobody said), and the cart's key.
 
-    ``cart_id`` may be "" where the answer itself names its carts (Shoplo's lists).
+    ``cart_id`` may be "" where the answer itself names its carts (a list of several).
     """
 
     account: str

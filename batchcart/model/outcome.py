@@ -38,7 +38,7 @@ CartFacts = Mapping[str, str | None]
 
 
 class Succeeded(msgspec.Struct, frozen=True):
-    """It happened. ``names`` are the platform's own words (OrderKey …); ``body`` is the JSON text of a read."""
+    """It happened. ``names`` are the platform's own words for the ids; ``body`` is the JSON text of a read."""
 
     cart_id: str | None = None
     item_id: str | None = None

@@ -8,7 +8,7 @@ _LOOKED_AT = 300
 _LEAST_WORD = 3
 _VARIES = re.compile(
     r"""
-    (?P<keep>\b(?:HTTP|error|code)\ \d{1,5}\b|3dcart\b|/3dCartWebAPI/v\d+\b)   # part of what is said
+    (?P<keep>\b(?:HTTP|error|code)\ \d{1,5}\b|\d[a-z]+\b|/[\w-]+/v\d+\b)   # part of what is said
     | (?P<moment>\d{4}-\d\d-\d\dT[\d:.]+Z?)
     | (?P<quoted>"[^"]*"|(?<![\w])'[^']*'(?!\w))
     | (?P<segment>(?<=/)[^/\s?]*\d[^/\s?,;:)]*)                  # of a path: an id

@@ -73,7 +73,7 @@ async def probe(entry: AccountConfig) -> ProbeResult:
                 ProbeStatus.SKIPPED, f"not asked: its limits ({limits}) are used up for now; try again later"
             )
         request = encode_body(account.adapter.health_check, account.options.encoding)
-        signed = account.adapter.sign(request, credentials, time.time(), secrets.token_hex(16))
+        signed = account.adapter.auth.sign(request, credentials, time.time(), secrets.token_hex(16))
         began = time.time()
         reply = await send(signed, lambda: limiter.mark_sent(number))
         limiter.mark_completed(number, time.time() - began)
@@ -97,12 +97,12 @@ def clock_sentence(ahead: float) -> str:
 def _judge(account: Account, credentials: Credentials, clean: Response) -> ProbeResult:
     """What the answer says of the credentials."""
     adapter = account.adapter
-    match adapter.classify_error(Exchange(adapter.health_check, clean)):
+    match adapter.errors.classify(Exchange(adapter.health_check, clean)):
         case Unauthorized(message, final):
             renewable = (
                 not final
-                and adapter.token_refresh is not None
-                and credentials.get(adapter.token_refresh.required_setting)
+                and adapter.auth.token_refresh is not None
+                and credentials.get(adapter.auth.token_refresh.required_setting)
             )
             mend = "a run would renew it once" if renewable else "mend the credentials"
             return ProbeResult(ProbeStatus.UNAUTHORIZED, f"{message}; {mend}")

@@ -1,9 +1,8 @@
 """Owns taking up a run that was begun: is it the same job, and for the same accounts; it sends nothing."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from batchcart.accounts.config import AccountConfig
+from batchcart.accounts.config import Accounts
 from batchcart.jobs.job_file import JobSource
 from batchcart.journal.queries import accounts, line_digests
 from batchcart.journal.schema import Connection, get_meta
@@ -30,16 +29,17 @@ def check_same_job(connection: Connection, source: JobSource, journal: Path) -> 
     )
 
 
-def check_same_accounts(connection: Connection, entries: Mapping[str, AccountConfig], config_name: str) -> None:
+def check_same_accounts(connection: Connection, entries: Accounts) -> None:
     """Raises UsageError where an account of the run is gone from the config or points elsewhere now."""
     for account in accounts(connection):
         name, platform, place = account.name, account.platform, account.place
         entry = entries.get(name)
         if entry is None:
-            raise UsageError(f"account {name!r} of this run is not in {config_name} any more; put it back to go on")
+            why = entries.unusable.get(name) or f"is not in {entries.config_name} any more; put it back to go on"
+            raise UsageError(f"account {name!r} of this run {why}")
         now = "the embedded sandbox" if entry.embedded else entry.identity
         if (entry.adapter.name, now) != (platform, place):
             raise UsageError(
                 f"account {name!r} pointed to {platform} at {place} when this run began, and to {entry.adapter.name} "
-                f"at {now} now ({config_name}); put it back to go on, or start over with --fresh"
+                f"at {now} now ({entries.config_name}); put it back to go on, or start over with --fresh"
             )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from batchcart.accounts.config import AccountConfig, config_path, load_config
+from batchcart.accounts.config import AccountConfig, Accounts, config_path, load_config
 from batchcart.accounts.secrets import find_exposed
 from batchcart.engine.scheduler import PlannedJob, run_sessions
 from batchcart.engine.session import AccountSession
@@ -92,9 +92,7 @@ async def run_job(
     results = options.results_path
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(event_sinks(monitor, options.log, options.metrics, Path(options.job), results))
-        config = config_path(options.config)
-        entries = load_config(config, load_adapters())
-        config_name = str(config) if config else "the config (there is no batchcart.toml; `batchcart init` writes one)"
+        entries = load_config(config_path(options.config), load_adapters())
         stack.enter_context(storage_errors(results))
         stack.enter_context(lock_output(results))
         source = stack.enter_context(open_job(options.job, spool_folder=results.absolute().parent))
@@ -103,7 +101,7 @@ async def run_job(
         if options.job_name:
             source = replace(source, name=options.job_name)
         was_there = [path for path in _files(results) if path.exists()]
-        connection, resumed = _journal(options, source, entries, config_name, monitor)
+        connection, resumed = _journal(options, source, entries, monitor)
         if not resumed:
             stack.push(_leave_nothing(options, was_there))
         stack.callback(connection.close)
@@ -120,17 +118,15 @@ def _same_file(source: JobSource, results: Path) -> bool:
     return results.exists() and os.path.samestat(os.fstat(source.file.fileno()), results.stat())
 
 
-def _journal(
-    options: RunOptions, source: JobSource, entries: Mapping[str, AccountConfig], config_name: str, monitor: RunMonitor
-) -> tuple[Connection, bool]:
+def _journal(options: RunOptions, source: JobSource, entries: Accounts, monitor: RunMonitor) -> tuple[Connection, bool]:
     """The journal of this run: the one that is there, if it is this job's, or a fresh one with the plan in it."""
     results, path = options.results_path, journal_path(options.results_path)
     if path.exists() and not options.fresh:
         connection = open_existing(path)
         if has_progress(connection):
             check_same_job(connection, source, path)
-            check_same_accounts(connection, entries, config_name)
-            check_account(options.account, entries, config_name)
+            check_same_accounts(connection, entries)
+            check_account(options.account, entries)
             _check_same_default(connection, options.account)
             if options.retry_failed and _has_ended_so(connection, _RETRIED):
                 reopen(connection, _RETRIED)
@@ -144,7 +140,7 @@ def _journal(
         )
     fresh = path.with_name(f"{path.name}.new")
     try:
-        planner = Planner(source, entries, config_name, options.account, options.allow_unknown_fields, monitor.checking)
+        planner = Planner(source, entries, options.account, options.allow_unknown_fields, monitor.checking)
         _plan(options, planner, fresh)
         if options.fresh:
             _set_aside(results)

@@ -32,8 +32,6 @@ from batchcart.runs.context import RunMonitor, journal_path, open_run
 from batchcart.runs.resume import check_same_accounts, check_same_job
 from batchcart.runs.status import load_summary, lock_output, storage_errors
 
-_OWN_NAMES = {"cart_id": ("OrderKey", "session_id", "user_key"), "item_id": ("CartItemID",)}
-
 
 def settle_manually(results: Path, line: int, done: Mapping[str, str] | None) -> Summary:
     """End a line that is in doubt by the operator's word: ``done`` with its ids, or None: it did not happen."""
@@ -52,12 +50,11 @@ def settle_manually(results: Path, line: int, done: Mapping[str, str] | None) ->
 
 async def settle_from_shop(results: Path, config: Path | None, monitor: RunMonitor) -> Summary:
     """Read the shops again about every line in doubt, and end those that the shop's state decides."""
-    path = config_path(config)
-    entries = load_config(path, load_adapters())
+    entries = load_config(config_path(config), load_adapters())
     with _open(results) as connection, contextlib.ExitStack() as stack:
         source = stack.enter_context(open_job(_job_path(connection, results)))
         check_same_job(connection, source, journal_path(results))
-        check_same_accounts(connection, entries, str(path) if path else "the config")
+        check_same_accounts(connection, entries)
         async with open_run(connection, results, entries, monitor, patience=60.0, concurrency=None) as context:
             account = get_meta(context.plan, "account") or None
             job = PlannedJob(get_meta(context.plan, "run") or "", source, context.plan, account, resumed=True)
@@ -127,28 +124,25 @@ def _up_to_last_write(past: History) -> History:
 
 def _mark_done(line: int, fields: dict[str, Any], given: Mapping[str, str], results: Path) -> Settlement:
     ids: dict[str, str] = {}
+    adapter = load_adapters().find(fields["platform"])
+    meanings = {"cart_id": "cart_id", adapter.keys.cart: "cart_id", "item_id": "item_id"}
+    meanings |= {adapter.keys.item: "item_id"} if adapter.keys.item else {}
     for name, value in given.items():
-        meaning = next((ours for ours, own in _OWN_NAMES.items() if name in {ours, *own}), None)
-        if meaning is None:
-            raise UsageError(
-                f"--done {name}: {suggest(name, [n for own in _OWN_NAMES.items() for n in (own[0], *own[1])])}"
-            )
-        longest = load_adapters()[fields["platform"]].key_length if meaning == "cart_id" else LONGEST_ID
+        if name not in meanings:
+            raise UsageError(f"--done {name}: {suggest(name, meanings)}")
+        meaning = meanings[name]
+        longest = adapter.keys.max_length if meaning == "cart_id" else LONGEST_ID
         if problem := id_problem(value, "a key", longest):
             raise UsageError(f"--done {name}: {problem}")
         ids[meaning] = value
     if fields["op"] == "cart.create" and not (ids.get("cart_id") or fields.get("cart_id")):
-        raise UsageError(f"{results}: line {line} made a cart: give its key, as in --done OrderKey=6F027F81ggx48to")
-    if "item" in fields and not ids.get("item_id") and _names_items(fields["platform"]):
+        raise UsageError(f"{results}: line {line} made a cart: give its key, as in --done {adapter.keys.cart}=KEY")
+    # Where later lines can be about one item, its id is needed.
+    if "item" in fields and not ids.get("item_id") and any(kind.targets_item for kind in adapter.operations):
         raise UsageError(f"{results}: line {line} made an item: give its id too, as in --done item_id=123")
     fields |= {"status": Status.OK.value, **given, **ids, "settled": "by hand"}
     learnt = ChainUpdate(fields.get("cart_id"), fields.get("item_id"), {"lines": None})
     return Settlement(line, Status.OK, learnt, orjson.dumps(fields))
-
-
-def _names_items(platform: str) -> bool:
-    """Whether later lines can be about one item, so that its id is needed."""
-    return any(kind.targets_item for kind in load_adapters()[platform].operations)
 
 
 def _mark_not_done(line: int, fields: dict[str, Any], evidence: str) -> Settlement:

@@ -22,6 +22,7 @@ from batchcart.undo.model import (
     QuantityChanged,
 )
 
+_CART_GET, _ITEM_GET = OperationKind.CART_GET, OperationKind.ITEM_GET
 _NO_JOB = "the job is not there any more, or not what it was, so what the line said is not known"
 
 
@@ -131,8 +132,9 @@ class CartHistory:
             self.kept.append(Irreversible(ended.line, ended.kind, KeptReason.IN_DOUBT, ended.doubt, ended.item_id))
 
     def _apply_done(self, ended: CompletedLine, *, before: Decimal | None, all_known: bool) -> None:
-        if self.made is None and ended.body and ended.kind in {OperationKind.CART_GET, OperationKind.ITEM_GET}:
-            shown = self.adapter.cart_reader.read(ended.body)
+        reader = self.adapter.snapshot
+        if reader and self.made is None and ended.body and ended.kind in {_CART_GET, _ITEM_GET}:
+            shown = reader.read(ended.body)
             self.known.update(shown.lines or {})
             self.fields.update(shown.fields)
         if self._makes_cart(ended):
@@ -178,7 +180,7 @@ class CartHistory:
         """How many the line said, None where that is not known."""
         if ended.said is None:
             return None
-        raw = msgspec.json.decode(ended.said, type=dict[str, msgspec.Raw]).get(self.adapter.cart_reader.quantity)
+        raw = msgspec.json.decode(ended.said, type=dict[str, msgspec.Raw]).get(self.adapter.keys.quantity)
         quantity = lines.amount(bytes(raw or b"").decode().strip('"'))
         return None if quantity.is_nan() else quantity
 
@@ -264,7 +266,7 @@ class CartHistory:
             self.kept.append(Irreversible(ended.line, ended.kind, KeptReason.UNKNOWN, _NO_JOB, key))
             return
         self.discounts_removed.discard(key)
-        if not self.adapter.cart_reader.spreads(ended.said):
+        if self.adapter.snapshot is None or not self.adapter.snapshot.spreads(ended.said):
             self.discounts.setdefault(key, ended.line)
         elif lines.knows_all(self.facts):
             for held in self.known:

@@ -46,7 +46,7 @@ class RunReader:
         for line in lines_of_cart(self.connection, cart):
             result = msgspec.json.decode(line.text, type=_ResultLine)
             doubt = _ON_ITS_WAY if line.status is None else _doubt(line.status, result, line.kind, adapter)
-            own_key = adapter.client_key is None or result.cart_id == self._own_key(line, account, result.cart)
+            own_key = not adapter.keys.client_chooses or result.cart_id == self._own_key(line, account, result.cart)
             yield CompletedLine(
                 line=line.planned.line,
                 kind=line.kind,

@@ -127,7 +127,7 @@ def _revert_quantity(
         return None
     if not force and now.lines is not None and now.lines[key] != left.lines.get(key):
         return _keep_item(left, effect, now.lines[key])
-    data = f'{{"{adapter.cart_reader.quantity}":{effect.before:f}}}'.encode()
+    data = f'{{"{adapter.keys.quantity}":{effect.before:f}}}'.encode()
     return Revert(effect.line, OperationKind.ITEM_UPDATE, key, data)
 
 

@@ -73,11 +73,10 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
     Raises UsageError where there is no such run or somebody works on it, and Stopped where the shops could not all be
     read yet: the same call goes on.
     """
-    path = config_path(options.config)
-    entries = load_config(path, load_adapters())
+    entries = load_config(config_path(options.config), load_adapters())
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(_open(options.results))
-        check_same_accounts(connection, entries, str(path) if path else "the config")
+        check_same_accounts(connection, entries)
         job = get_meta(connection, "job") or ""
         _check_place(options, job)
         source = stack.enter_context(open_job(job)) if _is_there(job) else None
@@ -137,9 +136,13 @@ def _questions(ran: RunReader, used: Mapping[int, AccountConfig]) -> Iterator[by
 
 def _is_asked(entry: AccountConfig, left: CartEffects) -> bool:
     """Whether the cart must be read; one whose key or item's id can be none, whoever gave it, cannot be."""
-    if entry.embedded or not (left.made is not None or left.effects):
+    if entry.embedded or entry.adapter.snapshot is None or not (left.made is not None or left.effects):
         return False
     return not _problems(question(entry.name, left), entry)
+
+
+def _unreadable(entry: AccountConfig) -> str:
+    return f"what {entry.adapter.name} holds now cannot be compared: its adapter does not say what its reads show"
 
 
 def _problems(text: bytes, entry: AccountConfig) -> Sequence[str]:
@@ -158,11 +161,12 @@ def _write(
         for entry, _, left in _lefts(ran, used):
             if entry.embedded:
                 taken = plan_revert(left, Gone(), entry.adapter, force=force)
+            elif (reader := entry.adapter.snapshot) is None:
+                taken = plan_revert(left, Unread(_unreadable(entry)), entry.adapter, force=force)
             elif _is_asked(entry, left):
                 number += 1
-                taken = plan_revert(
-                    left, found.now(number, entry.name, entry.adapter.cart_reader), entry.adapter, force=force
-                )
+                now = found.now(number, entry.name, reader)
+                taken = plan_revert(left, now, entry.adapter, force=force)
             else:  # what has effects all the same cannot be asked about, and so not be written either
                 taken = plan_revert(left, Unread(""), entry.adapter, force=True)
             undone.gone += taken.gone

@@ -16,20 +16,27 @@ from batchcart.cli.output import echo
 from batchcart.cli.terminal.session import monitor_run
 from batchcart.model.errors import UsageError
 from batchcart.runs.event_loop import run_async
+from batchcart.sandbox.platforms import list_simulated
 
+_DEFAULT = max(list_simulated())
+"""The platform of the sandbox's shops where none is named: the last by name."""
 _PRODUCT = re.compile("[0-9]{1,18}")
 _MIXES = "\n".join(f"  {name}: {mix}" for name, mix in NAMED.items())
 
 
 @click.command("bench", epilog=f"\b\nMixes:\n{_MIXES}")
 @click.option("--account", metavar="NAME", help="Run against this account, which must have allow_bench = true.")
-@click.option("--platform", help="Platform of the sandbox's shops [tray].")
+@click.option("--platform", help=f"Platform of the sandbox's shops [{_DEFAULT}].")
 @click.option("--accounts", type=click.IntRange(1, 1000), help="Accounts of the sandbox, each a shop of its own [1].")
 @click.option("--limit", "limits", multiple=True, metavar="LIMIT", help='Of each sandbox shop, as in "50/s" [none].')
 @click.option("--mix", default="import", show_default=True, help="Operations on each cart, or a name from below.")
 @click.option("--carts", type=click.IntRange(1, 10_000_000), default=500, show_default=True, help="Carts in all.")
 @click.option("--items", type=click.IntRange(0, 1000), help="Items added to each cart, instead of the mix's.")
-@click.option("--product", metavar="ID", help="Product (Shoplo: variant) that is put into carts [the sandbox's].")
+@click.option(
+    "--product",
+    metavar="ID",
+    help="Product, or variant where a shop sells those, that is put into carts [the sandbox's].",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same job.")
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Operations in flight per account [8].")
 @shared.config
@@ -69,7 +76,7 @@ def command(
         raise UsageError(f"--product {product!r} is no product's id: on every platform that is a whole number")
     settings = BenchSettings(counted, carts, product or "1", seed, concurrency)
     if account is None:
-        with work_folder(keep) as folder, sandbox(platform or "tray", accounts or 1, limits, folder) as place:
+        with work_folder(keep) as folder, sandbox(platform or _DEFAULT, accounts or 1, limits, folder) as place:
             report = run_async(run_bench(settings, place, folder, partial(monitor_run, progress)))
     else:
         if platform is not None or accounts is not None or limits:

@@ -48,12 +48,10 @@ def command(
     """
     if show_requests and as_json:
         raise UsageError("--show-requests and --json do not go together; give one of them")
-    path = config_path(config)
-    entries = load_config(path, load_adapters())
-    config_name = str(path) if path else "the config (there is no batchcart.toml; `batchcart init` writes one)"
+    entries = load_config(config_path(config), load_adapters())
     with open_job(job) as source:
         with show_check_progress("auto", Screen()) as checking:
-            planned = Planner(source, entries, config_name, account, allow_unknown_fields, checking).build_plan()
+            planned = Planner(source, entries, account, allow_unknown_fields, checking).build_plan()
         if show_requests:
             _show_requests(source, entries, account)
     if as_json:

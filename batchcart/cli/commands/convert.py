@@ -9,7 +9,7 @@ from batchcart.accounts.config import config_path, load_config
 from batchcart.cli.output import echo, echo_err
 from batchcart.cli.tables import table_text
 from batchcart.migration.convert import ConvertOptions, ConvertResult, convert, write_map_template
-from batchcart.model.errors import UsageError, quote, suggest
+from batchcart.model.errors import UsageError, quote
 from batchcart.platforms import load_adapters
 
 _MOST_ROWS = 30
@@ -50,11 +50,9 @@ def command(
         return 0
     if account is None or products is None or output is None:
         raise UsageError("convert needs --to ACCOUNT, --map FILE and -o JOB; --map-template FILE writes a first map")
-    path = config_path(config)
-    entries = load_config(path, load_adapters())
+    entries = load_config(config_path(config), load_adapters())
     if account not in entries:
-        where = path or "the config (there is no batchcart.toml; `batchcart init` writes one)"
-        raise UsageError(f"--to: account {quote(account)} is not in {where}; {suggest(account, entries)}")
+        raise UsageError(f"--to: account {quote(account)} {entries.absence(account)}")
     options = ConvertOptions(carts, products, output, strict, template, force, allow_unused)
     converted = convert(options, entries[account])
     echo(convert_text(converted))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from batchcart.accounts.config import AccountConfig, config_path, load_config
+from batchcart.accounts.config import AccountConfig, Accounts, config_path, load_config
 from batchcart.accounts.diagnostics import Check, report_ok, report_problem, run_checks
 from batchcart.cli import options as shared
 from batchcart.cli.output import echo, echo_json, paint
-from batchcart.model.errors import UsageError, quote, suggest
+from batchcart.model.errors import UsageError
 from batchcart.model.fault import fault_sentence
 from batchcart.platforms import load_adapters
 from batchcart.runs.probe import CLOCK_MAY_DIFFER, ProbeResult, ProbeStatus, clock_sentence, probe
@@ -31,8 +31,10 @@ def command(accounts: tuple[str, ...], config: Path | None, *, offline: bool, as
     account's limits. Exit codes: 0 all is well, 1 something is to be mended, 2 the config cannot be read.
     """
     path = config_path(config)
-    entries = _choose(load_config(path, load_adapters()), accounts, path)
-    findings = list(run_checks(path, entries, Path.cwd()))
+    known = load_config(path, load_adapters())
+    entries = _choose(known, accounts)
+    unusable = {name: why for name, why in known.unusable.items() if not accounts or name in accounts}
+    findings = list(run_checks(path, entries, unusable, Path.cwd()))
     if not offline:
         ill = {found.subject for found in findings if not found.ok}
         findings += asyncio.run(_ask_shops([entry for entry in entries if f"account {entry.name}" not in ill]))
@@ -43,11 +45,10 @@ def command(accounts: tuple[str, ...], config: Path | None, *, offline: bool, as
     return 0 if all(found.ok for found in findings) else 1
 
 
-def _choose(entries: dict[str, AccountConfig], names: tuple[str, ...], path: Path | None) -> list[AccountConfig]:
-    for name in names:
-        if name not in entries:
-            raise UsageError(f"{path or 'the config'} has no account {quote(name)}; {suggest(name, entries)}")
-    return [entries[name] for name in names] or [entry for entry in entries.values() if not entry.embedded]
+def _choose(entries: Accounts, names: tuple[str, ...]) -> list[AccountConfig]:
+    if names:
+        return [entries.find(name) for name in names if name not in entries.unusable]
+    return [entry for entry in entries.values() if not entry.embedded]
 
 
 async def _ask_shops(entries: list[AccountConfig]) -> list[Check]:

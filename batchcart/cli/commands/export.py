@@ -35,7 +35,7 @@ def command(
     since_id: str,
     created_after: str,
     created_before: str,
-    user_key: str,
+    cart_key: str,
     config: Path | None,
     concurrency: int | None,
     patience: float,
@@ -43,7 +43,7 @@ def command(
 ) -> int:
     """Write a shop's carts to a file of neutral carts.
 
-    A Shoplo shop lists its carts; on Tray and 3dcart name them with --from. TIME is the shop's own clock, as in
+    Where a shop cannot list its carts, name them with --from. TIME is the shop's own clock, as in
     "2026-11-21 18:00:00" or 2026-11-21. The same command again goes on where it stopped. Exit codes: 0 all carts are
     there, 1 some could not be read or may be missing, 2 nothing was read, 3 stopped before the end.
     """
@@ -51,7 +51,7 @@ def command(
         account=account,
         output=output,
         keys_from=keys_from,
-        filters=Filters(since_id, moment(created_after), moment(created_before), user_key),
+        filters=Filters(since_id, moment(created_after), moment(created_before), cart_key),
         reader=Reader(config, patience, concurrency),
     )
     exported = run_async(_export(options, progress))

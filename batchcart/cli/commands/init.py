@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from batchcart.accounts.config import DEFAULT_FILE, AccountConfig, config_path
-from batchcart.accounts.edit import HEAD, PUT_A_KEY, add_account, first_job, write_new
+from batchcart.accounts.edit import PUT_A_KEY, add_account, example_config, example_job, first_job, write_new
 from batchcart.accounts.secrets import is_secret
 from batchcart.cli import options as shared
 from batchcart.cli import prompts as questions
@@ -22,33 +22,6 @@ from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.platforms import load_adapters
 from batchcart.runs.probe import CLOCK_MAY_DIFFER, ProbeResult, ProbeStatus, clock_sentence, probe
 
-_EXAMPLES = """
-# [accounts.acme]
-# platform    = "3dcart"
-# secure_url  = "https://acme.3dcartstores.com"
-# private_key = { env = "ACME_PRIVATE_KEY" }
-# token       = { env = "ACME_TOKEN" }
-
-# [accounts.loja]
-# platform      = "tray"
-# api_address   = "https://loja.commercesuite.com.br/web_api"
-# access_token  = { env = "LOJA_ACCESS_TOKEN" }
-# refresh_token = { env = "LOJA_REFRESH_TOKEN" }
-# limits        = ["180/min", "10000/day"]
-
-# [accounts.sklep]
-# platform     = "shoplo"
-# auth         = "bearer"
-# access_token = { env = "SKLEP_TOKEN" }
-# app_id       = "1234"
-"""
-
-_JOB = """\
-{"op":"cart.create","account":"sandbox-3dcart","cart":"c1","data":{"BillingFirstName":"Anna"}}
-{"op":"item.add","account":"sandbox-3dcart","cart":"c1","item":"i1","data":{"CatalogID":123,"ItemQuantity":2}}
-{"op":"cart.get","account":"sandbox-3dcart","cart":"c1"}
-"""
-
 Command = Callable[..., int]
 
 
@@ -57,21 +30,31 @@ def _settings_options(command: Command) -> Command:
     owners: dict[str, list[str]] = {}
     secret_keys = set()
     for adapter in load_adapters().values():
-        for field in msgspec.structs.fields(adapter.settings):
+        for field in msgspec.structs.fields(adapter.account.settings):
             owners.setdefault(field.name, []).append(adapter.name)
             if is_secret(field):
                 secret_keys.add(field.name)
-    for key in reversed([key for key in owners if key not in {"secure_url", "api_address"}]):
+    for key in reversed([key for key, names in owners.items() if not all(_is_shop_key(key, name) for name in names)]):
         metavar = questions.REFERENCE.replace(" or ", "|") if key in secret_keys else "TEXT"
         option = click.option(f"--{key.replace('_', '-')}", key, metavar=metavar, help=f"For {', '.join(owners[key])}.")
         command = option(command)
     return command
 
 
+def _is_shop_key(key: str, platform: str) -> bool:
+    return key == load_adapters()[platform].account.shop_key
+
+
+def _shop_keys() -> str:
+    """The config keys that --address stands for, in words."""
+    keys = list(dict.fromkeys(adapter.account.shop_key for adapter in load_adapters().values()))
+    return " or ".join(", ".join(keys).rsplit(", ", 1))
+
+
 @click.command("init")
 @click.option("--platform", metavar="NAME", help=f"The shop's platform: {', '.join(load_adapters())}.")
 @click.option("--account", metavar="NAME", help="What job files call the shop [from the address].")
-@click.option("--address", metavar="URL", help="The shop's address: secure_url, api_address or base_url.")
+@click.option("--address", metavar="URL", help=f"The shop's address: {_shop_keys()}.")
 @_settings_options
 @shared.config
 @click.option("--no-try", is_flag=True, help="Do not try the credentials.")
@@ -119,17 +102,17 @@ def _write_example(path: Path) -> int:
         if file.exists():
             add = "; to add an account to it: batchcart init --platform NAME …" if file == path else ""
             raise UsageError(f"{file} is there already and was not touched{add or '; remove it, or work elsewhere'}")
-    write_new(path, HEAD + _EXAMPLES)
-    write_new(job, _JOB)
+    write_new(path, example_config())
+    write_new(job, example_job())
     echo(f"Wrote {path} and {job}. Next: batchcart run {job}{_config_option(path)}")
     return 0
 
 
 def _from_options(adapter: Adapter, given: dict[str, str], address: str | None) -> dict[str, str | SecretRef]:
-    fields = {field.name: field for field in msgspec.structs.fields(adapter.settings)}
+    fields = {field.name: field for field in msgspec.structs.fields(adapter.account.settings)}
     found: dict[str, str | SecretRef] = {}
     if address is not None:
-        found[questions.address_key(adapter)] = address
+        found[adapter.account.shop_key] = address
     for key, text in given.items():
         if key not in fields:
             raise UsageError(
@@ -144,14 +127,14 @@ def _ask_for_the_rest(adapter: Adapter, found: dict[str, str | SecretRef], name:
     """Ask for what is missing; the account's name, and whether a secret was typed."""
     clear = False
     way = questions.ask_way(adapter, found)
-    keys = [key for key in adapter.auth_methods[way] if key not in found]
+    keys = [key for key in adapter.account.auth_methods[way] if key not in found]
     if any(questions.is_secret_key(adapter, key) for key in keys):
         questions.explain_secrets()
-    for key in sorted(keys, key=lambda key: key != questions.address_key(adapter)):
+    for key in sorted(keys, key=lambda key: key != adapter.account.shop_key):
         if _is_needless(adapter, key, found):
             continue
         stem = name or _suggest_name(adapter, found)
-        if not name and key != questions.address_key(adapter):
+        if not name and key != adapter.account.shop_key:
             name = stem = questions.ask_name(stem)
         value, in_clear = questions.ask_setting(adapter, way, key, stem)
         clear = clear or in_clear
@@ -163,18 +146,18 @@ def _ask_for_the_rest(adapter: Adapter, found: dict[str, str | SecretRef], name:
 
 def _is_needless(adapter: Adapter, key: str, found: Mapping[str, str | SecretRef]) -> bool:
     """Whether the setting only serves to renew a token that this account has nothing to renew with."""
-    renewal = adapter.token_refresh
+    renewal = adapter.auth.token_refresh
     return renewal is not None and key in renewal.further_settings and renewal.required_setting not in found
 
 
 def _suggest_name(adapter: Adapter, found: dict[str, str | SecretRef]) -> str:
     """The first word of the shop's host that says something, else the platform's name."""
-    address = found.get("secure_url") or found.get("api_address")
+    address = found.get(adapter.account.shop_key)
     try:
         host = urlsplit(address if "//" in address else f"//{address}").hostname if isinstance(address, str) else None
     except ValueError:
         host = None
-    words = [word for word in (host or "").split(".") if word != "www"]
+    words = [word for word in (host or "").split(".") if word not in {"www", "api"}]
     return words[0] if words and re.fullmatch(r"[a-z][a-z0-9-]*", words[0]) else adapter.name
 
 

@@ -25,7 +25,7 @@ from batchcart.runs.event_loop import run_async
     "--ids",
     "keys_from",
     type=click.Path(path_type=Path),
-    help="Carts to move: keys, one a line, or the result file of a run (Tray and 3dcart need it).",
+    help="Carts to move: keys, one a line, or the result file of a run (platforms without a list of carts need it).",
 )
 @shared.filters
 @click.option("--strict", is_flag=True, help="Make no cart if anything would be lost.")
@@ -44,7 +44,7 @@ def command(
     since_id: str,
     created_after: str,
     created_before: str,
-    user_key: str,
+    cart_key: str,
     config: Path | None,
     concurrency: int | None,
     patience: float,
@@ -65,7 +65,7 @@ def command(
         product_map=product_map,
         folder=folder or Path(f"{source}-to-{target}"),
         keys_from=keys_from,
-        filters=Filters(since_id, moment(created_after), moment(created_before), user_key),
+        filters=Filters(since_id, moment(created_after), moment(created_before), cart_key),
         strict=strict,
         allow_unused=allow_unused,
         reader=Reader(config, patience, concurrency),

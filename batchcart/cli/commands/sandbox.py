@@ -126,7 +126,7 @@ def _config_text(sandbox: Sandbox) -> str:
     parts = ["# for batchcart.toml:"]
     for name in list_simulated():
         adapter = load_adapters()[name]
-        place = "api_address" if "api_address" in adapter.sandbox_settings else "base_url"
-        keys = {"platform": name, **adapter.sandbox_settings, place: sandbox.address(name)}
+        own = adapter.account
+        keys = {"platform": name, **own.sandbox_settings, own.address_key: sandbox.address(name)}
         parts += [f"[accounts.local-{name}]", *(f'{key} = "{value}"' for key, value in keys.items())]
     return "\n".join(parts)

@@ -18,9 +18,7 @@ from batchcart.runs.settle import settle_from_shop, settle_manually
 @click.argument("results", type=click.Path(path_type=Path))
 @shared.config
 @click.option("--line", type=click.IntRange(1), help="Settle this line by hand.")
-@click.option(
-    "--done", multiple=True, metavar="KEY=VALUE", help="It happened; its ids, as in OrderKey=6F027F81ggx48to."
-)
+@click.option("--done", multiple=True, metavar="KEY=VALUE", help="It happened; its ids, as in cart_id=6F027F81ggx48to.")
 @click.option("--not-done", is_flag=True, help="It did not happen.")
 def command(results: Path, config: Path | None, line: int | None, done: tuple[str, ...], *, not_done: bool) -> int:
     """Settle what is in doubt, by reading the shops again or by your word.
@@ -47,6 +45,6 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
     for text in given:
         key, equals, value = text.partition("=")
         if not (key and equals and value):
-            raise UsageError(f"--done {text}: write KEY=VALUE, as in OrderKey=6F027F81ggx48to")
+            raise UsageError(f"--done {text}: write KEY=VALUE, as in cart_id=6F027F81ggx48to")
         pairs[key] = value
     return pairs

@@ -18,7 +18,7 @@ Found = list[tuple[int, str]]
 _Key = tuple[asyncio.AbstractEventLoop, str, int]
 
 _under_way: dict[_Key, "asyncio.Future[Found]"] = {}
-"""Shops of one host share a look-up, as 3dcart's do."""
+"""Shops of one host share a look-up, as those of one vendor do."""
 
 
 async def look_up(host: str, family: int = socket.AF_UNSPEC) -> Found:

@@ -45,7 +45,7 @@ class Form:
 
 @lru_cache(maxsize=64)
 def _query_text(query: tuple[tuple[str, str], ...]) -> str:
-    """Tray's is the same in most requests."""
+    """On some platforms it is the same in most requests."""
     return "?" + urlencode(query, quote_via=quote)
 
 

@@ -10,12 +10,22 @@ from urllib.parse import quote, urlencode
 
 from msgspec.structs import replace
 
-from batchcart.model.adapter import Adapter, Credentials, OperationSpec
+from batchcart.model.adapter import (
+    AccountSchema,
+    Adapter,
+    AuthScheme,
+    Credentials,
+    ErrorForms,
+    KeyNames,
+    Migration,
+    OperationSpec,
+)
 from batchcart.model.http import Request
 from batchcart.model.operation import OperationKind
 from batchcart.platforms.shoplo import carts, items, requests
 from batchcart.platforms.shoplo import from_neutral as making
 from batchcart.platforms.shoplo import to_neutral as meaning
+from batchcart.platforms.shoplo.examples import EXAMPLES
 from batchcart.platforms.shoplo.listing import LISTING
 from batchcart.platforms.shoplo.responses import ERRORS, classify_error
 from batchcart.platforms.shoplo.schema import (
@@ -69,8 +79,21 @@ def _body_to_sign(request: Request) -> str | None:
 
 ADAPTER = Adapter(
     name="shoplo",
-    settings=ShoploSettings,
-    address=lambda settings: settings["base_url"].rstrip("/"),
+    account=AccountSchema(
+        settings=ShoploSettings,
+        address=lambda settings: settings["base_url"].rstrip("/"),
+        address_key="base_url",
+        shop_key="base_url",
+        auth_methods=WAYS,
+        sandbox_settings={
+            "auth": "bearer",
+            "access_token": "sandbox-access-token",
+            "app_id": "sandbox-app",
+            "base_url": "http://127.0.0.1",
+        },
+        identity_keys=("app_id",),
+        currency=meaning.CURRENCY,
+    ),
     limits=("2/s",),
     operations={
         OperationKind.CART_CREATE: adding.cell(carts.ADDING, ShoploAddFields, note="one variant"),
@@ -94,25 +117,14 @@ ADAPTER = Adapter(
         OperationKind.DISCOUNT_SET: cell(requests.set_discount, items.DISCOUNTING, DiscountFields),
         OperationKind.DISCOUNT_DELETE: cell(requests.delete_discount, items.DISCOUNT_DELETING),
     },
-    sign=sign,
-    classify_error=classify_error,
-    errors=ERRORS,
+    auth=AuthScheme(sign),
+    errors=ErrorForms(classify_error, ERRORS),
     health_check=Request("GET", f"{requests.CARTS}/count"),
-    to_neutral=meaning.to_neutral,
-    from_neutral=making.from_neutral,
-    cart_reader=CART_READER,
-    currency=meaning.CURRENCY,
-    readable_fields=meaning.READABLE_FIELDS,
-    hidden_fields=meaning.HIDDEN_FIELDS,
-    listing=LISTING,
-    sandbox_settings={
-        "auth": "bearer",
-        "access_token": "sandbox-access-token",
-        "app_id": "sandbox-app",
-        "base_url": "http://127.0.0.1",
-    },
-    auth_methods=WAYS,
-    client_key="user_key",
+    keys=KeyNames(cart="user_key", quantity="quantity", client_chooses=True),
+    examples=EXAMPLES,
     item_needs_cart=False,
     create_adds_item=True,
+    migration=Migration(meaning.to_neutral, making.from_neutral, meaning.READABLE_FIELDS, meaning.HIDDEN_FIELDS),
+    snapshot=CART_READER,
+    listing=LISTING,
 )

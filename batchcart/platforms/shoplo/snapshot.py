@@ -29,4 +29,4 @@ def _spreads(data: bytes) -> bool:
     return "properties" not in msgspec.json.decode(data, type=dict[str, msgspec.Raw])
 
 
-CART_READER = CartReader(_read_snapshot, _is_missing, "quantity", _spreads)
+CART_READER = CartReader(_read_snapshot, _is_missing, _spreads)

@@ -8,12 +8,22 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from batchcart.model.adapter import Adapter, Credentials, OperationSpec
+from batchcart.model.adapter import (
+    AccountSchema,
+    Adapter,
+    AuthScheme,
+    Credentials,
+    ErrorForms,
+    KeyNames,
+    Migration,
+    OperationSpec,
+)
 from batchcart.model.http import Request
 from batchcart.model.operation import OperationKind
 from batchcart.platforms.threedcart import carts, items, requests
 from batchcart.platforms.threedcart import from_neutral as making
 from batchcart.platforms.threedcart import to_neutral as meaning
+from batchcart.platforms.threedcart.examples import EXAMPLES
 from batchcart.platforms.threedcart.joining import merge_items
 from batchcart.platforms.threedcart.responses import ERRORS, classify_error
 from batchcart.platforms.threedcart.schema import CartFields, ItemFields, QuantityFields, ThreedcartSettings
@@ -43,8 +53,20 @@ def _headers(credentials: Credentials) -> tuple[tuple[str, str], ...]:
 
 ADAPTER = Adapter(
     name="3dcart",
-    settings=ThreedcartSettings,
-    address=lambda settings: settings["base_url"].rstrip("/"),
+    account=AccountSchema(
+        settings=ThreedcartSettings,
+        address=lambda settings: settings["base_url"].rstrip("/"),
+        address_key="base_url",
+        shop_key="secure_url",
+        auth_methods={"keys": ("secure_url", "private_key", "token"), "bearer": ("access_token",)},
+        sandbox_settings={
+            "secure_url": "https://sandbox.3dcartstores.example",
+            "private_key": "sandbox-private-key",
+            "token": "sandbox-token",
+            "base_url": "http://127.0.0.1",
+        },
+        identity_keys=("secure_url",),
+    ),
     limits=("bucket 50 leak 2/s",),
     operations={
         OperationKind.CART_CREATE: OperationSpec(
@@ -63,21 +85,13 @@ ADAPTER = Adapter(
         OperationKind.ITEM_UPDATE: cell(requests.update_item, items.UPDATING, QuantityFields),
         OperationKind.ITEM_DELETE: cell(requests.delete_item, items.DELETING),
     },
-    sign=sign,
-    classify_error=classify_error,
-    errors=ERRORS,
+    auth=AuthScheme(sign),
+    errors=ErrorForms(classify_error, ERRORS),
     health_check=Request("GET", f"{requests.BASE}/batchcart-ping"),
-    to_neutral=meaning.to_neutral,
-    from_neutral=making.from_neutral,
-    cart_reader=CART_READER,
-    readable_fields=meaning.READABLE_FIELDS,
-    hidden_fields=meaning.HIDDEN_FIELDS,
-    merge_items=merge_items,
-    sandbox_settings={
-        "secure_url": "https://sandbox.3dcartstores.example",
-        "private_key": "sandbox-private-key",
-        "token": "sandbox-token",
-        "base_url": "http://127.0.0.1",
-    },
-    auth_methods={"keys": ("secure_url", "private_key", "token"), "bearer": ("access_token",)},
+    keys=KeyNames(cart="OrderKey", item="CartItemID", quantity="ItemQuantity"),
+    examples=EXAMPLES,
+    migration=Migration(
+        meaning.to_neutral, making.from_neutral, meaning.READABLE_FIELDS, meaning.HIDDEN_FIELDS, merge_items
+    ),
+    snapshot=CART_READER,
 )

@@ -24,4 +24,4 @@ def _fields(body: bytes) -> dict[str, bytes]:
     return {name: bytes(found[name]) for name in CartFields.__struct_fields__ if name in found}
 
 
-CART_READER = CartReader(_read_snapshot, missing, "ItemQuantity")
+CART_READER = CartReader(_read_snapshot, missing)

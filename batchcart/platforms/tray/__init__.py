@@ -7,7 +7,16 @@ module they concern.
 
 from msgspec.structs import replace
 
-from batchcart.model.adapter import Adapter, Credentials, TokenRefresh
+from batchcart.model.adapter import (
+    AccountSchema,
+    Adapter,
+    AuthScheme,
+    Credentials,
+    ErrorForms,
+    KeyNames,
+    Migration,
+    TokenRefresh,
+)
 from batchcart.model.http import Request, Response
 from batchcart.model.operation import OperationKind
 from batchcart.platforms.toolkit import add_once as adding
@@ -17,6 +26,7 @@ from batchcart.platforms.toolkit.lenient_json import object_of, text_of
 from batchcart.platforms.tray import carts, requests
 from batchcart.platforms.tray import from_neutral as making
 from batchcart.platforms.tray import to_neutral as meaning
+from batchcart.platforms.tray.examples import EXAMPLES
 from batchcart.platforms.tray.responses import ERRORS, classify_error, why_not_renewed
 from batchcart.platforms.tray.schema import KEY_LENGTH, TrayAddFields, TraySettings, UpdateFields
 from batchcart.platforms.tray.snapshot import CART_READER
@@ -39,8 +49,19 @@ def _read_renewal(response: Response) -> dict[str, str] | None:
 
 ADAPTER = Adapter(
     name="tray",
-    settings=TraySettings,
-    address=requests.address,
+    account=AccountSchema(
+        settings=TraySettings,
+        address=requests.address,
+        address_key="api_address",
+        shop_key="api_address",
+        auth_methods={"tokens": ("api_address", "access_token", "refresh_token", "consumer_key", "consumer_secret")},
+        sandbox_settings={
+            "api_address": "http://127.0.0.1/web_api",
+            "access_token": "sandbox-access-token",
+            "refresh_token": "sandbox-refresh-token",
+        },
+        currency=meaning.CURRENCY,
+    ),
     limits=("180/min", "10000/day"),
     operations={
         OperationKind.CART_CREATE: adding.cell(carts.ADDING, TrayAddFields, note="one product"),
@@ -49,30 +70,21 @@ ADAPTER = Adapter(
         OperationKind.CART_DELETE: cell(requests.delete, carts.DELETING),
         OperationKind.ITEM_ADD: adding.cell(carts.ADDING, TrayAddFields, note="same session_id"),
     },
-    sign=sign,
-    classify_error=classify_error,
-    errors=ERRORS,
-    health_check=Request("GET", "/carts/batchcart-ping"),
-    to_neutral=meaning.to_neutral,
-    from_neutral=making.from_neutral,
-    cart_reader=CART_READER,
-    currency=meaning.CURRENCY,
-    readable_fields=meaning.READABLE_FIELDS,
-    hidden_fields=meaning.HIDDEN_FIELDS,
-    sandbox_settings={
-        "api_address": "http://127.0.0.1/web_api",
-        "access_token": "sandbox-access-token",
-        "refresh_token": "sandbox-refresh-token",
-    },
-    auth_methods={"tokens": ("api_address", "access_token", "refresh_token", "consumer_key", "consumer_secret")},
-    token_refresh=TokenRefresh(
-        requests.renew,
-        _read_renewal,
-        why_not_renewed,
-        required_setting="refresh_token",
-        further_settings=("consumer_key", "consumer_secret"),
+    auth=AuthScheme(
+        sign,
+        TokenRefresh(
+            requests.renew,
+            _read_renewal,
+            why_not_renewed,
+            required_setting="refresh_token",
+            further_settings=("consumer_key", "consumer_secret"),
+        ),
     ),
-    client_key="session_id",
-    key_length=KEY_LENGTH,
+    errors=ErrorForms(classify_error, ERRORS),
+    health_check=Request("GET", "/carts/batchcart-ping"),
+    keys=KeyNames(cart="session_id", quantity="quantity", client_chooses=True, max_length=KEY_LENGTH),
+    examples=EXAMPLES,
     create_adds_item=True,
+    migration=Migration(meaning.to_neutral, making.from_neutral, meaning.READABLE_FIELDS, meaning.HIDDEN_FIELDS),
+    snapshot=CART_READER,
 )

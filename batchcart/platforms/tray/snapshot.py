@@ -21,4 +21,4 @@ def _is_missing(response: Response) -> bool:
     return lines_of(response) == {}
 
 
-CART_READER = CartReader(_read_snapshot, _is_missing, "quantity")
+CART_READER = CartReader(_read_snapshot, _is_missing)
