@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from cassette import FOLDER, read_cassette
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moving import PLACES, Shelf, carts, varied
@@ -26,7 +27,6 @@ from batchcart.model.operation import OperationKind
 from batchcart.platforms import load_adapters
 from batchcart.platforms.toolkit import money as amounts
 
-FIXTURES = Path(__file__).parent / "fixtures"
 PLATFORMS = sorted(load_adapters())
 _FIELDS = sorted({*Cart.__struct_fields__, *Item.__struct_fields__, "first_name", "kind", "value"})
 LEAST = '{"version":1,"account":"a","platform":"tray","id":"k"}'
@@ -230,8 +230,8 @@ def test_a_number_of_a_shop_loses_its_exponent_and_no_digit() -> None:
 def _recorded(platform: str) -> list[bytes]:
     """The bodies of the recorded reads of a whole cart, that ended well."""
     found = []
-    for path in sorted((FIXTURES / platform).glob("get-a*/outcome.json")):
-        outcome = json.loads(path.read_bytes())
+    for path in sorted((FOLDER / platform).glob("get-a*.http")):
+        outcome = read_cassette(path).outcome
         if outcome["type"] == "Succeeded" and outcome.get("body"):
             found.append(json.dumps(outcome["body"]).encode())
     return found
