@@ -1,6 +1,6 @@
 """Owns `batchcart platforms`: the operations table, made by the same calls that build requests."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -10,7 +10,7 @@ from batchcart.jobs.checks import describe_route
 from batchcart.migration.support_matrix import support_matrix
 from batchcart.model.adapter import Adapter
 from batchcart.model.operation import OperationKind
-from batchcart.platforms import load_adapters
+from batchcart.platforms import find_platforms, load_adapters
 
 
 @click.command("platforms")
@@ -20,7 +20,9 @@ def command(*, migration: bool, markdown: bool) -> int:
     """Show which operations each platform has.
 
     {cart_id} and {item_id} are the platform's own keys, as in results; a dash means that there is no such operation.
-    With --migration: which fields of a cart survive a move; a dash means that the source shows no such field.
+    Below stands where each platform comes from: built in, or a package that brings it; a package that cannot be used is
+    named and left out. With --migration: which fields of a cart survive a move; a dash means that the source shows no
+    such field.
     """
     adapters = list(load_adapters().values())
     rows = support_matrix(adapters) if migration else _operations(adapters)
@@ -28,8 +30,19 @@ def command(*, migration: bool, markdown: bool) -> int:
         lines = ["| " + " | ".join(row) + " |" for row in rows]
         echo("\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]))
     else:
-        echo(table_text(rows, names=len(rows[0])))
+        echo("\n".join([table_text(rows, names=len(rows[0])), "", *_origins()]))
     return 0
+
+
+def _origins() -> Iterator[str]:
+    """Where each platform comes from, and what was left out."""
+    built_in = [found.name for found in find_platforms() if not found.package]
+    yield f"built in: {', '.join(built_in)}"
+    for found in find_platforms():
+        if found.problem:
+            yield f"left out: {found.name}: {found.complaint}"
+        elif found.package:
+            yield f"from {found.origin}: {found.name}"
 
 
 def _operations(adapters: Sequence[Adapter]) -> list[tuple[str, ...]]:
