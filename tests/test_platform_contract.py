@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchcart import platforms as folder
+from batchcart.accounts.secrets import secret_names
 from batchcart.jobs.checks import describe_route, validate
 from batchcart.model.adapter import Adapter, CartContext, Credentials, OperationSpec
 from batchcart.model.http import Exchange, History, LostWrite, Request, Response
@@ -29,15 +30,19 @@ SECRET = "s3cr3t-t0k3n"
 KNOWN = CartContext("KEY", "newkey", {"i1": "123"}, {"lines": "known"})
 
 
+def _value(table: type[msgspec.Struct], name: str) -> object:
+    """A number or a text, whichever the field takes."""
+    found = validation_errors(msgspec.json.encode({name: 1}), table, "data")
+    return "x" if any(text.startswith(f"data.{name}: ") for text in found) else 1
+
+
 def _data(cell: OperationSpec) -> bytes:
     """The smallest data that the cell takes."""
     if cell.data_schema is None:
         return b""
-    required: dict[str, object] = {
-        field.encode_name: 1 for field in msgspec.structs.fields(cell.data_schema) if field.required
-    }
+    required = [field.encode_name for field in msgspec.structs.fields(cell.data_schema) if field.required]
     if required:
-        return msgspec.json.encode(required)
+        return msgspec.json.encode({name: _value(cell.data_schema, name) for name in required})
     texts = [msgspec.json.encode({name: value}) for name in field_names(cell.data_schema) for value in (1, "x")]
     return next(text for text in texts if not validation_errors(text, cell.data_schema, "data"))
 
@@ -84,8 +89,7 @@ def test_building_twice_gives_the_same_request(name: str, kind: OperationKind) -
 def _credentials(adapter: Adapter) -> Credentials:
     """The sample account, each of whose secrets is one that is easily found."""
     values = {
-        key: SECRET if key not in {"auth", "base_url", "api_address"} else text
-        for key, text in adapter.account.sandbox_settings.items()
+        key: SECRET if key in secret_names(adapter) else text for key, text in adapter.account.sandbox_settings.items()
     }
     return Credentials(values)
 
