@@ -1,14 +1,30 @@
 """Owns which platforms have which optional part, found by listing, for tests that go through all that have it."""
 
+import json
+from urllib.parse import urlsplit
+
 from batchcart.model.adapter import Adapter, CartReader
 from batchcart.platforms import load_adapters
 from batchcart.sandbox.platforms import list_simulated
+from batchcart.sandbox.routing import address
 
 MOVABLE = sorted(name for name, adapter in load_adapters().items() if adapter.migration is not None)
 """Platforms whose carts can be moved."""
 
 SIMULATED = sorted(list_simulated())
 """Platforms that the sandbox simulates."""
+
+DOORS = {name: urlsplit(address("http://sandbox", name, "")).path for name in SIMULATED}
+"""What stands before a path in the simulator."""
+
+
+def _sold(adapter: Adapter) -> tuple[str, str]:
+    """The fields that say what is added, and how many of it."""
+    added = next(line for line in map(json.loads, adapter.examples.job) if line["op"] == "item.add")
+    return next(name for name in added["data"] if name != adapter.keys.quantity), adapter.keys.quantity
+
+
+SOLD = {name: _sold(load_adapters()[name]) for name in SIMULATED}
 
 
 def snapshot_of(adapter: Adapter) -> CartReader:

@@ -21,9 +21,7 @@ limits = []
 """
 
 
-def run(
-    folder: Path, backend: Backend, lines: list[dict[str, Any]], *words: str, code: int = 0
-) -> list[dict[str, Any]]:
+def run(folder: Path, backend: Backend, lines: list[Line], code: int = 0) -> list[Line]:
     """The results of the job, in line order; the command ends with ``code``."""
     (folder / "batchcart.toml").write_text(CONFIG.format(backend.origin))
     (folder / "job.jsonl").write_text("".join(json.dumps({"account": "medusa", **line}) + "\n" for line in lines))
