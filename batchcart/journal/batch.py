@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from batchcart.journal.settlement import SettledRow, write_settlements
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -36,13 +38,21 @@ class Batch:
     forgotten: set[int] = field(default_factory=set)
     states: list[tuple[str, str]] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
+    settled: list[SettledRow] = field(default_factory=list)
     waiters: "list[asyncio.Future[None]]" = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing in it."""
         return not (
-            self.intents or self.answers or self.results or self.forgotten or self.states or self.events or self.waiters
+            self.intents
+            or self.answers
+            or self.results
+            or self.forgotten
+            or self.states
+            or self.events
+            or self.settled
+            or self.waiters
         )
 
     def add(self, later: "Batch") -> None:
@@ -53,11 +63,12 @@ class Batch:
         self.forgotten |= later.forgotten
         self.states += later.states
         self.events += later.events
+        self.settled += later.settled
         self.waiters += later.waiters
 
     def without_intents(self) -> "Batch":
         """What is still worth writing once nothing may be sent any more."""
-        return Batch([], self.answers, self.results, self.forgotten, self.states, self.events)
+        return Batch([], self.answers, self.results, self.forgotten, self.states, self.events, self.settled)
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write all of it in one commit; raises sqlite3.Error where it is not on the disk."""
@@ -72,6 +83,7 @@ class Batch:
         _insert(connection, _RESULTS, 5, self.results)
         connection.executemany(_STATE, self.states)
         connection.executemany(_EVENT, self.events)
+        write_settlements(connection, self.settled)
         connection.execute("COMMIT")
 
 

@@ -8,10 +8,8 @@ import msgspec
 
 from batchcart.journal.queries import ChainUpdate, PlannedAccount
 from batchcart.journal.schema import ENDED_BEFORE_TABLE, PLAN_INDEX, Connection, set_meta
+from batchcart.journal.settlement import REWRITE, SettledRow, write_settlements
 from batchcart.model.outcome import Status
-
-REWRITE = "rewrite"
-"""Set in the journal while the result file must be written anew."""
 
 IN_ORDER = "in_order"
 """Set in the journal once the result file has been sorted by line."""
@@ -36,6 +34,11 @@ class Settlement(msgspec.Struct, frozen=True):
     status: Status
     learnt: ChainUpdate
     text: bytes
+
+    @property
+    def row(self) -> SettledRow:
+        """As the journal keeps it."""
+        return self.status.value, msgspec.json.encode(self.learnt).decode(), self.text, self.line
 
 
 def begin_plan(connection: Connection, lines: Iterable[tuple[int, int, int, str, int, int, int]]) -> None:
@@ -77,7 +80,7 @@ def reopen(connection: Connection, statuses: Sequence[str]) -> int:
     ended = connection.execute(f"SELECT line, status, text FROM result WHERE status IN ({marks})", tuple(statuses))  # noqa: S608  # question marks
     connection.executemany(_ENDED_BEFORE, _list_sent(ended))
     found = connection.execute(f"DELETE FROM result WHERE status IN ({marks})", tuple(statuses))  # noqa: S608  # question marks
-    _recompute_offsets(connection)
+    set_meta(connection, REWRITE, "1")
     connection.execute("COMMIT")
     return found.rowcount
 
@@ -101,13 +104,7 @@ def _list_sent(ended: Iterable[tuple[int, str, bytes]]) -> Iterator[tuple[int, s
 def settle(connection: Connection, settled: Sequence[Settlement]) -> None:
     """End lines in doubt otherwise; what was sent for them is forgotten. The result file follows on mending."""
     connection.execute("BEGIN")
-    for one in settled:
-        learnt = msgspec.json.encode(one.learnt).decode()
-        values = (one.status.value, learnt, one.text, one.line)
-        connection.execute("UPDATE result SET status = ?, learnt = ?, text = ? WHERE line = ?", values)
-        connection.execute("DELETE FROM send WHERE line = ?", (one.line,))
-    if settled:
-        _recompute_offsets(connection)
+    write_settlements(connection, [one.row for one in settled])
     connection.execute("COMMIT")
 
 
@@ -116,11 +113,13 @@ def clear_notes(connection: Connection, *keys: str) -> None:
     connection.executemany("DELETE FROM meta WHERE key = ?", ((key,) for key in keys))
 
 
-def _recompute_offsets(connection: Connection) -> None:
-    """Note anew where each result line ends in the file, after some were changed; the file is to be rewritten."""
+def recompute_offsets(connection: Connection) -> None:
+    """Note anew where each result line ends in the file, which was rewritten after some were changed."""
+    connection.execute("BEGIN")
     until = 0
     lengths = connection.execute("SELECT seq, length(text) FROM result ORDER BY seq").fetchall()
     for seq, length in lengths:
         until += length + 1
         connection.execute("UPDATE result SET until = ? WHERE seq = ?", (until, seq))
-    set_meta(connection, REWRITE, "1")
+    clear_notes(connection, REWRITE, IN_ORDER)
+    connection.execute("COMMIT")

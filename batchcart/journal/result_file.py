@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import BinaryIO
 
-from batchcart.journal.changes import IN_ORDER, REWRITE, clear_notes
+from batchcart.journal.changes import IN_ORDER, clear_notes, recompute_offsets
 from batchcart.journal.queries import result_texts
 from batchcart.journal.schema import Connection, get_meta, set_meta
+from batchcart.journal.settlement import REWRITE
 from batchcart.model.errors import UsageError
 from batchcart.model.files import in_place_of, replacing
 
@@ -18,9 +19,13 @@ def repair_result_file(connection: Connection, path: Path) -> None:
     A line is in the journal before it is in the file, so after a crash the file is a beginning of what the journal
     holds, with perhaps a torn last line. Raises UsageError where the file holds something else.
     """
-    if get_meta(connection, REWRITE) or not path.exists():
+    if get_meta(connection, REWRITE):
         rewrite_result_file(connection, path)
-        clear_notes(connection, REWRITE, IN_ORDER)
+        recompute_offsets(connection)
+        return
+    if not path.exists():
+        rewrite_result_file(connection, path)
+        clear_notes(connection, IN_ORDER)
         return
     size = path.stat().st_size
     end = connection.execute("SELECT coalesce(max(until), 0) FROM result").fetchone()[0]

@@ -17,6 +17,7 @@ import msgspec
 
 from batchcart.journal.batch import Batch
 from batchcart.journal.codec import encode_request
+from batchcart.journal.settlement import SettledRow
 from batchcart.model.errors import Stopped
 from batchcart.model.events import Event, account_of, kind_of, map_text, printable, until_of
 from batchcart.model.files import create_fresh, open_appending
@@ -101,6 +102,10 @@ class JournalWriter:
         event = map_text(event, printable)
         fields = msgspec.json.encode(event).decode()
         self._gathering().events.append((at, account_of(event), kind_of(event), until_of(event), str(event), fields))
+
+    def record_settlements(self, settled: Sequence[SettledRow]) -> None:
+        """Note what became of lines that were in doubt; the result file follows on mending."""
+        self._gathering().settled += settled
 
     async def flush(self) -> None:
         """Wait until everything noted so far is on the disk; raises JournalFailed where any of it is not."""

@@ -1,7 +1,8 @@
 """Owns settling what is in doubt: by reading the shops again, or by the operator's word; it sends no write."""
 
+import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from batchcart.journal.result_file import repair_result_file
 from batchcart.journal.result_line import encode_result, status_of
 from batchcart.journal.schema import Connection, get_meta, open_existing
 from batchcart.journal.summary import Summary
-from batchcart.journal.writer import JournalFailed
+from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.errors import UsageError, suggest
 from batchcart.model.http import History
 from batchcart.model.ids import LONGEST_ID, id_problem
@@ -44,7 +45,8 @@ def settle_manually(results: Path, line: int, done: Mapping[str, str] | None) ->
         fields = orjson.loads(ended.text)
         evidence = fields.pop("error")["message"]
         settled = _mark_not_done(line, fields, evidence) if done is None else _mark_done(line, fields, done, results)
-        _apply(connection, results, [settled])
+        settle(connection, [settled])
+        repair_result_file(connection, results)
         return load_summary(connection, results)
 
 
@@ -58,32 +60,45 @@ async def settle_from_shop(results: Path, config: Path | None, monitor: RunMonit
         async with open_run(connection, results, entries, monitor, patience=60.0, concurrency=None) as context:
             account = get_meta(context.plan, "account") or None
             job = PlannedJob(get_meta(context.plan, "run") or "", source, context.plan, account, resumed=True)
-            settled = []
-            for session in monitor.sessions:
-                settled += await _settle_account(job, session)
+            async with asyncio.TaskGroup() as group:
+                for session in monitor.sessions:
+                    group.create_task(_settle_account(job, session, context.journal, monitor))
         if monitor.failure is not None:
             raise JournalFailed(str(monitor.failure))
-        _apply(connection, results, settled)
+        repair_result_file(connection, results)
         return load_summary(connection, results)
 
 
-async def _settle_account(job: PlannedJob, session: AccountSession) -> list[Settlement]:
-    """The account's lines that the shop's state decides.
+async def _settle_account(
+    job: PlannedJob, session: AccountSession, journal: JournalWriter, monitor: RunMonitor
+) -> None:
+    """Settle the account's lines that the shop's state decides, cart by cart; each cart is written once it is known.
+
+    Not line by line: where a later line of a cart ended ok, an earlier one cannot be read back any longer.
+    """
+    chains: dict[int, list[PlannedLine]] = {}
+    for planned in doubtful_lines(job.plan, session.number):
+        chains.setdefault(planned.chain, []).append(planned)
+    try:
+        for lines in chains.values():
+            settled = await _settle_chain(job, session, lines)
+            journal.record_settlements([one.row for one in settled])
+    except JournalFailed as failed:
+        monitor.fail(failed)
+    except Exception as error:  # noqa: BLE001  # what one shop answers must not keep the others' lines in doubt
+        session.close_for_fault(error, f"settling what is in doubt of account {session.account.name!r}")
+
+
+async def _settle_chain(job: PlannedJob, session: AccountSession, lines: Sequence[PlannedLine]) -> list[Settlement]:
+    """What became of those of a cart's lines, the last first, that the shop's state decides.
 
     What a later line of the cart brought was not brought by an earlier one as well; nor is it known what an earlier
     one brought while a later one is in doubt. Only lines can be read back to whose cart nothing was written since.
     """
     settled: list[Settlement] = []
-    later: dict[int, set[str | None]] = {}
-    for planned in doubtful_lines(job.plan, session.number):
-        brought = later.setdefault(planned.chain, set())
-        try:
-            found = None if None in brought else await _read_again(job, session, planned)
-        except JournalFailed:
-            raise
-        except Exception as error:  # noqa: BLE001  # what one shop answers must not keep the others' lines in doubt
-            session.close_for_fault(error, f"settling line {planned.line}")
-            return settled
+    brought: set[str | None] = set()
+    for planned in lines:
+        found = None if None in brought else await _read_again(job, session, planned)
         if found and found.status is Status.OK and found.learnt.item_id in brought:
             found = None
         if found:
@@ -150,11 +165,6 @@ def _mark_not_done(line: int, fields: dict[str, Any], evidence: str) -> Settleme
     error = {"kind": ErrorKind.NETWORK.value, "message": message}
     fields |= {"status": Status.FAILED.value, "settled": "by hand", "error": error}
     return Settlement(line, Status.FAILED, ChainUpdate(facts={"lines": None}), orjson.dumps(fields))
-
-
-def _apply(connection: Connection, results: Path, settled: list[Settlement]) -> None:
-    settle(connection, settled)
-    repair_result_file(connection, results)
 
 
 @contextlib.contextmanager
