@@ -417,6 +417,22 @@ def test_a_yes_in_a_form_that_no_document_knows_makes_nothing_ok(name: str, kind
     assert isinstance(step, Unavailable | Foreign | Request | InDoubt)
 
 
+@pytest.mark.parametrize(("length", "believed"), [(32, True), (33, False)])
+def test_a_session_that_a_tray_shop_chose_for_a_new_cart_is_believed_up_to_the_length_of_one(
+    length: int, believed: bool
+) -> None:
+    cell = load_adapters()["tray"].operations[OperationKind.CART_CREATE]
+    operation, known = _operation(OperationKind.CART_CREATE, {"product_id": "5", "quantity": 2}), CartContext(None, "k")
+    request, session = cell.build(operation, known), "s" * length
+    assert isinstance(request, Request)
+    body = json.dumps({"message": "Created", "code": 201, "id": 7, "session_id": session}).encode()
+
+    step = cell.interpret(operation, known, (Exchange(request, Response(201, body)),))
+
+    assert (isinstance(step, Succeeded) and step.cart_id == session) is believed
+    assert isinstance(step, Succeeded) is believed
+
+
 def test_every_cell_says_what_its_evidence_is() -> None:
     for name, adapter in load_adapters().items():
         assert adapter.errors.described

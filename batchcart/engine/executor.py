@@ -10,7 +10,6 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from batchcart.engine.offload import LARGE, offload
 from batchcart.engine.outage import wait_until_up
 from batchcart.engine.session import AccountSession
 from batchcart.engine.token_refresh import refresh_tokens
@@ -29,7 +28,7 @@ from batchcart.engine.transitions import (
 from batchcart.journal.result_line import Completion, format_timestamp
 from batchcart.model.adapter import CartContext
 from batchcart.model.excerpt import excerpt
-from batchcart.model.http import History, Request, Response
+from batchcart.model.http import Exchange, History, Request
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import Failed, InDoubt, Succeeded
 from batchcart.model.reasons import without
@@ -67,7 +66,9 @@ async def _carry_out(op: Execution, session: AccountSession) -> Completion | Non
     if op.past and not await session.signal.wait(settling(op.past, session.chance.wall())):
         return None
     sent_before, turn = op.sends, session.breaker.turn(op.operation.kind)
-    action = begin(op)
+    last = op.past[-1] if op.past else None
+    make = partial(begin, op)
+    action = await session.interpret(last.response, make) if isinstance(last, Exchange) else make()
     while True:
         match action:
             case Finish(outcome):
@@ -96,10 +97,9 @@ async def _say(op: Execution, session: AccountSession, request: Request) -> tupl
     if heard is None:
         return op, LeavePending() if session.stopped else Send(request)
     make = partial(react, op, request, heard.reply, heard.at)
-    large = isinstance(heard.reply, Response) and len(heard.reply.body) >= LARGE
-    reaction = await offload(session.reading, make) if large else make()
+    reaction = await session.interpret(heard.reply, make)
     if reaction.note:
-        session.record(op.operation.line, heard, reaction.note)
+        await session.record(op.operation.line, heard, reaction.note)
     session.take(reaction.signal, used)
     match reaction.action:
         case RefreshTokens(_, denied, again) if not await refresh_tokens(session, denied, used, again=again):

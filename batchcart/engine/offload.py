@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from batchcart.model.http import Reply, Response
+
 LARGE = 1 << 14
 """Bytes from which on an answer is read beside the loop; less takes a few milliseconds at the worst."""
 
@@ -35,6 +37,12 @@ class _Readers:
 
 
 _readers = _Readers()
+
+
+async def read_reply(alone: asyncio.Lock, reply: Reply, make: Callable[[], Made]) -> Made:
+    """What ``make`` makes of the reply; of a large one beside the loop."""
+    large = isinstance(reply, Response) and len(reply.body) >= LARGE
+    return await offload(alone, make) if large else make()
 
 
 async def offload(alone: asyncio.Lock, make: Callable[[], Made]) -> Made:

@@ -1,5 +1,7 @@
 """Owns waiting for a shop that is down, and giving it up after the account's patience; it does not know why it is."""
 
+from functools import partial
+
 from batchcart.engine.retry import probe_wait
 from batchcart.engine.session import AccountSession
 from batchcart.model.events import ShopDown, ShopUp
@@ -37,7 +39,7 @@ async def _probe(session: AccountSession) -> None:
         heard = await session.probe(session.account.adapter.health_check)
         if heard is None:
             return
-        if _is_up(session, heard.reply):
+        if await _is_up(session, heard.reply):
             if probes > 1:
                 session.tell(ShopUp(session.account.name, _wall(session, health.down_since), probes))
                 session.journal.record_account_state(session.account.name, "", "")
@@ -64,13 +66,14 @@ def _wall(session: AccountSession, at: float) -> float:
     return session.chance.wall() + at - session.chance.monotonic()
 
 
-def _is_up(session: AccountSession, reply: Reply) -> bool:
+async def _is_up(session: AccountSession, reply: Reply) -> bool:
     """Whether the platform answered; where something else does, to a second question too, the account is closed."""
     adapter, health = session.account.adapter, session.health
     suspected = health.suspected
     match reply:
         case Response() as response:
-            match adapter.errors.classify(Exchange(adapter.health_check, response)):
+            exchange = Exchange(adapter.health_check, response)
+            match await session.interpret(response, partial(adapter.errors.classify, exchange)):
                 case Unavailable(message):
                     health.record_probe(message, suspected=False)
                     return False

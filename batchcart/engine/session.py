@@ -19,7 +19,7 @@ from batchcart.engine.auth import Auth
 from batchcart.engine.circuit_breaker import CircuitBreaker, Stop
 from batchcart.engine.health import Health
 from batchcart.engine.http.form_encoding import encode_body
-from batchcart.engine.offload import LARGE, offload
+from batchcart.engine.offload import Made, read_reply
 from batchcart.engine.rate_limiter import RateLimiter
 from batchcart.engine.retry import RetryBudget, backoff, retry_after, throttle_pause
 from batchcart.engine.stop_signal import StopSignal
@@ -159,14 +159,15 @@ class AccountSession:
         self.stats.sent += 1
         reply = await self.send(signed, partial(self.limiter.mark_sent, send_number))
         self.limiter.mark_completed(send_number, self.chance.monotonic() - began)
-        fresh = read(reply) if read and isinstance(reply, Response) else None
-        return Received(await self._redact_response(reply), number, at, fresh)
-
-    async def _redact_response(self, reply: Reply) -> Reply:
         if not isinstance(reply, Response):
-            return reply
-        clean = partial(self.auth.redact_incoming, reply)
-        return await offload(self.reading, clean) if len(reply.body) >= LARGE else clean()
+            return Received(reply, number, at)
+        fresh = await self.interpret(reply, partial(read, reply)) if read else None
+        clean = await self.interpret(reply, partial(self.auth.redact_incoming, reply))
+        return Received(clean, number, at, fresh)
+
+    async def interpret(self, reply: Reply, make: Callable[[], Made]) -> Made:
+        """What ``make`` makes of the reply; of a large one beside the loop, so that no other account waits."""
+        return await read_reply(self.reading, reply, make)
 
     async def probe(
         self, request: Request, read: Callable[[Response], Mapping[str, str] | None] | None = None
@@ -181,11 +182,11 @@ class AccountSession:
             self.journal.record_response(-self.number, number, "void", encode_loss("a question of the engine's own"))
         return heard
 
-    def record(self, line: int, heard: Received, state: str) -> None:
+    async def record(self, line: int, heard: Received, state: str) -> None:
         """Write down what came back, without secrets."""
         match heard.reply:
             case Response() as response:
-                clean = self.auth.redact_note(response)
+                clean = await self.interpret(response, partial(self.auth.redact_note, response))
                 self.journal.record_response(line, heard.number, state, encode_response(clean))
             case NotSent(why) | NoResponse(why):
                 self.journal.record_response(line, heard.number, state, encode_loss(why))

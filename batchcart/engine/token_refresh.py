@@ -54,7 +54,7 @@ async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied
         if heard.fresh is not None:
             _take_tokens(session, heard.fresh)
             return
-        if (refusal := _refusal(session, renewal, request, heard.reply)) is not None:
+        if (refusal := await _refusal(session, renewal, request, heard.reply)) is not None:
             why = f": {refusal}" if refusal else ""
             session.close(
                 "closed",
@@ -71,7 +71,7 @@ async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied
     )
 
 
-def _refusal(session: AccountSession, renewal: TokenRefresh, request: Request, reply: Reply) -> str | None:
+async def _refusal(session: AccountSession, renewal: TokenRefresh, request: Request, reply: Reply) -> str | None:
     """Why the shop does not renew, "" where it gives no reason; None where it said neither yes nor no."""
     match reply:
         case NotSent(why):
@@ -81,11 +81,12 @@ def _refusal(session: AccountSession, renewal: TokenRefresh, request: Request, r
             session.record_failure(why)
             return None
         case Response() as response:
-            return _interpret_refusal(session, renewal, Exchange(request, response))
+            return await _interpret_refusal(session, renewal, Exchange(request, response))
 
 
-def _interpret_refusal(session: AccountSession, renewal: TokenRefresh, exchange: Exchange) -> str | None:
-    trouble = session.account.adapter.errors.classify(exchange)
+async def _interpret_refusal(session: AccountSession, renewal: TokenRefresh, exchange: Exchange) -> str | None:
+    classify, response = session.account.adapter.errors.classify, exchange.response
+    trouble, said = await session.interpret(response, lambda: (classify(exchange), renewal.refused(response)))
     match trouble:
         case Throttled():
             session.record_throttle(trouble)
@@ -93,7 +94,7 @@ def _interpret_refusal(session: AccountSession, renewal: TokenRefresh, exchange:
             session.record_failure(message)
         case Foreign(message):
             session.record_suspicion(message, moved=redirects(exchange.response))
-        case _ if (said := renewal.refused(exchange.response)) is not None:
+        case _ if said is not None:
             return said
         case _:
             session.record_suspicion(f"something that is no answer of {session.account.adapter.name} came to a renewal")

@@ -35,6 +35,7 @@ from batchcart.platforms.tray.responses import (
     says_written,
     shows_cart,
 )
+from batchcart.platforms.tray.schema import KEY_LENGTH
 
 _SESSION = "`session_id` of the cart, with `code` 200 or 201 where it has one, and no `causes`"
 
@@ -118,7 +119,7 @@ def _says_made(operation: Operation, known: CartContext, response: Response) -> 
     if (
         operation.kind is OperationKind.CART_CREATE and known.cart_id is None
     ):  # a shop may give a new cart a key of its own
-        key = id_of(object_of(response).get("session_id")) or key
+        key = id_of(object_of(response).get("session_id"), KEY_LENGTH) or key
     answer = confirm_write(response, key) or (object_of(response) if says_made(response) else {})
     return Added(key, id_of(answer.get("id")) or None, names(key, answer)) if answer else None
 
@@ -164,7 +165,8 @@ DELETING = WriteStrategy(
 ADDING = AddStrategy(
     trouble=classify_error,
     evidence=Evidence(
-        f"{_SESSION}; or `code` 200 or 201 with `message` and `id`, without a `session_id`",
+        f"{_SESSION}, for a new cart also one that the shop chose itself, of at most {KEY_LENGTH} characters; or "
+        "`code` 200 or 201 with `message` and `id`, without a `session_id`",
         _says_made,
         "GET cart: the product holds more by just that quantity than before",
     ),
