@@ -419,7 +419,7 @@ def test_a_yes_in_a_form_that_no_document_knows_makes_nothing_ok(name: str, kind
 
 @pytest.mark.parametrize(("length", "believed"), [(32, True), (33, False)])
 def test_a_session_that_a_tray_shop_chose_for_a_new_cart_is_believed_up_to_the_length_of_one(
-    length: int, believed: bool
+    length: int, *, believed: bool
 ) -> None:
     cell = load_adapters()["tray"].operations[OperationKind.CART_CREATE]
     operation, known = _operation(OperationKind.CART_CREATE, {"product_id": "5", "quantity": 2}), CartContext(None, "k")

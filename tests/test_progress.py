@@ -233,6 +233,15 @@ def test_a_wait_comes_on_top_of_the_time_left_and_an_outage_has_no_end() -> None
     assert paced(down).estimate_seconds([down], NOON) is None
 
 
+def test_lines_of_accounts_that_are_down_or_given_up_are_not_counted_in_the_time_left() -> None:
+    now = snapshot(done=100, best=450.0)
+    down = snapshot("loja", 400, best=9e9, waiting="unreachable", waiting_until=NOON + 5)
+    closed = snapshot("sklep", 999, best=9e9, waiting="closed")
+
+    assert "about 8 min left for all but 601 lines, until 12:07" in frame([now, down, closed], 200, 24)[0]
+    assert "left" not in frame([down, closed], 200, 24)[0]
+
+
 def test_a_wait_alone_is_the_time_left_where_nothing_else_is_known() -> None:
     waiting = snapshot(waiting="quota", waiting_until=NOON + 3600, why="10000/day")
 
@@ -334,5 +343,5 @@ def test_a_plain_line_says_what_went_wrong_how_long_and_who_waits() -> None:
     pace.take(NOON, monitor.snapshots())
 
     assert plain_line(monitor, pace, NOON) == (
-        "100 of 2,000 lines, 10.0 requests/s, 10 in doubt, about 90 s left; loja: shop unreachable, probing in 40 s"
+        "100 of 2,000 lines, 10.0 requests/s, 10 in doubt, about 90 s left for all but 1,000 lines; loja: shop unreachable, probing in 40 s"
     )

@@ -46,6 +46,11 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
         """Whether it has open lines and is not given up."""
         return self.waiting != "closed" and self.done < self.lines
 
+    @property
+    def held_up(self) -> int:
+        """Open lines of which nobody can say when they will end: the account is given up, or its shop is down."""
+        return self.lines - self.done if self.waiting in {"closed", "unreachable"} else 0
+
 
 def take_snapshot(session: AccountSession, lines: int, ended: Mapping[str, int]) -> AccountSnapshot:
     """The session as it is now."""

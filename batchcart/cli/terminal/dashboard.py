@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from batchcart.cli.terminal.throughput import Throughput
-from batchcart.cli.terminal.wait_text import moment_text, short_duration, wait_text
+from batchcart.cli.terminal.wait_text import moment_text, short_duration, time_left_text, wait_text
 from batchcart.model.events import rate
 from batchcart.runs.snapshot import AccountSnapshot
 
@@ -110,7 +110,7 @@ def _whole(snapshots: Sequence[AccountSnapshot], pace: Throughput, now: float, b
     left = pace.estimate_seconds(snapshots, now)
     parts = [
         f"{done:,} of {lines:,} lines{share}",
-        "" if left is None else _ending(left, now),
+        "" if left is None else _ending(left, now, snapshots),
         f"{sum(map(pace.rate, snapshots)):.1f} requests/s",
         f"{short_duration(now - began)} gone",
     ]
@@ -118,9 +118,9 @@ def _whole(snapshots: Sequence[AccountSnapshot], pace: Throughput, now: float, b
     return Text(next((text for text in texts if cell_len(text) <= width), texts[-1]), style="bold")
 
 
-def _ending(left: float, now: float) -> str:
+def _ending(left: float, now: float, snapshots: Sequence[AccountSnapshot]) -> str:
     until = f", until {moment_text(now + left, now, seconds=False)}" if left < _FAR else ""
-    return f"about {short_duration(left)} left{until}"
+    return f"{time_left_text(left, snapshots)}{until}"
 
 
 def _row(snapshot: AccountSnapshot, pace: Throughput, now: float) -> Row:

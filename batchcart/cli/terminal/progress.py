@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from batchcart.cli.terminal.check_progress import show_check_progress
 from batchcart.cli.terminal.screen import Screen, drawable, size
 from batchcart.cli.terminal.throughput import Throughput
-from batchcart.cli.terminal.wait_text import short_duration, wait_text
+from batchcart.cli.terminal.wait_text import time_left_text, wait_text
 from batchcart.model.events import Event, is_urgent
 from batchcart.runs.context import RunMonitor
 
@@ -61,7 +61,7 @@ def plain_line(monitor: RunMonitor, pace: Throughput, now: float) -> str:
     parts.append(f"{sum(map(pace.rate, snapshots)):.1f} requests/s")
     parts += [f"{count:,} {status.replace('_', ' ')}" for status, count in totals.items() if status != "ok" and count]
     if (left := pace.estimate_seconds(snapshots, now)) is not None:
-        parts.append(f"about {short_duration(left)} left")
+        parts.append(time_left_text(left, snapshots))
     waiting = [f"{one.account}: {wait_text(one, now)}" for one in snapshots if one.waiting]
     if len(waiting) > 5:
         waiting = [*waiting[:5], f"{len(waiting) - 5} more accounts wait"]

@@ -52,11 +52,11 @@ class AccountThroughput:
         return (last.sent - first.sent) / (last.at - first.at) if last.at > first.at else 0.0
 
     def estimate_seconds(self, snapshot: AccountSnapshot, now: float) -> float | None:
-        """Seconds until the account's lines have ended; None where nobody can tell.
+        """Seconds until the account's lines have ended; None where nobody can tell, or none is left to end.
 
         The slower of two: what the limits allow at best, and how fast lines ended of late. A wait comes on top.
         """
-        if not snapshot.at_work or snapshot.waiting == "unreachable":
+        if not snapshot.at_work or snapshot.held_up:
             return None
         lines, pace = snapshot.lines - snapshot.done, self.ended / self.worked if self.worked >= _ENOUGH else 0.0
         wait = max(0.0, snapshot.waiting_until - now) if snapshot.waiting_until is not None else 0.0
@@ -88,6 +88,6 @@ class Throughput:
         return self.courses[snapshot.account].rate()
 
     def estimate_seconds(self, snapshots: Iterable[AccountSnapshot], now: float) -> float | None:
-        """Seconds until all of these are done, as far as it can be told."""
+        """Seconds until all of these are done, but for the lines that are held up, as far as it can be told."""
         found = (self.courses[snapshot.account].estimate_seconds(snapshot, now) for snapshot in snapshots)
         return max((seconds for seconds in found if seconds is not None), default=None)

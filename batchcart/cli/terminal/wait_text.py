@@ -1,8 +1,15 @@
 """Owns the words for what an account waits for, and for moments and durations where there is little room."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from batchcart.runs.snapshot import AccountSnapshot
+
+
+def time_left_text(seconds: float, snapshots: Sequence[AccountSnapshot]) -> str:
+    """How long the run still takes, and how many lines are not counted in that."""
+    held_up = sum(one.held_up for one in snapshots)
+    return f"about {short_duration(seconds)} left" + (f" for all but {held_up:,} lines" if held_up else "")
 
 
 def wait_text(snapshot: AccountSnapshot, now: float) -> str:
