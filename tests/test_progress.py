@@ -343,5 +343,6 @@ def test_a_plain_line_says_what_went_wrong_how_long_and_who_waits() -> None:
     pace.take(NOON, monitor.snapshots())
 
     assert plain_line(monitor, pace, NOON) == (
-        "100 of 2,000 lines, 10.0 requests/s, 10 in doubt, about 90 s left for all but 1,000 lines; loja: shop unreachable, probing in 40 s"
+        "100 of 2,000 lines, 10.0 requests/s, 10 in doubt, about 90 s left for all but 1,000 lines; "
+        "loja: shop unreachable, probing in 40 s"
     )
