@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -28,11 +29,12 @@ from hypothesis import strategies as st
 from shopping import PLATFORMS, Desk, Line, add, argv, batchcart, create, environment, get, until
 
 import batchcart as package
+from batchcart.model.errors import UsageError
 from batchcart.runs.context import RunMonitor
 from batchcart.runs.runner import RunOptions, run_job
 from batchcart.runs.workers.partition import partition
 from batchcart.runs.workers.protocol import FrameStream, Halt
-from batchcart.runs.workers.subprocess_executor import ProcessDied, SubprocessExecutor
+from batchcart.runs.workers.subprocess_executor import CallFailed, ProcessDied, SubprocessExecutor
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -386,11 +388,31 @@ def test_a_full_disk_ends_the_run_with_3_and_nothing_is_forgotten(shop: Desk) ->
     assert [shop.front(account).saw.effects["create"] for account in PLATFORMS] == [30, 30, 30]
 
 
+def _odd_error() -> None:
+    error = UsageError("it cannot be handed over")
+    error.lock = threading.Lock()  # type: ignore[attr-defined]
+    raise error
+
+
+def _error_of_two_parts() -> None:
+    raise UnicodeDecodeError("utf-8", b"", 0, 1, "no")
+
+
+def test_what_cannot_be_handed_over_by_a_process_is_told_in_a_sentence(capfd: pytest.CaptureFixture[str]) -> None:
+    with SubprocessExecutor() as seats:
+        for call in (_odd_error, _error_of_two_parts, threading.Lock):
+            with pytest.raises(CallFailed, match="Please report it with this place"):
+                seats.submit(call).result(20)
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_process_that_ends_without_an_answer_is_told_from_an_error_of_the_call() -> None:
     with SubprocessExecutor() as seats:
         assert seats.submit(pow, 2, 10).result(20) == 1024
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(CallFailed, match=r"ZeroDivisionError .*Please report it"):
             seats.submit(divmod, 1, 0).result(20)
+        with pytest.raises(FileNotFoundError):
+            seats.submit(os.stat, "/nowhere").result(20)
         with pytest.raises(ProcessDied, match="exit code 7"):
             seats.submit(os._exit, 7).result(20)
         with pytest.raises(ProcessDied, match="SIGKILL"):

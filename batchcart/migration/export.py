@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from batchcart.accounts.config import AccountConfig, config_path, load_config
-from batchcart.migration.cart_reader import CartAnswer, Reader, answers, ask_for, read
+from batchcart.migration.cart_reader import CartAnswer, Reader, answers, ask_for, read, unreadable
 from batchcart.migration.carts_file import cart_problems, cart_text, read_carts
 from batchcart.migration.item_history import ItemHistory
 from batchcart.migration.key_file import read_cart_keys, unusable
@@ -172,8 +172,15 @@ def _answers(folder: Path, entry: AccountConfig, options: ExportOptions) -> Iter
     assert listing is not None
     with open_lines(folder) as lines:
         for key, rows in lines.carts():
-            problem = id_problem(key, "a key", entry.adapter.keys.max_length)
-            yield CartAnswer(key[:LONGEST_ID], (listing.merge(rows),), f"cart_id: {problem}" if problem else "")
+            if problem := id_problem(key, "a key", entry.adapter.keys.max_length):
+                yield CartAnswer(key[:LONGEST_ID], why=f"cart_id: {problem}")
+                continue
+            try:
+                merged = listing.merge(rows)
+            except Exception as error:  # noqa: BLE001  # one cart's lines must not end the export of the others
+                yield CartAnswer(key, why=unreadable(error))
+            else:
+                yield CartAnswer(key, (merged,))
 
 
 def _write(folder: Path, entry: AccountConfig, options: ExportOptions, made: ItemHistory) -> ExportResult:
@@ -191,9 +198,10 @@ def _write(folder: Path, entry: AccountConfig, options: ExportOptions, made: Ite
         for answer in _answers(folder, entry, options):
             try:
                 found = [(cart, cart_line(cart)) for cart in neutral(entry, answer, made)]
-            except NotACart as error:
+            except Exception as error:  # noqa: BLE001  # one cart's answer must not end the export of the others
+                why = str(error) if isinstance(error, NotACart) else unreadable(error)
                 unread += 1
-                unread_file.write(msgspec.json.encode(_Unread(entry.name, str(error), answer.cart_id)) + b"\n")
+                unread_file.write(msgspec.json.encode(_Unread(entry.name, why, answer.cart_id)) + b"\n")
                 continue
             for cart, text in found:
                 file.write(text)

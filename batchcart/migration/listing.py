@@ -21,11 +21,13 @@ from batchcart.journal.listed import ListedRows, open_rows
 from batchcart.journal.queries import PlannedAccount, find_unused_line
 from batchcart.journal.result_line import status_of
 from batchcart.journal.schema import Connection, create, open_existing
+from batchcart.journal.writer import JournalFailed
 from batchcart.migration.cart_reader import Reader
 from batchcart.migration.list_walk import Cursor
 from batchcart.model.adapter import CartContext, Filters, ListedLine, Listing
 from batchcart.model.cart import NotACart
 from batchcart.model.errors import Stopped, UsageError
+from batchcart.model.fault import fault_sentence
 from batchcart.model.files import move_into_place
 from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.outcome import ErrorKind, Failed, Succeeded
@@ -152,7 +154,12 @@ async def _page(
 ) -> list[ListedLine] | Failed | None:
     """The rows of one page, or how the shop refused it; None where the session was halted first."""
     operation = _operation(entry, query, number)
-    ending = await execute(restore_execution(session, operation, CartContext(None, "")), session)
+    try:
+        ending = await execute(restore_execution(session, operation, CartContext(None, "")), session)
+    except JournalFailed:
+        raise
+    except Exception as error:  # noqa: BLE001  # what a shop answers is told in a sentence
+        raise _unreadable(entry, fault_sentence(error, f"reading page {number}")) from None
     if ending is None:
         return None
     text = msgspec.json.encode({"page": number, "query": msgspec.Raw(query), "status": status_of(ending.outcome).value})
@@ -170,7 +177,13 @@ def _lines(entry: AccountConfig, listing: Listing, body: bytes) -> list[ListedLi
     try:
         return listing.lines(body)
     except NotACart as error:
-        raise Stopped(f"account {entry.name!r}: its list of carts cannot be read: {error}") from None
+        raise _unreadable(entry, str(error)) from None
+    except Exception as error:  # noqa: BLE001  # what a shop answers is told in a sentence
+        raise _unreadable(entry, fault_sentence(error, "reading its rows")) from None
+
+
+def _unreadable(entry: AccountConfig, why: str) -> Stopped:
+    return Stopped(f"account {entry.name!r}: its list of carts cannot be read: {why}")
 
 
 def _operation(entry: AccountConfig, query: bytes, number: int) -> Operation:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from batchcart.accounts.config import AccountConfig
-from batchcart.migration.cart_reader import CartAnswer, Reader, answers, ask_for, read
+from batchcart.migration.cart_reader import CartAnswer, Reader, answers, ask_for, read, unreadable
 from batchcart.migration.carts_file import read_carts
 from batchcart.migration.compare import Comparison, Difference, Hidden, Status, compare
 from batchcart.migration.convert_cart import convert_cart
@@ -154,6 +154,13 @@ def _find_target(found: CreatedCarts, cart: Cart, entry: AccountConfig) -> Targe
 
 
 def _parity(cart: Cart, answer: CartAnswer, entry: AccountConfig, products: ProductMap) -> ComparisonRecord:
+    try:
+        return _compare(cart, answer, entry, products)
+    except Exception as error:  # noqa: BLE001  # one cart's answer must not end the look at the others
+        return ComparisonRecord(cart.id, entry.name, "cannot be read", answer.cart_id, unreadable(error))
+
+
+def _compare(cart: Cart, answer: CartAnswer, entry: AccountConfig, products: ProductMap) -> ComparisonRecord:
     try:
         read_back = neutral(entry, answer)[0]
     except NotACart as error:

@@ -15,9 +15,11 @@ from batchcart.accounts.locks import LockHeld
 from batchcart.accounts.redaction import compile_redactor, redact_response
 from batchcart.accounts.state import AccountState
 from batchcart.engine.http.form_encoding import encode_body
+from batchcart.engine.offload import read_reply
 from batchcart.engine.rate_limiter import RateLimiter, capacity
 from batchcart.engine.token_refresh import token_fingerprint
 from batchcart.model.adapter import Credentials
+from batchcart.model.fault import fault_sentence
 from batchcart.model.http import Exchange, NoResponse, NotSent, Response
 from batchcart.model.http_date import http_date
 from batchcart.model.outcome import Foreign, Throttled, Unauthorized, Unavailable
@@ -83,9 +85,17 @@ async def probe(entry: AccountConfig) -> ProbeResult:
             case NoResponse(why):
                 return ProbeResult(ProbeStatus.UNREACHABLE, f"the shop was asked, but {why}; try again later")
             case Response() as response:
-                ahead = _ahead(response, began, time.time())
+                ended = time.time()
                 found = compile_redactor((*account.secrets, *credentials.secrets(), *account_state.past_secrets()))
-                return replace(_judge(account, credentials, redact_response(response, found)), clock_skew=ahead)
+
+                def judge() -> ProbeResult:
+                    clean = redact_response(response, found)
+                    return replace(_judge(account, credentials, clean), clock_skew=_ahead(response, began, ended))
+
+                try:
+                    return await read_reply(asyncio.Lock(), response, judge)
+                except Exception as error:  # noqa: BLE001  # what one shop answers must not end the look at the others
+                    return ProbeResult(ProbeStatus.UNEXPECTED, fault_sentence(error, "reading the shop's answer"))
 
 
 def clock_sentence(ahead: float) -> str:

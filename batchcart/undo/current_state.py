@@ -16,6 +16,7 @@ from batchcart.journal.queries import result_of
 from batchcart.journal.schema import Connection, open_reading
 from batchcart.model.adapter import CartReader
 from batchcart.model.errors import Stopped
+from batchcart.model.fault import fault_sentence
 from batchcart.model.files import replacing
 from batchcart.model.http import Response
 from batchcart.model.outcome import ErrorKind
@@ -49,14 +50,21 @@ class Answers:
         ended = result_of(self._connection, number)
         if ended is None:
             return Unread(f"it cannot be read: {self._given_up[account]}")
-        answer = msgspec.json.decode(ended.text, type=_Answer)
-        if answer.error is None:
-            body = bytes(answer.body)
-            return Gone() if looking.is_missing(Response(200, body)) else looking.read(body)
-        error = answer.error
-        if error.kind == ErrorKind.REJECTED and looking.is_missing(Response(error.http_status, error.body.encode())):
-            return Gone()
-        return Unread(f"it cannot be read: {error.message}")
+        try:
+            return _read(ended.text, looking)
+        except Exception as error:  # noqa: BLE001  # one cart's answer must not end the undo of the others
+            return Unread(f"it cannot be read: {fault_sentence(error, 'reading its answer')}")
+
+
+def _read(text: bytes, looking: CartReader) -> Now:
+    answer = msgspec.json.decode(text, type=_Answer)
+    if answer.error is None:
+        body = bytes(answer.body)
+        return Gone() if looking.is_missing(Response(200, body)) else looking.read(body)
+    error = answer.error
+    if error.kind == ErrorKind.REJECTED and looking.is_missing(Response(error.http_status, error.body.encode())):
+        return Gone()
+    return Unread(f"it cannot be read: {error.message}")
 
 
 @asynccontextmanager

@@ -12,10 +12,12 @@ import orjson
 from batchcart.accounts.config import AccountConfig, config_path, load_config
 from batchcart.jobs.checks import validate
 from batchcart.jobs.job_file import LONGEST_LINE, InvalidLine, RawLine, open_job, parse_line
-from batchcart.journal.carts import PlannedCart, carts
+from batchcart.journal.carts import READS, PlannedCart, carts, lines_of_cart
 from batchcart.journal.queries import accounts, count_pending, has_progress
-from batchcart.journal.schema import Connection, get_meta, open_existing
+from batchcart.journal.schema import Connection, DatabaseError, get_meta, open_existing
+from batchcart.model.adapter import Adapter
 from batchcart.model.errors import UsageError
+from batchcart.model.fault import fault_sentence
 from batchcart.model.files import create_fresh
 from batchcart.platforms import load_adapters
 from batchcart.runs.context import RunMonitor, journal_path
@@ -25,7 +27,7 @@ from batchcart.runs.work_folder import finish, working_folder
 from batchcart.undo.current_state import Answers, answers, question
 from batchcart.undo.history import summarize
 from batchcart.undo.journal_reader import RunReader
-from batchcart.undo.model import CartEffects, Gone, Irreversible, KeptReason, Revert, Unread
+from batchcart.undo.model import CartEffects, Gone, Irreversible, KeptReason, Now, Revert, RevertPlan, Unread
 from batchcart.undo.revert import plan_revert
 
 _JOB, _KEPT = "undo.jsonl", "kept.jsonl"
@@ -125,7 +127,21 @@ def _lefts(
     """What the run left in each cart, in the order of the new job; the same in every call."""
     for cart in carts(ran.connection):
         entry = used[cart.account]
-        yield entry, cart, summarize(ran.lines(cart, entry.name, entry.adapter), entry.adapter)
+        yield entry, cart, _summarize(ran, cart, entry)
+
+
+def _summarize(ran: RunReader, cart: PlannedCart, entry: AccountConfig) -> CartEffects:
+    """What the run left in the cart; one whose results we fail over is kept, line by line."""
+    try:
+        return summarize(ran.lines(cart, entry.name, entry.adapter), entry.adapter)
+    except (DatabaseError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001  # one cart's results must not end the undo of the others
+        why = f"it cannot be taken back: {fault_sentence(error, 'reading what the run left in its cart')}"
+        lines = [line for line in lines_of_cart(ran.connection, cart) if line.kind not in READS]
+        return CartEffects(
+            None, kept=tuple(Irreversible(one.planned.line, one.kind, KeptReason.UNREADABLE, why) for one in lines)
+        )
 
 
 def _questions(ran: RunReader, used: Mapping[int, AccountConfig]) -> Iterator[bytes]:
@@ -166,7 +182,7 @@ def _write(
             elif _is_asked(entry, left):
                 number += 1
                 now = found.now(number, entry.name, reader)
-                taken = plan_revert(left, now, entry.adapter, force=force)
+                taken = _plan(left, now, entry.adapter, force=force)
             else:  # what has effects all the same cannot be asked about, and so not be written either
                 taken = plan_revert(left, Unread(""), entry.adapter, force=True)
             undone.gone += taken.gone
@@ -174,6 +190,15 @@ def _write(
                 _put_back(job, kept, entry, left, back, undone)
             for one in taken.kept:
                 _keep(kept, entry, left, one, undone)
+
+
+def _plan(left: CartEffects, now: Now, adapter: Adapter, *, force: bool) -> RevertPlan:
+    """What takes back what the run left; a cart whose answer we fail over counts as one that cannot be read."""
+    try:
+        return plan_revert(left, now, adapter, force=force)
+    except Exception as error:  # noqa: BLE001  # one cart's answer must not end the undo of the others
+        why = f"it cannot be read: {fault_sentence(error, 'comparing it with what the run left')}"
+        return plan_revert(left, Unread(why), adapter, force=force)
 
 
 def job_line(back: Revert, account: str, cart_id: str | None) -> bytes:

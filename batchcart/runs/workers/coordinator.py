@@ -40,7 +40,7 @@ from batchcart.runs.workers.protocol import (
     Rows,
     Snapshots,
 )
-from batchcart.runs.workers.subprocess_executor import ProcessDied
+from batchcart.runs.workers.subprocess_executor import CallFailed, ProcessDied
 from batchcart.runs.workers.worker import WorkerConfig, run_worker
 
 _PATIENCE = 5.0  # seconds that shards have for ending when the run breaks off
@@ -173,6 +173,8 @@ async def _ready(worker: Worker) -> None:
             f"{_describe(worker)} ended before it could begin ({died.how}); nothing was sent. "
             "Run the same command again"
         ) from None
+    except CallFailed as failed:
+        raise Stopped(f"{_describe(worker)} ended before it could begin ({failed}); nothing was sent") from None
     raise AssertionError(worker.shard)
 
 
@@ -188,7 +190,7 @@ async def _attend(worker: Worker, journal: JournalWriter, monitor: RunMonitor) -
         await _handle_frame(frame, worker, journal, monitor)
     try:
         failure = await worker.end
-    except (ProcessDied, BatchcartError, OSError) as error:
+    except (ProcessDied, CallFailed, BatchcartError, OSError) as error:
         _report_death(worker, journal, monitor, str(error))
     except Exception as error:  # noqa: BLE001  # a fault over there is the end of those accounts alone
         _report_death(worker, journal, monitor, fault_sentence(error, "working in it"))

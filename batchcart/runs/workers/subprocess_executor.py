@@ -12,12 +12,12 @@ import signal
 import subprocess
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar
 
 from batchcart.model.errors import BatchcartError
+from batchcart.model.fault import fault_sentence
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -39,6 +39,10 @@ class ProcessDied(Exception):
     def __init__(self, how: str) -> None:
         self.how = how
         super().__init__(how)
+
+
+class CallFailed(Exception):
+    """The call failed over a fault of our own; a sentence that asks for a report."""
 
 
 class SubprocessExecutor(Executor):
@@ -76,7 +80,10 @@ def _follow(process: "subprocess.Popen[bytes]", call: bytes, future: "Future[Any
     if process.returncode != 0:
         future.set_exception(ProcessDied(_how(process.returncode)))
         return
-    well, value = pickle.loads(answered)  # noqa: S301  # from the process that we started, over a pipe of ours
+    try:
+        well, value = pickle.loads(answered)  # noqa: S301  # from the process that we started, over a pipe of ours
+    except Exception as error:  # noqa: BLE001  # whoever waits must be told
+        well, value = False, ProcessDied(f"its answer cannot be read: {error}")
     if well:
         future.set_result(value)
     else:
@@ -106,9 +113,13 @@ def worker_main() -> None:
         sys.exit(1)  # it died while it wrote
     try:
         said = (True, fn(*args, **kwargs))
-    except Exception as error:  # noqa: BLE001  # it is raised where the answer is waited for
-        if not isinstance(error, BatchcartError):
-            error.add_note(traceback.format_exc())
+    except (BatchcartError, OSError) as error:
         said = (False, error)
+    except Exception as error:  # noqa: BLE001  # it is raised where the answer is waited for; its place is known here only
+        said = (False, CallFailed(fault_sentence(error, "working in a process of its own")))
+    try:
+        answer = pickle.dumps(said)
+    except Exception as error:  # noqa: BLE001  # what cannot be pickled is told in words
+        answer = pickle.dumps((False, CallFailed(fault_sentence(error, "handing over what a process made"))))
     with contextlib.suppress(BrokenPipeError), out:
-        out.write(pickle.dumps(said))
+        out.write(answer)

@@ -1,0 +1,165 @@
+"""A fault of ours over one cart's answer is a sentence about that cart or account: every other is done as ever."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from caravan import brought, command
+from shopping import KEYS, Desk, add, create
+from test_export import CARTS, filled
+
+from batchcart.model.adapter import Adapter
+from batchcart.platforms import load_adapters
+
+FAULT = "batchcart met a fault of its own while "
+
+
+class Fault(Exception):
+    """What nobody thought of."""
+
+
+class Odd:
+    """What is neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise Fault
+
+
+def _fails_at(key: str, read: Callable[..., Any]) -> Callable[..., Any]:
+    """The reader, which fails over every answer that names the key."""
+
+    def read_or_fail(*given: Any) -> Any:
+        if key in repr(given):
+            raise Fault(key)
+        return read(*given)
+
+    return read_or_fail
+
+
+def _misread(adapter: Adapter, key: str) -> Adapter:
+    """The platform, whose carts of that key mean nothing that we expected."""
+    assert adapter.migration is not None
+    return replace(
+        adapter, migration=replace(adapter.migration, to_neutral=_fails_at(key, adapter.migration.to_neutral))
+    )
+
+
+@pytest.fixture
+def break_adapter(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[Adapter], Adapter]], None]:
+    """Gives a platform another adapter for the length of the test."""
+
+    def change(platform: str, bend: Callable[[Adapter], Adapter]) -> None:
+        monkeypatch.setitem(load_adapters(), platform, bend(load_adapters()[platform]))
+
+    return change
+
+
+Break = Callable[[str, Callable[[Adapter], Adapter]], None]
+
+
+def _rows(shop: Desk, name: str) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in (shop.folder / name).read_text().splitlines()]
+
+
+@pytest.mark.parametrize("account", ["acme", "loja"])
+def test_an_export_names_the_cart_over_whose_answer_it_failed(shop: Desk, account: str, break_adapter: Break) -> None:
+    keys = filled(shop, account, 4)
+    platform = {"acme": "3dcart", "loja": "tray"}[account]
+    break_adapter(platform, lambda adapter: _misread(adapter, keys[1]))
+
+    ended = command("export", account, "-o", CARTS, "--from", "job.results.jsonl", folder=shop.folder, code=1)
+
+    assert {cart["id"] for cart in _rows(shop, CARTS)} == {*keys} - {keys[1]}
+    (unread,) = _rows(shop, "carts.unread.jsonl")
+    assert unread["cart_id"] == keys[1]
+    assert f"{FAULT}reading its answer: Fault" in unread["why"]
+    assert "Traceback" not in ended.err
+
+
+def test_a_list_of_carts_that_we_fail_over_ends_in_a_sentence(shop: Desk, break_adapter: Break) -> None:
+    keys = filled(shop, "sklep", 3)
+
+    def bend(adapter: Adapter) -> Adapter:
+        assert adapter.listing is not None
+        return replace(adapter, listing=replace(adapter.listing, merge=_fails_at(keys[0], adapter.listing.merge)))
+
+    break_adapter("shoplo", bend)
+    command("export", "sklep", "-o", CARTS, folder=shop.folder, code=1)
+    assert {cart["id"] for cart in _rows(shop, CARTS)} == {*keys[1:]}
+    assert FAULT in _rows(shop, "carts.unread.jsonl")[0]["why"]
+
+    def bend_more(adapter: Adapter) -> Adapter:
+        assert adapter.listing is not None
+        return replace(adapter, listing=replace(adapter.listing, lines=_fails_at(keys[0], adapter.listing.lines)))
+
+    break_adapter("shoplo", bend_more)
+    ended = command("export", "sklep", "-o", "more.jsonl", folder=shop.folder, code=3)
+    assert f"account 'sklep': its list of carts cannot be read: {FAULT}" in ended.err
+
+
+def test_a_cart_over_whose_answer_verify_fails_cannot_be_read_and_the_others_are_equal(
+    shop: Desk, break_adapter: Break
+) -> None:
+    brought(shop, "loja", 4)
+    made = {one["cart"]: one["cart_id"] for one in shop.results("in.results.jsonl") if one["op"] == "cart.create"}
+
+    def bend(adapter: Adapter) -> Adapter:
+        assert adapter.snapshot is not None
+        missing = _fails_at(made["cart-0"], adapter.snapshot.is_missing)
+        return _misread(replace(adapter, snapshot=replace(adapter.snapshot, is_missing=missing)), made["cart-1"])
+
+    break_adapter("tray", bend)
+    words = ("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", "--progress", "none")
+    command(*words, folder=shop.folder, code=1)
+
+    found = {row["cart"]: row for row in _rows(shop, "in.parity.jsonl")}
+    assert {name: row["status"] for name, row in found.items()} == {
+        "cart-0": "cannot be read",
+        "cart-1": "cannot be read",
+        "cart-2": "equal",
+        "cart-3": "equal",
+    }
+    assert all(FAULT in found[name]["why"] for name in ("cart-0", "cart-1"))
+
+
+@pytest.mark.parametrize("part", ["read", "facts"])
+def test_an_undo_keeps_the_cart_over_whose_answer_it_failed(shop: Desk, part: str, break_adapter: Break) -> None:
+    shop.job([one for account in ("loja", "sklep") for one in (create(account), add(account))])
+    command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
+    kept = next(result["cart_id"] for result in shop.results() if result["account"] == "loja")
+
+    def bend(adapter: Adapter) -> Adapter:
+        if part == "read":
+            assert adapter.snapshot is not None
+            return replace(adapter, snapshot=replace(adapter.snapshot, read=_fails_at("", lambda: None)))
+        return replace(adapter, create_adds_item=Odd())  # type: ignore[arg-type]
+
+    break_adapter("tray", bend)
+    command("undo", "job.results.jsonl", "-o", "undo.jsonl", folder=shop.folder, code=1)
+
+    assert {row["account"] for row in _rows(shop, "undo.jsonl")} == {"sklep"}
+    rows = _rows(shop, "undo.jsonl.kept.jsonl")
+    assert {row["account"] for row in rows} == {"loja"}
+    assert all(row["kind"] == "unreadable" and FAULT in row["message"] for row in rows), (kept, rows)
+
+
+@pytest.mark.parametrize("command_name", ["doctor", "init"])
+def test_a_trial_of_credentials_that_we_fail_over_says_so(
+    shop: Desk, command_name: str, break_adapter: Break, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_adapter(
+        "tray", lambda adapter: replace(adapter, errors=replace(adapter.errors, classify=_fails_at("", lambda: None)))
+    )
+    if command_name == "doctor":
+        ended = command("doctor", folder=shop.folder, code=1)
+        assert ended.out.count("the shop took the credentials") == 2
+        said = ended.out
+    else:
+        address = shop.mall.sandbox.address("tray", shop.shop)
+        words = ("--platform", "tray", "--account", "neu", "--address", address, "--access-token", "env:TOKEN")
+        monkeypatch.setenv("TOKEN", KEYS["tray"]["access_token"])
+        said = command("init", *words, folder=shop.folder, code=1).err
+        assert "neu" in (shop.folder / "batchcart.toml").read_text()
+    assert f"{FAULT}reading the shop's answer: Fault" in said
