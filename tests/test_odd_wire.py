@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from caravan import varied, write_carts, write_map
 from oddities import BROKEN, VALUES, WIRES, Wire, plainly
-from shopping import PLATFORMS, Desk, Mall, batchcart, create, desk, get
+from shopping import PLATFORMS, Desk, Mall, batchcart, create, desk, get, in_turn
 
 from batchcart.model.excerpt import MOST_SHOWN
 
@@ -19,11 +20,18 @@ GOOD = {
     "shoplo": b'{"cart":{"id":1,"user_key":"k","variant_id":5,"quantity":2}}',
 }
 NAMES = sorted(PLATFORMS.values())
+HEAVY = {
+    "far beyond a double, in an object": b'{"x":1e99999999999999999999}',
+    "a count beyond a double": b'{"count":1e400}',
+    "a MiB of arrays": b"[" + b"[]," * (1 << 20) + b"1]",
+    "a MiB of quotes": b'{"""' * (1 << 18),
+    "a MiB of levels": b"[" * (1 << 20),
+}
 
 
 def _bodies() -> dict[str, Wire]:
     """Each odd body, sent as HTTP wants it."""
-    odd = {**BROKEN, **{name: value.encode() for name, value in VALUES.items()}}
+    odd = {**BROKEN, **{name: value.encode() for name, value in VALUES.items()}, **HEAVY}
     return {name: lambda status, _body, body=body: (plainly(status, body), False) for name, body in odd.items()}  # type: ignore[misc]
 
 
@@ -122,6 +130,55 @@ def test_doctor_tells_of_odd_shops_in_sentences(kind: str, mall: Mall, tmp_path:
     assert examined.code in {0, 1}, examined.err
     assert "loja" in examined.out
     assert max(len(line) for line in examined.out.splitlines()) < 2 * MOST_SHOWN
+
+
+_PLACE = {"3dcart": "--base-url", "tray": "--address", "shoplo": "--base-url"}
+_KEYS = {
+    "3dcart": ["--address", "https://a.example", "--private-key", "file:secret", "--token", "file:secret"],
+    "tray": ["--access-token", "file:secret"],
+    "shoplo": ["--auth", "bearer", "--access-token", "file:secret", "--app-id", "1"],
+}
+
+
+def _reading(command: str, number: int, platform: str, folder: Path, port: int) -> list[str]:
+    """A command line that reads the odd shop of that number, from a folder of its own."""
+    config = ("--config", str(folder.parent / "batchcart.toml"))
+    match command:
+        case "init":
+            (folder / "secret").write_text("a-secret-of-init")
+            (folder / "secret").chmod(0o600)
+            place = f"http://127.0.0.1:{port}/{number}-shop"
+            return ["init", "--platform", platform, "--account", "neu", *_KEYS[platform], _PLACE[platform], place]
+        case "export":
+            (folder / "keys.txt").write_text("6F027F81ggx48to\n")
+            words = ["export", f"odd{number}", "-o", "carts.jsonl", "--patience", "0.02", *config]
+            return words if platform == "shoplo" else [*words, "--from", "keys.txt"]
+        case _:
+            write_carts(folder / "carts.jsonl", varied(1))
+            write_map(folder / "map.csv", "elsewhere", platform)
+            made = {"line": 1, "account": f"odd{number}", "platform": platform, "op": "cart.create", "cart": "cart-0"}
+            made |= {"status": "ok", "cart_id": "6F027F81ggx48to"}
+            (folder / "moved.results.jsonl").write_text(json.dumps(made) + "\n")
+            words = ["verify", "carts.jsonl", "moved.results.jsonl", "--map", "map.csv", "--patience", "0.02"]
+            return [*words, *config]
+
+
+@pytest.mark.parametrize("command", ["export", "verify", "init"])
+def test_a_command_that_reads_an_odd_shop_ends_in_sentences(command: str, mall: Mall, tmp_path: Path) -> None:
+    shop = desk(mall, tmp_path)
+    wires = list(_bodies().values())
+    todo = []
+    with _odd_shops(wires) as port:
+        _configure(shop, wires, port)
+        for number in [*range(0, len(wires) - len(HEAVY), 5), *range(len(wires) - len(HEAVY), len(wires))]:
+            folder = tmp_path / f"{number}"
+            folder.mkdir()
+            todo.append((folder, _reading(command, number, NAMES[number % 3], folder, port)))
+        for (folder, words), ended in zip(todo, in_turn(todo, tmp_path), strict=True):
+            assert ended.code in {0, 1, 3}, (words, ended)
+            assert "Traceback" not in ended.err
+            assert "a fault of its own" not in ended.out + ended.err, (words, ended)
+            assert len(ended.out + ended.err) < 3 * MOST_SHOWN, folder
 
 
 @pytest.mark.parametrize(
