@@ -3,17 +3,24 @@
 import asyncio
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from platform_parts import snapshot_of
 from test_odd_answers import Shop
+from workshop import Said, Shops, Workshop
 
+from batchcart.accounts.config import Account
 from batchcart.engine.offload import LARGE, offload
-from batchcart.model.http import Exchange, Request, Response
+from batchcart.model.http import Exchange, Reply, Request, Response
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Succeeded
+from batchcart.platforms import load_adapters
 
 MIB = 1 << 20
 
@@ -111,3 +118,51 @@ def test_what_is_read_on_the_loop_takes_a_few_milliseconds_at_the_worst() -> Non
     worst = b'{"a":1' + b'\n"a":1' * (LARGE // 6) + b",}"
     assert isinstance(shop.ended(shop.operation(OperationKind.CART_GET)), Succeeded)
     assert min(_took(lambda: snapshot_of(shop.adapter).is_missing(Response(200, worst))) for _ in range(5)) < 0.25
+
+
+class _Heavy(Shops):
+    """Shops whose first answer to each of the engine's own questions is large and says nothing."""
+
+    async def answer(self, account: Account, journal: Path, request: Request, leaving: Callable[[], None]) -> Reply:
+        own = request.path in {"/auth", account.adapter.health_check.path}
+        if own and not any(said.request.path == request.path and said.fault == "heavy" for said in self.said):
+            self.said.append(Said(asyncio.get_running_loop().time(), account.name, "", request, "heavy"))
+            leaving()
+            return Response(500, b"[" + b"[]," * LARGE + b"1]")
+        return await super().answer(account, journal, request, leaving)
+
+
+def test_large_answers_to_the_engines_own_questions_are_read_beside_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter, here, read_by = load_adapters()["tray"], threading.get_ident(), list[tuple[str, bool]]()
+    renewal = adapter.auth.token_refresh
+    assert renewal is not None
+
+    def watched(name: str, read: Callable[..., Any], body_of: Callable[[Any], bytes]) -> Callable[..., Any]:
+        def reads(said: Any) -> Any:
+            if len(body_of(said)) >= LARGE:
+                read_by.append((name, threading.get_ident() == here))
+            return read(said)
+
+        return reads
+
+    renewal = replace(
+        renewal,
+        parse_tokens=watched("tokens", renewal.parse_tokens, lambda response: response.body),
+        refused=watched("refused", renewal.refused, lambda response: response.body),
+    )
+    classify = watched("classify", adapter.errors.classify, lambda exchange: exchange.response.body)
+    bent = replace(
+        adapter,
+        auth=replace(adapter.auth, token_refresh=renewal),
+        errors=replace(adapter.errors, classify=classify),
+    )
+    monkeypatch.setitem(load_adapters(), "tray", bent)
+    faults = iter(["not-sent", "401"])
+    line = {"op": "cart.get", "account": "local-tray", "cart_id": "s1"}
+    shops = _Heavy(lambda _account, _request: next(faults, ""))
+    Workshop(tmp_path, [line], shops).run()
+
+    assert {name for name, _ in read_by} == {"classify", "tokens", "refused"}
+    assert not any(on_loop for _, on_loop in read_by)
