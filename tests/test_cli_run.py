@@ -384,3 +384,27 @@ def test_output_that_nobody_reads_does_not_stop_a_run(shop: Desk) -> None:
         process.wait(20)
     assert process.returncode == 3
     assert shop.statuses() == dict.fromkeys(range(2, 7), "ok")
+
+
+def test_stop_after_ends_an_account_whose_lines_fail_in_a_row_and_0_lets_it_go_on(shop: Desk) -> None:
+    update = {"op": "item.update", "account": "sklep", "data": {"quantity": 2}}
+    gone = [{**update, "item_id": f"{9100 + number}"} for number in range(20)]
+    shop.job([*gone, create("loja")])
+
+    ended = shop.run("--stop-after", "4", "--concurrency", "1", "--json", code=3)
+    assert ended.figures["accounts"]["sklep"]["state"] == "stopped", ended.figures
+    assert "4 lines in a row did not end ok, and for the same reason" in ended.figures["accounts"]["sklep"]["reason"]
+    assert "--stop-after 0" in ended.figures["accounts"]["sklep"]["reason"]
+    assert ended.figures["accounts"]["loja"]["ok"] == 1
+    before = len(shop.results())
+    assert ended.figures["not_attempted"] == len(gone) + 1 - before > 0
+
+    ended = shop.run("--stop-after", "0", "--json", code=1)
+    assert ended.figures["not_attempted"] == 0
+    assert len(shop.results()) == len(gone) + 1
+
+
+def test_a_number_of_lines_that_is_none_is_refused(shop: Desk) -> None:
+    shop.job([create("loja")])
+    assert "--stop-after" in shop.run("--stop-after", "-1", code=2).err
+    assert shop.requests() == 0

@@ -34,6 +34,15 @@ def test_a_proxy_is_written_with_and_without_scheme_and_credentials(text: str, u
     [
         ("http://ann:word-1@p:1", "Basic YW5uOndvcmQtMQ==", {"YW5uOndvcmQtMQ==", "ann:word-1", "word-1"}),
         ("http://ann:w%40rd%3A@p:1", "Basic YW5uOndAcmQ6", {"YW5uOndAcmQ6", "ann:w@rd:", "w@rd:", "w%40rd%3A"}),
+        (
+            "http://ann:a%3A%2F%3F%23%40%25@p:1",
+            "Basic YW5uOmE6Lz8jQCU=",
+            {"YW5uOmE6Lz8jQCU=", "ann:a:/?#@%", "a:/?#@%", "a%3A%2F%3F%23%40%25"},
+        ),
+        ("http://ann:w@rd@p:1", "Basic YW5uOndAcmQ=", {"YW5uOndAcmQ=", "ann:w@rd", "w@rd"}),
+        ("http://ann:wörd@p:1", "Basic YW5uOnfDtnJk", {"YW5uOnfDtnJk", "ann:wörd", "wörd"}),
+        ("http://ann:w%C3%B6rd@p:1", "Basic YW5uOnfDtnJk", {"YW5uOnfDtnJk", "ann:wörd", "wörd", "w%C3%B6rd"}),
+        ("http://ann:w%F6rd@p:1", "Basic YW5uOnf2cmQ=", {"YW5uOnf2cmQ=", "ann:wörd", "wörd", "w%F6rd"}),
         ("http://ann@p:1", "Basic YW5uOg==", {"YW5uOg==", "ann:"}),
         ("http://:word@p:1", "Basic OndvcmQ=", {"OndvcmQ=", ":word", "word"}),
         ("http://p:1", "", set()),
@@ -49,12 +58,22 @@ def test_a_proxys_credentials_become_its_header_and_are_known_as_secrets(
 
 @pytest.mark.parametrize(
     "text",
-    ["socks5://ann:canary-word@p:1080", "http://canary-word@", "ftp://p", "http://p:x", "http://p/canary-word", "a b"],
-)
+    [
+        "socks5://ann:canary-word@p:1080", "http://canary-word@", "ftp://p", "http://p:x", "http://p/canary-word",
+        "a b", "http://ann:canary-word/x@p:1", "http://ann:canary-word?x@p:1", "http://ann:1?canary-word@p:1",
+        "http://ann:canary-word#@p:1", "http://ann:canary-word\u2100@p:1", "http://ann:canary-word\t@p:1",
+    ],
+)  # fmt: skip
 def test_what_is_no_http_proxy_is_refused_and_not_shown(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_proxy(text, "proxy", "account 'a': proxy")
     assert str(caught.value).startswith("account 'a': proxy: expected an HTTP proxy's address")
+    assert "canary-word" not in str(caught.value)
+
+
+def test_a_user_name_that_no_proxy_can_be_told_is_refused() -> None:
+    with pytest.raises(UsageError, match="account 'a': proxy: a proxy takes no user name with a colon") as caught:
+        read_proxy("http://a%3Ann:canary-word@p:1", "proxy", "account 'a': proxy")
     assert "canary-word" not in str(caught.value)
 
 

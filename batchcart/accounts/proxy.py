@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from batchcart.model.errors import UsageError
 
@@ -47,10 +47,21 @@ def read_proxy(text: str, source: str, where: str) -> Proxy:
     url = f"{parts.scheme}://{named}" + (f":{port}" if port else "")
     if parts.username is None:
         return Proxy(url, source)
-    password = parts.password or ""
-    user = f"{unquote(parts.username)}:{unquote(password)}"
-    coded = base64.b64encode(user.encode()).decode()
-    return Proxy(url, source, f"Basic {coded}", tuple(filter(None, (coded, user, unquote(password), password))))
+    user, password = unquote_to_bytes(parts.username), unquote_to_bytes(parts.password or "")
+    if b":" in user:
+        raise UsageError(f"{where}: a proxy takes no user name with a colon in it, and this one has %3A")
+    both = user + b":" + password
+    coded = base64.b64encode(both).decode()
+    secrets = (coded, _text(both), _text(password), parts.password or "")
+    return Proxy(url, source, f"Basic {coded}", tuple(filter(None, secrets)))
+
+
+def _text(secret: bytes) -> str:
+    """The secret as it may be read: in UTF-8, or in Latin-1 where it is no UTF-8."""
+    try:
+        return secret.decode()
+    except UnicodeDecodeError:
+        return secret.decode("latin-1")
 
 
 def proxy_of_environment(address: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:

@@ -97,6 +97,14 @@ def text_kind(head: bytes) -> tuple[str, str] | None:
     return None
 
 
+def kind_sentence(head: bytes, noun: str) -> str:
+    """What a file is that should be JSON Lines, and what to do with it; "" where it may be. ``noun`` names the file."""
+    if packing := packing_of(head):
+        return f"packed with {packing}; unpack it"
+    kind, then = binary_kind(head) or text_kind(head) or ("", "")
+    return f"{kind}; {then.replace('the job', noun).replace('operation', 'line')}" if kind else ""
+
+
 def _json_kind(text: str, first: str, rest: str, *, whole: bool) -> tuple[str, str] | None:
     if "\r" in first and "\n" not in text and _all_objects(first.split("\r")[:2]):
         return "in lines that end with CR alone, as on an old Mac", "end them with LF: tr '\\r' '\\n'"

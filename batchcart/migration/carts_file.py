@@ -7,6 +7,7 @@ from typing import IO, Any
 
 import msgspec
 
+from batchcart.jobs.file_kind import HEAD, kind_sentence
 from batchcart.jobs.strict_json import StrictJsonError, check_strictly
 from batchcart.model.cart import VERSION, Cart, item_name
 from batchcart.model.errors import BadLines, UsageError
@@ -63,6 +64,10 @@ def _open(path: Path) -> IO[bytes]:
         raise UsageError(f"carts file {path} is a folder; give a file") from None
     except OSError as error:
         raise UsageError(f"carts file {path} cannot be read: {error.strerror}") from None
+    if kind := kind_sentence(file.read(HEAD), "the carts file"):
+        file.close()
+        raise UsageError(f"carts file {path} is {kind}; `batchcart export` writes one")
+    file.seek(0)
     return file
 
 

@@ -1,6 +1,7 @@
 """Owns the file that names the carts to read: keys one a line, or the result file of a run; it reads no shop."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ import msgspec
 
 from batchcart.accounts.config import AccountConfig
 from batchcart.jobs.checks import validate
+from batchcart.jobs.file_kind import HEAD, binary_kind, kind_sentence, packing_of
 from batchcart.journal.spill import SpillDict
 from batchcart.model.errors import BadLines, UsageError
 from batchcart.model.files import lines_of
@@ -16,6 +18,7 @@ from batchcart.model.ids import LONGEST_ID, id_problem, usable_id
 from batchcart.model.operation import Operation, OperationKind
 
 _MOST_LISTED = 1000
+_HEADER = re.compile(rb"(?i)(?:^|[,;\t|])\W*(?:cart_?id|order_?key|session_?id|user_?key)\W*(?:[,;\t|]|$)")
 
 
 class _NamedCart(msgspec.Struct):
@@ -48,6 +51,7 @@ def read_cart_keys(path: Path, entry: AccountConfig) -> Iterator[str]:
     accounts; what a shop named that can be no key is ``unusable``. The keys are kept on disk, so a file may name any
     number. Raises BadLines with every line that names no cart of this platform, and UsageError where there is none.
     """
+    _check_kind(path)
     with contextlib.closing(SpillDict[bool](bool)) as found:
         bad = _KeyProblems()
         for number, text in _lines(path):
@@ -71,6 +75,20 @@ def unusable(path: Path, entry: AccountConfig) -> Iterator[tuple[str, str]]:
             if problem and short not in told:
                 told.add(short)
                 yield short, problem
+
+
+def _check_kind(path: Path) -> None:
+    """Raises UsageError where the file is neither keys one a line nor a result file."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return  # it is told where the lines are read
+    first = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
+    # What is no JSON may be keys, whatever it looks like; but no key is called as a column of a table is.
+    odd = first.startswith((b"{", b"[", b"<")) or _HEADER.search(first) or packing_of(head) or binary_kind(head)
+    if odd and (kind := kind_sentence(head, "the keys")):
+        raise UsageError(f"{path} is {kind}. It takes keys, one a line, or the result file of a run")
 
 
 def _take(wanted: SpillDict[bool], number: int, text: bytes, entry: AccountConfig) -> None:
