@@ -263,9 +263,10 @@ class Referee:
         status, op = result["status"], line["op"]
         if op in ADDS and len(effects) > 1:
             yield f"it is {status}, and was done {len(effects)} times"
-        kept_failing = op not in ADDS and result.get("error", {}).get("kind") in {"platform", "network"}
-        # A delete of many lines may stop on its way; what may be repeated and kept failing may have happened.
-        if status in NOTHING and effects and op != "cart.delete" and not kept_failing:
+        said = result.get("error", {}).get("message", "")
+        given_up = op not in ADDS and "in each of" in said  # what may be repeated: its last try may have happened
+        on_its_way = op == "cart.delete" and self.platform == "shoplo" and status == "failed"  # line by line
+        if status in NOTHING and effects and not (given_up or on_its_way):
             yield f"it is {status} ({result['error']['message']}), and was done: {effects}"
         if status == "ok":
             yield from self._unearned(op, result, effects)
