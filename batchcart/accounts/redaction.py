@@ -32,6 +32,7 @@ _ROUNDS = 3  # how often a text may have been escaped, each time in another way
 _STEP, _LONGEST = 1 << 14, 64  # bytes: of a text that are read at a time, and of an escape
 _LOOK, _PIECE = 1 << 18, 8  # bytes: of a text that are searched at a time, and of a secret that are looked for
 _KEPT = 4096  # escapes that are remembered
+_SIGNS = (b"\\", b"%", b"&", b"\0")
 _OFTEN = (
     b'" 0123456789,:etaoinsrdlcumpfhgybvkw_-./{}[]TSCAIPEDNMRLOUBFGHVWKYxjqzXJQZ'  # characters, the most usual first
 )
@@ -196,10 +197,12 @@ class _Reading:
     def undone(self) -> "_Reading | None":
         """The text with its escapes undone; None where it has none."""
         text = self.text
-        undo = _without_zeros if b"\0" in text else _undo
+        if all(text.find(sign) < 0 for sign in _SIGNS):
+            return None
+        zeros = b"\0" in text
         parts, steps, at = [], [], 0
         for start, end in _steps(text):
-            part = undo(text[start:end])
+            part = text[start:end].replace(b"\0", b"") if zeros else _undo(text[start:end])
             parts.append(part)
             steps.append((at, start))
             at += len(part)
@@ -240,10 +243,6 @@ class _Reading:
                 escapes.append((start - moved, start, end, len(char)))
                 moved += end - start - len(char)
         return escapes
-
-
-def _without_zeros(text: bytes) -> bytes:
-    return text.replace(b"\0", b"")
 
 
 def _undo(text: bytes) -> bytes:

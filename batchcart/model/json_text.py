@@ -32,7 +32,7 @@ _WEIGHT = {b"{": 232, b"[": 64, b",": 56, b"\\": 20}
 
 _HEAVIEST = 10  # times its own length that the values of a long text may weigh
 
-_MANY_DIGITS = re.compile(rb"[0-9]{%d}" % (LONGEST_WHOLE + 1))
+_DIGITS = b"0123456789"
 _TOO_LONG = 10**LONGEST_WHOLE
 _NOT_ZERO = re.compile("[1-9]")
 
@@ -124,10 +124,14 @@ def _at_once(text: bytes) -> Any:
 
 
 def _may_have_long_whole(text: bytes) -> bool:
-    """Whether so many digits stand in a row; most text has none on the places on one of which they would stand."""
-    return any(
-        b"0" <= text[place : place + 1] <= b"9" for place in range(LONGEST_WHOLE, len(text), LONGEST_WHOLE + 1)
-    ) and bool(_MANY_DIGITS.search(text))
+    """Whether so many digits stand in a row; they would stand on one of these places, each a short look."""
+    places = range(LONGEST_WHOLE, len(text), LONGEST_WHOLE + 1)
+    return any(_digits_around(text, place) > LONGEST_WHOLE for place in places if text[place] in _DIGITS)
+
+
+def _digits_around(text: bytes, place: int) -> int:
+    before, after = text[max(0, place - LONGEST_WHOLE) : place], text[place : place + LONGEST_WHOLE + 1]
+    return len(before) - len(before.rstrip(_DIGITS)) + len(after) - len(after.lstrip(_DIGITS))
 
 
 def _in_pieces(text: bytes, levels: int, piece: int) -> Any:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -39,7 +38,7 @@ def command(accounts: tuple[str, ...], config: Path | None, *, offline: bool, as
         ill = {found.subject for found in findings if not found.ok}
         findings += asyncio.run(_ask_shops([entry for entry in entries if f"account {entry.name}" not in ill]))
     if as_json:
-        echo_json({"well": all(found.ok for found in findings), "findings": [asdict(found) for found in findings]})
+        echo_json({"well": all(found.ok for found in findings), "findings": [_document(found) for found in findings]})
     else:
         echo("\n".join(_text(findings)))
     return 0 if all(found.ok for found in findings) else 1
@@ -74,6 +73,10 @@ def _findings(about: str, result: ProbeResult) -> Iterator[Check]:
         yield report_problem("clock", f"{about}: {clock_sentence(result.clock_skew)}")
     elif result.clock_skew is not None:
         yield report_ok("clock", f"{about}: this machine's clock and the shop's agree")
+
+
+def _document(found: Check) -> dict[str, object]:
+    return {"about": found.subject, "well": found.ok, "sentence": found.message}
 
 
 def _text(findings: list[Check]) -> Iterator[str]:
