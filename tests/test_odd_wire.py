@@ -92,14 +92,15 @@ def _configure(shop: Desk, wires: list[Wire], port: int) -> list[dict[str, objec
     return lines
 
 
-@pytest.mark.parametrize("kind", ["wires", "bodies"])
-def test_odd_shops_break_no_command_and_no_other_account(kind: str, mall: Mall, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "processes"), [("wires", "1"), ("bodies", "1"), ("bodies", "2")])
+def test_odd_shops_break_no_command_and_no_other_account(kind: str, processes: str, mall: Mall, tmp_path: Path) -> None:
     shop = desk(mall, tmp_path)
     wires = list((WIRES if kind == "wires" else _bodies()).values())
     with _odd_shops(wires) as port:
         shop.job(_configure(shop, wires, port))
-        ended = shop.run("--patience", "0.02", "--json")
+        ended = shop.run("--patience", "0.02", "--json", "--processes", processes)
         assert ended.code in {1, 3}, ended.err
+        assert "a fault of its own" not in ended.err
         figures = ended.figures
         assert (
             sum(figures[name] for name in ("ok", "failed", "skipped", "in_doubt", "not_attempted")) == figures["lines"]
