@@ -1,0 +1,39 @@
+"""How often the journal goes to the disk: what belongs together is one commit."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from batchcart.journal.schema import create
+from batchcart.journal.writer import JournalWriter
+from batchcart.model.http import Request
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def commits_of_two_lines(connection: sqlite3.Connection, results: Path, apart: int) -> int:
+    """How often the disk is asked where a line's end and the next line's intent are so many turns of the loop apart."""
+    commits: list[str] = []
+    connection.set_trace_callback(lambda sql: commits.append(sql) if sql.startswith("COMMIT") else None)
+    journal = JournalWriter(connection, results, ended=lambda _text: None, failed=lambda _error: None)
+    try:
+        await journal.record_intent(1, 1, 0.0, Request("GET", "/one"))
+        journal.record_response(1, 1, "answered", (200, "", b"{}", ""))
+        await turns(apart)
+        journal.record_result(1, "ok", "{}", b"{}", keep_past=False)
+        await turns(apart)
+        await journal.record_intent(2, 1, 0.0, Request("GET", "/two"))
+        return len(commits)
+    finally:
+        journal.close()
+
+
+def test_a_lines_end_and_the_next_lines_intent_share_a_commit(tmp_path: Path) -> None:
+    with closing(create(tmp_path / "results.jsonl.journal")) as connection:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+        assert asyncio.run(commits_of_two_lines(connection, tmp_path / "results.jsonl", 2)) == 2
