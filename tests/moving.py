@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from hypothesis import strategies as st
+from platform_parts import DOORS
 
 from batchcart.engine.chain_state import ChainState, chain_update
 from batchcart.journal.result_line import Completion
@@ -28,7 +29,6 @@ from batchcart.platforms import load_adapters
 from batchcart.sandbox import Sandbox
 from batchcart.sandbox.routing import read_call
 
-DOORS = {"3dcart": "/3dcart", "tray": "/tray/web_api", "shoplo": "/shoplo"}
 NOTES = (
     "",
     "",

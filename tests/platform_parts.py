@@ -14,6 +14,10 @@ MOVABLE = sorted(name for name, adapter in load_adapters().items() if adapter.mi
 SIMULATED = sorted(list_simulated())
 """Platforms that the sandbox simulates."""
 
+CLOSELY_KNOWN = ("3dcart", "shoplo", "tray")
+"""Platforms whose every quirk some tests write down. Others are held by the contract, by their recorded cases, and by
+what their cells do in the simulator."""
+
 DOORS = {name: urlsplit(address("http://sandbox", name, "")).path for name in SIMULATED}
 """What stands before a path in the simulator."""
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from caravan import brought, command
+from platform_parts import CLOSELY_KNOWN
 from shopping import Desk, Line, add, create
 
 from batchcart.model.adapter import CartContext
@@ -126,7 +127,7 @@ def _led(platform: str, kind: OperationKind, known: CartContext, bodies: list[by
 @pytest.mark.parametrize(
     "text", [text for text in BAD if "\udc80" not in text and len(text) < 1000], ids=lambda text: ascii(text[:20])
 )
-@pytest.mark.parametrize("platform", sorted(PLATFORMS))
+@pytest.mark.parametrize("platform", CLOSELY_KNOWN)
 def test_what_a_shop_calls_a_thing_and_can_be_no_key_never_ends_an_operation_or_stands_in_an_address(
     platform: str, text: str
 ) -> None:

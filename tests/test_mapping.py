@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from platform_parts import MOVABLE
 
 from batchcart.migration.product_map import check_targets, map_item, read_map
 from batchcart.migration.product_map_template import ProductCollector, write_template
@@ -159,8 +160,8 @@ def test_no_bytes_make_reading_a_map_stumble(
 
     with contextlib.suppress(UsageError):
         products = read_map(path)
-        for platform in load_adapters().values():
-            check_targets(products, platform, "EUR")
+        for platform in MOVABLE:
+            check_targets(products, load_adapters()[platform], "EUR")
 
 
 @pytest.mark.parametrize(

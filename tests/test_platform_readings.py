@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from platform_parts import snapshot_of
+from platform_parts import CLOSELY_KNOWN, DOORS, SOLD, snapshot_of
 
 from batchcart.engine.chain_state import ChainState, chain_update
 from batchcart.journal.result_line import Completion
@@ -31,12 +31,12 @@ from batchcart.sandbox import Sandbox
 from batchcart.sandbox.readings import READINGS
 from batchcart.sandbox.routing import read_call
 
-DOORS = {"3dcart": "/3dcart", "tray": "/tray/web_api", "shoplo": "/shoplo"}
 ELSEWHERE = {("request_form", "form"), ("write_slash", "needed")}
 """What needs another setting of the account, or cannot be served at all: nothing is done there."""
 READ = {
     reading.name: [value for value in reading.values if (reading.point, value) not in ELSEWHERE]
     for reading in READINGS.values()
+    if reading.platform in CLOSELY_KNOWN
 }
 DEVIATIONS = [(name.partition(".")[0], name, value) for name, values in READ.items() for value in values]
 MISHAPS = (
@@ -93,8 +93,7 @@ class Shop:
     def lines(self, key: str) -> dict[str, tuple[str, str]] | None:
         """Product and quantity of each line of a cart; None where there is no cart."""
         cart = self.sandbox.state()[self.name][""]["carts"].get(key)
-        product = {"3dcart": "CatalogID", "tray": "product_id", "shoplo": "variant_id"}[self.name]
-        quantity = "ItemQuantity" if self.name == "3dcart" else "quantity"
+        product, quantity = SOLD[self.name]
         return cart and {number: (str(line[product]), str(line[quantity])) for number, line in cart["items"].items()}
 
 
@@ -159,10 +158,7 @@ def began(platform: str, readings: dict[str, str], *, crowded: bool) -> tuple[Sh
 
 
 def _data(platform: str, product: int, quantity: int) -> bytes:
-    names = {"3dcart": ("CatalogID", "ItemQuantity"), "tray": ("product_id", "quantity")}
-    return json.dumps(
-        dict(zip(names.get(platform, ("variant_id", "quantity")), (product, quantity), strict=True))
-    ).encode()
+    return json.dumps(dict(zip(SOLD[platform], (product, quantity), strict=True))).encode()
 
 
 def operations(platform: str, wanted: list[tuple[str, int, int]]) -> Iterator[Operation]:
@@ -178,7 +174,7 @@ def operations(platform: str, wanted: list[tuple[str, int, int]]) -> Iterator[Op
             "read": OperationKind.CART_GET,
         }.get(what)
         if kind in load_adapters()[platform].operations and kind is not None:
-            name = "ItemQuantity" if platform == "3dcart" else "quantity"
+            name = SOLD[platform][1]
             data = json.dumps({name: quantity + 1}).encode() if kind is OperationKind.ITEM_UPDATE else b""
             item = None if kind is OperationKind.CART_GET else f"i{line}"
             yield Operation(line * 2 + 1, kind, "a", cart="c", item=item, data=data)

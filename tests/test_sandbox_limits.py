@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from platform_parts import CLOSELY_KNOWN
 
 from batchcart.model.errors import UsageError
 from batchcart.model.limits import parse_limit
@@ -144,7 +145,7 @@ async def test_a_shop_may_have_its_own_limit() -> None:
 
 
 def test_the_documented_limits_hold_by_default() -> None:
-    counters = {name: [str(limit) for limit in Sandbox().shop(name).limits] for name in ("3dcart", "tray", "shoplo")}
+    counters = {name: [str(limit) for limit in Sandbox().shop(name).limits] for name in CLOSELY_KNOWN}
     assert counters == {
         "3dcart": ["bucket 50 leak 2/s"],
         "tray": ["180/min", "10000/day"],
