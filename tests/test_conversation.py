@@ -80,15 +80,16 @@ def test_the_first_request_is_sent_again_with_the_body_that_its_line_makes(tmp_p
     assert [json.loads(said.request.body) for said in shops.said] == [json.loads(request.body)]
 
 
-def test_a_first_request_of_an_older_journal_is_sent_again_as_it_stands_there(tmp_path: Path) -> None:
-    shops, update = Shops(), b'{"Cart":{"email":"older@example.com"}}'
+@pytest.mark.parametrize("email", ["a@example.com", "another@example.com"])
+def test_a_first_request_of_an_older_journal_is_taken_only_as_its_line_makes_it(tmp_path: Path, email: str) -> None:
+    shops, update = Shops(), b'{"Cart":{"email": "%s"}}' % email.encode()
     line: Line = {"op": "cart.update", "account": "local-tray", "cart_id": KEY, "data": {"email": "a@example.com"}}
     shop = begun(tmp_path, shops, line=line)
     whole = encode_request(Request("PUT", f"/carts/{KEY}", body=update), 2)
     with closing(open_existing(journal_path(shop.results))) as journal:
         journal.execute("INSERT INTO send VALUES (1, 1, ?, 'sent', ?, NULL, NULL, NULL, NULL)", (EPOCH + 990, whole))
     shop.run()
-    assert [said.request.body for said in shops.said] == [update]
+    assert [said.request.body for said in shops.said] == ([update] if email == "a@example.com" else [])
 
 
 def test_an_add_that_was_sent_when_more_was_known_of_its_cart_is_looked_for(tmp_path: Path) -> None:
@@ -100,11 +101,22 @@ def test_an_add_that_was_sent_when_more_was_known_of_its_cart_is_looked_for(tmp_
     assert [result["line"] for result in ended.results] == [1]
 
 
-def test_a_first_request_that_is_made_otherwise_now_stops_the_run_in_words(tmp_path: Path) -> None:
+def test_a_first_request_that_is_made_otherwise_now_stops_the_account_in_words(tmp_path: Path) -> None:
     shops = Shops()
     shop = begun(tmp_path, shops, (Request("POST", "/carts/of/old", body=BODY), "sent", encode_loss("")))
     ended = shop.run()
-    assert "line 1: POST /carts/of/old was sent, and is made as POST /carts now" in str(ended.failure)
+    account = ended.summary.accounts["local-tray"]
+    assert "'POST /carts/of/old' was sent for line 1, and the line does not lead to that" in account.reason
+    assert (account.state, account.counts["not_attempted"], ended.summary.exit_code) == ("stopped", 1, 3)
+    assert shops.said == []
+
+
+@pytest.mark.parametrize("state", ["sent", "lost", "failing", "answered", "void"])
+def test_a_later_request_that_its_line_does_not_lead_to_is_not_taken(tmp_path: Path, state: str) -> None:
+    shops, row = Shops(), encode_loss("") if state in {"sent", "lost"} else encode_response(Response(500))
+    other = Request("DELETE", "/carts/of-somebody-else")
+    ended = begun(tmp_path, shops, (CREATE, "sent", encode_loss("")), (other, state, row)).run()
+    assert "'DELETE /carts/of-somebody-else' was sent" in ended.summary.accounts["local-tray"].reason
     assert shops.said == []
 
 

@@ -636,11 +636,10 @@ def test_a_journal_with_odd_earlier_endings_still_makes_a_report(tmp_path: Path)
     connection = open_existing(journal_path(shop.results))
     reopen(connection, [])
     odd = [
-        ("failed", "soon", 1.0),
         ("failed", 1e300, 1.0),
         ("failed", -5.0, 1.0),
-        ("failed", T0, "long"),
-        (b"x", T0, 1.0),
+        ("failed", T0, 1e300),
+        ("failed", T0, 1.0),
     ]
     connection.executemany("INSERT INTO ended_before VALUES (1, ?, ?, ?)", odd)
     before = sum(steps.total() for steps in collect([shop.results], None).figures.sent.counts.values())

@@ -14,8 +14,9 @@ from storming import Line
 
 from batchcart.journal.queries import has_progress
 from batchcart.journal.result_file import repair_result_file
-from batchcart.journal.schema import VERSION, open_existing
+from batchcart.journal.schema import open_existing
 from batchcart.journal.summary import Summary
+from batchcart.journal.tables import VERSION
 from batchcart.model.errors import Stopped, UsageError
 from batchcart.runs.context import RunMonitor, journal_path
 from batchcart.runs.runner import RunOptions, run_job

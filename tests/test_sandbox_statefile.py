@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from batchcart.model.errors import UsageError
 from batchcart.sandbox import Sandbox
 
 BEARER = {"Authorization": "Bearer b", "app-id": "1"}
@@ -100,6 +101,37 @@ async def test_renewed_tokens_come_back_after_a_restart(tmp_path: Path) -> None:
             async with client.get(f"{base}/auth?refresh_token={pair['refresh_token']}") as answer:
                 pair = await answer.json()
     assert statuses == [404, 404, 401, 404]
+
+
+async def test_the_file_holds_no_token_that_a_client_showed_or_got(tmp_path: Path) -> None:
+    sandbox = Sandbox(state_file=tmp_path / "state")
+    async with sandbox.serving(), aiohttp.ClientSession() as client:
+        base = sandbox.address("tray")
+        async with client.get(f"{base}/carts/x?access_token=a-real-token-perhaps"):
+            pass
+        async with client.get(f"{base}/auth?refresh_token=its-refresh-token") as answer:
+            fresh = await answer.json()
+    kept = (tmp_path / "state").read_text()
+    assert not [token for token in ("a-real-token", "its-refresh", fresh["access_token"]) if token in kept]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense",
+        "[]",
+        '{"platform": 1, "shop": "s", "last_id": 1}',
+        '{"platform": "no-such", "shop": "s", "last_id": 1}',
+        '{"platform": "shoplo", "shop": "s", "last_id": "x", "cart": "k", "document": null}',
+        '{"platform": "shoplo", "shop": "s", "last_id": 1, "cart": "k", "document": {"items": {"x": {}}}}',
+        '{"platform": "shoplo", "shop": "s", "last_id": 1, "cart": "k", "document": {}}',
+        '{"platform": "tray", "shop": "s", "last_id": 1, "tokens": {"access": 5}}',
+    ],
+)
+def test_a_file_that_no_sandbox_wrote_is_refused_with_its_line(tmp_path: Path, line: str) -> None:
+    (tmp_path / "state").write_text(f"{line}\n")
+    with pytest.raises(UsageError, match=r"platform 'no-such'|line 1 is not what a sandbox wrote"):
+        Sandbox(state_file=tmp_path / "state")
 
 
 SERVER = """

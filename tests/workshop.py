@@ -336,7 +336,8 @@ class Workshop:
         job = self.folder / "job.jsonl"
         job.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
         with open_job(str(job)) as source, closing(create(path)) as connection:
-            Planner(source, entries, None, allow_unknown=False).build_plan(connection)
+            planned = Planner(source, entries, None, allow_unknown=False).build_plan(connection)
+            set_meta(connection, "planned", str(planned.lines))
             set_meta(connection, "run", "0123456789abcdef")
             connection.execute("COMMIT")
         return open_existing(path), False, entries

@@ -43,6 +43,16 @@ class ChainState(msgspec.Struct):
             )
         return None
 
+    def is_torn(self, operation: Operation) -> bool:
+        """Whether the operation names a cart or an item that no line before it in the chain was about.
+
+        The check of a job lets no such line through, so somebody has changed the plan.
+        """
+        kind = operation.kind
+        lacks_cart = operation.cart is not None and not (operation.cart_id or self.cart_id)
+        lacks_item = kind.targets_item and operation.item_id is None and operation.item not in self.items
+        return (lacks_cart and kind is not OperationKind.CART_CREATE) or lacks_item
+
     def apply(self, operation: Operation, status: Status, learnt: ChainUpdate, cause: int) -> None:
         """Take in how an operation ended; ``cause`` is the line that later lines are told of."""
         for name, value in learnt.facts.items():

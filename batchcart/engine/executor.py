@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from batchcart.engine.outage import wait_until_up
+from batchcart.engine.replay import NO_PAST, Past
 from batchcart.engine.session import AccountSession
 from batchcart.engine.token_refresh import refresh_tokens
 from batchcart.engine.transitions import (
@@ -28,7 +29,7 @@ from batchcart.engine.transitions import (
 from batchcart.journal.result_line import Completion, format_timestamp
 from batchcart.model.adapter import CartContext
 from batchcart.model.excerpt import excerpt
-from batchcart.model.http import Exchange, History, Request
+from batchcart.model.http import Exchange, Request
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import Failed, InDoubt, Succeeded
 from batchcart.model.reasons import without
@@ -38,7 +39,7 @@ def restore_execution(
     session: AccountSession,
     operation: Operation,
     known: CartContext,
-    past: tuple[History, int, int, float | None] = ((), 0, 0, None),
+    past: Past = NO_PAST,
     *,
     looks_only: bool = False,
 ) -> Execution:

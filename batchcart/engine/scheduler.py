@@ -13,6 +13,7 @@ from batchcart.engine.clean_ending import clean_ending
 from batchcart.engine.executor import execute, restore_execution
 from batchcart.engine.offload import LARGE, offload
 from batchcart.engine.pause_monitor import monitor
+from batchcart.engine.replay import RequestMismatch, replay
 from batchcart.engine.session import AccountSession
 from batchcart.engine.transitions import Execution
 from batchcart.jobs.checks import cart_key
@@ -26,7 +27,7 @@ from batchcart.journal.queries import (
     pending_lines,
 )
 from batchcart.journal.result_line import Completion, encode_result, status_of
-from batchcart.journal.schema import Connection
+from batchcart.journal.schema import PUT_BACK, Connection
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import Skipped, Status, Succeeded
@@ -60,6 +61,11 @@ class PlannedJob:
                 "stopped; put the old text back, then run the same command again"
             )
         operation = parse_trusted_line(raw, self.default_account)  # it was checked when it was planned
+        if operation.account != session.account.name:
+            raise JournalFailed(
+                f"the journal says that line {planned.line} of {self.source.name} is one of account "
+                f"{session.account.name!r}, and it is not. Nothing more is sent. {PUT_BACK}"
+            )
         key, _ = cart_key(operation, session.account.adapter)
         return operation if key == operation.cart_id else replace(operation, cart_id=key)
 
@@ -116,6 +122,9 @@ async def _consume(
                 return
     except JournalFailed:
         raise
+    except RequestMismatch as mismatch:
+        session.close("stopped", str(mismatch))
+        return
     except Exception as error:  # noqa: BLE001  # one shop's answer must not end the others' work
         session.close_for_fault(error, f"working for account {session.account.name!r}")
         return
@@ -165,10 +174,16 @@ def _resume(job: PlannedJob, session: AccountSession, chain: ChainState, operati
     if skipped := chain.missing_dependency(operation):
         return skipped
     known = chain.context(operation)
+    if chain.is_torn(operation):
+        raise JournalFailed(
+            f"the journal says that line {operation.line} belongs to chain {chain.number}, and what it names is not "
+            f"there. Nothing more is sent. {PUT_BACK}"
+        )
     if not job.resumed:
         return restore_execution(session, operation, known)
-    firsts = partial(session.account.adapter.operations[operation.kind].possible_first_requests, operation, known)
-    return restore_execution(session, operation, known, load_history(job.plan, operation.line, firsts))
+    cell = session.account.adapter.operations[operation.kind]
+    past = replay(load_history(job.plan, operation.line), cell, operation, known)
+    return restore_execution(session, operation, known, past)
 
 
 def replay_chain(job: PlannedJob, session: AccountSession, number: int, before: int | None = None) -> ChainState:

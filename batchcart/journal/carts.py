@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from batchcart.journal.queries import ChainUpdate, PlannedLine
+from batchcart.journal.queries import ChainUpdate, Length, PlannedLine
+from batchcart.journal.rows import Count, decode_value, legible, select
 from batchcart.journal.schema import Connection
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import CartFacts, Status
@@ -37,7 +38,7 @@ _ENDED = (
     f"JOIN result r ON r.line = p.line WHERE {_OF_CART} ORDER BY r.seq"
 )
 _ON_THEIR_WAY = (
-    "SELECT p.line, p.chain, p.offset, p.length, p.digest, p.kind, NULL, '{}', '{}' FROM plan p "  # noqa: S608
+    "SELECT p.line, p.chain, p.offset, p.length, p.digest, p.kind, NULL, '{}', CAST('{}' AS BLOB) FROM plan p "  # noqa: S608
     f"WHERE {_OF_CART} AND {_UNDER_WAY} ORDER BY p.line"
 )
 _OF_ACCOUNT = (
@@ -46,7 +47,7 @@ _OF_ACCOUNT = (
 )
 
 
-class PlannedCart(msgspec.Struct, frozen=True):
+class PlannedCart(msgspec.Struct, frozen=True, array_like=True):
     """One cart of the run: its account's number in the journal, and its key, or its chain where no key is known."""
 
     account: int
@@ -74,22 +75,26 @@ class LineOfAccount(msgspec.Struct, frozen=True):
 
 def carts(connection: Connection) -> Iterator[PlannedCart]:
     """Every cart that was written to, the one that was worked on last first."""
-    for sql in (_CHAINS, _BY_CART):
-        connection.execute(sql)
-    for account, key in connection.execute(_CARTS):
-        yield PlannedCart(account, key)
+    with legible(connection, "result"):
+        for sql in (_CHAINS, _BY_CART):
+            connection.execute(sql)
+    yield from select(connection, PlannedCart, _CARTS)
+
+
+_OfCart = tuple[Count, Count, Count, Length, int, OperationKind, Status | None, str, bytes]
+_OfAccount = tuple[Count, Count, Count, Length, int, OperationKind, Status | None, bytes | None]
 
 
 def lines_of_cart(connection: Connection, cart: PlannedCart) -> Iterator[LineOfCart]:
     """The cart's lines in the order in which they ended, then those that were on their way; after ``carts``."""
     for sql in (_ENDED, _ON_THEIR_WAY):
-        for *place, kind, status, learnt, text in connection.execute(sql, (cart.account, cart.account, cart.key)):
-            facts = msgspec.json.decode(learnt, type=ChainUpdate).facts
-            ended = None if status is None else Status(status)
-            yield LineOfCart(PlannedLine(*place), OperationKind(kind), ended, facts, text)
+        rows = select(connection, _OfCart, sql, (cart.account, cart.account, cart.key))
+        for *place, kind, status, learnt, text in rows:
+            facts = decode_value(connection, "result", learnt, ChainUpdate).facts
+            yield LineOfCart(PlannedLine(*place), kind, status, facts, text)
 
 
 def lines_of_account(connection: Connection, name: str) -> Iterator[LineOfAccount]:
     """All lines of the account of that name, in file order."""
-    for *place, kind, status, text in connection.execute(_OF_ACCOUNT, (name,)):
-        yield LineOfAccount(PlannedLine(*place), OperationKind(kind), None if status is None else Status(status), text)
+    for *place, kind, status, text in select(connection, _OfAccount, _OF_ACCOUNT, (name,)):
+        yield LineOfAccount(PlannedLine(*place), kind, status, text)

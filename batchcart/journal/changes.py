@@ -7,8 +7,10 @@ from typing import Annotated
 import msgspec
 
 from batchcart.journal.queries import ChainUpdate, PlannedAccount
-from batchcart.journal.schema import ENDED_BEFORE_TABLE, PLAN_INDEX, Connection, set_meta
+from batchcart.journal.rows import Count, select
+from batchcart.journal.schema import Connection, set_meta
 from batchcart.journal.settlement import REWRITE, SettledRow, write_settlements
+from batchcart.journal.tables import PLAN_INDEX
 from batchcart.model.outcome import Status
 
 IN_ORDER = "in_order"
@@ -76,8 +78,8 @@ def reopen(connection: Connection, statuses: Sequence[str]) -> int:
     """
     marks = ", ".join("?" * len(statuses))
     connection.execute("BEGIN")
-    connection.execute(ENDED_BEFORE_TABLE)
-    ended = connection.execute(f"SELECT line, status, text FROM result WHERE status IN ({marks})", tuple(statuses))  # noqa: S608  # question marks
+    question = f"SELECT line, status, text FROM result WHERE status IN ({marks})"  # noqa: S608  # question marks
+    ended = select(connection, tuple[Count, str, bytes], question, tuple(statuses))
     connection.executemany(_ENDED_BEFORE, _list_sent(ended))
     found = connection.execute(f"DELETE FROM result WHERE status IN ({marks})", tuple(statuses))  # noqa: S608  # question marks
     set_meta(connection, REWRITE, "1")

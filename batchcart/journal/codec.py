@@ -1,14 +1,38 @@
 """Owns how words become rows of the journal and back; it does not know when they are written."""
 
-from collections.abc import Callable, Iterable
+from typing import Literal
 
 import msgspec
 
-from batchcart.model.http import Exchange, LostWrite, Request, Response
+from batchcart.model.errors import quote
+from batchcart.model.http import Request, Response
+
+RequestState = Literal["sent", "answered", "failing", "lost", "void"]
+"""What became of a request: nothing is known, it was answered, by trouble, not at all, or it changed nothing."""
 
 
-class RequestMismatch(Exception):
-    """The first request of an operation that was begun is no longer the one that was sent; says both."""
+class SentRequest(msgspec.Struct, frozen=True):
+    """A request that was sent, as the journal says it, and what became of it.
+
+    ``body`` is None where it follows from the job line. What is "void" is not a part of the operation's past.
+    """
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    body: bytes | None
+    at: float
+    state: RequestState
+    response: Response | None
+    why: str
+
+    def is_like(self, made: Request) -> bool:
+        """Whether this is what was sent of ``made``."""
+        same = (self.method, self.path, self.query) == (made.method, made.path, made.query)
+        return same and self.body in {None, made.body}
+
+    def __str__(self) -> str:
+        return quote(str(Request(self.method, self.path, self.query)))
 
 
 _Parts = tuple[str, str, tuple[tuple[str, str], ...], str | None]
@@ -26,20 +50,6 @@ def encode_request(request: Request, number: int) -> str:
     return msgspec.json.encode(parts).decode()
 
 
-def decode_request(text: str, firsts: Callable[[], Iterable[Request]]) -> Request:
-    """The request back; ``firsts`` makes the operation's first one again, in each way in which it may have been made.
-
-    Raises MadeOtherwise where it is none of them.
-    """
-    method, path, query, body = msgspec.json.decode(text, type=_Parts)
-    if body is not None:
-        return Request(method, path, query, body.encode())
-    for made in (tried := tuple(firsts())):
-        if (made.method, made.path, made.query) == (method, path, query):
-            return made
-    raise RequestMismatch(f"{method} {path} was sent, and is made as {tried[0]} now")
-
-
 def encode_response(response: Response) -> tuple[int, str, bytes, None]:
     """An answer as the journal keeps it: status, headers, body, why."""
     return response.status, msgspec.json.encode(dict(response.headers)).decode(), response.body, None
@@ -50,25 +60,22 @@ def encode_loss(why: str) -> tuple[None, None, None, str]:
     return None, None, None, why
 
 
-def decode_step(
-    row: tuple[float, str, str, int | None, str | None, bytes | None, str | None],
-    firsts: Callable[[], Iterable[Request]],
-) -> Exchange | LostWrite | None:
-    """What a row (at, state, request, status, headers, body, why) means to a new process; None: nothing to remember.
-
-    ``firsts`` makes the operation's first request, in each way in which it may have been made.
-
-    An intent without an answer is a request that was on its way when the process died.
-    """
-    at, state, text, status, headers, body, why = row
-    request = decode_request(text, firsts)
-    if state in {"answered", "failing"}:
+def decode_row(
+    at: float,
+    state: RequestState,
+    request: str,
+    status: int | None,
+    headers: str | None,
+    body: bytes | None,
+    why: str | None,
+) -> SentRequest:
+    """A row of the past; raises ValueError where it is none."""
+    method, path, query, said = msgspec.json.decode(request, type=_Parts)
+    answer = None
+    if status is not None:
         kept = msgspec.json.decode(headers or "{}", type=dict[str, str])
-        return Exchange(request, Response(status or 0, body or b"", kept), at)
-    if state == "lost":
-        return LostWrite(request, why or "no answer", at)
-    if state == "sent":
-        return LostWrite(request, "batchcart was stopped before the answer came", at) if request.writes else None
-    if state != "void":
-        raise ValueError(f"{state!r} is no state of a request")
-    return None
+        answer = Response(status, body or b"", kept)
+    elif state in {"answered", "failing"}:
+        raise ValueError(f"a request is {state} by no answer")
+    parts = (method, path, query, None if said is None else said.encode())
+    return SentRequest(*parts, at, state, answer, why or "")

@@ -1,29 +1,34 @@
 """Owns the questions that are asked of a journal; it changes nothing in it."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby, starmap
+from itertools import groupby
 from operator import attrgetter
+from typing import Annotated, Any
 
 import msgspec
+import orjson
 
-from batchcart.journal.codec import RequestMismatch, decode_step
-from batchcart.journal.schema import Connection, DatabaseError, get_meta
-from batchcart.journal.writer import JournalFailed
-from batchcart.model.http import History, Request
+from batchcart.journal.codec import RequestState, SentRequest, decode_row
+from batchcart.journal.rows import Count, Moment, decode_value, first, legible, select
+from batchcart.journal.schema import Connection, get_meta
+from batchcart.model.ids import usable_id
+from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
 
 _PAGE = 256
+_LONGEST = 1 << 21  # bytes; a job line has at most half of it
+Length = Annotated[int, msgspec.Meta(ge=0, le=_LONGEST)]
+"""Bytes of a job line."""
 
 
-class PlannedLine(msgspec.Struct, frozen=True):
+class PlannedLine(msgspec.Struct, frozen=True, array_like=True):
     """Where a line of the plan stands in the job file."""
 
-    line: int
-    chain: int
-    offset: int
-    length: int
+    line: Count
+    chain: Count
+    offset: Count
+    length: Length
     digest: int | None = None
 
 
@@ -35,7 +40,7 @@ class ChainUpdate(msgspec.Struct, frozen=True, omit_defaults=True):
     facts: dict[str, str | None] = {}
 
 
-class PlannedAccount(msgspec.Struct, frozen=True):
+class PlannedAccount(msgspec.Struct, frozen=True, array_like=True):
     """An account of the plan: its number there, its name, and where it pointed when the run began."""
 
     number: int
@@ -44,7 +49,7 @@ class PlannedAccount(msgspec.Struct, frozen=True):
     place: str
 
 
-class EndedStatus(msgspec.Struct, frozen=True):
+class EndedStatus(msgspec.Struct, frozen=True, array_like=True):
     """How a line ended, with its result line."""
 
     status: str
@@ -58,18 +63,6 @@ class EndedLine:
     planned: PlannedLine
     status: Status
     learnt: ChainUpdate
-
-
-@contextmanager
-def _legible() -> Iterator[None]:
-    """Raises JournalFailed in place of what a damaged journal makes its readers raise."""
-    try:
-        yield
-    except (DatabaseError, msgspec.DecodeError, ValueError) as error:
-        raise JournalFailed(
-            f"the journal is damaged: {error}. Sending has stopped; put back a copy of the journal, or start over "
-            "with --fresh, which keeps the old files under another name"
-        ) from None
 
 
 _OPEN = "NOT EXISTS (SELECT 1 FROM result r WHERE r.line = plan.line)"
@@ -91,8 +84,8 @@ def pending_chains(connection: Connection, account: int, *, fresh: bool, page: i
     last = 0
     while True:
         rows = _rows(connection, "chain > ?", (account, last), fresh=fresh, page=page)
-        cut = rows[-1][1] if len(rows) == page else None
-        for number, lines in groupby(starmap(PlannedLine, rows), key=attrgetter("chain")):
+        cut = rows[-1].chain if len(rows) == page else None
+        for number, lines in groupby(rows, key=attrgetter("chain")):
             yield OpenChain(number, list(lines), number != cut)
         if cut is None:
             return
@@ -105,21 +98,18 @@ def pending_lines(connection: Connection, account: int, chain: OpenChain, *, fre
     last, more = chain.lines[-1].line, not chain.whole
     while more:
         rows = _rows(connection, "chain = ? AND line > ?", (account, chain.number, last), fresh=fresh, page=_PAGE)
-        yield from (PlannedLine(*row) for row in rows)
+        yield from rows
         more = len(rows) == _PAGE
-        last = rows[-1][0] if rows else last
+        last = rows[-1].line if rows else last
 
 
-def _rows(
-    connection: Connection, where: str, values: tuple[int, ...], *, fresh: bool, page: int
-) -> list[tuple[int, int, int, int, int]]:
+def _rows(connection: Connection, where: str, values: tuple[int, ...], *, fresh: bool, page: int) -> list[PlannedLine]:
     still_open = "" if fresh else f"AND {_OPEN} "
-    with _legible():
-        return connection.execute(
-            f"SELECT line, chain, offset, length, digest FROM plan WHERE account = ? AND {where} {still_open}"  # noqa: S608
-            "ORDER BY chain, line LIMIT ?",
-            (*values, page),
-        ).fetchall()
+    question = (
+        f"SELECT line, chain, offset, length, digest FROM plan WHERE account = ? AND {where} {still_open}"  # noqa: S608
+        "ORDER BY chain, line LIMIT ?"
+    )
+    return list(select(connection, PlannedLine, question, (*values, page)))
 
 
 def completed_lines(connection: Connection, account: int, chain: int) -> Iterator[EndedLine]:
@@ -127,48 +117,46 @@ def completed_lines(connection: Connection, account: int, chain: int) -> Iterato
 
     That is not the file's where some were opened again.
     """
-    with _legible():
-        rows = connection.execute(
-            "SELECT p.line, p.chain, p.offset, p.length, p.digest, r.status, r.learnt "
-            "FROM plan p JOIN result r ON r.line = p.line WHERE p.account = ? AND p.chain = ? ORDER BY r.seq",
-            (account, chain),
-        )
-        for *place, status, learnt in rows:
-            yield EndedLine(PlannedLine(*place), Status(status), msgspec.json.decode(learnt, type=ChainUpdate))
+    question = (
+        "SELECT p.line, p.chain, p.offset, p.length, p.digest, r.status, r.learnt "
+        "FROM plan p JOIN result r ON r.line = p.line WHERE p.account = ? AND p.chain = ? ORDER BY r.seq"
+    )
+    for *place, status, learnt in select(connection, _Ended, question, (account, chain)):
+        with legible(connection, "result"):
+            update = msgspec.json.decode(learnt, type=ChainUpdate)
+            for key in (update.cart_id, update.item_id):
+                if key is not None and not usable_id(key):
+                    raise ValueError(f"line {place[0]} has a key that is none")
+        yield EndedLine(PlannedLine(*place), status, update)
 
 
-def load_history(
-    connection: Connection, line: int, firsts: Callable[[], Iterable[Request]]
-) -> tuple[History, int, int, float | None]:
-    """An open operation's past, with the number of its sends, how many led nowhere, and the time of the first.
+_Ended = tuple[Count, Count, Count, Length, int, Status, str]
+_HttpStatus = Annotated[int, msgspec.Meta(ge=0, le=999)]
+_Sent = tuple[int, Moment, RequestState, str, _HttpStatus | None, str | None, bytes | None, str | None]
 
-    ``firsts`` makes its first request again, in each way in which it may have been made.
-    """
-    with _legible():
-        rows = connection.execute(
-            "SELECT at, state, request, status, headers, body, why FROM send WHERE line = ? ORDER BY n", (line,)
-        ).fetchall()
-        try:
-            past = tuple(step for row in rows if (step := decode_step(row, firsts)) is not None)
-        except RequestMismatch as error:
-            raise JournalFailed(
-                f"line {line}: {error}. Sending has stopped; go on with the version of batchcart that began this run"
-            ) from None
-    astray = sum(1 for row in rows if row[1] != "answered")
-    return past, len(rows), astray, rows[0][0] if rows else None
+
+def load_history(connection: Connection, line: int) -> list[SentRequest]:
+    """What was sent for an open operation, and what became of each request, as the journal says it."""
+    question = "SELECT n, at, state, request, status, headers, body, why FROM send WHERE line = ? ORDER BY n"
+    sent = []
+    for number, (n, *row) in enumerate(select(connection, _Sent, question, (line,)), 1):
+        with legible(connection, "send"):
+            if n != number:
+                raise ValueError(f"line {line} has no request number {number}")
+            sent.append(decode_row(*row))
+    return sent
 
 
 def next_number(connection: Connection, line: int) -> int:
     """The first unused number of a line's sends."""
-    number: int = connection.execute("SELECT coalesce(max(n), 0) + 1 FROM send WHERE line = ?", (line,)).fetchone()[0]
-    return number
+    found = first(connection, tuple[Count], "SELECT coalesce(max(n), 0) + 1 FROM send WHERE line = ?", (line,))
+    assert found is not None
+    return found[0]
 
 
 def accounts(connection: Connection) -> list[PlannedAccount]:
     """The accounts of the plan, in order of first appearance."""
-    return [
-        PlannedAccount(*row) for row in connection.execute("SELECT id, name, platform, place FROM account ORDER BY id")
-    ]
+    return list(select(connection, PlannedAccount, "SELECT id, name, platform, place FROM account ORDER BY id"))
 
 
 def has_progress(connection: Connection) -> bool:
@@ -184,41 +172,62 @@ def is_finished(connection: Connection) -> bool:
 
 
 def _yes(connection: Connection, question: str) -> bool:
-    return bool(connection.execute(question).fetchone()[0])
+    return first(connection, tuple[int], question) == (1,)
 
 
 def count_pending(connection: Connection) -> int:
     """How many lines have not ended."""
-    query = "SELECT (SELECT count(*) FROM plan) - (SELECT count(*) FROM result)"
-    number: int = connection.execute(query).fetchone()[0]
-    return number
+    found = first(connection, tuple[int], "SELECT (SELECT count(*) FROM plan) - (SELECT count(*) FROM result)")
+    assert found is not None
+    return found[0]
 
 
 def is_planned(connection: Connection, line: int) -> bool:
     """Whether the line is an operation of the run."""
-    return connection.execute("SELECT 1 FROM plan WHERE line = ?", (line,)).fetchone() is not None
+    return first(connection, tuple[int], "SELECT 1 FROM plan WHERE line = ?", (line,)) is not None
 
 
 def line_digests(connection: Connection) -> Iterator[tuple[int, int]]:
     """Each line's number and the checksum of its text, in file order."""
-    return iter(connection.execute("SELECT line, digest FROM plan ORDER BY line"))
+    return select(connection, tuple[int, int], "SELECT line, digest FROM plan ORDER BY line")
 
 
 def result_of(connection: Connection, line: int) -> EndedStatus | None:
     """How a line ended; None where it has not."""
-    row = connection.execute("SELECT status, text FROM result WHERE line = ?", (line,)).fetchone()
-    return None if row is None else EndedStatus(*row)
+    return first(connection, EndedStatus, "SELECT status, text FROM result WHERE line = ?", (line,))
+
+
+class _Doubt(msgspec.Struct):
+    """What a line in doubt says at least."""
+
+    op: str
+    platform: str
+    error: "_Evidence"
+
+
+class _Evidence(msgspec.Struct):
+    message: str
+
+
+def doubt_fields(connection: Connection, text: bytes) -> dict[str, Any]:
+    """The fields of a result line that is in doubt."""
+    decode_value(connection, "result", text, _Doubt)
+    with legible(connection, "result"):
+        fields: dict[str, Any] = orjson.loads(text)
+        return fields
 
 
 def result_texts(connection: Connection, *, in_order: bool = False) -> Iterator[bytes]:
     """All result lines, in the order in which they ended or, with ``in_order``, in that of the file."""
     order = "line" if in_order else "seq"
-    yield from (text for (text,) in connection.execute(f"SELECT text FROM result ORDER BY {order}"))  # noqa: S608  # one of two words of our own
+    rows = select(connection, tuple[bytes], f"SELECT text FROM result ORDER BY {order}")  # noqa: S608  # one of two words of our own
+    yield from (text for (text,) in rows)
 
 
 def texts_not_ok(connection: Connection) -> Iterator[bytes]:
     """The result lines that are not ok, in the order in which they ended."""
-    yield from (text for (text,) in connection.execute("SELECT text FROM result WHERE status <> 'ok' ORDER BY seq"))
+    rows = select(connection, tuple[bytes], "SELECT text FROM result WHERE status <> 'ok' ORDER BY seq")
+    yield from (text for (text,) in rows)
 
 
 def doubtful_lines(connection: Connection, account: int) -> list[PlannedLine]:
@@ -226,44 +235,45 @@ def doubtful_lines(connection: Connection, account: int) -> list[PlannedLine]:
 
     A write that a killed run left on its way counts too: the run asks about it first.
     """
-    rows = connection.execute(
+    question = (
         "SELECT p.line, p.chain, p.offset, p.length, p.digest FROM plan p JOIN result r ON r.line = p.line "
         "WHERE p.account = ? AND r.status = 'in_doubt' AND NOT EXISTS (SELECT 1 FROM plan q LEFT JOIN result s "
         "ON s.line = q.line WHERE q.account = p.account AND q.chain = p.chain AND q.kind NOT LIKE '%.get' AND "
         "(s.seq > r.seq AND s.status = 'ok' OR s.seq IS NULL AND EXISTS (SELECT 1 FROM send w WHERE w.line = q.line "
-        "AND w.state <> 'void' AND w.request NOT LIKE '[\"GET\"%'))) ORDER BY r.seq DESC",
-        (account,),
+        "AND w.state <> 'void' AND w.request NOT LIKE '[\"GET\"%'))) ORDER BY r.seq DESC"
     )
-    return [PlannedLine(*row) for row in rows]
+    return list(select(connection, PlannedLine, question, (account,)))
 
 
 def find_unused_line(connection: Connection) -> int:
     """The first number from 1 on of which nothing was sent and nothing has ended."""
     asked = "SELECT line FROM send UNION ALL SELECT line FROM result"
-    number: int = connection.execute(f"SELECT coalesce(max(line), 0) + 1 FROM ({asked})").fetchone()[0]  # noqa: S608  # no value is in it
-    return max(number, 1)
+    found = first(connection, tuple[int], f"SELECT coalesce(max(line), 0) + 1 FROM ({asked})")  # noqa: S608  # no value is in it
+    assert found is not None
+    return max(found[0], 1)
 
 
 def status_counts(connection: Connection) -> Iterator[tuple[str, str, str | None, int]]:
     """Lines by account name, kind and status; None: open."""
-    return iter(
-        connection.execute(
-            "SELECT a.name, p.kind, r.status, count(*) FROM plan p JOIN account a ON a.id = p.account "
-            "LEFT JOIN result r ON r.line = p.line GROUP BY a.name, p.kind, r.status"
-        )
+    question = (
+        "SELECT a.name, p.kind, r.status, count(*) FROM plan p JOIN account a ON a.id = p.account "
+        "LEFT JOIN result r ON r.line = p.line GROUP BY a.name, p.kind, r.status"
     )
+    for name, kind, status, count in select(connection, tuple[str, OperationKind, Status | None, int], question):
+        yield name, kind.value, status and status.value, count
 
 
 def pending_counts(connection: Connection) -> dict[str, int]:
     """How many open lines each account has, in order of first appearance; accounts without one are left out."""
-    rows = connection.execute(
+    question = (
         "SELECT a.name, count(*) FROM plan JOIN account a ON a.id = plan.account "
         "WHERE NOT EXISTS (SELECT 1 FROM result r WHERE r.line = plan.line) GROUP BY a.id ORDER BY a.id"
     )
-    return dict(rows.fetchall())
+    return dict(select(connection, tuple[str, int], question))
 
 
 def states(connection: Connection) -> dict[str, tuple[str, str]]:
     """The accounts that the last start gave up, each with its state and the reason."""
-    rows = connection.execute("SELECT substr(key, 7), value FROM meta WHERE key LIKE 'state:%'")
-    return {name: msgspec.json.decode(value, type=tuple[str, str]) for name, value in rows}
+    rows = select(connection, tuple[str, str], "SELECT substr(key, 7), value FROM meta WHERE key LIKE 'state:%'")
+    with legible(connection, "meta"):
+        return {name: msgspec.json.decode(value, type=tuple[str, str]) for name, value in rows}

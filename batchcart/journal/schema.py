@@ -1,13 +1,13 @@
-"""Owns the journal's tables, and opening a file that may be absent, foreign, newer or damaged."""
+"""Owns opening a journal: a file that may be absent, foreign, newer or damaged; it knows few of its questions."""
 
 import sqlite3
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from batchcart.journal.tables import VERSION, check_values, complete_tables, lay_tables, recognize
 from batchcart.model.errors import UsageError
 from batchcart.model.files import check_no_link, create_fresh
-
-VERSION = 2
 
 Connection = sqlite3.Connection
 """An open journal. What is asked of it and changed in it stands in this room alone."""
@@ -15,62 +15,8 @@ Connection = sqlite3.Connection
 DatabaseError = sqlite3.Error
 """What SQLite raises: others make a sentence of it."""
 
-TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE account (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, platform TEXT NOT NULL, place TEXT NOT NULL);
-CREATE TABLE plan (
-    line INTEGER PRIMARY KEY,   -- the job file's line number
-    account INTEGER NOT NULL,
-    chain INTEGER NOT NULL,     -- the first line of the cart's chain
-    kind TEXT NOT NULL,
-    offset INTEGER NOT NULL,    -- where the line's text begins, in bytes
-    length INTEGER NOT NULL,
-    digest INTEGER NOT NULL     -- its checksum, to tell the first line that changed
-);
-CREATE TABLE send (             -- the past of operations that have not ended, or ended in doubt
-    line INTEGER NOT NULL,      -- below 0: a question of the engine's own, of that account
-    n INTEGER NOT NULL,
-    at REAL NOT NULL,           -- wall clock, seconds
-    state TEXT NOT NULL,        -- sent, answered, failing, lost, void (nothing to remember)
-    request TEXT NOT NULL,
-    status INTEGER,
-    headers TEXT,
-    body BLOB,
-    why TEXT,
-    PRIMARY KEY (line, n)
-) WITHOUT ROWID;
-CREATE TABLE result (
-    seq INTEGER PRIMARY KEY,    -- the order in which lines ended
-    line INTEGER NOT NULL UNIQUE,
-    status TEXT NOT NULL,
-    learnt TEXT NOT NULL,       -- ids and facts for the chain's later lines
-    text BLOB NOT NULL,         -- the result line, without its line end
-    until INTEGER NOT NULL      -- bytes of the result file up to and with this line
-);
-"""
-
-EVENT_TABLE = """
-CREATE TABLE IF NOT EXISTS event (  -- what a person must see; journals of older versions have none
-    seq INTEGER PRIMARY KEY,
-    at REAL NOT NULL,           -- wall clock, seconds
-    account TEXT NOT NULL,      -- empty: about the whole run
-    kind TEXT NOT NULL,
-    until REAL,                 -- when it ends, where that is known
-    message TEXT NOT NULL,
-    fields TEXT NOT NULL        -- all of it, as JSON
-);
-"""
-
-ENDED_BEFORE_TABLE = """
-CREATE TABLE IF NOT EXISTS ended_before (  -- how lines ended that were opened again; most journals have none
-    line INTEGER NOT NULL,
-    status TEXT NOT NULL,
-    at REAL NOT NULL,           -- when its first request was sent: wall clock, seconds
-    took REAL NOT NULL          -- seconds from then to its end
-);
-"""
-
-PLAN_INDEX = "CREATE INDEX plan_order ON plan (account, chain, line)"
+PUT_BACK = "Put back a copy of it, or start over with --fresh, which keeps the old files under another name"
+"""What to do about a journal that is damaged."""
 
 
 def create(path: Path) -> sqlite3.Connection:
@@ -81,9 +27,9 @@ def create(path: Path) -> sqlite3.Connection:
         # Without a log beside it: the file is whole when it is closed, and takes its place only then.
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.executescript(TABLES + EVENT_TABLE)
+        lay_tables(connection)
     except sqlite3.OperationalError as error:
-        if _disk(error):
+        if is_disk_trouble(error):
             raise
         raise UsageError(f"the journal {path} cannot be written: {error}; nothing was sent") from None
     set_meta(connection, "version", str(VERSION))
@@ -93,28 +39,16 @@ def create(path: Path) -> sqlite3.Connection:
 def open_existing(path: Path) -> sqlite3.Connection:
     """A journal that is there, open for writing; raises UsageError where it is damaged, foreign or newer."""
     with ExitStack() as stack:
-        try:
-            connection = stack.enter_context(closing(_connect(path)))
-            _configure(connection)
-            found = get_meta(connection, "version")
-            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("its pages do not fit together")
-            if found is None or not found.isdecimal():
-                raise sqlite3.DatabaseError("it does not say its version")
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            if isinstance(error, sqlite3.OperationalError) and _disk(error):
-                raise
-            # SQLite's own words may quote what is damaged, and so not be text.
-            said = error if isinstance(error, sqlite3.Error) else "it is damaged"
-            raise UsageError(
-                f"the journal {path} cannot be read: {said}. Nothing was sent and nothing was changed. Put back a "
-                "copy of it, or start over with --fresh, which keeps the old files under another name"
-            ) from None
-        if int(found[:9]) > VERSION:
-            raise UsageError(f"the journal {path} was written by a newer batchcart (format {found}); use that version")
-        connection.execute(EVENT_TABLE)
-        if int(found[:9]) < VERSION:  # an older batchcart would not understand what is added now
-            set_meta(connection, "version", str(VERSION))
+        connection = stack.enter_context(closing(_connect(path)))
+        with _readable(path):
+            kind = recognize(connection)
+            version = _check_version(connection, path)
+            check_values(connection, kind)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            complete_tables(connection, kind)
+            if version < VERSION:  # an older batchcart would not understand what is added now
+                set_meta(connection, "version", str(VERSION))
         stack.pop_all()
         return connection
 
@@ -122,33 +56,67 @@ def open_existing(path: Path) -> sqlite3.Connection:
 def open_alone(path: Path) -> sqlite3.Connection:
     """A journal that only is looked at, and left as it is: where nobody writes, SQLite then makes no files beside it.
 
-    Raises DatabaseError where it cannot be read.
+    Raises UsageError where it is foreign or newer; whether it is damaged is seen when it is read.
     """
     # Without a WAL nobody writes, and there is nothing to share with a writer.
-    alone = "" if Path(f"{path}-wal").exists() else "&immutable=1"
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)
+    return _open_to_read(path, "" if Path(f"{path}-wal").exists() else "&immutable=1")
 
 
-def newest_format(connection: sqlite3.Connection) -> bool:
-    """Whether this version knows the journal's format."""
-    return int(get_meta(connection, "version") or 0) <= VERSION
+def open_reading(path: Path) -> sqlite3.Connection:
+    """A second connection that only reads. One writer is all that SQLite's WAL mode is safe with before 3.51.3.
+
+    Raises UsageError as ``open_alone`` does.
+    """
+    return _open_to_read(path)
+
+
+def _open_to_read(path: Path, more: str = "") -> sqlite3.Connection:
+    with ExitStack() as stack:
+        with _readable(path):
+            uri = f"{path.resolve().as_uri()}?mode=ro{more}"
+            connection = stack.enter_context(closing(sqlite3.connect(uri, uri=True, isolation_level=None)))
+            _distrust(connection)
+            recognize(connection)
+            _check_version(connection, path)
+        stack.pop_all()
+        return connection
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raises UsageError in place of what SQLite says of a file that is no journal, or a damaged one."""
+    try:
+        yield
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if is_disk_trouble(error):
+            raise
+        # SQLite's own words may quote what is damaged, and so not be text.
+        said = error if isinstance(error, sqlite3.Error) else "it is damaged"
+        raise UsageError(
+            f"the journal {path} cannot be read: {said}. Nothing was sent and nothing was changed. {PUT_BACK}"
+        ) from None
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """The journal's format; raises UsageError where this version does not know it."""
+    found = get_meta(connection, "version") or ""
+    if not (found.isascii() and found.isdecimal()):
+        raise sqlite3.DatabaseError("it does not say its version")
+    if int(found[:9]) > VERSION:
+        raise UsageError(f"the journal {path} was written by a newer batchcart (format {found[:9]}); use that version")
+    return int(found)
 
 
 def probe(folder: Path) -> str:
     """Try a journal in the folder: the mode that SQLite keeps it in; raises DatabaseError where it cannot."""
     with closing(sqlite3.connect(folder / "journal")) as connection:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        connection.execute("CREATE TABLE tried (a)")
+        lay_tables(connection)
     return str(mode)
 
 
 SQLITE = f"SQLite {sqlite3.sqlite_version}"
 """The library and its version."""
-
-
-def open_reading(path: Path) -> sqlite3.Connection:
-    """A second connection that only reads. One writer is all that SQLite's WAL mode is safe with before 3.51.3."""
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
 def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
@@ -167,9 +135,9 @@ def forget_states(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM meta WHERE key LIKE 'state:%'")
 
 
-def _disk(error: sqlite3.OperationalError) -> bool:
+def is_disk_trouble(error: Exception) -> bool:
     """Whether the disk is full or failing, and the file itself may be well."""
-    return "full" in str(error) or "I/O" in str(error)
+    return isinstance(error, sqlite3.OperationalError) and ("full" in str(error) or "I/O" in str(error))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -181,9 +149,12 @@ def _connect(path: Path) -> sqlite3.Connection:
             f"the journal's file {error.filename} was not opened: {error.strerror}; remove it, or choose other results "
             "with -o. Nothing was sent"
         ) from None
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    _distrust(connection)
+    return connection
 
 
-def _configure(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+def _distrust(connection: sqlite3.Connection) -> None:
+    """Take the file for one that somebody else may have written; this reads nothing of it yet."""
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")

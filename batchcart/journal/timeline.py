@@ -1,12 +1,14 @@
 """Owns what a journal tells of a run's events, pauses and endings that were taken back; it changes nothing in it."""
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import msgspec
 
+from batchcart.journal.rows import Moment, first, legible, select
+from batchcart.journal.schema import Connection
 from batchcart.model.events import (
     AccountClosed,
     Event,
@@ -28,7 +30,7 @@ _Key = tuple[str, PauseReason]
 _ENDED_BEFORE = """
 SELECT a.name, e.status, e.at, e.took FROM ended_before e
 JOIN plan p ON p.line = e.line JOIN account a ON a.id = p.account
-WHERE typeof(e.at) = 'real' AND typeof(e.took) = 'real' AND e.at BETWEEN 0 AND 1e11 AND e.took BETWEEN 0 AND 1e9
+WHERE e.at BETWEEN 0 AND 1e11 AND e.took BETWEEN 0 AND 1e9
 """
 
 
@@ -56,29 +58,27 @@ class Pause:
     refusals: int = 0
 
 
-def events(connection: sqlite3.Connection) -> Iterator[tuple[float, Event]]:
+def events(connection: Connection) -> Iterator[tuple[float, Event]]:
     """What a person was to see, in order, each with its wall-clock time; nothing where the journal is too old.
 
     Kinds that this version does not know are left out.
     """
     if not _has_table(connection, "event"):
         return
-    for at, fields in connection.execute("SELECT at, fields FROM event ORDER BY seq"):
-        try:
+    for at, fields in select(connection, tuple[Moment, str], "SELECT at, fields FROM event ORDER BY seq"):
+        with legible(connection, "event"), suppress(msgspec.ValidationError):
             yield at, msgspec.json.decode(fields, type=Event)
-        except msgspec.ValidationError:
-            continue
 
 
-def earlier_endings(connection: sqlite3.Connection) -> Iterator[EarlierEnding]:
+def earlier_endings(connection: Connection) -> Iterator[EarlierEnding]:
     """How lines ended that were opened again since; those that were never sent are left out."""
     if _has_table(connection, "ended_before"):
-        yield from map(EarlierEnding._make, connection.execute(_ENDED_BEFORE))
+        yield from select(connection, EarlierEnding, _ENDED_BEFORE)
 
 
-def _has_table(connection: sqlite3.Connection, name: str) -> bool:
-    found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,))
-    return found.fetchone() is not None
+def _has_table(connection: Connection, name: str) -> bool:
+    question = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return first(connection, tuple[int], question, (name,)) is not None
 
 
 def pauses(told: Iterable[tuple[float, Event]]) -> Iterator[Pause]:

@@ -204,9 +204,11 @@ class JournalWriter:
 
     def _fail(self, error: Exception) -> JournalFailed:
         if self._failure is None:
+            damaged = isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.OperationalError)
+            next_step = "put back a copy of the journal" if damaged else "make room"
             self._failure = JournalFailed(
                 f"{self._results_path} and its journal cannot be written: {error}. Sending has stopped and nothing "
-                "that was done is forgotten; make room, then run the same command again"
+                f"that was done is forgotten; {next_step}, then run the same command again"
             )
             self._loop.call_soon_threadsafe(self._failed, self._failure)
             with contextlib.suppress(OSError):

@@ -12,6 +12,7 @@ import msgspec
 
 from batchcart.accounts.config import AccountConfig
 from batchcart.journal.queries import result_texts
+from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import open_reading
 from batchcart.journal.summary import Summary
 from batchcart.model.adapter import CartReader
@@ -61,9 +62,6 @@ class _ReadResult(msgspec.Struct):
     error: _ReadError | None = None
 
 
-_result = msgspec.json.Decoder(_ReadResult).decode
-
-
 def views(entry: AccountConfig) -> tuple[str | None, ...]:
     """The views that together show all of a cart: each that the platform names, then the plain one."""
     return (*entry.adapter.operations[OperationKind.CART_GET].views, None)
@@ -99,7 +97,9 @@ def answers(folder: Path, entry: AccountConfig) -> Iterator[CartAnswer]:
     if not path.exists():
         return
     with contextlib.closing(open_reading(path)) as connection:
-        results = map(_result, result_texts(connection, in_order=True))
+        results = (
+            decode_value(connection, "result", text, _ReadResult) for text in result_texts(connection, in_order=True)
+        )
         for several in zip(*[results] * len(views(entry)), strict=True):
             try:
                 yield _answer(several, entry.adapter.snapshot)

@@ -11,8 +11,10 @@ import msgspec
 from batchcart.accounts.config import AccountConfig
 from batchcart.jobs.job_file import JobSource, RawLine, open_job, parse_line
 from batchcart.journal.carts import LineOfAccount, lines_of_account
+from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import DatabaseError, get_meta, open_reading
 from batchcart.journal.spill import SpillDict
+from batchcart.journal.writer import JournalFailed
 from batchcart.model.errors import UsageError
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
@@ -62,8 +64,9 @@ class ItemHistory:
                 check_same_job(plan, source, path)
                 account = get_meta(plan, "account") or entry.name
                 for line in lines_of_account(plan, entry.name):
-                    self._take(source, account, line)
-        except DatabaseError as error:
+                    ids = decode_value(plan, "result", line.text or b"{}", _Ids)
+                    self._take(source, account, line, ids)
+        except (DatabaseError, JournalFailed) as error:
             self._chains.clear()  # a part of what was done is not what is there
             self._of_key.clear()
             raise UsageError(f"the journal {path} cannot be read: {error}") from None
@@ -71,12 +74,12 @@ class ItemHistory:
     def _chain(self, number: int) -> _Chain:
         return self._chains.get(str(number)) or _Chain()
 
-    def _take(self, source: JobSource, account: str, line: LineOfAccount) -> None:
+    def _take(self, source: JobSource, account: str, line: LineOfAccount, ids: _Ids) -> None:
         number, chain = line.planned.chain, self._chain(line.planned.chain)
         if line.kind is OperationKind.CART_CREATE and line.status is Status.OK:
-            self._name(number, chain, _ids(line).cart_id)
+            self._name(number, chain, ids.cart_id)
         elif line.kind in _CHANGES and line.status is Status.OK:
-            _change(chain, source, account, line)
+            _change(chain, source, account, line, ids.item_id or "")
         elif line.kind in _CHANGES and line.status not in {Status.FAILED, Status.SKIPPED}:
             # What failed or was skipped did not happen; what is open or in doubt may have.
             chain.doubtful = True
@@ -90,9 +93,8 @@ class ItemHistory:
             self._of_key[key] = [*self._of_key.get(key, []), number]
 
 
-def _change(chain: _Chain, source: JobSource, account: str, line: LineOfAccount) -> None:
-    """What an item is after the line."""
-    number = _ids(line).item_id or ""
+def _change(chain: _Chain, source: JobSource, account: str, line: LineOfAccount, number: str) -> None:
+    """What the item of this number is after the line."""
     if line.kind is OperationKind.ITEM_DELETE:
         chain.items.pop(number, None)
         return
@@ -100,10 +102,6 @@ def _change(chain: _Chain, source: JobSource, account: str, line: LineOfAccount)
     operation = parse_line(RawLine(planned.line, planned.offset, source.read(planned.offset, planned.length)), account)
     place, old = chain.items.get(number, (planned.line, b"{}"))
     chain.items[number] = place, _merge(old, operation.data)
-
-
-def _ids(line: LineOfAccount) -> _Ids:
-    return msgspec.json.decode(line.text or b"{}", type=_Ids)
 
 
 def _merge(old: bytes, new: bytes) -> bytes:

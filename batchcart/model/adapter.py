@@ -99,10 +99,10 @@ class OperationSpec:
     views: tuple[str, ...] = ()
     note: str = ""
 
-    def possible_first_requests(self, operation: Operation, known: CartContext) -> Iterator[Request]:
-        """What the operation may have begun with in an earlier start, which may have known more of the cart's lines."""
-        yield self.build(operation, known)
-        yield self.build(operation, msgspec.structs.replace(known, facts=NEW_CART))
+    def possible_contexts(self, known: CartContext) -> Iterator[CartContext]:
+        """What an earlier start may have known of the cart: perhaps more of its lines."""
+        yield known
+        yield msgspec.structs.replace(known, facts=NEW_CART)
 
 
 @dataclass(frozen=True, slots=True)

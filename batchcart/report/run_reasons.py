@@ -7,9 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from batchcart.journal.queries import texts_not_ok
+from batchcart.journal.rows import decode_value
 from batchcart.journal.summary import Summary
 from batchcart.model.errors import UsageError
 from batchcart.report.aggregate import ResultRow, add_reason
@@ -42,11 +41,11 @@ def read_reasons(results: Path, config: Path | None = None, *, most: int | None 
 
     Raises UsageError where its journal cannot be read.
     """
-    groups, decode = ErrorGroups(), msgspec.json.Decoder(ResultRow).decode
+    groups = ErrorGroups()
     with open_journal_readonly(results) as connection:
         read = 0
         for text in islice(texts_not_ok(connection), most):
-            add_reason(groups, decode(text), 0)
+            add_reason(groups, decode_value(connection, "result", text, ResultRow), 0)
             read += 1
         return RunReasons(groups, find_commands(connection, results, config), read if read == most else None)
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,23 @@ from batchcart.accounts.config import config_path, load_config
 from batchcart.engine.chain_state import chain_update
 from batchcart.engine.clean_ending import clean_ending
 from batchcart.engine.executor import execute, restore_execution
+from batchcart.engine.replay import RequestMismatch, replay
 from batchcart.engine.scheduler import PlannedJob, replay_chain
 from batchcart.engine.session import AccountSession
 from batchcart.jobs.job_file import open_job
 from batchcart.journal.changes import Settlement, settle
-from batchcart.journal.queries import ChainUpdate, PlannedLine, doubtful_lines, is_planned, load_history, result_of
+from batchcart.journal.queries import (
+    ChainUpdate,
+    PlannedLine,
+    doubt_fields,
+    doubtful_lines,
+    is_planned,
+    load_history,
+    result_of,
+)
 from batchcart.journal.result_file import repair_result_file
 from batchcart.journal.result_line import encode_result, status_of
-from batchcart.journal.schema import Connection, get_meta, open_existing
+from batchcart.journal.schema import PUT_BACK, Connection, get_meta, open_existing
 from batchcart.journal.summary import Summary
 from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.errors import UsageError, suggest
@@ -42,7 +50,9 @@ def settle_manually(results: Path, line: int, done: Mapping[str, str] | None) ->
             open_or_not = "has not ended" if is_planned(connection, line) else "is no operation of this run"
             is_now = f"is {ended.status}" if ended else open_or_not
             raise UsageError(f"{results}: line {line} {is_now}; only lines in doubt can be settled")
-        fields = orjson.loads(ended.text)
+        fields = doubt_fields(connection, ended.text)
+        if fields["platform"] not in load_adapters():
+            raise UsageError(f"{results}: line {line} is of {fields['platform']!r}, which is no platform; {PUT_BACK}")
         evidence = fields.pop("error")["message"]
         settled = _mark_not_done(line, fields, evidence) if done is None else _mark_done(line, fields, done, results)
         settle(connection, [settled])
@@ -85,6 +95,8 @@ async def _settle_account(
             journal.record_settlements([one.row for one in settled])
     except JournalFailed as failed:
         monitor.fail(failed)
+    except RequestMismatch as mismatch:
+        session.close("stopped", str(mismatch))
     except Exception as error:  # noqa: BLE001  # what one shop answers must not keep the others' lines in doubt
         session.close_for_fault(error, f"settling what is in doubt of account {session.account.name!r}")
 
@@ -112,14 +124,12 @@ async def _read_again(job: PlannedJob, session: AccountSession, planned: Planned
     operation = job.operation(planned, session)
     chain = replay_chain(job, session, planned.chain, before=planned.line)
     known, cell = chain.context(operation), session.account.adapter.operations[operation.kind]
-    past, sends, astray, first_at = load_history(
-        job.plan, planned.line, partial(cell.possible_first_requests, operation, known)
-    )
-    written = _up_to_last_write(past)
+    past = replay(load_history(job.plan, planned.line), cell, operation, known)
+    written = _up_to_last_write(past.steps)
     if not written:
         return None
     ending = await execute(
-        restore_execution(session, operation, known, (written, sends, astray, first_at), looks_only=True), session
+        restore_execution(session, operation, known, past._replace(steps=written), looks_only=True), session
     )
     if ending is None or status_of(ending.outcome) is Status.IN_DOUBT:
         return None

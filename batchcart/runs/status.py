@@ -10,8 +10,9 @@ from pathlib import Path
 
 from batchcart.accounts.locks import FileLock, find_lock_holder
 from batchcart.journal.queries import states, status_counts
-from batchcart.journal.schema import Connection, DatabaseError, newest_format, open_alone
+from batchcart.journal.schema import PUT_BACK, Connection, DatabaseError, is_disk_trouble, open_alone
 from batchcart.journal.summary import Summary, aggregate
+from batchcart.journal.writer import JournalFailed
 from batchcart.model.errors import Stopped, UsageError
 from batchcart.runs.context import journal_path
 
@@ -48,7 +49,8 @@ def storage_errors(results: Path) -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        raise Stopped(f"{journal_path(results)}: {error}. {_MAKE_ROOM}") from None
+        next_step = _MAKE_ROOM if is_disk_trouble(error) else PUT_BACK
+        raise Stopped(f"{journal_path(results)}: {error}. {next_step}") from None
     except OSError as error:
         if error.errno not in _DISK:
             raise
@@ -77,9 +79,9 @@ def open_journal_readonly(results: Path) -> Iterator[Connection]:
         raise UsageError(f"{results} has no journal {path}: no run has written there, or it has not begun to send yet")
     try:
         with contextlib.closing(open_alone(path)) as connection:
-            if not newest_format(connection):
-                raise UsageError(f"the journal {path} was written by a newer batchcart; use that version")
             yield connection
+    except JournalFailed as error:
+        raise UsageError(str(error)) from None
     except DatabaseError as error:
         raise UsageError(f"the journal {path} cannot be read: {error}") from None
 

@@ -17,7 +17,7 @@ Document = dict[str, Any]
 class Tokens:
     """A shop's pair of renewable tokens: "" until the first renewal, when whatever the client has is good.
 
-    ``known`` are access tokens that were good once, ``spent`` the refresh tokens that were used.
+    All are hashes. ``known`` are access tokens that were good once, ``spent`` the refresh tokens that were used.
     """
 
     access: str = ""

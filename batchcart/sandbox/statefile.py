@@ -13,21 +13,24 @@ from typing import Any
 import msgspec
 import orjson
 
+from batchcart.model.errors import UsageError, quote
 from batchcart.model.files import replacing
 from batchcart.sandbox.shop import Shop, Tokens
 
+_LONGEST = 19  # digits of an item's number
+
 
 def restore(path: Path, shop_named: Callable[[str, str], Shop]) -> None:
-    """Bring the shops back to what the file says."""
+    """Bring the shops back to what the file says; raises UsageError where it cannot be read."""
     for record in _records(path):
-        shop = shop_named(record["platform"], record["shop"])
-        shop.last_id = record["last_id"]
-        if "tokens" in record:
-            shop.tokens = msgspec.convert(record["tokens"], Tokens)
-        elif record["document"] is None:
-            shop.carts.pop(record["cart"], None)
+        shop = shop_named(record.platform, record.shop)
+        shop.last_id = record.last_id
+        if record.tokens is not None:
+            shop.tokens = record.tokens
+        elif record.document is None:
+            shop.carts.pop(record.cart, None)
         else:
-            shop.carts[record["cart"]] = record["document"]
+            shop.carts[record.cart] = record.document
 
 
 def index(shop: Shop) -> None:
@@ -36,13 +39,39 @@ def index(shop: Shop) -> None:
     shop.owners = dict(sorted(pairs, key=lambda pair: int(pair[0])))
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
+class _Record(msgspec.Struct, frozen=True):
+    """A line of the file: a cart, or with ``tokens`` those of the shop."""
+
+    platform: str
+    shop: str
+    last_id: int
+    cart: str = ""
+    document: dict[str, Any] | None = None
+    tokens: Tokens | None = None
+
+    def __post_init__(self) -> None:
+        if self.document is not None:
+            items = self.document.get("items")
+            if not (isinstance(items, dict) and all(isinstance(one, dict) for one in items.values())):
+                raise ValueError(f"cart {quote(self.cart)} has no items")
+            if not all(number.isascii() and number.isdecimal() and len(number) < _LONGEST for number in items):
+                raise ValueError(f"cart {quote(self.cart)} has an item without a number")
+
+
+def _records(path: Path) -> Iterator[_Record]:
     if not path.exists():
         return
+    decode = msgspec.json.Decoder(_Record).decode
     with path.open("rb") as lines:
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             if line.endswith(b"\n"):
-                yield orjson.loads(line)
+                try:
+                    yield decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    raise UsageError(
+                        f"{path}: line {number} is not what a sandbox wrote ({error}); remove the file to begin with "
+                        "empty shops"
+                    ) from None
 
 
 class StateFile:

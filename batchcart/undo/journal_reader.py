@@ -9,6 +9,7 @@ from batchcart.engine.chain_state import ChainState
 from batchcart.jobs.job_file import InvalidLine, JobSource, RawLine, parse_line
 from batchcart.journal.carts import READS, LineOfCart, PlannedCart, lines_of_cart
 from batchcart.journal.queries import PlannedLine
+from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import Connection
 from batchcart.model.adapter import Adapter
 from batchcart.model.operation import Operation, OperationKind
@@ -44,7 +45,7 @@ class RunReader:
     def lines(self, cart: PlannedCart, account: str, adapter: Adapter) -> Iterator[CompletedLine]:
         """The cart's lines in the order in which they ended, then those that were on their way."""
         for line in lines_of_cart(self.connection, cart):
-            result = msgspec.json.decode(line.text, type=_ResultLine)
+            result = decode_value(self.connection, "result", line.text, _ResultLine)
             doubt = _ON_ITS_WAY if line.status is None else _doubt(line.status, result, line.kind, adapter)
             own_key = not adapter.keys.client_chooses or result.cart_id == self._own_key(line, account, result.cart)
             yield CompletedLine(

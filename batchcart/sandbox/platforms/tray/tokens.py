@@ -1,9 +1,11 @@
 """Owns who may enter a simulated Tray shop and how its pair of tokens is renewed; it does not know carts.
 
 The vendor's pages say: the access token stands in the query, lives 3 hours, and 401 with error_code 1000 asks
-for a renewal; a refresh token lives 30 days, works once, and brings a new pair.
+for a renewal; a refresh token lives 30 days, works once, and brings a new pair. What is kept of tokens, also in a state
+file, are their hashes: clients may well show real ones.
 """
 
+import hashlib
 from datetime import timedelta
 
 from batchcart.sandbox.messages import Answer, Call, Effect, json_answer
@@ -21,12 +23,18 @@ def refusal(shop: Shop, call: Call) -> Answer | None:
     if call.route == "GET auth":
         return None
     tokens = shop.tokens
-    given = call.query.get("access_token", "")
-    good = tokens.access or shop.credentials.get("access_token", given)
-    if given and given == good and not tokens.expired:
+    token = call.query.get("access_token", "")
+    given = hash_token(token)
+    good = tokens.access or hash_token(shop.credentials.get("access_token", token))
+    if token and given == good and not tokens.expired:
         tokens.known.add(given)
         return None
     return _unauthorized_answer(shop, call, EXPIRED if given == good or given in tokens.known else UNKNOWN)
+
+
+def hash_token(token: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def denied_answer(shop: Shop, call: Call) -> Answer | None:
@@ -40,21 +48,22 @@ def denied_answer(shop: Shop, call: Call) -> Answer | None:
 def renew(shop: Shop, call: Call) -> Answer:
     """A new pair for a refresh token that was not used before; the old pair stops working."""
     tokens = shop.tokens
-    given = call.query.get("refresh_token", "")
-    good = tokens.refresh or shop.credentials.get("refresh_token", given)
-    if not given or given != good or given in tokens.spent:
+    token = call.query.get("refresh_token", "")
+    given = hash_token(token)
+    good = tokens.refresh or hash_token(shop.credentials.get("refresh_token", token))
+    if not token or given != good or given in tokens.spent:
         return _unauthorized_answer(shop, call, UNKNOWN)
     tokens.spent.add(given)
     tokens.renewals += 1
-    tokens.access = f"sandbox-access-{shop.name or 'loja'}-{tokens.renewals}"
-    tokens.refresh = f"sandbox-refresh-{shop.name or 'loja'}-{tokens.renewals}"
+    access, refresh = (f"sandbox-{kind}-{shop.name or 'loja'}-{tokens.renewals}" for kind in ("access", "refresh"))
+    tokens.access, tokens.refresh = hash_token(access), hash_token(refresh)
     tokens.expired = False
     now = shop.wall()
     pair = {
         "message": "Refresh token",
         "code": 200,
-        "access_token": tokens.access,
-        "refresh_token": tokens.refresh,
+        "access_token": access,
+        "refresh_token": refresh,
         "date_expiration_access_token": f"{now + _ACCESS_LIFE:%Y-%m-%d %H:%M:%S}",
         "date_expiration_refresh_token": f"{now + _REFRESH_LIFE:%Y-%m-%d %H:%M:%S}",
         "date_activated": f"{now:%Y-%m-%d %H:%M:%S}",

@@ -1,0 +1,82 @@
+"""Journals that somebody else wrote: only the job's own requests leave, and a sentence says why nothing more did.
+
+The long form, `pytest -m storm`, tries every change.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from caravan import command
+from crafting import (
+    RESULTS,
+    USES,
+    Interrupted,
+    as_format_2,
+    damages,
+    in_journal,
+    interrupted,
+    requests,
+    rows,
+    schemas,
+    values,
+)
+from shopping import Mall, desk
+
+InFolder = Callable[[Path], object]
+
+
+@pytest.fixture(scope="module")
+def run(mall: Mall, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
+    return interrupted(desk(mall, tmp_path_factory.mktemp("interrupted")))
+
+
+def every() -> Iterator[tuple[str, InFolder]]:
+    """Each change, by its name."""
+    for name, change in chain(requests(), values(), rows(), schemas()):
+        yield name, in_journal(change)
+    yield from damages(f"{RESULTS}.journal")
+    yield from damages(RESULTS)
+
+
+CHANGES = tuple(every())
+
+
+def wrong(run: Interrupted, changes: Sequence[tuple[str, InFolder]]) -> dict[str, str]:
+    return {name: said for name, change in changes if (said := run.try_all(change))}
+
+
+@pytest.mark.parametrize("format_2", [False, True], ids=["format 3", "format 2"])
+def test_a_run_whose_journal_nobody_touched_goes_on(run: Interrupted, *, format_2: bool) -> None:
+    with run.copy() as (folder, guard):
+        if format_2:
+            as_format_2(folder)
+        codes = [command(*words, folder=folder).code for words in USES]
+    assert codes == [3, 3, 3, 1, 3, 3, 1, 1]
+    assert guard.asked <= run.legitimate
+
+
+def test_whatever_is_changed_in_a_journal_only_the_jobs_own_requests_are_sent(run: Interrupted) -> None:
+    assert wrong(run, CHANGES[5::97]) == {}
+
+
+def test_tables_that_are_no_journals_are_not_used(run: Interrupted) -> None:
+    assert wrong(run, [(name, in_journal(change)) for name, change in list(schemas())[::4]]) == {}
+
+
+def test_a_request_that_no_line_leads_to_stops_its_accounts_in_words(run: Interrupted) -> None:
+    _, change = next(requests())
+    with run.copy() as (folder, guard):
+        in_journal(change)(folder)
+        ended = command(*USES[6], folder=folder)
+    assert ended.code == 3
+    assert "'DELETE /3dCartWebAPI/v1/Orders/4711' was sent for line" in ended.out + ended.err
+    assert guard.asked == set()
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("first", range(8))
+def test_no_change_of_a_journal_sends_a_request_that_is_not_the_jobs(run: Interrupted, first: int) -> None:
+    assert wrong(run, CHANGES[first::8]) == {}
