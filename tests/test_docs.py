@@ -254,3 +254,11 @@ def test_what_a_page_shows_is_compared_without_figures_and_with_gaps() -> None:
     assert not fits(["Results: a"], ["Results: b"])
     assert not fits(["a"], ["a", "b"])
     assert fits(["a", "…"], ["a", "b"])
+
+
+def test_the_page_on_the_architecture_names_only_what_is_there() -> None:
+    text = (DOCS / "architecture.md").read_text()
+    named = {path for path in re.findall(r"`([\w/]+\.py)`", text) if "/" in path and "<" not in path}
+
+    assert len(named) > 30
+    assert not {path for path in named if not (ROOT / "batchcart" / path).exists()}
