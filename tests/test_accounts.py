@@ -51,7 +51,7 @@ def test_an_account_without_options_has_the_defaults(config: Path) -> None:
 
     assert found.address == "https://loja.example/web_api"
     assert found.limits == (Window(180, 60.0), Window(10_000, 86_400.0))
-    assert (found.options.concurrency, found.options.timeout, found.options.pacing) == (8, 30.0, "smooth")
+    assert (found.options.concurrency, found.options.timeout, found.options.pacing) == (8, 30.0, "burst")
     assert (found.options.encoding, found.ca_file, found.embedded) == ("json", None, False)
     assert found.secrets == ("SECRET-ACCESS",)
 
@@ -64,12 +64,14 @@ def test_every_platform_has_its_default_limits(config: Path) -> None:
 def test_the_options_of_an_account_are_read(config: Path) -> None:
     (config.parent / "ca.pem").write_text("")
     keys = (
-        'limits = ["18/2s", "bucket 5 leak 1/s"]\nconcurrency = 3\ntimeout = 5\npacing = "strict"\nencoding = "form"\n'
+        'limits = ["18/2s", "bucket 5 leak 1/s"]\nconcurrency = 3\ntimeout = 5\n'
+        'pacing = "smooth"\nstrict = true\nencoding = "form"\n'
     )
     found = account(config, SHOPLO + keys + 'ca_file = "ca.pem"\nbase_url = "https://proxy.example:8443/shoplo/"')
 
     assert found.limits == (Window(18, 2.0), Bucket(5, 1.0))
-    assert (found.options.concurrency, found.options.timeout, found.options.pacing) == (3, 5.0, "strict")
+    assert (found.options.concurrency, found.options.timeout, found.options.pacing) == (3, 5.0, "smooth")
+    assert found.options.strict
     assert found.options.encoding == "form"
     assert found.ca_file == config.parent / "ca.pem"
     assert found.address == "https://proxy.example:8443/shoplo"
@@ -126,7 +128,8 @@ def test_tray_addresses_may_be_written_in_any_form(config: Path, given: str) -> 
         (TRAY + "timeout = -1", "timeout is a number of seconds above 0, 3600 at the most"),
         (TRAY + "timeout = nan", "timeout is a number of seconds above 0, 3600 at the most"),
         (TRAY + "timeout = inf", "timeout is a number of seconds above 0, 3600 at the most"),
-        (TRAY + 'pacing = "fast"', 'pacing: expected "smooth" or "strict"'),
+        (TRAY + 'pacing = "fast"', 'pacing: expected "burst" or "smooth"'),
+        (TRAY + 'pacing = "strict"', 'pacing: "strict" is a key of its own: write strict = true in its place'),
         (TRAY + 'encoding = "xml"', 'encoding: expected "form" or "json"'),
         (TRAY + "insecure = 1", "insecure: expected true or false"),
         (TRAY + 'ca_file = "none.pem"', "ca_file "),

@@ -68,7 +68,7 @@ EXAMPLES: tuple[Event, ...] = (
     QuotaUsedUp("loja", "10000/day", AT),
     ShopDown("acme", "connection refused", AT, AT + 1, AT + 1800),
     ShopUp("acme", AT, 7),
-    LimitLowered("acme", "5/s", 2.1),
+    LimitLowered("acme", "5/s", 2.1, AT),
     LimitRestored("acme", "5/s"),
     TokenRenewed("loja"),
     AccountClosed("acme", "closed", "the token was refused"),
@@ -182,8 +182,20 @@ def test_a_limit_that_is_learnt_is_told_once_and_again_when_it_is_forgotten(sess
         pulse.poll()
         pulse.poll()
 
-    assert noted == [LimitLowered("local-3dcart", "", 2.0), LimitRestored("local-3dcart", "")]
-    assert "no limit" in str(noted[0])
+    lowered, restored = noted
+
+    assert isinstance(lowered, LimitLowered)
+    assert msgspec.structs.replace(lowered, more_at=0.0) == LimitLowered("local-3dcart", "", 2.0)
+    assert restored == LimitRestored("local-3dcart", "")
+    assert "no limit" in str(lowered)
+
+
+def test_what_is_told_of_a_learnt_limit_is_what_until_when_and_no_advice() -> None:
+    told = str(LimitLowered("acme", "180/min", 1.5, AT))
+    assert "answers 429 although 180/min is kept" in told
+    assert "about 90/min" in told
+    assert f"more is tried from {events.clock(AT)} on" in told
+    assert "config" not in told
 
 
 def test_a_shop_that_comes_and_goes_all_night_is_told_in_a_page_and_each_end_has_its_beginning() -> None:

@@ -11,12 +11,14 @@ from batchcart.accounts.state import AccountState
 from batchcart.engine.rate_limiter import RateLimiter, capacity
 from batchcart.model.limits import Bucket, Limit, Window, parse_limit
 
-_LEARNT = b'{"most":40,"seconds":1.0,"allowed":10.0}'
+_NOW = 1.8e9
+_LEARNT = b'{"most":40,"seconds":1.0,"allowed":10.0,"at":1799999000.0}'
 
 
 def limiter(limit: Limit, learnt: bytes) -> RateLimiter:
     clock = lambda: 1000.0  # noqa: E731  # time stands still
-    return RateLimiter([limit], SendHistory(None, capacity([limit])), strict=False, clock=clock, learnt=learnt)
+    sends = SendHistory(None, capacity([limit]), monotonic=clock, wall=lambda: _NOW)
+    return RateLimiter([limit], sends, clock=clock, learnt=learnt)
 
 
 def test_a_limiter_begins_with_what_was_learnt_of_its_very_limit() -> None:

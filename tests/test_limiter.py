@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from batchcart.accounts.send_history import SendHistory
 from batchcart.engine.rate_limiter import RateLimiter, capacity
-from batchcart.model.limits import Bucket, Limit, Window, parse_limit
+from batchcart.model.limits import Bucket, Limit, Pacing, Window, parse_limit
 
 
 @dataclass
@@ -25,6 +25,7 @@ class Traffic:
     limits: Sequence[Limit]
     workers: int = 8
     strict: bool = False
+    pacing: Pacing = "burst"
     before: Callable[[], float] = lambda: 0.001
     round_trip: Callable[[], float] = lambda: 0.05
     path: Path | None = None
@@ -35,7 +36,7 @@ class Traffic:
     def limiter(self) -> RateLimiter:
         clock = asyncio.get_running_loop().time
         sends = SendHistory(self.path, capacity(self.limits), monotonic=clock, wall=lambda: 1e9 + clock())
-        return RateLimiter(self.limits, sends, strict=self.strict, clock=clock)
+        return RateLimiter(self.limits, sends, clock=clock, pacing=self.pacing, strict=self.strict)
 
     async def run(self, count: int, *, until: float = float("inf")) -> None:
         loop = asyncio.get_running_loop()
@@ -96,23 +97,38 @@ _mixes = st.lists(st.one_of(_windows, _windows, _buckets), min_size=1, max_size=
 _waits = st.sampled_from([0.0, 0.0005, 0.003, 0.05, 0.4, 3.0])
 
 
+_pacings = st.sampled_from(["burst", "smooth"])
+
+
 @settings(max_examples=120, deadline=None)
-@given(_mixes, st.lists(_waits, min_size=1, max_size=12), st.lists(_waits, min_size=1, max_size=5), st.integers(1, 12))
+@given(
+    _mixes,
+    st.lists(_waits, min_size=1, max_size=12),
+    st.lists(_waits, min_size=1, max_size=5),
+    st.integers(1, 12),
+    _pacings,
+)
 def test_no_limit_is_exceeded_whatever_happens_between_permit_and_send(
-    limits: list[Limit], before: list[float], trips: list[float], workers: int
+    limits: list[Limit], before: list[float], trips: list[float], workers: int, pacing: Pacing
 ) -> None:
     rng = random.Random(len(before) * workers)
-    traffic = Traffic(limits, workers, before=lambda: rng.choice(before), round_trip=lambda: rng.choice(trips))
+    traffic = Traffic(
+        limits, workers, pacing=pacing, before=lambda: rng.choice(before), round_trip=lambda: rng.choice(trips)
+    )
     virtualtime.run(traffic.run(250))
     assert len(traffic.sent) == 250
     assert_kept(limits, traffic.sent)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(_windows, min_size=1, max_size=2), st.lists(_waits, min_size=1, max_size=5), st.integers(1, 12))
-def test_strict_pacing_counts_windows_from_the_answers(limits: list[Limit], trips: list[float], workers: int) -> None:
+@given(
+    st.lists(_windows, min_size=1, max_size=2), st.lists(_waits, min_size=1, max_size=5), st.integers(1, 12), _pacings
+)
+def test_strict_windows_begin_with_the_answers(
+    limits: list[Limit], trips: list[float], workers: int, pacing: Pacing
+) -> None:
     rng = random.Random(workers)
-    traffic = Traffic(limits, workers, strict=True, round_trip=lambda: rng.choice(trips))
+    traffic = Traffic(limits, workers, strict=True, pacing=pacing, round_trip=lambda: rng.choice(trips))
     virtualtime.run(traffic.run(150))
     assert_kept(limits, traffic.sent)
     for window in limits:
@@ -122,9 +138,10 @@ def test_strict_pacing_counts_windows_from_the_answers(limits: list[Limit], trip
             assert moment >= ordered[index] + window.seconds
 
 
-@pytest.mark.parametrize("strict", [False, True], ids=["smooth", "strict"])
+@pytest.mark.parametrize("pacing", ["burst", "smooth"])
+@pytest.mark.parametrize("strict", [False, True], ids=["from the send", "from the answer"])
 @pytest.mark.parametrize(("text", "count"), [("2/s", 400), ("50/s", 3000), ("180/min", 1800), ("500/s", 12000)])
-def test_a_limit_is_used_up_while_there_is_work(text: str, count: int, strict: bool) -> None:  # noqa: FBT001
+def test_a_limit_is_used_up_while_there_is_work(text: str, count: int, strict: bool, pacing: Pacing) -> None:  # noqa: FBT001
     limit = parse_limit(text)
     assert isinstance(limit, Window)
     rng = random.Random(1)
@@ -132,8 +149,9 @@ def test_a_limit_is_used_up_while_there_is_work(text: str, count: int, strict: b
         [limit],
         workers=64,
         strict=strict,
+        pacing=pacing,
         before=lambda: rng.uniform(0.0003, 0.004),
-        round_trip=lambda: rng.uniform(0.001, 0.003) if strict else rng.uniform(0.02, 0.08),
+        round_trip=lambda: rng.uniform(0.001, 0.003) if strict else rng.uniform(0.05, 0.052),
     )
     virtualtime.run(traffic.run(count))
     assert_kept([limit], traffic.sent)
@@ -178,7 +196,9 @@ def test_a_cancelled_waiter_takes_no_place() -> None:
         traffic = Traffic([Window(2, 10.0)])
         limiter = traffic.limiter()
         for _ in range(2):
-            limiter.mark_sent(await limiter.acquire())
+            number = await limiter.acquire()
+            limiter.mark_sent(number)
+            limiter.mark_completed(number, 0.0)
         waiters = [asyncio.create_task(limiter.acquire()) for _ in range(5)]
         await asyncio.sleep(1)
         for waiter in waiters[:4]:
@@ -187,7 +207,7 @@ def test_a_cancelled_waiter_takes_no_place() -> None:
         assert waiters[4].done()
         return await asyncio.wait_for(limiter.acquire(), 11)
 
-    assert virtualtime.run(script()) == 3
+    assert virtualtime.run(script()) == 4
 
 
 def test_a_429_holds_everything_for_as_long_as_it_says() -> None:
@@ -217,10 +237,12 @@ def test_a_long_wait_for_a_quota_is_told() -> None:
         limits = [Window(180, 60.0), Window(300, 86_400.0)]
         sends = SendHistory(None, capacity(limits), monotonic=clock, wall=clock)
         limiter = RateLimiter(
-            limits, sends, strict=False, clock=clock, long_wait=lambda window, wait: told.append((str(window), wait))
+            limits, sends, clock=clock, long_wait=lambda window, wait: told.append((str(window), wait))
         )
         for _ in range(301):
-            limiter.mark_sent(await limiter.acquire())
+            number = await limiter.acquire()
+            limiter.mark_sent(number)
+            limiter.mark_completed(number, 0.0)
 
     virtualtime.run(script())
     assert {name for name, _ in told} == {"300/day"}

@@ -74,4 +74,4 @@ def test_a_limit_shows_itself_as_its_author_wrote_it(text: str) -> None:
     ],
 )  # fmt: skip
 def test_the_best_time_counts_what_the_limit_lets_through_at_once(text: str, sends: int, seconds: float) -> None:
-    assert min_duration(parse_limit(text), sends) == seconds
+    assert min_duration([parse_limit(text)], sends) == seconds

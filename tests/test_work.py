@@ -179,8 +179,8 @@ def test_creates_that_wait_for_the_limit_stay_when_the_shop_falls(tmp_path: Path
     held.append(shops)
     ended = Workshop(tmp_path, lines, shops, limits={"local-3dcart": [Window(5, 1.0)]}).run()
 
-    assert 1 <= statuses(ended.results).count("in_doubt") <= 2
-    assert statuses(ended.results).count("ok") >= 58
+    assert 1 <= statuses(ended.results).count("in_doubt") <= 4  # those that were on their way together
+    assert statuses(ended.results).count("ok") >= 56
 
 
 def test_probes_of_a_shop_that_is_down_come_at_growing_intervals(tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ class Workshop:
     patience: float = 1800.0
     row: int = 0  # lines in a row for one reason that stop their account
     limits: Mapping[str, Sequence[Limit]] = field(default_factory=dict)
-    pacing: str = "smooth"
+    strict: bool = False
     account_states: Mapping[str, AccountState] = field(default_factory=dict)
     config: str = CONFIG
 
@@ -368,7 +368,7 @@ class Workshop:
             number=number,
             probes=itertools.count(next_number(plan, -number)),
             journal=journal,
-            limiter=RateLimiter(account.limits, sends, strict=self.pacing == "strict", clock=clock),
+            limiter=RateLimiter(account.limits, sends, clock=clock, strict=self.strict),
             account_state=self.account_states.get(account.name, AccountState(None)),
             send=send,
             auth=Auth(account.credentials, account.secrets),

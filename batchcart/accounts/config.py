@@ -229,6 +229,8 @@ def read_entry(name: str, keys: dict[str, Any], adapters: Adapters, folder: Path
         raise UsageError(f"{where}: platform: expected a text; it is one of {', '.join(adapters)}")
     if platform not in adapters:
         raise UsageError(f"{where}: platform {quote(platform)} {adapters.absence(platform)}")
+    if keys.get("pacing") == "strict":
+        raise UsageError(f'{where}: pacing: "strict" is a key of its own: write strict = true in its place')
     adapter = adapters[platform]
     own, shared = set(adapter.account.settings.__struct_fields__), set(AccountOptions.__struct_fields__)
     for key in keys:

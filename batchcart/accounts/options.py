@@ -6,6 +6,7 @@ import msgspec
 
 from batchcart.model.adapter import SecretText
 from batchcart.model.cart import Currency
+from batchcart.model.limits import Pacing
 
 _LEAST_ANSWER, _MOST_ANSWER = 0.1, 32.0  # MiB; the most is what one account may have of all answers' memory
 
@@ -19,7 +20,9 @@ class AccountOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_f
     timeout: float = 30.0
     max_read_answer: float = 8.0
     max_write_answer: float = 1.0
-    pacing: Literal["smooth", "strict"] = "smooth"
+    pacing: Pacing = "burst"
+    strict: bool = False
+    busy: list[int] = []
     encoding: Literal["json", "form"] = "json"
     currency: Currency | None = None
     ca_file: str | None = None
@@ -32,6 +35,8 @@ class AccountOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_f
             raise ValueError("concurrency is a whole number from 1 to 10000")
         if not 0 < self.timeout <= 3600:
             raise ValueError("timeout is a number of seconds above 0, 3600 at the most")
+        if not all(400 <= status <= 599 for status in self.busy):
+            raise ValueError("busy is a list of the statuses, 400 to 599, with which the shop asks for a pause: [503]")
         for name in ("max_read_answer", "max_write_answer"):
             if not _LEAST_ANSWER <= getattr(self, name) <= _MOST_ANSWER:
                 raise ValueError(f"{name} is a number of MiB from {_LEAST_ANSWER:g} to {_MOST_ANSWER:g}")

@@ -70,7 +70,7 @@ def sandbox(platform: str, accounts: int, limits: Sequence[str], folder: Path) -
             place = {adapter.account.address_key: address(origin, platform, name)}
             own = {**adapter.account.sandbox_settings, **place, "platform": platform}
             text += [f"[accounts.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in own.items())]
-            text += [f"limits = {json.dumps(list(limits))}"]
+            text += [f"limits = {json.dumps(list(limits))}", 'pacing = "smooth"']  # as the plan is
         with create_new(config) as file:
             file.write(("\n".join(text) + "\n").encode())
         yield BenchTarget(config, [(name, platform) for name in names], real=False)

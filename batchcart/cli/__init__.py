@@ -55,7 +55,9 @@ class Commands(click.Group):
                 return None
             ctx.fail(f"{quote(cmd_name)} is not a command; {suggest(cmd_name, COMMANDS)}")
         command: click.Command = importlib.import_module(f"{__name__}.commands.{cmd_name}").command
-        return importlib.import_module(f"{__name__}.completers").with_completion(command) if ctx.resilient_parsing else command
+        if ctx.resilient_parsing:
+            command = importlib.import_module(f"{__name__}.completers").with_completion(command)
+        return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands that begin so, from COMMANDS, and the group's own options."""

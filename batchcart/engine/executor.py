@@ -45,8 +45,9 @@ def restore_execution(
 ) -> Execution:
     """The operation as far as earlier starts brought it: its past, its sends, those astray, the time of the first."""
     adapter = session.account.adapter
-    cell, timeout = adapter.operations[operation.kind], session.account.options.timeout
-    return Execution(operation, known, cell, adapter.errors.classify, timeout, *past, read_only=looks_only)
+    cell, options = adapter.operations[operation.kind], session.account.options
+    trouble, busy = adapter.errors.classify, frozenset(options.busy)
+    return Execution(operation, known, cell, trouble, options.timeout, *past, read_only=looks_only, busy=busy)
 
 
 async def execute(op: Execution, session: AccountSession) -> Completion | None:

@@ -7,6 +7,7 @@ from batchcart.engine.session import AccountSession
 from batchcart.model.events import ShopDown, ShopUp
 from batchcart.model.http import Exchange, NoResponse, NotSent, Reply, Response
 from batchcart.model.outcome import Foreign, Throttled, Unavailable
+from batchcart.model.throttle import read_throttle
 
 
 async def wait_until_up(session: AccountSession) -> bool:
@@ -72,6 +73,9 @@ async def _is_up(session: AccountSession, reply: Reply) -> bool:
     suspected = health.suspected
     match reply:
         case Response() as response:
+            if response.status in session.account.options.busy:
+                session.record_throttle(read_throttle(f"the shop answered HTTP {response.status}", response))
+                return not suspected
             exchange = Exchange(adapter.health_check, response)
             match await session.interpret(response, partial(adapter.errors.classify, exchange)):
                 case Unavailable(message):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from batchcart.engine.session import AccountSession
 from batchcart.model.events import LimitLowered, LimitRestored, Paused, ThrottlingEnded
-from batchcart.model.limits import Window
 
 _TICK = 1.0
 _LONG = 60.0  # seconds from which on a pause is said at once
@@ -31,7 +30,7 @@ class PauseMonitor:
     refusals: int = 0
     refusals_before: int = 0
     learnt: bool = False
-    rate: float | None = None
+    memory: bytes = b""
 
     def poll(self) -> None:
         """See what is new, and tell it."""
@@ -43,9 +42,9 @@ class PauseMonitor:
             self._end(self.until)
         self.refusals = refusals
         learnt = session.limiter.adapted_rate
-        if learnt != self.rate:
-            self.rate = learnt
-            session.account_state.keep_learnt_limit(session.limiter.memory)
+        if (memory := session.limiter.memory) != self.memory:
+            self.memory = memory
+            session.account_state.keep_learnt_limit(memory)
         if (learnt is not None) != self.learnt:
             self.learnt = not self.learnt
             session.tell(self._limit())
@@ -78,12 +77,12 @@ class PauseMonitor:
 
     def _limit(self) -> LimitLowered | LimitRestored:
         account = self.session.account
-        windows = [limit for limit in account.limits if isinstance(limit, Window)]
-        of = min(windows, key=lambda window: window.seconds) if windows else next(iter(account.limits), "")
+        of = self.session.limiter.learns_of or ""
         learnt = self.session.limiter.adapted_rate
         if learnt is None:
             return LimitRestored(account.name, str(of))
-        return LimitLowered(account.name, str(of), round(learnt, 3))
+        more_at = self.session.chance.wall() + self.session.limiter.tried_in
+        return LimitLowered(account.name, str(of), round(learnt, 3), round(more_at, 3))
 
 
 @asynccontextmanager

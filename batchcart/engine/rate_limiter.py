@@ -1,66 +1,67 @@
 """Owns keeping an account's limits and using them up; it does not know what is sent.
 
-aiolimiter is the leaky bucket. It does not hold a window: `AsyncLimiter(180, 60)` lets up to 359 through in a minute.
-A window is held exactly by looking at the n-th last send, which must be a window old.
+How it works. Between a permit and the send lies a write to the disk, between the send and its arrival the network, and
+either may take long. So nothing is counted at the permit but that one is under way; a send counts from the moment its
+bytes leave or, where the way is irregular, from its answer (`departures.py`). A send has to pass every gate
+(`gates.py`): the config's windows and buckets, which are exact and which nothing opens wider; a pause that the shop
+asked for; and what its refusals taught: to leave time between two sends, a lower limit, fewer requests at a time. It
+leaves when the last of them opens. One waiter at a time looks at them; the others queue behind it.
+
+By default a send leaves as soon as all gates are open, so a short job takes no longer than the limits demand. A shop
+that refuses such a burst, although every limit of the config is kept, wants its requests evenly spread, and gets that
+from then on. What its further 429s teach stands in `adaptive_limit.py`.
 """
 
 import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from batchcart.accounts.send_history import SendHistory
-from batchcart.engine.adaptive_limit import AdaptiveLimit
-from batchcart.model.limits import Bucket, Limit, Window
+from batchcart.engine.adaptive_limit import AdaptiveLimit, RefusalEvidence
+from batchcart.engine.connection_limit import ConnectionLimit
+from batchcart.engine.departures import Departures
+from batchcart.engine.gates import (
+    BucketGate,
+    ConnectionGate,
+    Gate,
+    LearntGate,
+    PaceGate,
+    PauseGate,
+    SpacingGate,
+    WindowGate,
+    bearable_jitter,
+)
+from batchcart.model.limits import QUOTA, Bucket, Limit, Pacing, Window, steadiest
 
-if TYPE_CHECKING:
-    from aiolimiter import AsyncLimiter
-
-_LEAST_MARGIN = 0.003
-_SUREST_MARGIN = 0.0005  # for the clock's own steps
-_LEAST_CAUTION, _MOST_CAUTION = 0.002, 0.05  # after a 429
-_CALMING = 0.999  # what a good answer leaves of it
-_FIRST_JITTER = 0.002  # until round trips have been measured
 _LONG = 60.0  # seconds from which on a wait is worth a word
 _REMEMBERED = 1024  # sends, where no limit asks for more
-_PACED = 60.0  # longer windows are quotas: spent as they come, not stretched over the day
+_FEWEST = 10  # sends at full speed that are looked at, to see what a shop lets through
+_WEAK = 0.25  # of a limit: a shop that lets less through says nothing of its limit
+_CLOSE = 0.5  # of the time between two sends of an even spread: what is closer was a burst
+_FAIR = 0.7  # of a limit: where that much is let through, requests may just have overtaken one another
+_SPREAD_FOR = 7 * 86_400.0  # seconds for which a shop's wish is remembered
+_BELIEVED_FOR = 86_400.0  # seconds for which a lower limit is
+_NO_LIMIT = 1 << 29  # sends: where the config has no limit to learn of
 
 
-def margin(window: Window, jitter: float) -> float:
-    """Seconds added to a window, because requests do not take equally long to reach the shop.
+class LimitMemory(msgspec.Struct, frozen=True):
+    """What the next run begins with; moments are wall-clock time."""
 
-    It grows with the measured ``jitter``, but costs at most 0.7 % of the window's rate.
-    """
-    return min(max(_LEAST_MARGIN, 0.002 + 5 * jitter), max(_LEAST_MARGIN, 0.007 * window.seconds))
-
-
-def next_slot(last: float, window: Window, now: float) -> float:
-    """When the next send of an evenly paced window is due; a late one does not delay those after it."""
-    return max(last + window.seconds / window.count, now - window.seconds / 20)
-
-
-def bucket_slack(bucket: Bucket) -> float:
-    """What is left free of a bucket, so that a request which travels faster than the one before does not overflow."""
-    return min(bucket.size - 1.0, max(0.5, 0.05 * bucket.leak))
+    most: float
+    seconds: float
+    allowed: float | None = None
+    at: float = 0.0
+    spread_until: float = 0.0
+    paused_until: float = 0.0
 
 
 def capacity(limits: Sequence[Limit]) -> int:
     """How many sends must be remembered for these limits."""
     counts = (limit.count if isinstance(limit, Window) else 2 * limit.size for limit in limits)
     return max([_REMEMBERED, *counts])
-
-
-@dataclass(slots=True)
-class _Reservation:
-    """A window that is held: the latest of the sends that must have left it, and the slot of the last send."""
-
-    window: Window
-    since: float
-    slot: float = -math.inf
 
 
 class RateLimiter:
@@ -71,114 +72,108 @@ class RateLimiter:
         limits: Sequence[Limit],
         sends: SendHistory,
         *,
-        strict: bool,
         clock: Callable[[], float],
+        pacing: Pacing = "burst",
+        strict: bool = False,
         long_wait: Callable[[Window, float], None] = lambda _window, _seconds: None,
         learnt: bytes = b"",
     ) -> None:
-        self._windows = [
-            _Reservation(limit, sends.nth_last(limit.count)) for limit in limits if isinstance(limit, Window)
-        ]
-        self._buckets = [limit for limit in limits if isinstance(limit, Bucket)]
-        self._sends = sends
-        self._strict = strict
-        self._clock = clock
+        windows = [limit for limit in limits if isinstance(limit, Window)]
+        self._clock, self._sends, self._long_wait = clock, sends, long_wait
+        self._departures = Departures(sends, strict, min(map(bearable_jitter, windows), default=math.inf))
+        self._windows = [WindowGate(window, self._departures) for window in windows]
+        buckets = (limit for limit in limits if isinstance(limit, Bucket))
+        self._buckets = [BucketGate(bucket, index, self._departures) for index, bucket in enumerate(buckets)]
+        self._pause = PauseGate()
+        self._connections = ConnectionLimit()
+        self._spread_until = -math.inf
+        self.learns_of = steadiest(limits)
+        self._learnt = _learning(self.learns_of)
+        paced = [PaceGate(window) for window in windows if window.seconds <= QUOTA] if pacing == "smooth" else []
+        self._apart = SpacingGate(self._departures, self._spacing)
+        self._gates: Sequence[Gate] = (
+            self._pause,
+            *self._windows,
+            *self._buckets,
+            *paced,
+            self._apart,
+            LearntGate(self._departures, self._learnt_window),
+            ConnectionGate(self._departures, self._connections),
+        )
         self._turn = asyncio.Lock()
-        self._leaks = [_leaking(bucket) for bucket in self._buckets]
-        self._filled = False
-        self._held_until = -math.inf
-        self._round_trip, self._jitter = 0.0, _FIRST_JITTER
-        self._caution = 0.0  # share of a window that is added to its margin
-        self._delay = 0.0  # usual seconds between permit and send
-        self._inside: dict[int, float] = {}  # let through at this time, and their bytes have not left yet
-        self._unanswered: set[int] = set()
         self._changed = asyncio.Event()
-        self._refused: deque[float] = deque()
-        self._last_refusal = -math.inf
-        self._learnt = _remember(_learning([held.window for held in self._windows], self._buckets), learnt)
-        self._learnt_slot = -math.inf
-        self._long_wait = long_wait
-
-    def try_acquire(self) -> int | None:
-        """A place under every limit, if one is free this moment; None where it has to be waited for."""
-        if self._leaks or self._turn.locked():
-            return None
-        now = self._clock()
-        return self._take(now) if self._opens(now) <= now else None
+        self._refused: deque[float] = deque(maxlen=sends.capacity)
+        self._in_row = 0
+        self._began = self._last = -math.inf  # of sending without a gap, and the last permit
+        self._remember(learnt)
 
     async def acquire(self) -> int:
         """Wait for a place under every limit; the number names the send. Cancelling takes no place."""
         async with self._turn:
-            await self._fill()
-            for leak in self._leaks:
-                await leak.acquire()
-            while (wait := self._opens(self._clock()) - self._clock()) > 0:
-                if _LONG < wait < math.inf and (window := self._find_used_up(wait)):
+            while (wait := self._opens_at(now := self._clock()) - now) > 0:
+                if _LONG < wait < math.inf and (window := self._find_used_up(now, wait)):
                     self._long_wait(window, wait)
                 await self._wait(wait)
-            return self._take(self._clock())
-
-    def _take(self, now: float) -> int:
-        if self._learnt.allowed is not None:
-            spacing = self._learnt.seconds / self._learnt.allowed
-            self._learnt_slot = max(self._learnt_slot, now - min(0.02, 0.1 * spacing)) + spacing
-        for held in self._windows:
-            held.slot = next_slot(held.slot, held.window, now)
-        number = self._sends.record(now)
-        self._inside[number] = now
-        self._unanswered.add(number)
-        return number
+            for gate in self._gates:
+                gate.take(now)
+            if now - max(self._last, self._pause.until) > self._span / 2:
+                self._began = now
+            self._last = now
+            return self._departures.permit(now)
 
     def mark_sent(self, number: int) -> None:
-        """The send's bytes leave only now, so its window begins now, and the bucket's level rises now."""
+        """The send's bytes leave only now, so its windows begin now, and the buckets' levels rise now."""
         now = self._clock()
-        self._delay += 0.1 * (now - self._inside.pop(number, now) - self._delay)
-        self._sends.update(number, now)
-        for index, bucket in enumerate(self._buckets):
-            self._sends.set_bucket_empty_at(index, max(now, self._sends.bucket_empty_at(index)) + 1 / bucket.leak)
+        self._departures.leave(number, now)
+        for bucket in self._buckets:
+            bucket.leave(now)
         self._changed.set()
 
     def mark_completed(self, number: int, round_trip: float) -> None:
         """The send has its answer, or will never have one; ``round_trip`` in seconds."""
-        self._inside.pop(number, None)
-        self._unanswered.discard(number)
-        if self._strict:
-            self._sends.update(number, self._clock())
-        if self._round_trip:
-            self._jitter += 0.1 * (min(abs(round_trip - self._round_trip), 0.1) - self._jitter)
-        self._round_trip += 0.1 * (round_trip - self._round_trip) if self._round_trip else round_trip
+        self._departures.answer(number, self._clock(), round_trip)
         self._changed.set()
 
     def pause(self, seconds: float) -> None:
         """Send nothing for so long: the shop asked for it."""
-        self._held_until = max(self._held_until, self._clock() + seconds)
+        self._pause.extend(self._clock() + seconds)
 
     def record_throttle(self, seconds: float) -> None:
         """The shop said 429: send nothing for so long, and learn from it what the shop allows."""
         now = self._clock()
         self._refused.append(now)
-        for index, bucket in enumerate(self._buckets):  # the shop's is full: no more bursts from here on
-            full = now + seconds + (bucket.size - bucket_slack(bucket)) / bucket.leak
-            self._sends.set_bucket_empty_at(index, max(full, self._sends.bucket_empty_at(index)))
-        if now >= self._held_until:  # what was on its way already tells the same once more
-            self._learnt = self._learnt.after_throttle(self._observed_rate(now))
-            self._caution = min(_MOST_CAUTION, max(_LEAST_CAUTION, 2 * self._caution))
+        for bucket in self._buckets:  # the shop's is full: no more bursts from here on
+            bucket.fill(now + seconds)
+        alike = now < self._pause.until  # what was on its way already tells the same once more
+        told = self._let_through(now)
+        weak = told < _WEAK * self._reference()
+        if weak and self._departures.in_flight:
+            self._connections.refuse(now, self._departures.in_flight, alike=alike)
+        if not alike:
+            self._in_row += 1
+            steady = now - self._began >= self._span
+            if self._wants_spacing(now):
+                self._spread_until = now + _SPREAD_FOR
+            elif self._overtook(told) and self._apart.refuse():
+                pass
+            elif self.learns_of is not None and (self._in_row > 1 or self._spacing() is not None):
+                self._learnt = self._learnt.after_throttle(now, RefusalEvidence(told, self._in_row, steady))
         self.pause(seconds)
 
     def record_success(self) -> None:
         """A send was answered with something else than 429."""
-        self._learnt = self._learnt.after_success()
-        self._caution *= _CALMING
+        self._in_row = 0
+        self._learnt = self._learnt.after_success(self._clock())
 
     @property
     def shortest(self) -> float:
-        """Seconds of the shortest limit: a window's length, or the time a bucket takes to empty."""
+        """Seconds of the limit that is learnt of: a window's length, or the time a bucket takes to empty."""
         return self._learnt.seconds
 
     @property
     def in_flight(self) -> int:
         """Sends that were let through and are not answered yet."""
-        return len(self._unanswered)
+        return self._departures.in_flight
 
     @property
     def adapted_rate(self) -> float | None:
@@ -186,121 +181,118 @@ class RateLimiter:
         return None if self._learnt.allowed is None else self._learnt.allowed / self._learnt.seconds
 
     @property
+    def tried_in(self) -> float:
+        """Seconds until more than ``adapted_rate`` is tried."""
+        return max(0.0, self._learnt.tried_at - self._clock())
+
+    @property
+    def spread(self) -> bool:
+        """Whether the shop was seen to want its requests evenly spread."""
+        return self._spread_until > self._clock()
+
+    @property
     def memory(self) -> bytes:
-        """What a later run may be given as ``adapted_rate``; b"" where the config's limits hold."""
-        return b"" if self._learnt.allowed is None else msgspec.json.encode(self._learnt)
+        """What a later run may be given as ``learnt``; b"" where nothing was."""
+        now = self._clock()
+        wall = self._sends.wall() - now
+        found = LimitMemory(
+            self._learnt.most,
+            self._learnt.seconds,
+            self._learnt.allowed,
+            0.0 if self._learnt.allowed is None else round(wall + self._learnt.since, 3),
+            round(wall + self._spread_until, 3) if self.spread else 0.0,
+            round(wall + self._pause.until, 3) if self._pause.until > now + 1.0 else 0.0,
+        )
+        return b"" if found == LimitMemory(found.most, found.seconds) else msgspec.json.encode(found)
 
     @property
     def paused_for(self) -> float:
         """Seconds that the shop's own request to wait still lasts."""
-        return max(0.0, self._held_until - self._clock())
+        return max(0.0, self._pause.until - self._clock())
 
-    def _opens(self, now: float) -> float:
+    def _opens_at(self, now: float) -> float:
         """From when on one more send keeps all limits; infinity where that depends on one that is on its way."""
-        opens = self._held_until if self._learnt.allowed is None else max(self._held_until, self._learnt_slot)
-        for held in self._windows:
-            slot = next_slot(held.slot, held.window, now) if held.window.seconds <= _PACED else opens
-            opens = max(opens, slot, self._window_opens(held))
-        for index, bucket in enumerate(self._buckets):
-            opens = max(opens, self._bucket_opens(index, bucket))
-        return opens
+        return max(gate.opens_at(now) for gate in self._gates)
 
-    def _window_opens(self, held: _Reservation) -> float:
-        """The count-th last send, and all before it, must be a window and a margin old.
+    def _spacing(self) -> float | None:
+        """The sends a second at which a shop that wants them evenly spread gets them; None where it does not."""
+        if self._learnt.allowed is None and not self.spread:
+            return None
+        rate = (self._learnt.most if self._learnt.allowed is None else self._learnt.allowed) / self._learnt.seconds
+        return rate if rate < _NO_LIMIT else None
 
-        A send may leave long after it was let through (a slow disk, a slow handshake), and later than its followers.
-        """
-        window = held.window
-        if self._sends.count < window.count:
-            return -math.inf
-        if self._sends.count - window.count in (self._unanswered if self._strict else self._inside):
-            return math.inf
-        held.since = max(held.since, self._sends.nth_last(window.count))
-        return held.since + window.seconds + self._margin(window)
+    def _learnt_window(self) -> Window | None:
+        allowed = self._learnt.allowed
+        if allowed is None or allowed >= _NO_LIMIT:
+            return None
+        count = max(1, math.floor(allowed + 1e-9))
+        return Window(min(count, self._sends.capacity), self._learnt.seconds * count / allowed)
 
-    def _margin(self, window: Window) -> float:
-        """The margin at the permit, so that it is kept at the send, which follows a little later."""
-        return max(_SUREST_MARGIN, margin(window, self._jitter) - self._delay) + self._caution * window.seconds
+    @property
+    def _span(self) -> float:
+        """Seconds that are looked at, to see what a shop lets through."""
+        return max(self._learnt.seconds, _FEWEST * self._learnt.seconds / self._learnt.most)
 
-    def _bucket_opens(self, index: int, bucket: Bucket) -> float:
-        """What has left, less what has leaked, must leave room for what was let through and for one more."""
-        room = bucket.size - bucket_slack(bucket) - len(self._inside) - 1
-        return self._sends.bucket_empty_at(index) - room / bucket.leak if room >= 0 else math.inf
+    def _reference(self) -> float:
+        return self._learnt.most if self._learnt.allowed is None else self._learnt.allowed
 
-    def _observed_rate(self, now: float) -> float:
-        """How many sends in the learnt limit's window this 429 says are allowed; 0 where it does not say.
-
-        Of a window limit: as many as were let through in the window before it. Of a bucket, which was full at the last
-        429 too, as many as were let through since then, scaled to the window; a window allows no less than that.
-        """
-        last, self._last_refusal = self._last_refusal, now
-        span, told = now - last, 0.0
-        if self._buckets and not self._windows and math.isfinite(span):
-            return self._count_accepted(last) * self._learnt.seconds / span
-        if self._windows and self._learnt.seconds <= span < math.inf:
-            told = self._count_accepted(last) * self._learnt.seconds / span
-        if self._windows:
-            told = max(told, self._count_accepted(now - self._learnt.seconds) - len(self._unanswered))
-        return told
-
-    def _count_accepted(self, since: float) -> int:
-        """How many sends the shop let through since then, or has not answered yet."""
+    def _let_through(self, now: float) -> float:
+        """How many sends in the limit's window the shop has let through of late."""
+        since = now - self._span
         while self._refused and self._refused[0] <= since:
             self._refused.popleft()
-        low, high = 0, min(self._sends.count, self._sends.capacity)
-        while low < high:  # the sends lie in order: halve until the oldest one in the window is found
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if self._sends.nth_last(middle) > since else (low, middle - 1)
-        return low - len(self._refused)
+        on_their_way = self._departures.in_flight - self._departures.permits
+        count = self._departures.count_since(since) - len(self._refused) - on_their_way
+        return max(0, count) * self._learnt.seconds / self._span
 
-    def _find_used_up(self, seconds: float) -> Window | None:
-        """The window that is the reason for so long a wait; None where it is something else."""
-        opens = self._clock() + seconds - 1.0
-        return next((held.window for held in self._windows if self._window_opens(held) >= opens), None)
+    def _wants_spacing(self, now: float) -> bool:
+        """Whether what was just refused was a burst, of a kind that spacing would have kept from being one."""
+        if self.spread or self.learns_of is None:
+            return False
+        return self._departures.came_closer(_CLOSE * self._learnt.seconds / self._learnt.most, now - self._span)
 
-    async def _wait(self, seconds: float) -> None:
-        if math.isfinite(seconds):
-            await asyncio.sleep(seconds)
-        else:
-            self._changed.clear()
-            await self._changed.wait()
+    def _overtook(self, told: float) -> bool:
+        """Whether requests that were evenly spread may have been refused because one overtook another."""
+        return self._spacing() is not None and not self._learnt.tries and told >= _FAIR * self._reference()
 
-    async def _fill(self) -> None:
-        """Bring the buckets to the level that earlier runs left."""
-        if self._filled:
+    def _remember(self, learnt: bytes) -> None:
+        """Take up what an earlier run learnt: a pause in any case, the rest if it was of this very limit."""
+        try:
+            found = msgspec.json.decode(learnt, type=LimitMemory)
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return
         now = self._clock()
-        for index, (bucket, leak) in enumerate(zip(self._buckets, self._leaks, strict=True)):
-            level = min((self._sends.bucket_empty_at(index) - now) * bucket.leak, leak.max_rate)
-            if level > 0:
-                await leak.acquire(level)
-        self._filled = True
+        ahead = now - self._sends.wall()
+        self._pause.extend(min(found.paused_until + ahead, now + _BELIEVED_FOR))
+        if (found.most, found.seconds) != (self._learnt.most, self._learnt.seconds):
+            return
+        self._spread_until = min(found.spread_until + ahead, now + _SPREAD_FOR)
+        fresh = found.at + ahead > now - _BELIEVED_FOR
+        if fresh and found.allowed is not None and 0 < found.allowed < found.most:
+            self._learnt = self._learnt.resume(found.allowed, now)
+
+    def _find_used_up(self, now: float, seconds: float) -> Window | None:
+        """The quota that is the reason for so long a wait; None where it is something else."""
+        opens = now + seconds - 1.0
+        quotas = (gate for gate in self._windows if gate.window.seconds > QUOTA)
+        return next((gate.window for gate in quotas if gate.opens_at(now) >= opens), None)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait so long, or until a send has left or was answered."""
+        self._changed.clear()
+        wake = asyncio.get_running_loop().call_later(seconds, self._changed.set) if seconds < math.inf else None
+        try:
+            await self._changed.wait()
+        finally:
+            if wake:
+                wake.cancel()
 
 
-def _remember(fresh: AdaptiveLimit, learnt: bytes) -> AdaptiveLimit:
-    """What an earlier run learnt, if it was of this very limit."""
-    try:
-        found = msgspec.json.decode(learnt, type=AdaptiveLimit)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return fresh
-    same = (found.most, found.seconds) == (fresh.most, fresh.seconds)
-    return found if same and found.allowed is not None and 0 < found.allowed < found.most else fresh
-
-
-def _learning(windows: Sequence[Window], buckets: Sequence[Bucket]) -> AdaptiveLimit:
-    """What can be learnt of these limits: of the shortest window, else of a bucket over the time it takes to empty."""
-    if windows:
-        shortest = min(windows, key=lambda window: window.seconds)
-        return AdaptiveLimit(shortest.count, shortest.seconds)
-    if buckets:
-        return AdaptiveLimit(buckets[0].size, buckets[0].size / buckets[0].leak)
-    return AdaptiveLimit(1 << 30, 4.0)
-
-
-def _leaking(bucket: Bucket) -> "AsyncLimiter":
-    from aiolimiter import AsyncLimiter  # noqa: PLC0415  # it reads its own version from its package, and that takes long
-
-    size = bucket.size - bucket_slack(bucket)
-    # A bucket of one has no room to leave free; its sends keep a margin more apart instead.
-    leak = bucket.leak if bucket.size > 1 else 1 / (1 / bucket.leak + 2 * _LEAST_MARGIN)
-    return AsyncLimiter(size, size / leak)
+def _learning(limit: Limit | None) -> AdaptiveLimit:
+    match limit:
+        case Window(count, seconds):
+            return AdaptiveLimit(count, seconds)
+        case Bucket(size, leak):
+            return AdaptiveLimit(size, size / leak)
+        case None:
+            return AdaptiveLimit(1 << 30, 4.0)

@@ -12,6 +12,7 @@ MOST_TRIES = 10
 
 _FIRST, _LONGEST = 0.25, 8.0
 _FIRST_PAUSE = 0.25  # of a window
+_LONGEST_HINT = 300.0
 _NO_PAUSE = 1e9
 """Seconds from which on a number is no pause: a moment in Unix time, it seems, which no document allows here."""
 
@@ -45,6 +46,18 @@ def retry_after(header: str, now: float) -> float | None:
         return seconds if seconds < _NO_PAUSE else None
     moment = http_date(text)
     return None if moment is None else max(0.0, moment - now)
+
+
+def hinted_pause(hint: str, now: float) -> float:
+    """Seconds until the moment that a header about limits names, Unix time or seconds from now.
+
+    It is no request: 0 where it says nothing, and never longer than five minutes.
+    """
+    text = hint.strip()
+    if not _SECONDS.fullmatch(text):
+        return 0.0
+    seconds = float(text)
+    return min(_LONGEST_HINT, max(0.0, seconds - now if seconds >= _NO_PAUSE else seconds))
 
 
 @dataclass(slots=True)

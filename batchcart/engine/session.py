@@ -21,7 +21,7 @@ from batchcart.engine.health import Health
 from batchcart.engine.http.form_encoding import encode_body
 from batchcart.engine.offload import Made, read_reply
 from batchcart.engine.rate_limiter import RateLimiter
-from batchcart.engine.retry import RetryBudget, backoff, retry_after, throttle_pause
+from batchcart.engine.retry import RetryBudget, backoff, hinted_pause, retry_after, throttle_pause
 from batchcart.engine.stop_signal import StopSignal
 from batchcart.engine.throttling import Throttling
 from batchcart.engine.transitions import Healthy, Signal, Suspicious, Unhealthy
@@ -36,9 +36,6 @@ from batchcart.model.outcome import Throttled
 
 Send = Callable[[Request, Callable[[], None]], Awaitable[Reply]]
 """Sends a signed request; the callable it is given is called when its bytes begin to leave."""
-
-_LONGEST_PAUSE = 86_400.0  # seconds that a shop's own request to wait is kept for at the most
-
 
 _WHAT_TO_LOOK_AT = (
     "Its lines stay open; check the account's address and path, and what stands in front of the shop (firewall, login, "
@@ -136,10 +133,8 @@ class AccountSession:
         questions, and with ``settles`` those about what became of a write. ``read`` finds fresh tokens in the answer;
         nobody else sees it before every secret is taken out of it.
         """
-        send_number = self.limiter.try_acquire()
-        if send_number is None:
-            with self.signal.cancellable():
-                send_number = await self.limiter.acquire()
+        with self.signal.cancellable():
+            send_number = await self.limiter.acquire()
         fell = self.stopped or (self.health.down_since is not None and line > 0)
         at = self.chance.wall()
         try:
@@ -255,7 +250,8 @@ class AccountSession:
         self.stats.refusals += 1
         lasts = self.throttling.record(busy.message, self.chance.monotonic(), fresh=not self.limiter.paused_for)
         pause = throttle_pause(self.throttling.in_a_row, self.limiter.shortest, self.chance.rng)
-        self.limiter.record_throttle(pause if asked is None else min(asked, _LONGEST_PAUSE))
+        wanted = hinted_pause(busy.hint, self.chance.wall()) if asked is None else min(asked, self.patience)
+        self.limiter.record_throttle(max(pause, wanted))  # a Retry-After of 0 is no invitation
         if lasts > self.patience:
             minutes = f"{self.patience / 60:g} min"
             self.close(
@@ -274,7 +270,8 @@ class AccountSession:
                 f"{why}, and asks to wait until {until}, which is more than the {patience} of --patience. Its lines "
                 "stay open; run again then",
             )
-        self.limiter.pause(min(seconds, _LONGEST_PAUSE))
+        self.limiter.pause(min(seconds, self.patience))
+        self.account_state.keep_learnt_limit(self.limiter.memory)
 
     async def wait_to_retry(self, tries: int, least: float = 0.0) -> bool:
         """Wait before another try: back-off, and the account's retry budget; whether to go on."""

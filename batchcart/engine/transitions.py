@@ -29,6 +29,7 @@ from batchcart.model.outcome import (
     Unauthorized,
     Unavailable,
 )
+from batchcart.model.throttle import read_throttle
 
 _SETTLED_AFTER = 2.0
 """Seconds after its sending from which a request that was on its way when we died has surely been acted on."""
@@ -39,6 +40,9 @@ _CUT_SETTLED_AFTER = 0.5
 _MOST_THROTTLED = 100
 """How often one operation may be answered 429 before it is given up."""
 
+_UNAVAILABLE = 503
+"""With a Retry-After it asks for a pause, as 429 does, but says nothing of what became of a write."""
+
 MOST_FOREIGN = 5
 """How often one operation may be answered by something else than the platform while that is there for others."""
 
@@ -46,9 +50,10 @@ MOST_FOREIGN = 5
 class Execution(msgspec.Struct, frozen=True):
     """One operation under way: what was said and heard, and the figures of its result line.
 
-    ``trouble`` is the adapter's. ``foreign``: something else than the platform answered its write, or its read. With
-    ``read_only`` nothing is written any more: where a write would follow, it has not happened. ``settles`` says that
-    its account is closing and it may still ask what became of its write.
+    ``trouble`` is the adapter's; ``busy`` are the statuses that mean what 429 means. ``foreign``: something else than
+    the platform answered its write, or its read. With ``read_only`` nothing is written any more: where a write would
+    follow, it has not happened. ``settles`` says that its account is closing and it may still ask what became of its
+    write.
     """
 
     operation: Operation
@@ -72,6 +77,7 @@ class Execution(msgspec.Struct, frozen=True):
     foreign: bool = False
     read_only: bool = False
     settles: bool = False
+    busy: frozenset[int] = frozenset()
 
 
 # ---- what is done next
@@ -194,7 +200,10 @@ def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
     match reply:
         case Response() as response:
             exchange = Exchange(request, response, at)
-            step = op.cell.interpret(op.operation, op.known, (*op.past, exchange))
+            if response.status in op.busy:
+                step: Step = read_throttle(f"the shop answered HTTP {response.status}, which `busy` names", response)
+            else:
+                step = op.cell.interpret(op.operation, op.known, (*op.past, exchange))
             op = replace(op, status=response.status, body=response.body)
             if isinstance(step, Succeeded):
                 return Reaction(op, Finish(step), _WELL)
@@ -232,10 +241,13 @@ def _after_response(op: Execution, exchange: Exchange, step: Step) -> Reaction:
             action = RefreshTokens(request, denied, op.denied)
             return Reaction(replace(op, wasted=op.wasted + 1, denied=True), action, note="void")
         case Unavailable(message, then, slow, pause):
-            op = _after_failure(op, exchange, message, keeps=request.writes)
+            asks = exchange.response.status == _UNAVAILABLE and bool(pause) and op.throttled < _MOST_THROTTLED
+            failed = _after_failure(op, exchange, message, keeps=request.writes)
+            op = replace(failed, tries=op.tries, throttled=op.throttled + 1) if asks else failed
+            signal: Signal = Throttled(message, pause) if asks else Unhealthy(message, pause=pause)
             least = (op.timeout if slow else _before(then)) if request.writes else 0.0
             note = "failing" if request.writes else "void"
-            return Reaction(op, _retry(op, then, least), Unhealthy(message, pause=pause), note)
+            return Reaction(op, _retry(op, then, least), signal, note)
         case Foreign() as foreign:
             return _shut(op, exchange, foreign)
         case _:

@@ -160,18 +160,17 @@ class ShopUp(_Told, frozen=True):
 
 
 class LimitLowered(_Told, frozen=True, tag="limit_learnt"):
-    """A shop's 429s say that it allows less than the config's limit."""
+    """A shop's 429s say that it allows less than the config's limit; more is tried from the moment ``more_at`` on."""
 
     account: str
     limit: str
     per_second: float
+    more_at: float = 0.0
 
     def __str__(self) -> str:
-        less = f"less than {self.limit}" if self.limit else "and the config sets no limit"
-        return (
-            f"account {self.account!r}: the shop allows about {_in_unit_of(self.per_second, self.limit)}, {less}; "
-            "going by that. If it stays so, put it under limits in the config"
-        )
+        kept = f"although {self.limit} is kept" if self.limit else "and the config sets no limit"
+        told = f"the shop answers 429 {kept}, and lets about {_in_unit_of(self.per_second, self.limit)} through"
+        return f"account {self.account!r}: {told}: going by that; more is tried from {clock(self.more_at)} on"
 
 
 class LimitRestored(_Told, frozen=True, tag="limit_forgotten"):

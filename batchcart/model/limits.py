@@ -1,8 +1,9 @@
 """Owns the words for a rate limit and how one is written; it does not know how to wait for it."""
 
-import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from batchcart.model.errors import UsageError, quote
 
@@ -11,6 +12,12 @@ MAX_COUNT = 1_000_000
 
 MAX_SECONDS = 366 * 86400.0
 """The longest window or leak in seconds."""
+
+QUOTA = 60.0
+"""Seconds: a longer window is a quota, spent as it comes and not spread over its day."""
+
+Pacing = Literal["burst", "smooth"]
+"""As soon as every limit has room, or evenly spread."""
 
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
 _NUMBER = r"[0-9]{1,9}"
@@ -64,13 +71,34 @@ def parse_limit(text: str) -> Limit:
     )
 
 
-def min_duration(limit: Limit, sends: int) -> float:
-    """The seconds that ``sends`` sends take at the least under ``limit``, from a fresh start."""
-    match limit:
-        case Window(count, seconds):
-            return max(0, math.ceil(sends / count) - 1) * seconds
-        case Bucket(size, leak):
-            return max(0, sends - size) / leak
+def min_duration(limits: Sequence[Limit], sends: int) -> float:
+    """The seconds that ``sends`` sends take at the least under all of ``limits``, from a fresh start.
+
+    A window is filled at once and waits for its end; a longer one is filled as its shorter ones allow.
+    """
+    windows = sorted((limit for limit in limits if isinstance(limit, Window)), key=lambda window: window.seconds)
+    buckets = (max(0, sends - limit.size) / limit.leak for limit in limits if isinstance(limit, Bucket))
+    return max([_fill(windows, sends), *buckets])
+
+
+def _fill(windows: Sequence[Window], sends: int) -> float:
+    """When the last of so many sends leaves; the windows stand in order of their length."""
+    if not windows or sends < 1:
+        return 0.0
+    *shorter, window = windows
+    full, rest = divmod(sends - 1, window.count)
+    period = max(window.seconds, _fill(shorter, window.count + 1))
+    return full * period + _fill(shorter, rest + 1)
+
+
+def steadiest(limits: Sequence[Limit]) -> Limit | None:
+    """The limit that a long run is held to, quotas of more than a minute aside; a window before a bucket."""
+    windows = [limit for limit in limits if isinstance(limit, Window)]
+    paced = [window for window in windows if window.seconds <= QUOTA]
+    if paced:
+        return min(paced, key=lambda window: window.count / window.seconds)
+    buckets = [limit for limit in limits if isinstance(limit, Bucket)]
+    return min(buckets, key=lambda bucket: bucket.leak, default=None)
 
 
 def _unit(seconds: float) -> str:

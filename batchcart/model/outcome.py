@@ -90,9 +90,13 @@ class _Said(msgspec.Struct, frozen=True):
 
 
 class Throttled(_Said, frozen=True):
-    """The platform did nothing and asks to come back later; ``retry_after`` is its header as written."""
+    """The platform did nothing and asks to come back later; ``retry_after`` is its header as written.
+
+    ``hint`` is when its limit begins anew, by another header: seconds, or a moment in Unix time.
+    """
 
     retry_after: str = ""
+    hint: str = ""
 
 
 class Unavailable(_Said, frozen=True):

@@ -19,6 +19,7 @@ from batchcart.engine.circuit_breaker import CircuitBreaker
 from batchcart.engine.event_filter import EventLimiter
 from batchcart.engine.rate_limiter import RateLimiter, capacity
 from batchcart.engine.session import AccountSession, Chance, Send
+from batchcart.engine.throttling import Throttling
 from batchcart.engine.token_refresh import token_fingerprint
 from batchcart.journal.queries import accounts, next_number
 from batchcart.journal.schema import Connection, open_reading
@@ -191,7 +192,6 @@ async def open_session(
     stack.callback(account_state.close)
     sends = account_state.sends(capacity(account.limits))
     stack.callback(sends.close)
-
     crowd = EventLimiter()
 
     def tell(event: Event) -> None:
@@ -215,8 +215,9 @@ async def open_session(
         limiter=RateLimiter(
             account.limits,
             sends,
-            strict=account.options.pacing == "strict",
             clock=time.monotonic,
+            pacing=account.options.pacing,
+            strict=account.options.strict,
             long_wait=long_wait,
             learnt=account_state.learnt_limit(),
         ),
@@ -226,6 +227,7 @@ async def open_session(
         chance=Chance(time.monotonic, time.time, _RNG),
         tell=tell,
         patience=settings.patience,
+        throttling=Throttling("as the shop asked in an earlier run"),
         breaker=CircuitBreaker(settings.stop_after),
     )
     return session

@@ -64,7 +64,7 @@ async def probe(entry: AccountConfig) -> ProbeResult:
         except LockHeld as busy:
             return ProbeResult(ProbeStatus.SKIPPED, f"not asked: {busy}")
         sends = stack.enter_context(closing(account_state.sends(capacity(account.limits))))
-        limiter = RateLimiter(account.limits, sends, strict=True, clock=time.monotonic)
+        limiter = RateLimiter(account.limits, sends, clock=time.monotonic, strict=True)
         send = await stack.enter_async_context(open_client(account, keep=("date",)))
         credentials = account.credentials.replace(account_state.tokens(token_fingerprint(account.credentials)))
         try:

@@ -6,9 +6,8 @@ from typing import Literal
 import msgspec
 
 from batchcart.engine.session import AccountSession
-from batchcart.model.limits import Limit, Window, min_duration
+from batchcart.model.limits import QUOTA, Limit, Window, min_duration
 
-_PACED = 60.0  # seconds of a window; a longer one is a quota
 _BLIP = 2.0  # seconds that a shop may be down before it is called so: most are up at the first question
 Waiting = Literal["", "throttled", "quota", "unreachable", "closed"]
 
@@ -56,8 +55,8 @@ def take_snapshot(session: AccountSession, lines: int, ended: Mapping[str, int])
     """The session as it is now."""
     limits, learnt = session.account.limits, session.limiter.adapted_rate
     left = lines - sum(ended.values())
-    best = max((min_duration(limit, left) for limit in limits), default=0.0)
-    paced = [limit for limit in limits if not isinstance(limit, Window) or limit.seconds <= _PACED] or limits
+    best = min_duration(limits, left)
+    paced = [limit for limit in limits if not isinstance(limit, Window) or limit.seconds <= QUOTA] or limits
     slowest = min((_per_second(limit) for limit in paced), default=None)
     waiting, until, why = _waiting(session)
     return AccountSnapshot(

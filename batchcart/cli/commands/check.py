@@ -114,8 +114,8 @@ def _forecast(entry: AccountConfig, planned: PlanStats) -> str:
 
 def _slowest(entry: AccountConfig, sends: int) -> tuple[float, str | None]:
     """The seconds that so many sends take at best, and the limit that makes it so."""
-    found = [(min_duration(limit, sends), str(limit)) for limit in entry.limits]
-    return max(found, key=lambda one: one[0]) if found else (0.0, None)
+    slowest = max(entry.limits, key=lambda limit: min_duration([limit], sends), default=None)
+    return min_duration(entry.limits, sends), None if slowest is None else str(slowest)
 
 
 def _trouble(entry: AccountConfig) -> str | None:

@@ -22,7 +22,16 @@ from batchcart.model.http import NoResponse, NotSent, Request, Response
 Send = Callable[[Request, Callable[[], None]], Awaitable[Response | NotSent | NoResponse]]
 """Sends a signed request; the callable it is given is called when its bytes begin to leave."""
 
-_KEPT_HEADERS = ("retry-after", "content-type", "location")
+_KEPT_HEADERS = (
+    "retry-after",
+    "retry-after-ms",
+    "ratelimit",
+    "ratelimit-reset",
+    "x-ratelimit-reset",
+    "x-rate-limit-reset",
+    "content-type",
+    "location",
+)
 _NO_ANSWER = (ProtocolError, NotPacked, NotWhole, ResponseTooLarge, IncompleteResponse, OSError)
 
 

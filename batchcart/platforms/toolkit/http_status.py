@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from batchcart.model.excerpt import excerpt
 from batchcart.model.http import Exchange, History, LostWrite, Response
 from batchcart.model.outcome import ErrorKind, Failed, Foreign, Throttled, Unavailable
+from batchcart.model.throttle import asked_pause, read_throttle
 from batchcart.platforms.toolkit.lenient_json import readable, value_of, why_unreadable
 
 _TAG = re.compile(r"<[^>]+>")
@@ -55,7 +56,7 @@ def classify_http(
     response = exchange.response
     status = max(response.status, said)
     if status == 429:
-        return Throttled("the shop answered HTTP 429 (too many requests)", response.headers.get("retry-after", ""))
+        return read_throttle("the shop answered HTTP 429 (too many requests)", response)
     moved = _redirects(response)
     fails = status >= 500 or status == 408 or (not moved and (_is_cut(response) or _says_nothing(exchange)))
     if not fails and (moved or not documented(response)):
@@ -64,7 +65,7 @@ def classify_http(
         inside = f" that says {said}" if said > response.status else ""
         # A gateway that gave up waiting does not stop what it was waiting for.
         slow = status in {408, 504}
-        after = response.headers.get("retry-after", "")
+        after = asked_pause(response)
         return Unavailable(f"the shop answered {describe(response)}{inside}", exchange.request, slow, after)
     return None
 

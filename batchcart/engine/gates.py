@@ -1,0 +1,266 @@
+"""Owns the single gates that a send passes: each says from when on one more send keeps it, and takes one.
+
+``opens_at(now)`` is -inf where the gate is open, and inf where it depends on a send that is on its way: whoever waits
+looks again when one has left or was answered. ``take(now)`` counts a send that is let through.
+
+aiolimiter is the leaky bucket. It does not hold a window: `AsyncLimiter(180, 60)` lets up to 359 through in a minute.
+A window is held exactly by looking at the n-th last send, which must be a window old.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from batchcart.engine.connection_limit import ConnectionLimit
+from batchcart.engine.departures import MOST_LATEST, Departures
+from batchcart.model.limits import Bucket, Window
+
+if TYPE_CHECKING:
+    from aiolimiter import AsyncLimiter
+
+_LEAST_MARGIN = 0.003
+_SUREST_MARGIN = 0.0005  # for the clock's own steps
+_MARGIN_SHARE = 0.007  # of a window, at the most
+_FIRST_SPARE, _MOST_SPARE = 0.03, 0.15  # of the time between two sends
+_FINEST_SPACING = 0.02  # seconds; what is closer is spaced in groups
+
+
+class Gate(Protocol):
+    """What a send has to pass."""
+
+    def opens_at(self, now: float) -> float:
+        """From when on one more send may pass."""
+        ...
+
+    def take(self, now: float) -> None:
+        """A send passes."""
+        ...
+
+
+def longest_margin(window: Window) -> float:
+    """Seconds that a window's margin may have: more would cost more than 0.7 % of its rate."""
+    return max(_LEAST_MARGIN, _MARGIN_SHARE * window.seconds)
+
+
+def margin(window: Window, jitter: float) -> float:
+    """Seconds added to a window, because requests do not take equally long to reach the shop."""
+    return min(max(_LEAST_MARGIN, _needed_margin(jitter)), longest_margin(window))
+
+
+def bearable_jitter(window: Window) -> float:
+    """The jitter up to which the window's margin is enough."""
+    return (longest_margin(window) - 0.002) / 5
+
+
+def _needed_margin(jitter: float) -> float:
+    return 0.002 + 5 * jitter
+
+
+def next_slot(last: float, window: Window, now: float) -> float:
+    """When the next send of an evenly paced window is due; a late one does not delay those after it."""
+    return max(last + window.seconds / window.count, now - window.seconds / 20)
+
+
+def bucket_slack(bucket: Bucket) -> float:
+    """What is left free of a bucket, so that a request which travels faster than the one before does not overflow."""
+    return min(bucket.size - 1.0, max(0.5, 0.05 * bucket.leak))
+
+
+@dataclass(slots=True)
+class WindowGate:
+    """A window of the config: the count-th last send, and all before it, must be a window and a margin old."""
+
+    window: Window
+    departures: Departures
+
+    def opens_at(self, now: float) -> float:  # noqa: ARG002 - some of its twins need the time
+        """When the send that stands in the way is old enough."""
+        since = self.departures.freed_after(self.window.count)
+        return math.inf if since is None else since + self.window.seconds + self._margin()
+
+    def take(self, now: float) -> None:
+        """The departures count it."""
+
+    def _margin(self) -> float:
+        """The margin at the permit, so that it is kept at the send, which follows a little later."""
+        departures = self.departures
+        needed = margin(self.window, departures.jitter) if departures.measured else longest_margin(self.window)
+        return max(_SUREST_MARGIN, needed - departures.delay)
+
+
+@dataclass(slots=True)
+class PaceGate:
+    """A window's sends evenly spread: each has its slot."""
+
+    window: Window
+    slot: float = -math.inf
+
+    def opens_at(self, now: float) -> float:
+        """When the next slot is due."""
+        return next_slot(self.slot, self.window, now)
+
+    def take(self, now: float) -> None:
+        """The slot is used."""
+        self.slot = next_slot(self.slot, self.window, now)
+
+
+@dataclass(slots=True)
+class SpacingGate:
+    """For a shop that refuses what comes too close: from send to send passes what ``rate`` a second leaves for each.
+
+    Nothing is caught up. ``rate`` gives None where the shop wants no such thing. Up to the part ``spare`` of that time
+    is added, for an irregular way.
+    """
+
+    departures: Departures
+    rate: Callable[[], float | None]
+    spare: float = _FIRST_SPARE
+
+    def opens_at(self, now: float) -> float:  # noqa: ARG002 - some of its twins need the time
+        """When the last send, or the last few where they are very close, is far enough away."""
+        rate = self.rate()
+        if rate is None:
+            return -math.inf
+        departures = self.departures
+        group = min(max(1, math.ceil(_FINEST_SPACING * rate)), MOST_LATEST)
+        place = group - departures.permits
+        if place < 1:
+            return math.inf
+        if len(departures.latest) < place:
+            return -math.inf
+        apart = group / rate
+        spare = min(max(_LEAST_MARGIN, _needed_margin(departures.jitter)), self.spare * apart)
+        return departures.latest[-place] + apart + max(_SUREST_MARGIN, spare - departures.delay)
+
+    def refuse(self) -> bool:
+        """It was not enough: leave more to spare for requests that overtake others, if there is more to leave."""
+        if self.spare >= _MOST_SPARE:
+            return False
+        self.spare = min(_MOST_SPARE, 2 * self.spare)
+        return True
+
+    def take(self, now: float) -> None:
+        """The departures count it."""
+
+
+@dataclass(slots=True)
+class LearntGate:
+    """What the shop's 429s say it allows, as a window; ``window`` gives None while the config's limits hold."""
+
+    departures: Departures
+    window: Callable[[], Window | None]
+
+    def opens_at(self, now: float) -> float:  # noqa: ARG002 - some of its twins need the time
+        """When the send that stands in the way is old enough."""
+        window = self.window()
+        if window is None:
+            return -math.inf
+        since = self.departures.freed_after(window.count)
+        return math.inf if since is None else since + window.seconds + margin(window, self.departures.jitter)
+
+    def take(self, now: float) -> None:
+        """The departures count it."""
+
+
+@dataclass(slots=True)
+class PauseGate:
+    """The shop asked for a pause."""
+
+    until: float = -math.inf
+
+    def opens_at(self, now: float) -> float:  # noqa: ARG002 - some of its twins need the time
+        """When the pause is over."""
+        return self.until
+
+    def take(self, now: float) -> None:
+        """A pause is not used up."""
+
+    def extend(self, until: float) -> None:
+        """Let nothing pass before that moment."""
+        self.until = max(self.until, until)
+
+
+@dataclass(slots=True)
+class ConnectionGate:
+    """A shop takes so many requests at a time, and no more."""
+
+    departures: Departures
+    limit: ConnectionLimit
+
+    def opens_at(self, now: float) -> float:
+        """At once, or when one is answered, or more are tried."""
+        most = self.limit.most_at(now)
+        return -math.inf if most is None or self.departures.in_flight < most else self.limit.tried_at
+
+    def take(self, now: float) -> None:
+        """The departures count it."""
+
+
+class BucketGate:
+    """A leaky bucket, which is aiolimiter's: it holds what has left, and is asked for room for what is under way too.
+
+    The history keeps its level, as the moment at which it will be empty, for the next run; from there the library's is
+    filled at first, and anew after a 429, which says that the shop's own is full.
+    """
+
+    def __init__(self, bucket: Bucket, index: int, departures: Departures) -> None:
+        self._index, self._departures = index, departures
+        self._size = bucket.size - bucket_slack(bucket)
+        # A bucket of one has no room to leave free; its sends keep a margin more apart instead.
+        self._leak = bucket.leak if bucket.size > 1 else 1 / (1 / bucket.leak + 2 * _LEAST_MARGIN)
+        self._library: AsyncLimiter | None = None
+
+    def opens_at(self, now: float) -> float:
+        """When enough has leaked for what is under way and for one more."""
+        room = self._size - self._departures.permits - 1
+        overflows = self._empty_at - self._size / self._leak
+        if overflows > now:  # more than the library can hold
+            self._library = None
+            return overflows
+        if room < 0:
+            return math.inf
+        if self._library is None:
+            self._library = self._fill(now)
+        if self._library.has_capacity(self._departures.permits + 1):
+            return -math.inf
+        return max(self._empty_at - room / self._leak, now + _SUREST_MARGIN)
+
+    def take(self, now: float) -> None:
+        """The departures count it until it leaves."""
+
+    def leave(self, now: float) -> None:
+        """The send's bytes leave now, and the level rises."""
+        self._departures.history.set_bucket_empty_at(self._index, max(now, self._empty_at) + 1 / self._leak)
+        if self._library is not None and not _pour(self._library, 1.0):
+            self._library = None
+
+    def fill(self, at: float) -> None:
+        """The shop's bucket is full at that moment."""
+        full = max(self._empty_at, at + self._size / self._leak)
+        self._departures.history.set_bucket_empty_at(self._index, full)
+        self._library = None
+
+    @property
+    def _empty_at(self) -> float:
+        return self._departures.history.bucket_empty_at(self._index)
+
+    def _fill(self, now: float) -> "AsyncLimiter":
+        from aiolimiter import AsyncLimiter  # noqa: PLC0415  # it reads its own version, and that takes long
+
+        library = AsyncLimiter(self._size, self._size / self._leak)
+        level = min((self._empty_at - now) * self._leak, self._size)
+        if level > 0:
+            _pour(library, level)
+        return library
+
+
+def _pour(library: "AsyncLimiter", amount: float) -> bool:
+    """Take so much of the bucket at once; False where it has no room for it, by the rounding of its level."""
+    if not library.has_capacity(amount):
+        return False
+    try:
+        library.acquire(amount).send(None)  # with room it does not wait
+    except StopIteration:
+        return True
+    raise AssertionError("aiolimiter waits although it has capacity")
