@@ -4,6 +4,7 @@
 """
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,9 @@ from msgspec import inspect
 
 from batchcart import __version__
 from batchcart.cli import COMMANDS, cli
+from batchcart.cli.commands.platforms import markdown_text
 from batchcart.jobs.checks import describe_route
+from batchcart.migration.support_matrix import support_matrix
 from batchcart.model.adapter import Adapter
 from batchcart.model.operation import OperationKind
 from batchcart.model.validation import describe_type
@@ -186,10 +189,18 @@ def _evidence(adapter: Adapter) -> str:
     return f"{_table(rows)}\n\n{adapter.name}'s errors: {adapter.errors.described}."
 
 
+def migration_page() -> str:
+    """The page as it stands, with the table of what survives a move made anew."""
+    rows = support_matrix(list(load_adapters().values()))
+    old = re.compile(rf"^\| {rows[0][0]} \| \w+ → .*?(?=\n\n)", re.MULTILINE | re.DOTALL)
+    return old.sub(lambda _: markdown_text(rows), (HERE / "migration.md").read_text(), count=1)
+
+
 PAGES = {
     "commands.md": commands_page,
     "operations.md": operations_page,
     "platforms.md": platforms_page,
+    "migration.md": migration_page,
     "batchcart.1": manual_page,
 }
 

@@ -230,4 +230,5 @@ def test_the_page_has_every_reading_with_its_values_and_source() -> None:
     assert rows == {
         name: ", ".join(f"`{value}`" for value in reading.values) + f" | {reading.source}"
         for name, reading in READINGS.items()
+        if reading.platform in CLOSELY_KNOWN  # what a page says of a reading is written by hand
     }

@@ -5,16 +5,21 @@ left out, with its package and the reason, so that it harms no account but its o
 """
 
 import importlib
-import importlib.metadata
 import pkgutil
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batchcart.model.adapter import Adapter, Adapters
 from batchcart.model.errors import UsageError, quote
 from batchcart.model.limits import parse_limit
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "batchcart.platforms"
 """The group of entry points by which a package brings a platform."""
@@ -71,13 +76,23 @@ def _load_built_in() -> Iterator[Adapter]:
 
 
 def _load_from_packages() -> Iterator[FoundPlatform]:
-    for point in importlib.metadata.entry_points(group=GROUP):
+    if not any(map(_may_bring_one, sys.path)):
+        return
+    metadata = importlib.import_module("importlib.metadata")  # takes longer than the look before it
+    for point in metadata.entry_points(group=GROUP):
         package, version = (point.dist.name, point.dist.version) if point.dist else ("of an unknown name", "")
         adapter, problem = _load(point)
         yield FoundPlatform(point.name, package, version, adapter, problem)
 
 
-def _load(point: importlib.metadata.EntryPoint) -> tuple[Adapter | None, str]:
+def _may_bring_one(place: str) -> bool:
+    """Whether a package that is installed there names the group; an archive may hold anything."""
+    folder = Path(place)
+    files = folder.glob("*-info/entry_points.txt")
+    return folder.is_file() or any(GROUP in file.read_text(errors="replace") for file in files)
+
+
+def _load(point: "EntryPoint") -> tuple[Adapter | None, str]:
     try:
         found = point.load()
         problem = _flaw(point.name, found) if isinstance(found, Adapter) else f"has no Adapter at {point.value}"

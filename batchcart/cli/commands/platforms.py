@@ -25,10 +25,9 @@ def command(*, migration: bool, markdown: bool) -> int:
     such field.
     """
     adapters = list(load_adapters().values())
-    rows = support_matrix(adapters) if migration else _operations(adapters)
+    rows = support_matrix(adapters) if migration else operations_table(adapters)
     if markdown:
-        lines = ["| " + " | ".join(row) + " |" for row in rows]
-        echo("\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]))
+        echo(markdown_text(rows))
     else:
         echo("\n".join([table_text(rows, names=len(rows[0])), "", *_origins()]))
     return 0
@@ -45,7 +44,14 @@ def _origins() -> Iterator[str]:
             yield f"from {found.origin}: {found.name}"
 
 
-def _operations(adapters: Sequence[Adapter]) -> list[tuple[str, ...]]:
+def markdown_text(rows: Sequence[tuple[str, ...]]) -> str:
+    """The table in Markdown."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def operations_table(adapters: Sequence[Adapter]) -> list[tuple[str, ...]]:
+    """Which operations each platform has, and its limits; the header first."""
     rows = [(kind.value, *(describe_route(kind, adapter) for adapter in adapters)) for kind in OperationKind]
     limits = ("limits", *(", ".join(adapter.limits) for adapter in adapters))
     return [("operation", *(adapter.name for adapter in adapters)), *rows, limits]
