@@ -282,6 +282,9 @@ _HOSTILE: dict[str, Callable[[int], str]] = {
 }
 
 
+_TRIES = 6  # a busy machine spoils one or the other; what grows by the square fails in each
+
+
 def _cost(body: bytes) -> float:
     """CPU seconds of this thread for one reading, the least of several."""
     least = float("inf")
@@ -296,15 +299,20 @@ def _cost(body: bytes) -> float:
 def test_twice_the_text_costs_at_most_three_times_the_reading(shape: str) -> None:
     # Lengths up to the greatest that is forgiven; four times the length tells a square from a line whatever the noise.
     bodies = [_HOSTILE[shape](n).encode(errors="surrogateescape") for n in (16 * KIB, 64 * KIB, 255 * KIB)]
-    costs = [_cost(body) for body in bodies]
-    for less, more in pairwise(costs):
-        assert more <= 9 * less + 0.005, costs  # what costs a few milliseconds in all cannot be told from noise
+    tries = []
+    for _ in range(_TRIES):
+        costs = [_cost(body) for body in bodies]
+        # What costs a few milliseconds in all cannot be told from noise.
+        if all(more <= 9 * less + 0.005 for less, more in pairwise(costs)):
+            return
+        tries.append(costs)
+    pytest.fail(f"never in {_TRIES} tries: {tries}")
 
 
 @pytest.mark.parametrize("shape", _HOSTILE)
 def test_a_long_body_costs_no_more_than_a_few_times_what_the_longest_repaired_one_does(shape: str) -> None:
     longest, long = (_HOSTILE[shape](n).encode(errors="surrogateescape") for n in (255 * KIB, 1 << 20))
-    assert _cost(long) <= 12 * _cost(longest) + 0.1
+    assert any(_cost(long) <= 12 * _cost(longest) + 0.1 for _ in range(_TRIES))
 
 
 _JSON = st.recursive(
