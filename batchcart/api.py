@@ -6,7 +6,7 @@ import queue
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +40,10 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
     processes: int = 1,
     retry_failed: bool = False,
     fresh: bool = False,
+    append: bool = False,
+    only: Sequence[str] = (),
+    limit: int = 0,
+    sample: int = 0,
     in_order: bool = False,
     allow_unknown_fields: bool = False,
     log: str | Path | None = None,
@@ -62,6 +66,10 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
         processes=processes,
         retry_failed=retry_failed,
         fresh=fresh,
+        append=append,
+        only=tuple(only),
+        limit=limit,
+        sample=sample,
         in_order=in_order,
         allow_unknown_fields=allow_unknown_fields,
         log=None if log is None else Path(log),

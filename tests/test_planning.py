@@ -172,7 +172,7 @@ def test_chains_joined_late_are_one_chain_in_the_plan(bench: Bench) -> None:
     ],
 )
 def test_a_line_that_its_platform_cannot_take_is_told_why(bench: Bench, text: str, complaint: str) -> None:
-    assert complaint in [told.removeprefix("1: ") for told in bench.complaints(text)]
+    assert any(told.removeprefix("1: ").startswith(complaint) for told in bench.complaints(text))
 
 
 def test_an_update_without_a_field_is_told_which_there_are(bench: Bench) -> None:
@@ -211,18 +211,15 @@ def test_a_file_without_operations_is_refused(bench: Bench, content: str) -> Non
         plan(bench.job)
 
 
-def test_a_thousand_bad_lines_are_listed_and_the_rest_counted(bench: Bench) -> None:
+def test_lines_of_one_mistake_are_told_once_and_all_counted(bench: Bench) -> None:
     bench.job.write_text("x\n" * 1500 + line("cart.count", "shoplo"))
     with pytest.raises(BadLines) as caught:
         plan(bench.job)
 
-    assert (len(caught.value.problems), caught.value.total) == (1000, 1500)
-    assert caught.value.problems[999].startswith(f"{bench.job}:1000: not JSON")
-    assert str(caught.value).endswith("\n… and 500 more bad lines")
-
-
-def test_exactly_a_thousand_bad_lines_leave_nothing_to_count(bench: Bench) -> None:
-    assert len(bench.complaints(line("cart.count", "shoplo"), *["x"] * 1000)) == 1000
+    (told,) = caught.value.problems
+    assert told.startswith(f"{bench.job}:1: not JSON")
+    assert told.endswith("The same is wrong with 1,499 more lines (2, 3, 4, 5, 6, …)")
+    assert caught.value.total == 1500
 
 
 def test_one_bad_line_keeps_the_whole_job_out_of_the_plan(bench: Bench) -> None:

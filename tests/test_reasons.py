@@ -71,6 +71,7 @@ def test_json_has_the_reasons_beside_the_figures_of_the_contract(shop: Desk) -> 
     assert [step["command"] for step in figures["next"]] == [
         "batchcart settle job.results.jsonl",
         "batchcart run job.jsonl --retry-failed",
+        "batchcart rest job.results.jsonl -o job.rest.jsonl",
     ]
     status = batchcart("status", "job.results.jsonl", "--json", folder=shop.folder, code=1).figures
     assert status["reasons"] == figures["reasons"]

@@ -3,13 +3,14 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+import platformdirs
 
 from batchcart.accounts.options import AccountOptions
 from batchcart.accounts.proxy import Proxy, is_loopback, proxy_of_environment, read_proxy
@@ -160,12 +161,26 @@ class Accounts(dict[str, AccountConfig]):
         return self[name]
 
 
-def config_path(given: str | Path | None) -> Path | None:
-    """The config file to read: the one given, the environment's, or the default if it is there."""
+def config_path(given: str | Path | None, near: str | Path | None = None) -> Path | None:
+    """The config file to read: the one given, the environment's, or the first of ``config_places`` that is there."""
     chosen = given or os.environ.get(ENVIRONMENT)
     if chosen:
         return Path(chosen)
-    return Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None
+    return next((path for path in config_places(near) if path.exists()), None)
+
+
+def config_places(near: str | Path | None = None) -> Iterator[Path]:
+    """Where a config is looked for: here, from the folder of the job (or result file) ``near`` upward, at the user's.
+
+    A file further up that somebody else could have put there is passed over: it would say where secrets go.
+    """
+    yield Path(DEFAULT_FILE)
+    if near is not None and str(near) != "-":
+        for folder in Path(near).absolute().parents:
+            path = folder / DEFAULT_FILE
+            if path.exists() and path.stat().st_uid in {os.getuid(), 0}:
+                yield path
+    yield Path(platformdirs.user_config_dir("batchcart")) / DEFAULT_FILE
 
 
 def load_config(path: Path | None, adapters: Adapters) -> Accounts:

@@ -62,7 +62,7 @@ def _join(names: list[str]) -> str:
 def _reason(cause: ErrorKey, reason: ErrorGroup, *, several: bool, run_known: bool) -> str:
     count = reason.count - reason.explained
     message = reason.first[0].message if reason.alike else cause.message
-    where = _lines([place.line for place in reason.first[:_LINES_NAMED]], reason.count) if run_known else ""
+    where = _lines(sorted(place.line for place in reason.first)[:_LINES_NAMED], reason.count) if run_known else ""
     found = ", ".join(filter(None, (_account(reason) if several else "", where)))
     told = f"{count:,} {cause.status.replace('_', ' ')}: {message}" + (f" ({found})" if found else "")
     if reason.skipped:

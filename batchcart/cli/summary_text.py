@@ -23,6 +23,8 @@ def summary_text(summary: Summary, job: str) -> str:
         )
     if summary.stopped:
         parts.append(fold(f"Stopped before the end: {summary.stopped}"))
+    if summary.chosen is not None:
+        parts.append(f"Chosen for this run: {_plural(summary.chosen, 'line', 'lines')} of {summary.lines:,}")
     parts.append(f"Results: {summary.results}")
     return "\n".join(parts)
 

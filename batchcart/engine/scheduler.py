@@ -18,6 +18,7 @@ from batchcart.engine.session import AccountSession
 from batchcart.engine.transitions import Execution
 from batchcart.jobs.checks import cart_key
 from batchcart.jobs.job_file import JobSource, RawLine, parse_trusted_line
+from batchcart.journal.choice import has_choice
 from batchcart.journal.queries import (
     OpenChain,
     PlannedLine,
@@ -75,10 +76,11 @@ async def run_sessions(
 ) -> None:
     """Work off all sessions until each has ended or was halted; raises JournalFailed where the disk takes no more."""
     async with monitor(sessions), asyncio.TaskGroup() as group:
+        chosen = has_choice(job.plan)
         page = max(_LEAST_PAGE, _PAGES // max(1, len(sessions)))
         for session in sessions:
             await _yield_if_busy()
-            chains = pending_chains(job.plan, session.number, fresh=not job.resumed, page=page)
+            chains = pending_chains(job.plan, session.number, fresh=not job.resumed, chosen=chosen, page=page)
             for number in range(session.account.options.concurrency):
                 task = _consume if number < _UNTRIED else _take_chains_later
                 group.create_task(task(job, session, chains, ended))

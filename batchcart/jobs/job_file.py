@@ -50,6 +50,7 @@ class JobLine(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     query: msgspec.Raw = msgspec.Raw()
     view: _Name = UNSET
     id: str | _Echoed | UnsetType = UNSET
+    why: msgspec.Raw = msgspec.Raw()  # why the line is here, as `batchcart rest` writes it: nothing is sent of it
 
 
 class InvalidLine(Exception):
@@ -62,6 +63,30 @@ class InvalidLine(Exception):
     def __init__(self, *found: str, kind: str = "", json: bool = True) -> None:
         self.problems, self.kind, self.json = found, kind, json
         super().__init__(*found)
+
+
+class Link(msgspec.Struct, frozen=True):
+    """Which line of which earlier run a line does again, as its ``why`` says; ``run`` is that run's own name."""
+
+    run: str
+    line: int
+
+
+class _Linked(msgspec.Struct, frozen=True):
+    why: Link | None = None
+
+
+_linked = msgspec.json.Decoder(_Linked).decode
+
+
+def link_of(raw: "RawLine") -> Link | None:
+    """The line of an earlier run that a good job line does again; None if it says nothing of one."""
+    if b'"why"' not in raw.text:
+        return None
+    try:
+        return _linked(raw.text).why
+    except msgspec.ValidationError:  # an author's own words
+        return None
 
 
 class RawLine(msgspec.Struct, frozen=True):

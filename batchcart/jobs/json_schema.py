@@ -16,7 +16,7 @@ def job_line_schema() -> dict[str, Any]:
     """The schema of one line: its keys, and per operation the `data` or `query` of each platform that has it."""
     tables = [table for _, _, _, table in _tables()]
     # The author's own bytes stay undecoded under data and query, so their types stand in the tables instead.
-    plain = [field for field in msgspec.structs.fields(JobLine) if field.name not in {"data", "query"}]
+    plain = [field for field in msgspec.structs.fields(JobLine) if field.name not in {"data", "query", "why"}]
     own = msgspec.defstruct(
         "Line",
         [(field.name, field.type) if field.required else (field.name, field.type, None) for field in plain],
@@ -30,6 +30,7 @@ def job_line_schema() -> dict[str, Any]:
         key.pop("default", None)  # a key that is not meant is left out: null is refused
     keys["properties"]["op"] = {"enum": [kind.value for kind in OperationKind]}
     keys["properties"]["data"] = keys["properties"]["query"] = {"type": "object"}
+    keys["properties"]["why"] = {"description": "why the line is here, as `batchcart rest` writes it; nothing is sent"}
     rules = []
     for kind in OperationKind:
         for key in ("data", "query"):

@@ -6,33 +6,32 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from batchcart.accounts.config import AccountConfig, Accounts
+from batchcart.jobs.bad_lines import LineProblems
 from batchcart.jobs.chains import ChainAssigner
 from batchcart.jobs.checks import cart_key, validate
-from batchcart.jobs.job_file import InvalidLine, JobSource, RawLine, parse_line, partial_names
-from batchcart.journal.changes import begin_plan, complete_plan
-from batchcart.journal.queries import PlannedAccount
-from batchcart.journal.schema import Connection, DatabaseError
+from batchcart.jobs.job_file import InvalidLine, JobSource, RawLine, link_of, parse_line, partial_names
+from batchcart.journal.changes import add_account, append_lines, appending, begin_plan, complete_plan, join_chains
+from batchcart.journal.queries import PlannedAccount, accounts, last_line
+from batchcart.journal.remaining import add_links
+from batchcart.journal.schema import Connection, DatabaseError, set_meta
 from batchcart.journal.spill import SpillDict
-from batchcart.model.errors import BadLines, UsageError, quote
+from batchcart.model.errors import UsageError, quote
 from batchcart.model.operation import Operation
 
-MOST_LISTED = 1000
-"""How many bad lines are listed; the rest is counted."""
-
 _TOLD_EVERY = 4096
-
-# How many bad lines, and not one good one, make a file that is no job: lines that lack a job's keys, and lines that are
-# no JSON for more than one reason.
-_FEW, _MANY = 3, 20
 
 
 @dataclass(slots=True)
 class PlanStats:
-    """What a job asks for: lines by account and kind, and the accounts' numbers in order of first appearance."""
+    """What a job asks for: lines by account and kind, and the accounts' numbers in order of first appearance.
+
+    ``links`` are the lines that do again what a line of an earlier run did: line, that run's name, and the line there.
+    """
 
     lines: int = 0
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
     accounts: dict[str, int] = field(default_factory=dict)
+    links: list[tuple[int, str, int]] = field(default_factory=list)
 
     def count(self, account: str, kind: str) -> int:
         """Count one operation in; its account's number."""
@@ -63,7 +62,7 @@ class Planner:
         Raises BadLines with all that is wrong; then nothing may be sent.
         """
         check_account(self.default_account, self.entries)
-        planned, bad = PlanStats(), _LineProblems(self.source.name)
+        planned, bad = PlanStats(), LineProblems(self.source.name)
         try:
             with closing(SpillDict[tuple[int, str]](tuple[int, str])) as names:
                 chains = ChainAssigner(names)
@@ -83,8 +82,29 @@ class Planner:
             raise UsageError(f"{self.source.name} cannot be read: {error.strerror}; nothing was sent") from None
         return planned
 
+    def extend_plan(self, connection: Connection) -> None:
+        """Check the whole job, and add those of its lines to its plan that are behind the plan's last one.
+
+        Raises BadLines with all that is wrong; then nothing is added.
+        """
+        check_account(self.default_account, self.entries)
+        planned, bad = PlanStats(), LineProblems(self.source.name)
+        known, last = {account.name for account in accounts(connection)}, last_line(connection)
+        with appending(connection), closing(SpillDict[tuple[int, str]](tuple[int, str])) as names:
+            chains = ChainAssigner(names)
+            good = self._good(chains, planned, bad)
+            append_lines(connection, (_row(line) for line in good if line[0].number > last))
+            bad.check(planned.lines)
+            join_chains(connection, _parts(chains))
+            for name, number in planned.accounts.items():
+                if name not in known:
+                    add_account(connection, self._account(name, number))
+            add_links(connection, (link for link in planned.links if link[0] > last))
+            set_meta(connection, "sha256", self.source.digest())
+            set_meta(connection, "planned", str(planned.lines))
+
     def _good(
-        self, chains: ChainAssigner, planned: PlanStats, bad: "_LineProblems"
+        self, chains: ChainAssigner, planned: PlanStats, bad: LineProblems
     ) -> Iterator[tuple[RawLine, int, int, str]]:
         """The good lines, each with the number of its account, its chain and its kind."""
         for raw in self.source.lines():
@@ -93,9 +113,11 @@ class Planner:
             try:
                 operation, chain = self._place(raw, chains)
             except InvalidLine as error:
-                bad.add(raw.number, error)
+                bad.add(raw, error)
                 continue
             kind = operation.kind._value_
+            if (link := link_of(raw)) is not None:
+                planned.links.append((raw.number, link.run, link.line))
             yield raw, planned.count(operation.account, kind), chain, kind
 
     def _place(self, raw: RawLine, chains: ChainAssigner) -> tuple[Operation, int]:
@@ -120,10 +142,9 @@ class Planner:
         return entry
 
     def _complete(self, connection: Connection, chains: ChainAssigner, planned: PlanStats) -> None:
-        # A chain's number is that of its first line. The last parts first, since a part may itself have been joined to.
-        parts = ((chains.joined[part], part) for part in sorted(chains.joined, reverse=True))
-        accounts = (self._account(name, number) for name, number in planned.accounts.items())
-        complete_plan(connection, parts, accounts)
+        entries = (self._account(name, number) for name, number in planned.accounts.items())
+        complete_plan(connection, _parts(chains), entries)
+        add_links(connection, iter(planned.links))
 
     def _account(self, name: str, number: int) -> PlannedAccount:
         entry = self.entries[name]
@@ -131,46 +152,14 @@ class Planner:
         return PlannedAccount(number, name, entry.adapter.name, place)
 
 
+def _parts(chains: ChainAssigner) -> Iterator[tuple[int, int]]:
+    """Each chain that turned out to be a part of another, after that one.
+
+    A chain's number is that of its first line. The last parts come first, since a part may itself have been joined to.
+    """
+    return ((chains.joined[part], part) for part in sorted(chains.joined, reverse=True))
+
+
 def _row(good: tuple[RawLine, int, int, str]) -> tuple[int, int, int, str, int, int, int]:
     raw, number, chain, kind = good
     return raw.number, number, chain, kind, raw.offset, len(raw.text), raw.digest
-
-
-@dataclass(slots=True)
-class _LineProblems:
-    """The bad lines so far: all counted, the first of them in words, with the kinds they are of."""
-
-    name: str
-    lines: int = 0
-    problems: list[str] = field(default_factory=list)
-    kinds: set[str] = field(default_factory=set)
-    json: bool = False
-
-    def add(self, line: int, error: InvalidLine) -> None:
-        self.lines += 1
-        self.kinds.add(error.kind)
-        self.json = self.json or error.json
-        if self.lines <= MOST_LISTED:
-            self.problems += [f"{self.name}:{line}: {problem}" for problem in error.problems]
-
-    def check(self, good: int) -> None:
-        """Raises BadLines if there was one; UsageError, once, where the ``good`` lines show that it is no job at all.
-
-        The last of an array's lines has no comma behind it, and the first mark of a file is no mistake.
-        """
-        if not self.lines:
-            return
-        kind = next(iter(self.kinds)) if len(self.kinds) == 1 else ""
-        alike = good == 0 or (good == 1 and kind in {"commas", "mark"})
-        if alike and kind and not self.json and self.lines > 1:
-            raise UsageError(f"{self.problems[0]}; so it is with {_all_of(self.lines, good)} lines")
-        if alike and kind and self.lines > _FEW:
-            raise UsageError(f"job file {self.name} is {kind}")
-        if alike and not self.json and self.lines > _MANY:
-            raise UsageError(f"{self.problems[0]}; none of the file's {self.lines:,} lines is a JSON object")
-        not_listed = max(0, self.lines - MOST_LISTED)
-        raise BadLines(self.problems, len(self.problems) + not_listed)
-
-
-def _all_of(bad: int, good: int) -> str:
-    return f"{bad:,} of {bad + good:,}" if good else f"all {bad:,}"

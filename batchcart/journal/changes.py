@@ -1,6 +1,7 @@
 """Owns what is changed in a journal while no run writes it: its plan, lines opened again or settled, its notes."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated
 
@@ -54,9 +55,34 @@ def complete_plan(
 ) -> None:
     """Join chains to those that they turned out to be a part of, in this order, and note the accounts."""
     connection.execute(PLAN_INDEX)
-    connection.executemany(_JOIN, ((whole, part, part) for whole, part in joined))
+    join_chains(connection, joined)
     for account in accounts:
         add_account(connection, account)
+
+
+@contextmanager
+def appending(connection: Connection) -> Iterator[None]:
+    """All that the block adds to a plan, or nothing of it."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def append_lines(
+    connection: Connection,
+    lines: Iterable[tuple[int, int, int, str, int, int, int]],
+) -> None:
+    """Add lines to a plan, as ``begin_plan`` does."""
+    connection.executemany(_LINE, lines)
+
+
+def join_chains(connection: Connection, joined: Iterable[tuple[int, int]]) -> None:
+    """Join chains to those that they turned out to be a part of, in this order."""
+    connection.executemany(_JOIN, ((whole, part, part) for whole, part in joined))
 
 
 def commit_plan(connection: Connection, facts: Iterable[tuple[str, str]]) -> None:

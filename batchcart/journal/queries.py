@@ -76,14 +76,17 @@ class OpenChain(msgspec.Struct, frozen=True):
     whole: bool
 
 
-def pending_chains(connection: Connection, account: int, *, fresh: bool, page: int = _PAGE) -> Iterator[OpenChain]:
+def pending_chains(
+    connection: Connection, account: int, *, fresh: bool, chosen: bool = False, page: int = _PAGE
+) -> Iterator[OpenChain]:
     """The account's chains that have open lines, in order of first appearance; read ``page`` lines at a time.
 
-    With ``fresh`` no line has ended before.
+    With ``fresh`` no line has ended before. With ``chosen`` only the chains are given that the journal notes as such.
     """
     last = 0
+    where = "chain > ? AND chain IN (SELECT chain FROM chosen)" if chosen else "chain > ?"
     while True:
-        rows = _rows(connection, "chain > ?", (account, last), fresh=fresh, page=page)
+        rows = _rows(connection, where, (account, last), fresh=fresh, page=page)
         cut = rows[-1].chain if len(rows) == page else None
         for number, lines in groupby(rows, key=attrgetter("chain")):
             yield OpenChain(number, list(lines), number != cut)
@@ -180,6 +183,12 @@ def count_pending(connection: Connection) -> int:
     found = first(connection, tuple[int], "SELECT (SELECT count(*) FROM plan) - (SELECT count(*) FROM result)")
     assert found is not None
     return found[0]
+
+
+def last_line(connection: Connection) -> int:
+    """The last line of the plan."""
+    number: int = connection.execute("SELECT max(line) FROM plan").fetchone()[0]
+    return number
 
 
 def is_planned(connection: Connection, line: int) -> bool:

@@ -21,7 +21,10 @@ class AccountSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run's figures: all accounts, and what this process did. ``seconds`` and ``sent`` are this process's own."""
+    """A run's figures: all accounts, and what this process did. ``seconds`` and ``sent`` are this process's own.
+
+    ``chosen`` is how many open lines this process was to do, if not all of them.
+    """
 
     accounts: Mapping[str, AccountSummary]
     results: str
@@ -30,6 +33,7 @@ class Summary:
     retries: int = 0
     stopped: str = ""
     nothing_to_do: bool = False
+    chosen: int | None = None
     totals: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -77,6 +77,18 @@ CREATE TABLE ended_before (     -- how lines ended that were opened again
     took REAL NOT NULL          -- seconds from then to its end
 ) STRICT;
 """,
+    "taken_up": """
+CREATE TABLE taken_up (         -- lines of other runs that lines of this one do again
+    line INTEGER PRIMARY KEY,   -- of this run
+    run TEXT NOT NULL,          -- the other run's own name
+    other INTEGER NOT NULL      -- the line there
+) STRICT;
+""",
+    "chosen": """
+CREATE TABLE chosen (           -- the chains that are worked on now, if not all are
+    chain INTEGER PRIMARY KEY
+) STRICT;
+""",
 }
 """Tables that journals of formats 1 and 2 may lack."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from batchcart.migration.csv_table import Table, read_table
+from batchcart.jobs.csv_table import Table, read_table
 from batchcart.migration.map_cell import read_id, read_sku, read_text
 from batchcart.migration.parts import require_migration
 from batchcart.model.adapter import Adapter

@@ -8,6 +8,7 @@ BatchcartError
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 _SHOWN = 60
@@ -22,13 +23,25 @@ class UsageError(BatchcartError):
     """Nothing was sent, because usage, config or job file is wrong, or somebody else holds the run."""
 
 
-class BadLines(UsageError):
-    """The job file has bad lines; ``problems`` are `FILE:LINE: …` sentences, ``total`` counts them all."""
+@dataclass(frozen=True, slots=True)
+class AlikeLines:
+    """All lines of a job that have one mistake, in the words for the first of them."""
 
-    def __init__(self, problems: Sequence[str], total: int) -> None:
+    problem: str
+    lines: Sequence[int]
+
+
+class BadLines(UsageError):
+    """The job file has bad lines; ``problems`` are `FILE:LINE: …` sentences, equal ones folded, ``total`` counts all.
+
+    ``every`` has the number of every bad line, by mistake.
+    """
+
+    def __init__(self, problems: Sequence[str], total: int, every: Sequence[AlikeLines] = ()) -> None:
         self.problems = tuple(problems)
         self.total = total
-        hidden = total - len(self.problems)
+        self.every = tuple(every)
+        hidden = total - (sum(len(one.lines) for one in every) if every else len(self.problems))
         more = f"\n… and {hidden:,} more bad lines" if hidden else ""
         super().__init__("\n".join(self.problems) + more)
 

@@ -5,6 +5,7 @@ What it keeps grows with the number of accounts, never with the number of result
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -99,8 +100,11 @@ class Aggregates:
         self.doubts: list[Occurrence] = []
         self.in_doubt = 0
 
-    def fold(self, ended: Iterable[ResultRow], run: int) -> Counts:
-        """Take in the results of the run of that number; its own counts."""
+    def fold(self, ended: Iterable[ResultRow], run: int, again: AbstractSet[int] = frozenset()) -> Counts:
+        """Take in the results of the run of that number; its own counts.
+
+        Why lines are not ok is not asked of those that another run did ``again``.
+        """
         counts = Counts()
         by, sent = counts.by, self.sent.add
         for one in ended:
@@ -116,7 +120,7 @@ class Aggregates:
                 counts.span(at, until)
             if one.account not in counts.platforms:
                 counts.platforms[one.account] = one.platform
-            if one.status is not Status.OK:
+            if one.status is not Status.OK and one.line not in again:
                 self._not_ok(one, run)
         return counts
 

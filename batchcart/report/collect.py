@@ -5,10 +5,13 @@ A journal or a config that is missing makes the report tell less, and say so.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchcart.accounts.config import config_path, load_config
+from batchcart.journal.schema import get_meta
 from batchcart.journal.summary import STATUSES, AccountSummary, Summary, aggregate
 from batchcart.journal.timeline import earlier_endings, events
 from batchcart.model.errors import UsageError
@@ -16,6 +19,7 @@ from batchcart.model.limits import Limit
 from batchcart.platforms import load_adapters
 from batchcart.report.aggregate import Aggregates, Counts, results_in
 from batchcart.report.error_groups import ErrorGroup
+from batchcart.report.joined import DoneAgain, find_done_again, leave_out
 from batchcart.report.pauses import PauseStats
 from batchcart.runs.commands import RunCommands, find_commands
 from batchcart.runs.context import journal_path
@@ -26,11 +30,13 @@ from batchcart.runs.status import load_summary, lock_holder, open_journal_readon
 class RunReport:
     """One run of a report; times in wall-clock seconds. ``pid`` is the process at work on it now.
 
+    ``left`` are the figures without the lines that another run of the report does again, ``taken_up`` of them.
     ``commands`` lead on from it; ``notes`` are sentences about what the figures leave out.
     """
 
     results: Path
     summary: Summary
+    left: Summary
     commands: RunCommands
     began: float | None
     last: float | None
@@ -41,6 +47,11 @@ class RunReport:
     def name(self) -> str:
         """The path of the results as text."""
         return _text(self.results)
+
+    @property
+    def taken_up(self) -> int:
+        """How many of its lines another run of the report does again."""
+        return self.summary.lines - self.left.lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,7 @@ class Report:
     @property
     def exit_code(self) -> int:
         """The code the runs would end with now; of several, the greatest."""
-        return max(run.summary.exit_code for run in self.runs)
+        return max(run.left.exit_code for run in self.runs)
 
     def commands_for(self, reason: ErrorGroup) -> RunCommands:
         """The commands of the run that had these lines first."""
@@ -77,12 +88,15 @@ def collect(results: Sequence[Path], config: Path | None) -> Report:
     """
     figures, pausing, named = Aggregates(), PauseStats(), {}
     runs = []
-    for number, path in enumerate(dict.fromkeys(results)):
-        counts = _aggregate_file(figures, path, number)
+    paths = list(dict.fromkeys(results))
+    joined = find_done_again(paths) if len(paths) > 1 else {}
+    for number, path in enumerate(paths):
+        again = _done_again(path, joined)
+        counts = _aggregate_file(figures, path, number, again.lines)
         named.update(counts.platforms)
-        runs.append(_run(path, config, counts, figures, pausing))
-    total = _together([run.summary for run in runs])
-    limits, notes = _limits(config, total.accounts)
+        runs.append(_run(path, config, counts, figures, pausing, again))
+    total = _together([run.left for run in runs])
+    limits, notes = _limits(config_path(config, paths[0]), total.accounts, given=config is not None)
     return Report(tuple(runs), total, figures, pausing, named, limits, notes)
 
 
@@ -91,28 +105,39 @@ def _text(path: Path) -> str:
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
-def _aggregate_file(figures: Aggregates, path: Path, number: int) -> Counts:
+def _done_again(path: Path, joined: Mapping[str, DoneAgain]) -> DoneAgain:
+    """What of this run another one does again."""
+    if joined:
+        with suppress(UsageError), open_journal_readonly(path) as connection:
+            return joined.get(get_meta(connection, "run") or "", DoneAgain())
+    return DoneAgain()
+
+
+def _aggregate_file(figures: Aggregates, path: Path, number: int, again: AbstractSet[int]) -> Counts:
     if not path.exists():
         if journal_path(path).exists():
             return Counts()
         raise UsageError(f"{path} does not exist; give the result file of a run, as in job.results.jsonl")
     if not path.is_file():
         raise UsageError(f"{path} is not a file; give the result file of a run, as in job.results.jsonl")
-    return figures.fold(results_in(path), number)
+    return figures.fold(results_in(path), number, again)
 
 
-def _run(path: Path, config: Path | None, counts: Counts, figures: Aggregates, pausing: PauseStats) -> RunReport:
+def _run(
+    path: Path, config: Path | None, counts: Counts, figures: Aggregates, pausing: PauseStats, again: DoneAgain
+) -> RunReport:
     pid, name, notes = lock_holder(path), _text(path), []
     commands = RunCommands(path, "JOB", config)
     try:
         with open_journal_readonly(path) as connection:
             summary = load_summary(connection, path)
-            commands = find_commands(connection, path, config)
+            left = leave_out(summary, connection, again.lines)
+            commands = replace(find_commands(connection, path, config), later=tuple(again.later))
             pausing.take(events(connection))
             figures.fold_earlier(earlier_endings(connection), counts)
     except UsageError as error:
         unknown = {account: ("unknown", "") for account, _, _ in counts.by}
-        summary = Summary(aggregate(counts.rows(), unknown), name)
+        left = summary = Summary(aggregate(counts.rows(), unknown), name)
         missing = f"it has no journal {name}.journal beside it" if not journal_path(path).exists() else str(error)
         notes.append(f"{name}: {missing}. So lines that were not attempted are not counted, and pauses are not known.")
     else:
@@ -124,7 +149,11 @@ def _run(path: Path, config: Path | None, counts: Counts, figures: Aggregates, p
             )
     if pid:
         notes.append(f"{name}: a run is at work on it now (pid {pid}); the figures are those of a moment ago.")
-    return RunReport(path, summary, commands, counts.began, counts.last, pid, tuple(notes))
+    if again.lines:
+        notes.append(
+            f"{name}: {len(again.lines):,} of its lines were done again by another of these runs, and count there."
+        )
+    return RunReport(path, summary, left, commands, counts.began, counts.last, pid, tuple(notes))
 
 
 def _together(summaries: Sequence[Summary]) -> Summary:
@@ -143,14 +172,13 @@ def _together(summaries: Sequence[Summary]) -> Summary:
 
 
 def _limits(
-    config: Path | None, accounts: Mapping[str, object]
+    path: Path | None, accounts: Mapping[str, object], *, given: bool
 ) -> tuple[dict[str, tuple[Limit, ...]], tuple[str, ...]]:
     """The limits of the accounts that the config has, and what to say of the others."""
-    path = config_path(config)
     try:
         entries = load_config(path, load_adapters())
     except UsageError as error:
-        if config is not None:
+        if given:
             raise
         return {}, (f"The limits are not shown, because the config cannot be read: {error}",)
     missing = [name for name in accounts if name not in entries]

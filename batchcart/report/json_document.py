@@ -78,6 +78,7 @@ def _run(run: RunReport) -> dict[str, Any]:
         "began": _moment(run.began),
         "last_ended": _moment(run.last),
         "pid": run.pid,
+        "taken_up": run.taken_up,
         "notes": list(run.notes),
     }
 

@@ -15,11 +15,15 @@ _ENDINGS = (".gz", ".zst", ".jsonl", ".json")
 
 @dataclass(frozen=True, slots=True)
 class RunCommands:
-    """What can be typed about the run that wrote ``results``; ``job`` and ``config`` as the command line names them."""
+    """What can be typed about the run that wrote ``results``; ``job`` and ``config`` as the command line names them.
+
+    ``later`` are the results of runs that did lines of it again.
+    """
 
     results: Path
     job: str
     config: Path | None = None
+    later: tuple[Path, ...] = ()
 
     def run(self, *options: str) -> str:
         """The same run once more."""
@@ -29,6 +33,10 @@ class RunCommands:
     def settle(self, *options: str) -> str:
         """Settle what is in doubt."""
         return self._line("settle", str(self.results), *options)
+
+    def rest(self, job: str) -> str:
+        """Write what did not end well as a job."""
+        return _write_out("batchcart", "rest", str(self.results), *map(str, self.later), "-o", job)
 
     def report(self, *options: str) -> str:
         """The report on the run."""
@@ -71,11 +79,28 @@ def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
     if doubts := totals["in_doubt"]:
         purpose = "nobody could say whether they happened. Read the shops again"
         yield NextStep(f"{doubts:,} in doubt: {purpose}", commands.settle())
+        if doubts > 1:
+            todo = commands.settle("--todo", f"{_stem(commands)}.doubts.csv")
+            yield NextStep("Or look them up yourself, with a table to fill in", todo)
     if bad := totals["failed"] + totals["skipped"]:
         were, them = ("was", "it") if bad == 1 else ("were", "them")
-        yield NextStep(f"{_lines(bad)} failed or {were} skipped. Try {them} again", commands.run("--retry-failed"))
+        told, put = f"{_lines(bad)} failed or {were} skipped", f"ut {them} into a job that you can correct and run"
+        rest = commands.rest(f"{_stem(commands)}.rest.jsonl")
+        if commands.later:  # --retry-failed would open those again as well that were done since
+            yield NextStep(f"{told}. P{put}", rest)
+        else:
+            yield NextStep(f"{told}. Try {them} again", commands.run("--retry-failed"))
+            yield NextStep(f"Or p{put}", rest)
     if left := totals["not_attempted"]:
-        yield NextStep(f"Run the same command again to go on with the {_lines(left)} left", commands.run())
+        if summary.chosen is not None:
+            yield NextStep(f"{_lines(left)} left, as only some were chosen. Go on with all of them", commands.run())
+        else:
+            yield NextStep(f"Run the same command again to go on with the {_lines(left)} left", commands.run())
+
+
+def _stem(commands: RunCommands) -> str:
+    """The name that results and the job of what is left have in common."""
+    return commands.results.name.removesuffix(".jsonl").removesuffix(".results")
 
 
 def _write_out(*words: str) -> str:

@@ -1,5 +1,6 @@
 """Owns taking up a run that was begun: is it the same job, and for the same accounts; it sends nothing."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from batchcart.accounts.config import Accounts
@@ -9,24 +10,70 @@ from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.errors import UsageError
 
 
+@dataclass(frozen=True, slots=True)
+class JobChange:
+    """How a job differs from what its run began with: the first line that does, or the lines that were appended."""
+
+    first: str = ""
+    before: int = 0
+    appended: tuple[int, ...] = ()
+
+
 def check_same_job(connection: Connection, source: JobSource, journal: Path) -> None:
-    """Raises UsageError with the first line that differs from the job that the journal was begun with."""
+    """Raises UsageError with what differs from the job that the journal was begun with."""
     if source.digest() == get_meta(connection, "sha256"):
         return
+    change = _compare(connection, source)
+    if change.appended:
+        raise UsageError(
+            f"{source.name}: {_as_before(change.before)} as before, {_are_new(change.appended)} new. Run with --append "
+            "to do the new ones too, joined to the same results"
+        )
+    if source.name == "<stdin>":
+        raise UsageError(
+            f"standard input is another job than the one that {journal} belongs to (the first difference is "
+            f"{change.first}). Give each job results of its own with -o, or start over with --fresh"
+        )
+    raise UsageError(
+        f"{source.name}: the job changed since this run began; the first difference is {change.first}. Restore the "
+        f"original job file to resume, or start over with --fresh, or choose other results with -o (journal: {journal})"
+    )
+
+
+def is_longer(connection: Connection, source: JobSource) -> bool:
+    """Whether the job is the one that the journal was begun with, with lines appended."""
+    return source.digest() != get_meta(connection, "sha256") and bool(_compare(connection, source).appended)
+
+
+def _compare(connection: Connection, source: JobSource) -> JobChange:
     planned = line_digests(connection)
-    where = "a blank line or a line end"
+    before = 0
     for raw in source.lines():
         line, digest = next(planned, (None, None))
+        if line is None:
+            return JobChange(before=before, appended=_ends(raw.number, source))
         if line != raw.number or digest != raw.digest:
-            where = f"line {min(line or raw.number, raw.number)}"
-            break
-    else:
-        if (missing := next(planned, None)) is not None:
-            where = f"line {missing[0]}, which is not there any more"
-    raise UsageError(
-        f"{source.name}: the job changed since this run began; the first difference is {where}. Put the old text "
-        f"back to go on, or start over with --fresh, or choose other results with -o (journal: {journal})"
-    )
+            return JobChange(f"line {min(line, raw.number)}")
+        before = line
+    if (missing := next(planned, None)) is not None:
+        return JobChange(f"line {missing[0]}, which is not there any more")
+    return JobChange("a blank line or a line end")
+
+
+def _ends(first: int, source: JobSource) -> tuple[int, ...]:
+    """The first appended line and, if it is another, the last."""
+    last = first
+    for raw in source.lines():
+        last = raw.number
+    return (first,) if first == last else (first, last)
+
+
+def _as_before(last: int) -> str:
+    return "line 1 is" if last == 1 else f"lines 1-{last:,} are"
+
+
+def _are_new(lines: tuple[int, ...]) -> str:
+    return f"line {lines[0]:,} is" if len(lines) == 1 else f"lines {lines[0]:,}-{lines[1]:,} are"
 
 
 def check_same_accounts(connection: Connection, entries: Accounts) -> None:

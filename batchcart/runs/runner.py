@@ -27,9 +27,10 @@ from batchcart.model.events import Event, SecretsExposed
 from batchcart.model.files import sync_dir
 from batchcart.model.outcome import Status
 from batchcart.platforms import load_adapters
+from batchcart.runs.choice import Choice, apply_choice
 from batchcart.runs.commands import default_results
 from batchcart.runs.context import RunContext, RunMonitor, RunSettings, journal_path, open_run, sandbox_path
-from batchcart.runs.resume import check_same_accounts, check_same_job
+from batchcart.runs.resume import check_same_accounts, check_same_job, is_longer
 from batchcart.runs.sinks import event_sinks, finished_event, started_event, stop_reason
 from batchcart.runs.status import load_summary, lock_output, storage_errors
 from batchcart.runs.workers.coordinator import WorkerPool, start_workers
@@ -46,7 +47,9 @@ _RETRIED = (Status.FAILED, Status.SKIPPED)
 class RunOptions:
     """What a run is asked to do. ``patience`` is in minutes; ``concurrency`` overrides every account's own.
 
-    ``stop_after`` lines in a row that do not end ok for the same reason stop their account; with 0 none do.
+    ``append`` takes up the lines that were appended to the job since the run began; ``only``, ``limit`` and ``sample``
+    choose which open lines are done now, as in Choice. ``stop_after`` lines in a row that do not end ok for the same
+    reason stop their account; with 0 none do.
     """
 
     job: str
@@ -61,6 +64,10 @@ class RunOptions:
     fresh: bool = False
     in_order: bool = False
     allow_unknown_fields: bool = False
+    append: bool = False
+    only: tuple[str, ...] = ()
+    limit: int = 0
+    sample: int = 0
     processes: int = 1
     log: Path | None = None
     metrics: Path | None = None
@@ -75,6 +82,9 @@ class RunOptions:
             raise UsageError(f"concurrency is a whole number from 1 to 10000, not {self.concurrency}")
         if not 1 <= self.processes <= MOST_PROCESSES:
             raise UsageError(f"processes is a whole number from 1 to {MOST_PROCESSES}, not {self.processes}")
+        for name in ("limit", "sample"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} is a number of lines from 0 on, not {getattr(self, name)}")
         if self.stop_after < 0:
             raise UsageError(f"stop_after is a number of lines from 0 on, not {self.stop_after}")
         if not self.patience >= 0:  # nan is not either
@@ -92,7 +102,7 @@ async def run_job(
     results = options.results_path
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(event_sinks(monitor, options.log, options.metrics, Path(options.job), results))
-        entries = load_config(config_path(options.config), load_adapters())
+        entries = load_config(config_path(options.config, options.job), load_adapters())
         stack.enter_context(storage_errors(results))
         stack.enter_context(lock_output(results))
         source = stack.enter_context(open_job(options.job, spool_folder=results.absolute().parent))
@@ -111,7 +121,10 @@ async def run_job(
                 monitor.on_line(text)
         if resumed and is_finished(connection):
             return replace(load_summary(connection, results), nothing_to_do=True)
-        return await _run(options, monitor, source, connection, entries, executor, resumed=resumed)
+        choice = Choice(options.only, options.limit, options.sample)
+        chosen = apply_choice(connection, choice)
+        summary = await _run(options, monitor, source, connection, entries, executor, resumed=resumed)
+        return replace(summary, chosen=chosen) if choice else summary
 
 
 def _same_file(source: JobSource, results: Path) -> bool:
@@ -124,6 +137,9 @@ def _journal(options: RunOptions, source: JobSource, entries: Accounts, monitor:
     if path.exists() and not options.fresh:
         connection = open_existing(path)
         if has_progress(connection):
+            if options.append and is_longer(connection, source):
+                planner = Planner(source, entries, options.account, options.allow_unknown_fields, monitor.checking)
+                planner.extend_plan(connection)
             check_same_job(connection, source, path)
             check_same_accounts(connection, entries)
             check_account(options.account, entries)
@@ -297,7 +313,7 @@ def _finish(options: RunOptions, connection: Connection, monitor: RunMonitor) ->
 
 def _shard(options: RunOptions, source: JobSource, settings: RunSettings, *, resumed: bool) -> WorkerConfig:
     """What all shards of the run have in common."""
-    config = config_path(options.config)
+    config = config_path(options.config, options.job)
     return WorkerConfig(
         results=options.results_path.absolute(),
         config=config.absolute() if config else None,

@@ -44,26 +44,30 @@ from batchcart.runs.status import load_summary, lock_output, storage_errors
 
 def settle_manually(results: Path, line: int, done: Mapping[str, str] | None) -> Summary:
     """End a line that is in doubt by the operator's word: ``done`` with its ids, or None: it did not happen."""
-    with _open(results) as connection:
-        ended = result_of(connection, line)
-        if ended is None or ended.status != Status.IN_DOUBT:
-            open_or_not = "has not ended" if is_planned(connection, line) else "is no operation of this run"
-            is_now = f"is {ended.status}" if ended else open_or_not
-            raise UsageError(f"{results}: line {line} {is_now}; only lines in doubt can be settled")
-        fields = doubt_fields(connection, ended.text)
-        if fields["platform"] not in load_adapters():
-            raise UsageError(f"{results}: line {line} is of {fields['platform']!r}, which is no platform; {PUT_BACK}")
-        evidence = fields.pop("error")["message"]
-        settled = _mark_not_done(line, fields, evidence) if done is None else _mark_done(line, fields, done, results)
-        settle(connection, [settled])
+    with open_settling(results) as connection:
+        settle(connection, [settlement_by_hand(connection, results, line, done)])
         repair_result_file(connection, results)
         return load_summary(connection, results)
 
 
+def settlement_by_hand(connection: Connection, results: Path, line: int, done: Mapping[str, str] | None) -> Settlement:
+    """What the operator's word makes of a line; raises UsageError if it is not in doubt, or an id lacks."""
+    ended = result_of(connection, line)
+    if ended is None or ended.status != Status.IN_DOUBT:
+        open_or_not = "has not ended" if is_planned(connection, line) else "is no operation of this run"
+        is_now = f"is {ended.status}" if ended else open_or_not
+        raise UsageError(f"{results}: line {line} {is_now}; only lines in doubt can be settled")
+    fields = doubt_fields(connection, ended.text)
+    if fields["platform"] not in load_adapters():
+        raise UsageError(f"{results}: line {line} is of {fields['platform']!r}, which is no platform; {PUT_BACK}")
+    evidence = fields.pop("error")["message"]
+    return _mark_not_done(line, fields, evidence) if done is None else _mark_done(line, fields, done, results)
+
+
 async def settle_from_shop(results: Path, config: Path | None, monitor: RunMonitor) -> Summary:
     """Read the shops again about every line in doubt, and end those that the shop's state decides."""
-    entries = load_config(config_path(config), load_adapters())
-    with _open(results) as connection, contextlib.ExitStack() as stack:
+    entries = load_config(config_path(config, results), load_adapters())
+    with open_settling(results) as connection, contextlib.ExitStack() as stack:
         source = stack.enter_context(open_job(_job_path(connection, results)))
         check_same_job(connection, source, journal_path(results))
         check_same_accounts(connection, entries)
@@ -178,7 +182,8 @@ def _mark_not_done(line: int, fields: dict[str, Any], evidence: str) -> Settleme
 
 
 @contextlib.contextmanager
-def _open(results: Path) -> Iterator[Connection]:
+def open_settling(results: Path) -> Iterator[Connection]:
+    """The journal of a run that nobody works on, held for settling; raises UsageError if there is none."""
     path = journal_path(results)
     if not path.exists():
         raise UsageError(

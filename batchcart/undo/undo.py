@@ -13,10 +13,10 @@ from batchcart.accounts.config import AccountConfig, config_path, load_config
 from batchcart.jobs.checks import validate
 from batchcart.jobs.job_file import LONGEST_LINE, InvalidLine, RawLine, open_job, parse_line
 from batchcart.journal.carts import READS, PlannedCart, carts, lines_of_cart
-from batchcart.journal.queries import accounts, count_pending, has_progress
+from batchcart.journal.queries import accounts, has_progress, pending_counts
 from batchcart.journal.schema import Connection, DatabaseError, get_meta, open_existing
 from batchcart.model.adapter import Adapter
-from batchcart.model.errors import UsageError
+from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.model.fault import fault_sentence
 from batchcart.model.files import create_fresh
 from batchcart.platforms import load_adapters
@@ -35,12 +35,16 @@ _JOB, _KEPT = "undo.jsonl", "kept.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class UndoOptions:
-    """What is to be taken back: the run's result file, and the job file to write; ``force`` takes changed carts too."""
+    """What is to be taken back: the run's result file, and the job file to write; ``force`` takes changed carts too.
+
+    With ``only`` it is what was done to these accounts.
+    """
 
     results: Path
     job: Path
     config: Path | None = None
     force: bool = False
+    only: tuple[str, ...] = ()
 
     @property
     def kept_path(self) -> Path:
@@ -75,7 +79,7 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
     Raises UsageError where there is no such run or somebody works on it, and Stopped where the shops could not all be
     read yet: the same call goes on.
     """
-    entries = load_config(config_path(options.config), load_adapters())
+    entries = load_config(config_path(options.config, options.results), load_adapters())
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(_open(options.results))
         check_same_accounts(connection, entries)
@@ -84,9 +88,13 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
         source = stack.enter_context(open_job(job)) if _is_there(job) else None
         ran = RunReader(connection, get_meta(connection, "run") or "", source, get_meta(connection, "account") or None)
         task = {"RESULTS": str(options.results.absolute())}
+        if options.only:
+            task["--account"] = ", ".join(options.only)
         folder = stack.enter_context(working_folder(options.job, task, may_exist=False))
-        used = {account.number: entries[account.name] for account in accounts(connection)}
-        undone = UndoResult(unended=count_pending(connection), without_job="" if source else job)
+        used = _choose(connection, entries, options)
+        left = pending_counts(connection)
+        unended = sum(left.get(entry.name, 0) for entry in used.values())
+        undone = UndoResult(unended=unended, without_job="" if source else job)
         undone.embedded = tuple(entry.name for entry in used.values() if entry.embedded)
         async with answers(_questions(ran, used), folder, options.config, monitor) as found:
             _write(ran, used, found, folder, undone, force=options.force)
@@ -94,6 +102,17 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
         made = {_KEPT: options.kept_path} if undone.kept else {}
         finish(folder, made | ({_JOB: options.job} if undone.back else {}))
         return undone
+
+
+def _choose(
+    connection: Connection, entries: Mapping[str, AccountConfig], options: UndoOptions
+) -> dict[int, AccountConfig]:
+    """The accounts that are undone, by their numbers in the plan."""
+    planned = {account.name: account.number for account in accounts(connection)}
+    for name in options.only:
+        if name not in planned:
+            raise UsageError(f"--account: {quote(name)} is not in this run; {suggest(name, planned)}")
+    return {planned[name]: entries[name] for name in planned if name in (options.only or planned)}
 
 
 @contextlib.contextmanager
@@ -126,6 +145,8 @@ def _lefts(
 ) -> Iterator[tuple[AccountConfig, PlannedCart, CartEffects]]:
     """What the run left in each cart, in the order of the new job; the same in every call."""
     for cart in carts(ran.connection):
+        if cart.account not in used:
+            continue
         entry = used[cart.account]
         yield entry, cart, _summarize(ran, cart, entry)
 

@@ -15,7 +15,7 @@ from batchcart.engine.http.form_encoding import encode_body
 from batchcart.jobs.checks import preview_request
 from batchcart.jobs.job_file import JobSource, open_job, parse_line
 from batchcart.jobs.planner import Planner, PlanStats
-from batchcart.model.errors import UsageError
+from batchcart.model.errors import BadLines, UsageError
 from batchcart.model.http import Request
 from batchcart.model.limits import min_duration
 from batchcart.platforms import load_adapters
@@ -44,14 +44,20 @@ def command(
 ) -> int:
     """Check the job file and show the plan; nothing is sent.
 
-    The same checks as a run makes before its first request. Exit codes: 0 in order, 2 something is wrong.
+    The same checks as a run makes before its first request. Equal mistakes are told once; --json has the number of
+    every bad line. Exit codes: 0 in order, 2 something is wrong.
     """
     if show_requests and as_json:
         raise UsageError("--show-requests and --json do not go together; give one of them")
-    entries = load_config(config_path(config), load_adapters())
+    entries = load_config(config_path(config, job), load_adapters())
     with open_job(job) as source:
         with show_check_progress("auto", Screen()) as checking:
-            planned = Planner(source, entries, account, allow_unknown_fields, checking).build_plan()
+            try:
+                planned = Planner(source, entries, account, allow_unknown_fields, checking).build_plan()
+            except BadLines as error:
+                if as_json:
+                    echo_json(_list_bad(error))
+                raise
         if show_requests:
             _show_requests(source, entries, account)
     if as_json:
@@ -59,6 +65,12 @@ def command(
     else:
         echo(_plan_text(source.name, planned, entries))
     return 0
+
+
+def _list_bad(error: BadLines) -> dict[str, object]:
+    """What `check --json` prints of a job with bad lines: every one of them, by what is wrong with it."""
+    alike = [{"problem": one.problem, "count": len(one.lines), "lines": list(one.lines)} for one in error.every]
+    return {"problems": alike}
 
 
 def _plan(planned: PlanStats, entries: dict[str, AccountConfig]) -> dict[str, object]:

@@ -1,22 +1,24 @@
 """Owns `batchcart run`: its options and output; the run itself is runs.py's."""
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from batchcart.cli import options as shared
-from batchcart.cli.output import echo, echo_json
+from batchcart.cli.output import echo, echo_err, echo_json
 from batchcart.cli.summary_text import ending_text
+from batchcart.cli.terminal.screen import drawable
 from batchcart.cli.terminal.session import monitor_run
 from batchcart.journal.summary import Summary
-from batchcart.model.errors import BatchcartError
+from batchcart.model.errors import BatchcartError, UsageError
 from batchcart.report.run_reasons import reasons_where_legible, summary_fields
 from batchcart.runs.event_loop import run_async
 from batchcart.runs.runner import MOST_PROCESSES, RunOptions, run_job
-from batchcart.runs.status import read_summary
+from batchcart.runs.status import made_so_far, read_summary
 
-_LOOKED_AT_IN_HASTE = 20_000  # lines that are not ok, whose reasons a second signal waits for: half a second
+_LOOKED_AT_IN_HASTE = 10_000  # lines that are not ok, whose reasons a second signal waits for: half a second
 
 
 @click.command("run")
@@ -36,6 +38,15 @@ _LOOKED_AT_IN_HASTE = 20_000  # lines that are not ok, whose reasons a second si
 )
 @click.option("--retry-failed", is_flag=True, help="Open lines that failed or were skipped again.")
 @click.option("--fresh", is_flag=True, help="Start over; the old files are kept under a number.")
+@click.option("--append", is_flag=True, help="Do the lines too that were appended to JOB since the run began.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="WORD",
+    help="Do the lines of this account or operation only, or of this pattern (shop-*, item.*); may be given again.",
+)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Do at most N lines now.")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Do N lines of each account now, for a first try.")
 @click.option("--in-order", is_flag=True, help="Sort the result file by line at the end.")
 @click.option("--allow-unknown-fields", is_flag=True, help="Let data fields through that the documents lack.")
 @shared.progress
@@ -53,12 +64,16 @@ def command(
     patience: float,
     stop_after: int,
     processes: int,
+    only: tuple[str, ...],
+    limit: int | None,
+    sample: int | None,
     progress: str,
     log: Path | None,
     metrics: Path | None,
     *,
     retry_failed: bool,
     fresh: bool,
+    append: bool,
     in_order: bool,
     allow_unknown_fields: bool,
     as_json: bool,
@@ -66,6 +81,8 @@ def command(
     """Check the whole job file, then run it, or go on with it.
 
     JOB is a JSONL file, plain, .gz or .zst, or - for standard input. The same command again goes on where it stopped.
+    --only, --limit and --sample choose whole carts; what they leave stays open (exit code 3) for the same command
+    without them.
     Exit codes: 0 every line ok, 1 some not ok, 2 nothing sent, 3 stopped before the end.
     """
     options = RunOptions(
@@ -79,14 +96,34 @@ def command(
         processes=processes,
         retry_failed=retry_failed,
         fresh=fresh,
+        append=append,
+        only=only,
+        limit=limit or 0,
+        sample=sample or 0,
         in_order=in_order,
         allow_unknown_fields=allow_unknown_fields,
         log=log,
         metrics=metrics,
     )
+    if fresh:
+        _confirm_fresh(options.results_path, job)
     summary = run_async(_run(options, progress, as_json=as_json))
     _tell(options, summary, as_json=as_json)
     return summary.exit_code
+
+
+def _confirm_fresh(results: Path, job: str) -> None:
+    """Say what starting over would make again; at a terminal, ask first. Raises UsageError on a no."""
+    try:
+        found = made_so_far(results)
+    except UsageError:  # there is no earlier run, or none that can be read: the run itself says so
+        return
+    if not found:
+        return
+    echo_err(f"--fresh starts over, and makes again what the earlier run made: {found} ({results})")
+    at_terminal = job != "-" and sys.stdin is not None and sys.stdin.isatty() and drawable()
+    if at_terminal and not click.confirm("Start over?", default=False, err=True):
+        raise UsageError(f"nothing was sent; without --fresh the run of {results} is resumed")
 
 
 async def _run(options: RunOptions, progress: str, *, as_json: bool) -> Summary:

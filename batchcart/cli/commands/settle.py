@@ -10,8 +10,11 @@ from batchcart.cli.output import echo, echo_event
 from batchcart.cli.summary_text import ending_text
 from batchcart.model.errors import UsageError
 from batchcart.report.run_reasons import reasons_where_legible
+from batchcart.runs.commands import RunCommands
 from batchcart.runs.context import RunMonitor
+from batchcart.runs.doubts import settle_from_table, write_todo
 from batchcart.runs.settle import settle_from_shop, settle_manually
+from batchcart.runs.status import read_summary
 
 
 @click.command("settle")
@@ -20,24 +23,81 @@ from batchcart.runs.settle import settle_from_shop, settle_manually
 @click.option("--line", type=click.IntRange(1), help="Settle this line by hand.")
 @click.option("--done", multiple=True, metavar="KEY=VALUE", help="It happened; its ids, as in cart_id=6F027F81ggx48to.")
 @click.option("--not-done", is_flag=True, help="It did not happen.")
-def command(results: Path, config: Path | None, line: int | None, done: tuple[str, ...], *, not_done: bool) -> int:
+@click.option(
+    "--todo", type=click.Path(dir_okay=False, path_type=Path), help="Write what is in doubt as a CSV table to fill in."
+)
+@click.option(
+    "--from", "answers", type=click.Path(dir_okay=False, path_type=Path), help="Take the answers of such a table."
+)
+def command(
+    results: Path,
+    config: Path | None,
+    line: int | None,
+    done: tuple[str, ...],
+    todo: Path | None,
+    answers: Path | None,
+    *,
+    not_done: bool,
+) -> int:
     """Settle what is in doubt, by reading the shops again or by your word.
 
     Without --line every shop with lines in doubt is read again, and lines that this decides end ok or failed; nothing
     is written to a shop. A failed line can be sent again with: batchcart run JOB --retry-failed
+
+    For many lines, --todo FILE writes a table with what is needed to look each of them up in the shop: put yes or no
+    under answer, and for what was made its cart_id or item_id. --from FILE takes the answers, all or none; rows without
+    one stay in doubt.
+
     Exit codes are those the run would end with now.
     """
-    if line is None:
-        if done or not_done:
-            raise UsageError("--done and --not-done go with --line N")
-        monitor = RunMonitor(sinks=[echo_event])
-        summary = asyncio.run(settle_from_shop(results, config, monitor))
-    else:
+    by_hand = line is not None or done or not_done
+    if bool(todo) + bool(answers) + bool(by_hand) > 1:
+        raise UsageError("--todo, --from and --line do not go together; use one of them")
+    if by_hand and line is None:
+        raise UsageError("--done and --not-done go with --line N")
+    if todo is not None:
+        return _write_todo(results, todo)
+    before = read_summary(results).totals["in_doubt"]
+    if answers is not None:
+        told = _take_answers(results, answers)
+    elif line is not None:
         if bool(done) == not_done:
             raise UsageError("--line N goes with either --done KEY=VALUE or --not-done")
-        summary = settle_manually(results, line, None if not_done else _pairs(done))
+        settle_manually(results, line, None if not_done else _pairs(done))
+        told = ""
+    else:
+        told = "The shops were asked about "
+        asyncio.run(settle_from_shop(results, config, RunMonitor(sinks=[echo_event])))
+    summary = read_summary(results)
+    echo(_verdict(before, summary.totals["in_doubt"], told))
     echo(ending_text(summary, str(results), reasons_where_legible(results, config)))
     return summary.exit_code
+
+
+def _verdict(before: int, after: int, told: str) -> str:
+    settled = before - after
+    lines = "1 line" if before == 1 else f"{before:,} lines"
+    rest = "none remains" if not after else f"{after:,} remain{'s' if after == 1 else ''} in doubt"
+    return f"{told}{lines} in doubt: {settled:,} settled, {rest}"
+
+
+def _write_todo(results: Path, todo: Path) -> int:
+    count = write_todo(results, todo)
+    if not count:
+        echo(f"No line of {results} is in doubt, so nothing was written")
+        return read_summary(results).exit_code
+    echo(
+        f"Wrote {todo}: {'1 line' if count == 1 else f'{count:,} lines'} in doubt. Look each up in its shop and put "
+        "yes or no under answer; after a yes, the cart_id or item_id of what was made. Then:\n"
+        f"  {RunCommands(results, '').settle('--from', str(todo))}"
+    )
+    return read_summary(results).exit_code
+
+
+def _take_answers(results: Path, answers: Path) -> str:
+    found = settle_from_table(results, answers)
+    before = f" ({found.before:,} of them before)" if found.before else ""
+    return f"Read {found.read:,} row{'' if found.read == 1 else 's'} of {answers}{before}. "
 
 
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:

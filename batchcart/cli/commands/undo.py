@@ -22,17 +22,27 @@ _LISTED = 20
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The job file to write."
 )
 @shared.config
+@click.option("--account", "accounts", multiple=True, metavar="NAME", help="Take back this account's part alone.")
 @click.option("--force", is_flag=True, help="Take back what somebody changed since, too.")
 @shared.progress
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def command(results: Path, output: Path, config: Path | None, progress: str, *, force: bool, as_json: bool) -> int:
+def command(
+    results: Path,
+    output: Path,
+    config: Path | None,
+    accounts: tuple[str, ...],
+    progress: str,
+    *,
+    force: bool,
+    as_json: bool,
+) -> int:
     """Write the job that takes back what a run did, and list what cannot be.
 
     The shops are read, and nothing is written to them; `batchcart run` does it with the new job. What is kept stands
     in OUTPUT.kept.jsonl, with the reason. The same command again goes on where it stopped. Exit codes: 0 everything
     can be taken back, 1 something is kept, 2 nothing was done, 3 stopped before the end.
     """
-    options = UndoOptions(results, output, config, force)
+    options = UndoOptions(results, output, config, force, accounts)
     undone = run_async(_undo(options, progress))
     if as_json:
         echo_json(_figures(options, undone))

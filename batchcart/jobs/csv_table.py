@@ -52,7 +52,7 @@ def read_table(path: Path, what: str, columns: Sequence[str], free: Collection[s
     line, cells = next(rows, (1, []))
     if not _count_known(cells, columns) and delimiter is None:
         _check_kind(path, what, text)
-    header = _header(path, line, cells, columns)
+    header = _header(path, line, cells, columns, what)
     return Table(line, header, _under(path, rows, header, free))
 
 
@@ -146,7 +146,7 @@ def _check_kind(path: Path, what: str, text: str) -> None:
         raise UsageError(f"{what} {path} is {kind}; save the table as CSV UTF-8")
 
 
-def _header(path: Path, line: int, cells: Sequence[str], columns: Sequence[str]) -> list[str]:
+def _header(path: Path, line: int, cells: Sequence[str], columns: Sequence[str], what: str) -> list[str]:
     """The columns' names; those behind the last one that has a name are left out."""
     header = [_column(cell) for cell in cells]
     while header and not header[-1]:
@@ -159,7 +159,7 @@ def _header(path: Path, line: int, cells: Sequence[str], columns: Sequence[str])
             raise UsageError(f"{path}:{line}: column {place + 1} has no name; {then}")
         if name not in columns:
             given = quote(_HALF.sub("\ufffd", cells[place]))
-            raise UsageError(f"{path}:{line}: {given} is no column of a product map; {suggest(name, columns)}")
+            raise UsageError(f"{path}:{line}: {given} is no column of a {what}; {suggest(name, columns)}")
         if name in header[:place]:
             raise UsageError(f"{path}:{line}: the column {name} is there twice")
     return header
@@ -173,7 +173,7 @@ def _map_columns(
     found = {name: "" if name in free else cell for name, cell in zip(header, cells, strict=False)}
     for name, cell in found.items():
         if _HALF.search(cell):
-            then = "save the map as CSV UTF-8"
+            then = "save the table as CSV UTF-8"
             raise UsageError(
                 f"{path}:{line}: {name} is not UTF-8 but in another encoding (Windows-1250, ISO 8859?); {then}"
             )

@@ -1,0 +1,57 @@
+"""Owns `batchcart accounts`: which config is read, which accounts it has, and where their secrets come from."""
+
+import os
+from pathlib import Path
+
+import click
+
+from batchcart.accounts.config import AccountConfig, config_path, config_places, load_config
+from batchcart.cli import options as shared
+from batchcart.cli.output import echo
+from batchcart.cli.tables import table_text
+from batchcart.model.adapter import SecretRef, SecretText
+from batchcart.platforms import load_adapters
+
+
+@click.command("accounts")
+@shared.config
+@click.option("--job", type=click.Path(path_type=Path), help="Look for the config as a run of this job does.")
+def command(config: Path | None, job: Path | None) -> int:
+    """Show which config is read, which accounts it has, and where their secrets come from.
+
+    No secret is shown, and no shop is asked: `batchcart doctor` tries the accounts.
+
+    Exit codes: 0, or 2 if the config cannot be read.
+    """
+    path = config_path(config, job)
+    entries = load_config(path, load_adapters())
+    echo("\n".join(_tell(path, job, entries)))
+    return 0
+
+
+def _tell(path: Path | None, job: Path | None, entries: dict[str, AccountConfig]) -> list[str]:
+    own = [entry for entry in entries.values() if not entry.embedded]
+    built_in = ", ".join(name for name, entry in entries.items() if entry.embedded)
+    parts = [
+        f"Config: {path.absolute()}" if path else "There is no config; `batchcart init` writes one. Looked for at:"
+    ]
+    if path is None:
+        parts += [f"  {place.absolute()}" for place in config_places(job)]
+    elif not own:
+        parts.append("It has no account; `batchcart init` puts one into it")
+    for entry in own:
+        parts.append(f"{entry.name}: {entry.adapter.name} at {entry.address}")
+        rows = [(f"  {name}", _source(secret, entry.folder)) for name, secret in entry.secret_settings.items()]
+        parts += [table_text(rows, names=2)] if rows else []
+    return [*parts, f"Always there, each with a simulator that the run starts: {built_in}"]
+
+
+def _source(secret: SecretText, folder: Path) -> str:
+    """Where a secret comes from, and whether it is there."""
+    match secret:
+        case SecretRef(env=str() as name):
+            return f"environment variable {name}{'' if os.environ.get(name) else ', which is not set'}"
+        case SecretRef(file=str() as name):
+            return f"file {folder / name}{'' if (folder / name).is_file() else ', which does not exist'}"
+        case _:
+            return "in the config itself"

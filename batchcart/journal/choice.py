@@ -1,0 +1,47 @@
+"""Owns what a journal notes of a run that does some of its lines only: the chains that are chosen now."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from batchcart.journal.schema import Connection, get_meta, set_meta
+
+_KEY = "chosen"
+_OPEN = (
+    "SELECT p.chain, p.account, a.name, p.kind FROM plan p JOIN account a ON a.id = p.account "
+    "WHERE NOT EXISTS (SELECT 1 FROM result r WHERE r.line = p.line) ORDER BY p.line"
+)
+
+
+class OpenLine(msgspec.Struct, frozen=True):
+    """A line that has not ended: its chain, its account's number and name, its operation."""
+
+    chain: int
+    account: int
+    name: str
+    kind: str
+
+
+def open_lines(connection: Connection) -> Iterator[OpenLine]:
+    """All lines that have not ended, in file order."""
+    for row in connection.execute(_OPEN):
+        yield OpenLine(*row)
+
+
+def choose_chains(connection: Connection, chains: Iterable[int]) -> None:
+    """Work on these chains alone from now on."""
+    connection.execute("BEGIN")
+    connection.execute("DELETE FROM chosen")
+    connection.executemany("INSERT INTO chosen VALUES (?)", ((chain,) for chain in chains))
+    set_meta(connection, _KEY, "1")
+    connection.execute("COMMIT")
+
+
+def forget_choice(connection: Connection) -> None:
+    """Work on all chains again."""
+    connection.execute("DELETE FROM meta WHERE key = ?", (_KEY,))
+
+
+def has_choice(connection: Connection) -> bool:
+    """Whether only some chains are worked on."""
+    return get_meta(connection, _KEY) is not None

@@ -1,0 +1,83 @@
+"""Owns what a journal tells of the lines that are not ok, and which lines of other runs this one takes up again."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from batchcart.journal.queries import PlannedLine
+from batchcart.journal.schema import Connection
+from batchcart.model.operation import OperationKind
+from batchcart.model.outcome import Status
+
+# A write that a killed run left on its way may have happened.
+_UNDER_WAY = (
+    "r.line IS NULL AND EXISTS (SELECT 1 FROM send s WHERE s.line = p.line AND s.state <> 'void' "
+    "AND s.request NOT LIKE '[\"GET\"%')"
+)
+_LINES = (
+    "SELECT p.line, p.chain, p.offset, p.length, p.digest, p.account, a.name, a.platform, p.kind, r.status, r.text, "  # noqa: S608  # words of our own
+    f"{_UNDER_WAY} FROM plan p JOIN account a ON a.id = p.account LEFT JOIN result r ON r.line = p.line WHERE "
+)
+_NOT_OK = f"{_LINES} coalesce(r.status, '') <> 'ok' ORDER BY p.line"
+_OF_CHAIN = f"{_LINES} p.account = ? AND p.chain = ? AND (r.line IS NOT NULL OR {_UNDER_WAY}) ORDER BY p.line"
+_COUNTS = (
+    "SELECT a.name, p.kind, coalesce(r.status, 'not_attempted') FROM plan p JOIN account a ON a.id = p.account "
+    "LEFT JOIN result r ON r.line = p.line WHERE p.line = ?"
+)
+
+
+class LineLeft(msgspec.Struct, frozen=True):
+    """A line with its result; ``status`` None: it has not ended. ``account`` is its number in the plan.
+
+    ``under_way`` says that a write of it had left when the run stopped.
+    """
+
+    planned: PlannedLine
+    account: int
+    name: str
+    platform: str
+    kind: OperationKind
+    status: Status | None
+    text: bytes
+    under_way: bool
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether nobody can say yet if it happened."""
+        return self.under_way or self.status is Status.IN_DOUBT
+
+
+def lines_not_ok(connection: Connection) -> Iterator[LineLeft]:
+    """All lines that did not end ok, or not at all, in file order."""
+    return _read(connection, _NOT_OK)
+
+
+def known_lines(connection: Connection, account: int, chain: int) -> Iterator[LineLeft]:
+    """The lines of a chain that have ended or were under way, in file order."""
+    return _read(connection, _OF_CHAIN, account, chain)
+
+
+def _read(connection: Connection, sql: str, *values: int) -> Iterator[LineLeft]:
+    for row in connection.execute(sql, values):
+        *place, account, name, platform, kind, status, text, under_way = row
+        ended = None if status is None else Status(status)
+        yield LineLeft(
+            PlannedLine(*place), account, name, platform, OperationKind(kind), ended, text or b"{}", bool(under_way)
+        )
+
+
+def add_links(connection: Connection, links: Iterator[tuple[int, str, int]]) -> None:
+    """Note which lines of other runs are done again: line, the other run's name, and the line there."""
+    connection.executemany("INSERT INTO taken_up VALUES (?, ?, ?)", links)
+
+
+def taken_up(connection: Connection) -> Iterator[tuple[str, int]]:
+    """The lines of other runs that this one does again, each after its run's name."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'taken_up'").fetchone() is not None:
+        yield from connection.execute("SELECT run, other FROM taken_up")
+
+
+def status_of_line(connection: Connection, line: int) -> tuple[str, str, str] | None:
+    """A line's account name, kind and status, `not_attempted` if it has not ended; None if there is no such line."""
+    found: tuple[str, str, str] | None = connection.execute(_COUNTS, (line,)).fetchone()
+    return found

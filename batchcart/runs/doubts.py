@@ -1,0 +1,177 @@
+"""Owns lines in doubt as a table that a person fills in: written with what helps to look them up, and read again."""
+
+import csv
+import io
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+
+from batchcart.jobs.csv_table import read_table
+from batchcart.jobs.job_file import JobSource, RawLine, open_job
+from batchcart.journal.changes import Settlement, settle
+from batchcart.journal.queries import PlannedLine, result_of
+from batchcart.journal.remaining import lines_not_ok
+from batchcart.journal.result_file import repair_result_file
+from batchcart.journal.schema import Connection, get_meta
+from batchcart.model.errors import AlikeLines, BadLines, UsageError, quote
+from batchcart.model.files import create_new
+from batchcart.model.outcome import Status
+from batchcart.runs.settle import open_settling, settlement_by_hand
+from batchcart.runs.status import open_journal_readonly
+
+COLUMNS = (
+    "answer", "cart_id", "item_id", "line", "account", "platform", "op", "id", "cart", "item", "known_cart_id",
+    "email", "names", "sent_at", "evidence", "run",
+)  # fmt: skip
+"""The columns of the table; the first three are the person's."""
+
+_NEEDED = ("answer", "cart_id", "item_id", "line", "run")
+_FREE = tuple(name for name in COLUMNS if name not in _NEEDED)
+_YES, _NO = {"yes", "y", "done", "1", "true"}, {"no", "n", "not done", "0", "false"}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_LONGEST_CELL = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class TableAnswers:
+    """What came of a table of answers: rows read, lines settled, those that were settled before, and those left."""
+
+    read: int
+    settled: int
+    before: int
+    remaining: int
+
+
+class _Line(msgspec.Struct, frozen=True):
+    data: dict[str, Any] = {}
+
+
+def write_todo(results: Path, table: Path) -> int:
+    """Write the lines in doubt as a CSV file to be filled in; how many. Raises UsageError if the file is there."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(open_journal_readonly(results))
+        run, job = get_meta(connection, "run") or "", get_meta(connection, "job") or ""
+        source = stack.enter_context(open_job(job)) if Path(job).is_file() else None
+        text = io.StringIO()
+        rows = csv.DictWriter(text, COLUMNS)
+        rows.writeheader()
+        count = 0
+        for line in lines_not_ok(connection):
+            if line.status is Status.IN_DOUBT:
+                count += 1
+                row = _row(orjson.loads(line.text), _data_of(source, line.planned), run)
+                rows.writerow({name: _plain_cell(value) for name, value in row.items()})
+    if count:
+        try:
+            with create_new(table) as file:
+                file.write(b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "backslashreplace"))
+        except FileExistsError:
+            raise UsageError(f"{table} already exists and was not overwritten; choose another name") from None
+        except OSError as error:
+            raise UsageError(f"{table} cannot be written: {error.strerror}; choose another place") from None
+    return count
+
+
+def settle_from_table(results: Path, table: Path) -> TableAnswers:
+    """Settle the lines that the table has answers for, all or none.
+
+    Raises BadLines with every row that cannot be used; then nothing is settled.
+    """
+    if not table.is_file():
+        raise UsageError(f"--from {table} does not exist; `batchcart settle {results} --todo {table}` writes it")
+    with open_settling(results) as connection:
+        run = get_meta(connection, "run") or ""
+        wrong: list[tuple[int, str]] = []
+        settled: dict[int, Settlement] = {}
+        read = before = 0
+        rows = read_table(table, "table of answers", COLUMNS, _FREE)
+        if missing := [name for name in _NEEDED if name not in rows.columns]:
+            raise UsageError(f"{table}:{rows.line}: the column {missing[0]} is missing; keep all columns of --todo")
+        for number, row in rows.rows:
+            read += 1
+            try:
+                found = _judge(connection, results, row, run)
+            except UsageError as error:
+                wrong.append((number, str(error)))
+                continue
+            if found is None:
+                continue
+            if isinstance(found, int):
+                before += 1
+            elif found.line in settled:
+                wrong.append((number, f"line {found.line} has an answer in an earlier row; keep one of the rows"))
+            else:
+                settled[found.line] = found
+        if wrong:
+            every = [AlikeLines(words, [number]) for number, words in wrong]
+            raise BadLines([f"{table}:{number}: {words}" for number, words in wrong], len(wrong), every)
+        settle(connection, list(settled.values()))
+        repair_result_file(connection, results)
+        remaining = sum(line.status is Status.IN_DOUBT for line in lines_not_ok(connection))
+        return TableAnswers(read, len(settled), before, remaining)
+
+
+def _judge(connection: Connection, results: Path, row: Mapping[str, str], run: str) -> Settlement | int | None:
+    """What a row says: a settlement, the line if it was settled before, None if there is no answer yet."""
+    answer = row["answer"].strip().lower()
+    ids = {name: row[name].strip().removeprefix("'") for name in ("cart_id", "item_id") if row[name].strip()}
+    if not answer:
+        if ids:
+            raise UsageError("an id is given without an answer; write yes or no under answer")
+        return None
+    if answer not in _YES | _NO:
+        raise UsageError(f"answer: {quote(answer)} is neither yes nor no")
+    if not row["line"].strip().isdecimal():
+        raise UsageError(f"line: {quote(row['line'])} is not a line number")
+    line = int(row["line"])
+    if row["run"].strip() != run:
+        raise UsageError(f"the row is of another run than {results}")
+    if answer in _NO and ids:
+        raise UsageError("it did not happen, so there is no id; leave cart_id and item_id empty")
+    ended = result_of(connection, line)
+    if ended is not None and ended.status != Status.IN_DOUBT and orjson.loads(ended.text).get("settled") == "by hand":
+        return line
+    return settlement_by_hand(connection, results, line, ids if answer in _YES else None)
+
+
+def _row(result: Mapping[str, Any], data: Mapping[str, Any], run: str) -> dict[str, str]:
+    row = {name: str(result[name]) for name in COLUMNS if name in result and name not in {"cart_id", "item_id"}}
+    found = _people(data)
+    return {
+        **row,
+        "known_cart_id": str(result.get("cart_id", "")),
+        "email": found["email"],
+        "names": found["name"],
+        "evidence": result["error"]["message"][:_LONGEST_CELL],
+        "run": run,
+    }
+
+
+def _people(data: Mapping[str, Any]) -> dict[str, str]:
+    """Whom the line's data names, by the words that its fields have in common."""
+    found: dict[str, list[str]] = {"email": [], "name": []}
+    for key, value in data.items():
+        for word, values in found.items():
+            if word in key.lower() and isinstance(value, str) and value and value not in values:
+                values.append(value)
+    return {word: " ".join(values) for word, values in found.items()}
+
+
+def _plain_cell(value: str) -> str:
+    """The text so that no spreadsheet takes it for a formula."""
+    return f"'{value}" if value.startswith(_FORMULA) else value
+
+
+def _data_of(source: JobSource | None, planned: PlannedLine) -> Mapping[str, Any]:
+    """What the line of the job says under ``data``; nothing if the job is not there any more, or not what it was."""
+    if source is None:
+        return {}
+    text = source.read(planned.offset, planned.length)
+    if RawLine(planned.line, planned.offset, text).digest != planned.digest:
+        return {}
+    return msgspec.json.decode(text, type=_Line).data

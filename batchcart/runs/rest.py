@@ -1,0 +1,236 @@
+"""Owns making a job of what did not end well in a run, to be corrected and run; it sends nothing."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from batchcart.jobs.job_file import JobSource, RawLine, open_job
+from batchcart.journal.remaining import LineLeft, known_lines, lines_not_ok, taken_up
+from batchcart.journal.schema import Connection, get_meta
+from batchcart.model.errors import UsageError
+from batchcart.model.files import create_new
+from batchcart.model.operation import OperationKind
+from batchcart.model.outcome import Status
+from batchcart.platforms import load_adapters
+from batchcart.runs.commands import RunCommands, find_commands
+from batchcart.runs.context import journal_path
+from batchcart.runs.status import lock_holder, open_journal_readonly
+
+MOST_NAMED = 10
+"""Lines in doubt that are named one by one."""
+
+_CHAINS_KNOWN = 4096
+
+_Keys = dict[str, msgspec.Raw]
+
+
+class _Echo(msgspec.Struct, frozen=True):
+    """What is read of a result line."""
+
+    item: str | None = None
+    cart_id: str | None = None
+    item_id: str | None = None
+    error: "_Error | None" = None
+
+
+class _Error(msgspec.Struct, frozen=True):
+    kind: str = ""
+    message: str = ""
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a line of the new job has under ``why``: the line of the run that it does again, and how that one ended."""
+
+    run: str
+    results: str
+    line: int
+    status: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The run whose lines are taken: its own name, that of its results, and its lines that were done again since."""
+
+    run: str
+    results: str
+    done_again: AbstractSet[int]
+
+
+@dataclass(slots=True)
+class RestResult:
+    """What became of it: the lines written by status, the lines in doubt, and how many lines need one of those.
+
+    ``under_way`` counts lines that had been sent when the run stopped: nobody knows of them before it goes on.
+    """
+
+    commands: RunCommands
+    written: Counter[str] = field(default_factory=Counter)
+    doubts: int = 0
+    first_doubts: list[int] = field(default_factory=list)
+    dependent: int = 0
+    under_way: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """Exit codes: 0 all of it is in the job, 1 something is left out."""
+        return 1 if self.doubts or self.under_way else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Cart:
+    """What a chain's lines left: the cart's key if it exists, its items by name, and what is in doubt."""
+
+    key: str | None
+    deleted_by: int | None
+    items: dict[str, str]
+    doubtful_items: frozenset[str]
+    doubtful: bool
+
+    def needs_doubt(self, line: LineLeft, item: str | None) -> bool:
+        """Whether the line cannot be done before something in doubt is settled."""
+        if line.kind.is_shop_wide:
+            return False
+        return self.doubtful or (item in self.doubtful_items and not line.kind.creates_item)
+
+
+def write_rest(results: Path, job: Path, config: Path | None = None, later: Sequence[Path] = ()) -> RestResult:
+    """Write the job of what did not end well; none if there is nothing.
+
+    What the runs that wrote the ``later`` results do again is left out.
+
+    Raises UsageError if the run is at work, its job is not there, or the new file is.
+    """
+    if pid := lock_holder(results):
+        raise UsageError(f"{results}: a run is at work on it (pid {pid}); wait for its end, or stop it first")
+    with open_journal_readonly(results) as connection:
+        commands = find_commands(connection, results, config)
+        path = get_meta(connection, "job") or ""
+        if not Path(path).is_file():
+            raise UsageError(f"{results}: its job {path} does not exist, and its lines are needed; restore the file")
+        if job.absolute() in {results.absolute(), journal_path(results).absolute(), Path(path).absolute()}:
+            raise UsageError(f"{job} belongs to the run itself; choose another file with -o")
+        result = RestResult(commands)
+        with open_job(path) as source:
+            run = get_meta(connection, "run") or ""
+            lines = _lines(connection, source, Origin(run, results.name, _done_again(run, later)), result)
+            if (first := next(lines, None)) is not None:
+                with _create(job) as file:
+                    file.write(first)
+                    file.writelines(lines)
+        return result
+
+
+def _create(job: Path) -> IO[bytes]:
+    try:
+        return create_new(job)
+    except FileExistsError:
+        raise UsageError(f"{job} already exists and was not overwritten; choose another file with -o") from None
+    except OSError as error:
+        raise UsageError(f"{job} cannot be written: {error.strerror}; choose another file with -o") from None
+
+
+def _done_again(run: str, later: Sequence[Path]) -> set[int]:
+    """The lines of the run that later ones do again."""
+    found = set()
+    for path in later:
+        with open_journal_readonly(path) as connection:
+            found |= {line for other, line in taken_up(connection) if other == run}
+    return found
+
+
+def _lines(connection: Connection, source: JobSource, origin: Origin, result: RestResult) -> Iterator[bytes]:
+    @lru_cache(maxsize=_CHAINS_KNOWN)
+    def cart_of(account: int, chain: int) -> _Cart:
+        return _take_stock(known_lines(connection, account, chain))
+
+    for line in lines_not_ok(connection):
+        if line.planned.line in origin.done_again:
+            continue
+        if line.under_way:
+            result.under_way += 1
+            continue
+        if line.in_doubt:
+            result.doubts += 1
+            if len(result.first_doubts) < MOST_NAMED:
+                result.first_doubts.append(line.planned.line)
+            continue
+        keys = _read(source, line)
+        cart = cart_of(line.account, line.planned.chain)
+        if cart.needs_doubt(line, _text(keys.get("item"))):
+            result.dependent += 1
+            continue
+        error = msgspec.json.decode(line.text, type=_Echo).error
+        status = line.status.value if line.status else "not_attempted"
+        message = error.message if error else "the run stopped before this line"
+        if cart.deleted_by is not None and cart.deleted_by > line.planned.line:
+            message += f"; since then line {cart.deleted_by} deleted the cart"
+        _name_what_exists(keys, line, cart)
+        keys["account"] = _raw(line.name)
+        keys["why"] = _raw(Reason(origin.run, origin.results, line.planned.line, status, message))
+        result.written[status] += 1
+        yield msgspec.json.encode(keys) + b"\n"
+
+
+def _read(source: JobSource, line: LineLeft) -> _Keys:
+    planned = line.planned
+    text = source.read(planned.offset, planned.length)
+    if planned.digest != RawLine(planned.line, planned.offset, text).digest:
+        raise UsageError(
+            f"{source.name}:{planned.line}: the line is not what it was when the run began; restore the original job "
+            "file"
+        )
+    return msgspec.json.decode(text, type=_Keys)
+
+
+def _take_stock(lines: Iterator[LineLeft]) -> _Cart:
+    key = given = None
+    deleted_by: int | None = None
+    doubtful, created = False, False
+    items: dict[str, str] = {}
+    doubtful_items = set()
+    for line in lines:
+        told = msgspec.json.decode(line.text, type=_Echo)
+        creates = line.kind is OperationKind.CART_CREATE
+        created = created or creates
+        if line.in_doubt:
+            doubtful = doubtful or creates
+            if told.item and line.kind.creates_item:
+                doubtful_items.add(told.item)
+        if line.status is Status.OK:
+            key, doubtful = told.cart_id or key, False
+            if line.kind is OperationKind.CART_DELETE:
+                deleted_by = line.planned.line
+            elif creates:
+                deleted_by = None
+            if told.item and told.item_id and line.kind.creates_item:
+                items[told.item] = told.item_id
+                doubtful_items.discard(told.item)
+        given = given or told.cart_id
+    return _Cart(key or (None if created else given), deleted_by, items, frozenset(doubtful_items), doubtful)
+
+
+def _name_what_exists(keys: _Keys, line: LineLeft, cart: _Cart) -> None:
+    """Let the line name its cart and item by the keys that the shop gave them."""
+    item = _text(keys.get("item"))
+    needs_cart = load_adapters()[line.platform].item_needs_cart
+    if item in cart.items and line.kind.targets_item:
+        del keys["item"]
+        keys["item_id"] = _raw(cart.items[item])
+    named = "cart" in keys and line.kind is not OperationKind.CART_CREATE
+    if cart.key and (named or (needs_cart and "item_id" in keys)):
+        keys["cart_id"] = _raw(cart.key)
+
+
+def _text(raw: msgspec.Raw | None) -> str | None:
+    return None if raw is None else msgspec.json.decode(raw, type=str)
+
+
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))

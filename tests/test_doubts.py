@@ -1,0 +1,100 @@
+"""Many lines in doubt are settled by a table: written with what helps to look them up, taken back all or none."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from shopping import Desk, batchcart, create
+
+RESULTS, TABLE = "job.results.jsonl", "doubts.csv"
+PERSON = {"BillingFirstName": "=HYPERLINK(1)", "BillingLastName": "Nowak", "BillingEmail": "+anna@example.com"}
+
+
+def doubtful(shop: Desk, count: int) -> None:
+    """Carts on lines 1, 3, 5 and so on that nobody knows of, and between them as many that were made."""
+    faults = iter(["reset-after", None] * count)
+    shop.hook("acme", lambda call: next(faults, None) if call.route == "POST Cart" else None)
+    shop.job([create("acme", f"c{n}", id=f"order-{n}", data=PERSON) for n in range(2 * count)])
+    shop.run("--concurrency", "1", "--patience", "0.5", code=1)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def answer(path: Path, answers: dict[int, dict[str, str]], delimiter: str = ",") -> None:
+    """Write the table again as a person's spreadsheet does."""
+    filled = [row | answers.get(int(row["line"]), {}) for row in rows(path)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(filled[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(filled)
+
+
+def settle(shop: Desk, *words: str, code: int) -> str:
+    ended = batchcart("settle", RESULTS, *words, folder=shop.folder, code=code)
+    return ended.out + ended.err
+
+
+def test_the_table_has_what_a_person_needs_and_nothing_that_a_spreadsheet_runs(shop: Desk) -> None:
+    doubtful(shop, 2)
+    said = settle(shop, "--todo", TABLE, code=1)
+    found = rows(shop.folder / TABLE)
+
+    assert "Wrote doubts.csv: 2 lines in doubt." in said
+    assert f"\n  batchcart settle {RESULTS} --from {TABLE}\n" in said
+    assert [row["line"] for row in found] == ["1", "3"]
+    first = found[0]
+    assert (first["answer"], first["account"], first["op"], first["id"]) == ("", "acme", "cart.create", "order-0")
+    assert (first["email"], first["names"]) == ("'+anna@example.com", "'=HYPERLINK(1) Nowak")
+    assert first["sent_at"].endswith("Z")
+    assert "was sent and not answered" in first["evidence"]
+    assert "already exists and was not overwritten" in settle(shop, "--todo", TABLE, code=2)
+
+
+def test_the_answers_are_taken_and_what_was_done_is_told(shop: Desk) -> None:
+    doubtful(shop, 3)
+    settle(shop, "--todo", TABLE, code=1)
+    answer(shop.folder / TABLE, {1: {"answer": "Yes", "cart_id": "6F027F81ggx48to"}, 3: {"answer": "no"}}, ";")
+    said = settle(shop, "--from", TABLE, code=1)
+
+    assert "Read 3 rows of doubts.csv. 3 lines in doubt: 2 settled, 1 remains in doubt" in said
+    assert shop.statuses() == {1: "ok", 2: "ok", 3: "failed", 4: "ok", 5: "in_doubt", 6: "ok"}
+    assert next(one for one in shop.results() if one["line"] == 1)["cart_id"] == "6F027F81ggx48to"
+    # The same table with one answer more, another day.
+    answer_more = (shop.folder / TABLE).read_text().replace("\n;;;5;", "\nno;;;5;")
+    (shop.folder / TABLE).write_text(answer_more)
+    assert "(2 of them before). 1 line in doubt: 1 settled, none remains" in settle(shop, "--from", TABLE, code=1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"answer": "maybe"}, "'maybe' is neither yes nor no"),
+        ({"answer": "yes"}, "give its key"),
+        ({"answer": "no", "cart_id": "k"}, "there is no id"),
+        ({"cart_id": "k"}, "an id is given without an answer"),
+        ({"answer": "no", "run": "another"}, "is of another run"),
+        ({"answer": "no", "line": "x"}, "'x' is not a line number"),
+        ({"answer": "no", "line": "4"}, "line 4 is ok; only lines in doubt"),
+    ],
+)
+def test_a_row_that_is_wrong_is_named_and_nothing_is_settled(shop: Desk, wrong: dict[str, str], told: str) -> None:
+    doubtful(shop, 3)
+    settle(shop, "--todo", TABLE, code=1)
+    answer(shop.folder / TABLE, {1: {"answer": "no"}, 3: wrong})
+    said = settle(shop, "--from", TABLE, code=2)
+
+    assert f"{TABLE}:3: " in said
+    assert told in said
+    assert shop.statuses()[1] == "in_doubt"
+
+
+def test_settling_by_the_shops_says_what_it_did(shop: Desk) -> None:
+    doubtful(shop, 2)
+    said = settle(shop, code=1)
+
+    assert "The shops were asked about 2 lines in doubt: 0 settled, 2 remain in doubt" in said
+    assert "use one of them" in settle(shop, "--todo", TABLE, "--line", "1", "--not-done", code=2)
+    assert "does not exist" in settle(shop, "--from", "nix.csv", code=2)
