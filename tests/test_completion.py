@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from shopping import batchcart
 
+from batchcart.platforms import load_adapters
+
+_BUILT_IN = [f"sandbox-{name}" for name in load_adapters()]
 _CONFIG = '[accounts.acme]\nplatform = "tray"\n[accounts.alba]\nplatform = "no such"\n'
 
 
@@ -49,6 +52,14 @@ def bash(folder: Path, *words: str) -> list[str]:
         echo "${{COMPREPLY[@]}}"
     """
     return shell(["bash", "--norc", "-c", script], folder)
+
+
+def test_names_that_a_shell_would_take_for_more_than_a_name_are_not_offered(folder: Path) -> None:
+    odd = ("$(touch evil)", "a b", "`x`", "a;b", "-rf", "a\\nb", "a'b", "*")
+    config = "".join(f'[accounts."{name}"]\nplatform = "tray"\n' for name in odd)
+    (folder / "batchcart.toml").write_text(_CONFIG + config)
+    assert bash(folder, "run", "--account", "a") == ["acme", "alba"]
+    assert bash(folder, "run", "--account", "") == ["acme", "alba", *_BUILT_IN]
 
 
 def test_bash_offers_commands_options_and_accounts(folder: Path) -> None:

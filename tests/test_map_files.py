@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shopping import Desk
 
+from batchcart.migration.map_cell import read_text, write_text
 from batchcart.migration.product_map import ProductMap, read_map
 from batchcart.model.cart import Item
 from batchcart.model.errors import BadLines, UsageError
@@ -223,3 +224,13 @@ def test_an_unused_row_names_the_id_that_a_spreadsheet_changed(shop: Desk) -> No
     assert "map.csv:2: source_product: '0012' variant '054' is in no cart of carts.jsonl" in done.err
     assert "A cart has source_product: '12' variant '54': did a spreadsheet change it?" in done.err
     assert "A cart has source_sku: '00123'" in done.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=HYPERLINK(1)", "+5", "-5", "@x", " =1", "\t=1", "\r=1", "\tx", "'=1", "''=1", "'5", "'-x", "5", "x=1", "x", ""],
+)
+def test_a_cell_of_the_template_is_no_formula_and_is_read_back_as_it_was(text: str) -> None:
+    cell = write_text(text)
+    assert cell.lstrip(" ")[:1] not in {"=", "+", "-", "@", "\t", "\r"}
+    assert read_text({"source_sku": cell}, "source_sku").strip() == text.strip()

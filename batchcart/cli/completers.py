@@ -3,6 +3,7 @@
 It runs at every press of the key, so it reads the config's names only and imports nothing that talks to shops.
 """
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from batchcart.platforms import load_adapters
 from batchcart.sandbox.faults import KINDS
 from batchcart.sandbox.platforms import list_simulated
 from batchcart.sandbox.readings import READINGS
+
+_PLAIN = re.compile(r"[\w.@:+][\w.@:+-]*")
+"""Names that mean nothing else to a shell; others are not offered, since not every shell quotes what it takes."""
 
 _ACCOUNTS = {"account", "accounts", "source", "target"}
 
@@ -79,5 +83,5 @@ def _accounts(ctx: click.Context) -> list[str]:
             table = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("accounts")
         except (OSError, ValueError, RecursionError):
             table = None
-        own = list(table) if isinstance(table, dict) else []
+        own = [name for name in table if _PLAIN.fullmatch(name)] if isinstance(table, dict) else []
     return [*own, *(f"{SANDBOX}{name}" for name in load_adapters())]

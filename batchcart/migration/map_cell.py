@@ -14,7 +14,8 @@ _GROUPED = re.compile(r"[0-9]{1,3}(?:[ .,'’\u00a0\u202f][0-9]{3})+")
 _FRACTION = re.compile(r"[0-9]+[.,][0-9]+")
 _ERROR = re.compile(r"#[A-Z0-9/]+[!?]?", re.IGNORECASE)
 _NOTHING = {"null", "nan", "none", "n/a", "na", "nil", "undefined", "<na>", "nat", "-", "--", "–", "?"}
-_AS_TEXT = re.compile(r"=\s*\"([^\"]*)\"|'(?=[0-9=+\-@])(.*)", re.DOTALL)
+_AS_TEXT = re.compile(r"=\s*\"([^\"]*)\"|'(?='*(?:\s*[0-9=+\-@]|[\t\r]))(.*)", re.DOTALL)
+_FORMULA = re.compile(r"'*(?:\s*[=+\-@]|[\t\r])")  # what a spreadsheet would work out, or read as such
 _EXACT = 1 << 53  # from here on a float has no place for every whole number
 _DIGITS = 15  # that a spreadsheet keeps of a number; it makes the others 0
 _ROUNDING = "is a rounded number, as spreadsheets make of a long one; format the column as text, and put the id there"
@@ -53,6 +54,11 @@ def read_text(cells: Mapping[str, str], column: str) -> str:
     if text.startswith("="):
         raise ValueError(f"{column}: {quote(text)} is a formula; put its value there")
     return text
+
+
+def write_text(text: str) -> str:
+    """The text as a spreadsheet shows it and does not work it out; ``read_text`` takes the mark away again."""
+    return f"'{text}" if _FORMULA.match(text) or _AS_TEXT.fullmatch(text) else text
 
 
 def _why_no_id(text: str) -> str:

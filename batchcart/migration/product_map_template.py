@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from batchcart.migration.map_cell import write_text
 from batchcart.migration.product_map import COLUMNS, ProductMap, option_text, options_key
 from batchcart.model.cart import Item
 from batchcart.model.errors import UsageError
@@ -56,9 +57,5 @@ def write_template(path: Path, seen: ProductCollector) -> None:
 def _rows(seen: ProductCollector) -> Iterator[tuple[str, ...]]:
     for product, (sku, name) in seen.named.items():
         options = seen.orders.get(product) or product[2]
-        yield (*product[:2], options, sku, _harmless(name), *seen.targets.get(product, ("", "", "")))
-
-
-def _harmless(name: str) -> str:
-    """The name as a spreadsheet shows it and does not work it out."""
-    return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name
+        cells = (*product[:2], options, sku, name, *seen.targets.get(product, ("", "", "")))
+        yield tuple(map(write_text, cells))
