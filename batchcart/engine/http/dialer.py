@@ -1,7 +1,8 @@
 """Owns opening connections to one shop, also through a proxy; it does not know what is said on them.
 
 It is the only module that knows aiohttp's client: aiohttp connects (Happy Eyeballs, TLS, CONNECT), and what comes out
-is an open transport and nothing of aiohttp. tests/test_dialer.py says in words when aiohttp's inside has changed.
+is an open transport and nothing of aiohttp. tests/integration/test_dialer.py says in words when aiohttp's inside has
+changed.
 
 What was given up must not arrive later. A plain close leaves what was written to the kernel, which goes on sending it
 for minutes, also after a kill -9. So every socket is told before it connects that its end throws away what the other

@@ -1,6 +1,6 @@
 """Killed again and again against misbehaving shops, every line ends once and every effect happens once.
 
-The long form, of more than a hundred kills: pytest -m storm tests/test_storm.py
+The long form, of more than a hundred kills: pytest -m storm tests/chaos/test_storm.py
 """
 
 import random
@@ -16,6 +16,8 @@ import storming
 from storming import Kills, Line, Shops
 
 from batchcart.sandbox.readings import READINGS
+
+SUPPORT = Path(__file__).parents[1] / "support"
 
 LIMITS = {"3dcart": "bucket 10 leak 20/s", "tray": "30/s", "shoplo": "25/s"}
 
@@ -146,7 +148,7 @@ def killed_at_commits(folder: Path, commits: Sequence[int]) -> None:
     job, out = storming.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
     with storming.shops(folder, faults=("reset-after=0.1", "500-after=0.1"), seed=4) as shops:
         argv = storming.command(job, shops.config, out)
-        dying = [sys.executable, str(Path(__file__).with_name("dying.py"))]
+        dying = [sys.executable, str(SUPPORT / "dying.py")]
         environment = storming.environment_of(folder)
         for commit in commits:
             start = [*dying, str(commit), *argv[argv.index("run") :]]

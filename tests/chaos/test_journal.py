@@ -18,6 +18,8 @@ from workshop import Line, Shops, Workshop
 
 from batchcart.runs.context import journal_path
 
+SUPPORT = Path(__file__).parents[1] / "support"
+
 
 def small_job() -> list[Line]:
     return storming.job(11, 4)
@@ -218,7 +220,7 @@ def test_a_process_that_may_write_no_more_says_so_and_the_same_command_completes
     job, out = storming.write(lines, tmp_path / "job.jsonl"), tmp_path / "results.jsonl"
     with storming.shops(tmp_path) as shops:
         argv, environment = storming.command(job, shops.config, out), storming.environment_of(tmp_path)
-        limited = [sys.executable, str(Path(__file__).with_name("limited.py")), str(most), *argv[argv.index("run") :]]
+        limited = [sys.executable, str(SUPPORT / "limited.py"), str(most), *argv[argv.index("run") :]]
         first = subprocess.run(limited, env=environment, capture_output=True, text=True, timeout=60, check=False)
         again = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
         found, state = storming.results(out), shops.state()

@@ -132,7 +132,7 @@ async def test_a_pipe_or_device_is_not_replaced_by_the_file(tmp_path: Path) -> N
 
 
 def test_every_metric_stands_in_the_documentation_with_type_and_labels() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "watching.md").read_text().split("## Metrics")[1]
+    page = (Path(__file__).parents[2] / "docs" / "watching.md").read_text().split("## Metrics")[1]
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", page, flags=re.MULTILINE)
     found = {name: (kind, set(re.findall(r"\w+", labels))) for name, kind, labels in rows}
     shown: dict[str, tuple[str, set[str]]] = {name: ("gauge", set()) for name, _ in RUN_METRICS}

@@ -22,7 +22,7 @@ from storming import shops
 from batchcart.cli import COMMANDS
 from batchcart.sandbox.messages import Call
 
-JOBS = sorted((Path(__file__).parent.parent / "jobs").glob("*.jsonl"))
+JOBS = sorted((Path(__file__).parents[2] / "jobs").glob("*.jsonl"))
 HAS = {
     "cart.create": ("POST", "POST", "POST"),
     "cart.get": ("GET", "GET", "GET"),

@@ -30,7 +30,9 @@ from batchcart.undo.model import CartEffects, ItemAdded, KeptReason, Unread
 from batchcart.undo.model import CompletedLine as EndedLine
 from batchcart.undo.revert import plan_revert
 
-DYING = Path(__file__).with_name("dying.py")
+SUPPORT = Path(__file__).parents[1] / "support"
+
+DYING = SUPPORT / "dying.py"
 
 
 @pytest.fixture
@@ -584,7 +586,7 @@ def test_a_signal_stops_the_reading_and_the_same_command_goes_on(shop: Desk) -> 
 
 
 def test_the_page_names_every_kind_of_what_is_kept() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "undo.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "undo.md").read_text()
 
     assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)) == {why.value for why in KeptReason}
 

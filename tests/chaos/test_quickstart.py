@@ -10,7 +10,7 @@ from shopping import argv, batchcart, environment, until
 
 from batchcart.model.operation import OperationKind
 
-QUICKSTART = Path(__file__).parent.parent / "jobs" / "quickstart.jsonl"
+QUICKSTART = Path(__file__).parents[2] / "jobs" / "quickstart.jsonl"
 LINES = [json.loads(text) for text in QUICKSTART.read_text().splitlines()]
 
 

@@ -54,7 +54,7 @@ from batchcart.report.time_series import MOST, WIDTHS, TimeSeries
 from batchcart.runs.commands import RunCommands
 from batchcart.runs.context import journal_path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DOC = (ROOT / "docs" / "report.md").read_text()
 
 

@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).parents[2])
     own = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "HOME": str(folder), "PYTHONPATH": root, "TERM": "xterm"}
     return {**os.environ, **own}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "example-platform"
-CONTRACT = ROOT / "tests" / "test_platform_contract.py"
+CONTRACT = ROOT / "tests" / "contract" / "test_platform_contract.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """A run spread over several processes: the same endings, limits, locks, signals and kills as in one process.
 
-The long storm: pytest -m storm tests/test_processes.py
+The long storm: pytest -m storm tests/chaos/test_processes.py
 """
 
 import asyncio
@@ -35,6 +35,8 @@ from batchcart.runs.runner import RunOptions, run_job
 from batchcart.runs.workers.partition import partition
 from batchcart.runs.workers.protocol import FrameStream, Halt
 from batchcart.runs.workers.subprocess_executor import CallFailed, ProcessDied, SubprocessExecutor
+
+SUPPORT = Path(__file__).parents[1] / "support"
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -369,7 +371,7 @@ def test_the_processes_end_with_the_one_that_began_them(shop: Desk) -> None:
 
 def test_a_full_disk_ends_the_run_with_3_and_nothing_is_forgotten(shop: Desk) -> None:
     shop.job(everywhere(30))
-    limited = [sys.executable, str(Path(__file__).with_name("limited.py")), "400000", "run", "job.jsonl"]
+    limited = [sys.executable, str(SUPPORT / "limited.py"), "400000", "run", "job.jsonl"]
     done = subprocess.run(
         [*limited, "--processes", "3", "--progress", "none"],
         cwd=shop.folder,

@@ -1,6 +1,6 @@
 """Records a case from the sandbox: what one job line says to it, and what it answers.
 
-    python tests/record_case.py tray tests/cassettes/tray/create-a-cart.http < line.json
+    python tests/support/record_case.py tray tests/cassettes/tray/create-a-cart.http < line.json
 
 The line stands for an account of its own, without a cart that exists; what came of it is to be read before it is kept.
 """

@@ -21,6 +21,8 @@ from pathlib import Path
 import pytest
 from shopping import argv, environment, lines_until, until
 
+SUPPORT = Path(__file__).parents[1] / "support"
+
 LINES = 160
 
 
@@ -121,7 +123,7 @@ def network() -> Iterator[Network]:
 def shop_and_job(net: Network, folder: Path, *more: str) -> Iterator[Path]:
     effects = folder / "effects"
     effects.touch()
-    serve = [sys.executable, str(Path(__file__).with_name("tray_shop.py")), "10.77.0.2", str(effects)]
+    serve = [sys.executable, str(SUPPORT / "tray_shop.py"), "10.77.0.2", str(effects)]
     shop = subprocess.Popen(net.within(net.shops, *serve), stdout=subprocess.PIPE, text=True)
     (port,) = lines_until(shop, lambda _: True)
     configured(folder, f"http://10.77.0.2:{port.strip()}/web_api", *more)

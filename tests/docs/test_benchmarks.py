@@ -23,7 +23,7 @@ from loadserver import LoadServer, load_server
 from processes import Failed, interrupt_at, python, serving, weigh
 from rounds import best_ratio, interleaved, ratio
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")

@@ -225,7 +225,7 @@ def test_readings_are_listed_with_a_sentence_each(tmp_path: Path) -> None:
 
 
 def test_the_page_has_every_reading_with_its_values_and_source() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "readings.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "readings.md").read_text()
     rows = dict(re.findall(r"^\| `([\w.]+)` [^|]+\| ([^|]+\| [^|]+) \|", page, flags=re.MULTILINE))
     assert rows == {
         name: ", ".join(f"`{value}`" for value in reading.values) + f" | {reading.source}"

@@ -39,7 +39,7 @@ from batchcart.model.events import Paused, ShopDown, ThrottlingEnded
 from batchcart.model.outcome import ErrorKind
 from batchcart.platforms import load_adapters
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 EXCEPTION = "not run by the tests"

@@ -540,4 +540,4 @@ def test_the_table_has_all_directions_and_says_what_survives() -> None:
 def test_the_page_shows_the_programs_own_table(tmp_path: Path) -> None:
     table = batchcart("platforms", "--migration", "--markdown", folder=tmp_path, code=0).out
 
-    assert table in (Path(__file__).parent.parent / "docs/migration.md").read_text()
+    assert table in (Path(__file__).parents[2] / "docs/migration.md").read_text()

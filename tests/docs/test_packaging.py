@@ -1,6 +1,6 @@
 """What is handed out: the wheel and the source archive, built here and looked into; on demand also installed.
 
-The long form, which needs the package index: pytest -m storm tests/test_packaging.py
+The long form, which needs the package index: pytest -m storm tests/docs/test_packaging.py
 """
 
 import email
@@ -18,7 +18,7 @@ import pytest
 import batchcart
 from batchcart.cli import COMMANDS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -102,7 +102,7 @@ def test_the_source_archive_builds_the_same_wheel(built: Path, wheel: zipfile.Zi
         "LICENSE",
         "docs/README.md",
         "jobs/quickstart.jsonl",
-        "tests/shopping.py",
+        "tests/support/shopping.py",
     ):
         assert (source / name).exists(), name
 

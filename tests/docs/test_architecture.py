@@ -12,9 +12,9 @@ from pathlib import Path
 
 import batchcart
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "batchcart").rglob("*.py"))
-TESTS = sorted((ROOT / "tests").glob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LONGEST_MODULE, LONGEST_FUNCTION = 350, 60
 BANNED = {"util", "utils", "helper", "helpers", "manager", "common", "base", "core", "handler", "processor", "service"}
 PURE = (

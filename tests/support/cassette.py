@@ -26,7 +26,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from batchcart.model.http import Request, Response
 
-FOLDER = Path(__file__).parent / "cassettes"
+FOLDER = Path(__file__).parents[1] / "cassettes"
 _MARK = re.compile(r"^(\\*)([><!=] |operation |known )", re.MULTILINE)
 
 

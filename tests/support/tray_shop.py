@@ -1,6 +1,6 @@
 """A small Tray shop as a process, for networks that are taken away from it: it adds to carts, shows and notes them.
 
-python tests/tray_shop.py HOST EFFECTS        (prints its port; a line in EFFECTS for each thing put into a cart)
+python tests/support/tray_shop.py HOST EFFECTS     (prints its port; a line in EFFECTS for each thing put into a cart)
 """
 
 import asyncio

@@ -9,19 +9,26 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 OLD, NEW = "tray", "novo"
 TAKEN = ("batchcart", "tests", "docs", "jobs", "pyproject.toml", "README.md", "CHANGELOG.md")
 LEFT = shutil.ignore_patterns("__pycache__", ".*")
 HELD = {
     "cases and cells": (
-        "tests/test_platform_contract.py",
-        "tests/test_platform_recorded.py",
-        "tests/test_platform_cells.py",
-        "tests/test_platform_effects.py",
+        "tests/contract/test_platform_contract.py",
+        "tests/contract/test_platform_recorded.py",
+        "tests/contract/test_platform_cells.py",
+        "tests/contract/test_platform_effects.py",
     ),
-    "carts and accounts": ("tests/test_neutral.py", "tests/test_convert.py", "tests/test_accounts.py"),
-    "rules and pages": ("tests/test_architecture.py", "tests/test_docs.py::test_the_generated_pages_are_fresh"),
+    "carts and accounts": (
+        "tests/contract/test_neutral.py",
+        "tests/e2e/test_convert.py",
+        "tests/unit/test_accounts.py",
+    ),
+    "rules and pages": (
+        "tests/docs/test_architecture.py",
+        "tests/docs/test_docs.py::test_the_generated_pages_are_fresh",
+    ),
 }
 """What the copy is held to, a process each."""
 CHOSEN = f"{NEW} or architecture or fresh or always or every_operation or belongs"

@@ -294,7 +294,7 @@ def test_a_kind_that_a_newer_version_noted_is_left_out(tmp_path: Path) -> None:
         assert [event for _, event in told_in(connection)] == [TokenRenewed("a")]
 
 
-PAGE = Path(__file__).parent.parent / "docs" / "watching.md"
+PAGE = Path(__file__).parents[2] / "docs" / "watching.md"
 
 
 @ids

@@ -14,7 +14,7 @@ from batchcart.runs.context import RunMonitor
 from batchcart.runs.runner import RunOptions, run_job
 from batchcart.sandbox import Sandbox
 
-CASES = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "cells").glob("*.json")}
+CASES = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[1] / "cells").glob("*.json")}
 """What each simulated platform's cells do, by its name: the account, how a job begins, and each operation's lines,
 what the shop then holds that differs from the beginning, and what its answers say."""
 UNLIMITED: dict[str, tuple[Limit, ...]] = dict.fromkeys(SIMULATED, ())
