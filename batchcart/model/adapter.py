@@ -100,9 +100,10 @@ class OperationSpec:
     note: str = ""
 
     def possible_contexts(self, known: CartContext) -> Iterator[CartContext]:
-        """What an earlier start may have known of the cart: perhaps more of its lines."""
+        """What an earlier start may have known of the cart: perhaps more of its lines, or, before `settle`, none."""
         yield known
         yield msgspec.structs.replace(known, facts=NEW_CART)
+        yield msgspec.structs.replace(known, facts={})
 
 
 @dataclass(frozen=True, slots=True)
