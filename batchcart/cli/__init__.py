@@ -33,7 +33,7 @@ COMMANDS = {
     "platforms": "Show which operations each platform has.",
     "schema": "Print the JSON Schema of a job line, or of a cart.",
     "init": "Put an account into the config, write a first job, and try the credentials.",
-    "accounts": "Show which config is read, which accounts it has, and where secrets come from.",
+    "accounts": "Show which config is read, which accounts it has, and where their secrets come from.",
     "doctor": "Check config, secrets, shops, clock and disk, and say what to mend.",
     "completion": "Print the script that completes words in bash, zsh or fish.",
     "bench": "Measure how fast a synthetic job runs, against a sandbox or a shop that allows it.",

@@ -90,7 +90,7 @@ CREATE TABLE chosen (           -- the chains that are worked on now, if not all
 ) STRICT;
 """,
 }
-"""Tables that journals of formats 1 and 2 may lack."""
+"""Tables that older journals may lack."""
 
 PLAN_INDEX = "CREATE INDEX plan_order ON plan (account, chain, line)"
 
@@ -125,7 +125,7 @@ def recognize(connection: sqlite3.Connection) -> JournalKind:
     lacking = tuple(name for name in _LATER if ("table", name) not in found)
     if application not in {0, _APPLICATION}:
         raise sqlite3.DatabaseError("it is a file of another program")
-    if _INDEX | found != _schema_of(lacking, strict=strict) or (strict and lacking):
+    if _INDEX | found != _schema_of(lacking, strict=strict):
         raise sqlite3.DatabaseError("it has other tables than a journal")
     return JournalKind(lacking, strict)
 

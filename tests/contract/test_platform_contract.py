@@ -25,7 +25,7 @@ from batchcart.platforms.toolkit.lenient_json import readable
 
 PLATFORMS = load_adapters()
 CELLS = [(name, kind) for name, adapter in PLATFORMS.items() for kind in adapter.operations]
-MODULES = sorted(Path(folder.__file__).parent.rglob("*.py"))
+MODULES = sorted(path for path in Path(folder.__file__).parent.rglob("*.py") if path != Path(folder.__file__))
 SECRET = "s3cr3t-t0k3n"
 KNOWN = CartContext("KEY", "newkey", {"i1": "123"}, {"lines": "known"})
 

@@ -182,7 +182,8 @@ def _says_missing(name: str, response: Response, value: Any) -> bool:
         case "tray":
             return isinstance(value, dict) and (str(value.get("code")) == "404" or response.status == 404)
         case _:
-            return isinstance(value, dict) and ("error" in value or value.get("cart", 0) in (None, []))
+            told = isinstance(value, dict) and (response.status == 404 and value.get("status") == "err")
+            return told or (isinstance(value, dict) and ("error" in value or value.get("cart", 0) in (None, [])))
 
 
 # ---- answers: the documents' own, and each of them bent a little

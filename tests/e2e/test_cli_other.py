@@ -183,7 +183,8 @@ def test_check_tells_its_plan_as_json(shop: Desk) -> None:
     }
     assert plan["accounts"]["loja"]["limit"] is plan["accounts"]["loja"]["trouble"] is None
     shop.job([{"op": "cart.make"}])
-    assert batchcart("check", "job.jsonl", "--json", folder=shop.folder, code=2).out == ""
+    found = json.loads(batchcart("check", "job.jsonl", "--json", folder=shop.folder, code=2).out)
+    assert [problem["lines"] for problem in found["problems"]] == [[1]]
     assert "go together" in batchcart("check", "j", "--json", "--show-requests", folder=shop.folder, code=2).err
 
 
@@ -222,7 +223,10 @@ def test_platforms_has_every_cell_of_the_contract(tmp_path: Path) -> None:
     assert "[/complete]" in table["cart.get"][1]
     assert table["limits"] == ("bucket 50 leak 2/s", "180/min, 10000/day", "2/s")
     plain = batchcart("platforms", folder=tmp_path, code=0).out
-    assert [text.split()[0] for text in plain.splitlines()] == [rows[0][0], *(row[0] for row in rows[2:])]
+    assert [text.split()[0] for text in plain.partition("\n\n")[0].splitlines()] == [
+        rows[0][0],
+        *(row[0] for row in rows[2:]),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -504,7 +508,7 @@ def test_a_3dcart_cart_in_doubt_is_settled_by_its_key(shop: Desk) -> None:
         (["--not-done"], "--line"),
         (["--line", "2"], "--done KEY=VALUE"),
         (["--line", "2", "--done", "item_id=1", "--not-done"], "either"),
-        (["--line", "2", "--done", "OrderKye=1"], "did you mean 'OrderKey'?"),
+        (["--line", "2", "--done", "session_ib=1"], "did you mean 'session_id'?"),
         (["--line", "2", "--done", "OrderKey"], "KEY=VALUE"),
         (["--line", "1", "--not-done"], "line 1 is ok"),
         (["--line", "77", "--not-done"], "line 77 is no operation of this run"),

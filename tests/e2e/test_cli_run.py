@@ -41,7 +41,7 @@ def test_a_run_where_a_line_is_not_ok_ends_with_1(shop: Desk) -> None:
 def test_json_has_the_figures_of_the_run_and_of_each_account(shop: Desk) -> None:
     shop.job([create("acme"), MISSING, create("sklep"), add("sklep"), create("loja")])
     figures = shop.run("--json", code=1).figures
-    assert tuple(figures) == (*FIGURES, "accounts")
+    assert tuple(figures) == (*FIGURES, "accounts", "reasons", "next")
     assert figures["lines"] == 5 == sum(figures[name] for name in FIGURES[1:])
     assert set(figures["accounts"]) == {"acme", "sklep", "loja"}
     for account in figures["accounts"].values():

@@ -44,6 +44,7 @@ def test_lines_without_an_account_do_not_go_to_another_one_when_a_run_goes_on(sh
 
 
 def test_a_run_whose_account_is_in_use_leaves_nothing(shop: Desk) -> None:
+    shop.configure(acme={"timeout": 60})
     shop.hook("acme", "hang")
     shop.job([create("acme")], "first.jsonl")
     shop.job([create("acme", "c2"), create("sklep")])
@@ -59,6 +60,7 @@ def test_a_fresh_run_that_is_refused_keeps_the_old_one(shop: Desk) -> None:
     shop.job([create("acme")])
     shop.run(code=0)
     kept = files(shop)
+    shop.configure(acme={"timeout": 60})
     shop.hook("acme", "hang")
     shop.job([create("acme")], "first.jsonl")
     with shop.started("run", "first.jsonl"):

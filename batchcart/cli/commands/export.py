@@ -44,8 +44,10 @@ def command(
     """Write a shop's carts to a file of neutral carts.
 
     Where a shop cannot list its carts, name them with --from. TIME is the shop's own clock, as in
-    "2026-11-21 18:00:00" or 2026-11-21. The same command again goes on where it stopped. Exit codes: 0 all carts are
-    there, 1 some could not be read or may be missing, 2 nothing was read, 3 stopped before the end.
+    "2026-11-21 18:00:00" or 2026-11-21. The same command again resumes where it stopped.
+
+    Exit codes: 0 all carts are there, 1 some could not be read or may be missing, 2 nothing was read,
+    3 stopped before the end.
     """
     options = ExportOptions(
         account=account,
