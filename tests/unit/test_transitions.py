@@ -75,7 +75,7 @@ def met(op: Execution, replies: Sequence[Reply]) -> Iterator[Reaction]:
 TABLE: list[tuple[str, OperationKind, Reply, tuple[str, str, str]]] = [
     ("tray", OperationKind.CART_CREATE, Response(201, MADE), ("Succeeded", "Healthy", "")),
     ("tray", OperationKind.CART_CREATE, Response(422, b'{"code":422,"causes":["no"]}'), ("Failed", "Healthy", "")),
-    ("tray", OperationKind.CART_CREATE, Response(429, b""), ("Send POST", "Busy", "void")),
+    ("tray", OperationKind.CART_CREATE, Response(429, b""), ("Send POST", "Throttled", "void")),
     (
         "tray",
         OperationKind.CART_CREATE,
