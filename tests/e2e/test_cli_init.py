@@ -221,14 +221,15 @@ def test_a_secret_is_written_only_if_it_was_typed_hidden_and_agreed_to(shop: Des
     given = ["--platform", "tray", "--address", address(shop, "tray"), "--account", "loja", "--refresh-token", "env:R"]
     typed = "typed-and-never-shown"
     asked = [("access_token [env:", "type"), ("access_token, hidden:", typed)]
+    rest = [("consumer_key (-", "-"), ("consumer_secret (-", "-")]
     code, screen = at_a_terminal(
-        shop.folder, [*asked, ("as it is?", "n"), ("access_token [env:", "env:ACCESS")], *given, "--no-try"
+        shop.folder, [*asked, ("as it is?", "n"), ("access_token [env:", "env:ACCESS"), *rest], *given, "--no-try"
     )
     assert code == 0, screen
     assert config(shop.folder)["loja"]["access_token"] == {"env": "ACCESS"}
     (shop.folder / "batchcart.toml").write_text("")
     (shop.folder / "batchcart.toml").chmod(0o644)
-    code, more = at_a_terminal(shop.folder, [*asked, ("as it is?", "y")], *given, "--no-try")
+    code, more = at_a_terminal(shop.folder, [*asked, ("as it is?", "y"), *rest], *given, "--no-try")
 
     assert code == 0, more
     assert config(shop.folder)["loja"]["access_token"] == typed

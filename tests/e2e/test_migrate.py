@@ -16,7 +16,7 @@ from shopping import PLATFORMS, Desk, Ended
 
 from batchcart.sandbox.messages import Call
 
-MANY, FEW = 500, 25
+MANY, FEW = 200, 25
 
 
 def rows(path: Path) -> list[Any]:
@@ -51,7 +51,7 @@ def wrong_after(shop: Desk, folder: Path, target: str) -> list[str]:
 # What arrives
 
 
-def test_500_carts_go_from_shoplo_to_tray_and_back(shop: Desk) -> None:
+def test_many_carts_go_from_shoplo_to_tray_and_back(shop: Desk) -> None:
     elsewhere = shop.entry("drugi", platform="shoplo", shop=f"{shop.shop}-2")
     shop.configure(elsewhere, loja={"currency": "PLN"})
     brought(shop, "sklep", MANY)

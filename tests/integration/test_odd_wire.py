@@ -171,7 +171,7 @@ def test_a_command_that_reads_an_odd_shop_ends_in_sentences(command: str, mall: 
     todo = []
     with _odd_shops(wires) as port:
         _configure(shop, wires, port)
-        for number in [*range(0, len(wires) - len(HEAVY), 5), *range(len(wires) - len(HEAVY), len(wires))]:
+        for number in [*range(0, len(wires) - len(HEAVY), 12), *range(len(wires) - len(HEAVY), len(wires))]:
             folder = tmp_path / f"{number}"
             folder.mkdir()
             todo.append((folder, _reading(command, number, NAMES[number % 3], folder, port)))
