@@ -67,7 +67,7 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
         retry_failed=retry_failed,
         fresh=fresh,
         append=append,
-        only=tuple(only),
+        only=(only,) if isinstance(only, str) else tuple(only),
         limit=limit,
         sample=sample,
         in_order=in_order,

@@ -26,23 +26,23 @@ _BEFORE, _AFTER = 40, 30
 
 @dataclass(slots=True)
 class _Mistake:
-    """One mistake: the lines that have it, and its words on the first of them, with what stands there."""
+    """One mistake: the lines that have it, and its words where it is met first, with what stands there."""
 
-    words: list[str] = field(default_factory=list)
+    told: list[tuple[int, str]] = field(default_factory=list)
     lines: "array[int]" = field(default_factory=lambda: array("q"))
     same: bool = True
     excerpt: str = ""
 
     def sentences(self, name: str) -> Iterable[tuple[int, str]]:
         """What is told, each with the line that it begins with."""
-        count, first = len(self.lines), self.lines[0]
+        count, (first, words) = len(self.lines), self.told[0]
         if count <= (_SAME if self.same else _LIKE):
-            yield from ((line, f"{name}:{line}: {words}") for line, words in zip(self.lines, self.words, strict=True))
+            yield from ((line, f"{name}:{line}: {each}") for line, each in self.told)
             return
         named = ", ".join(str(line) for line in self.lines[1 : _NAMED + 1]) + (", …" if count > _NAMED + 1 else "")
         also = "The same is wrong with" if self.same else "The like is wrong with"
-        end = "" if self.words[0].endswith("?") else "."
-        yield first, f"{name}:{first}: {self.words[0]}{end} {also} {count - 1:,} more lines ({named})"
+        end = "" if words.endswith("?") else "."
+        yield first, f"{name}:{first}: {words}{end} {also} {count - 1:,} more lines ({named})"
 
 
 @dataclass(slots=True)
@@ -71,10 +71,11 @@ class LineProblems:
                     self.others += 1
                     continue
                 mistake = self.found[key] = _Mistake(excerpt="" if error.json else _point_out(raw, problem))
-            mistake.lines.append(raw.number)
-            if len(mistake.words) < _LIKE:
-                mistake.words.append(problem)
-            mistake.same = mistake.same and problem == mistake.words[0]
+            if not mistake.lines or mistake.lines[-1] != raw.number:  # a line may have the mistake in two fields
+                mistake.lines.append(raw.number)
+            if len(mistake.lines) <= _LIKE:
+                mistake.told.append((raw.number, problem))
+            mistake.same = mistake.same and problem == mistake.told[0][1]
 
     def check(self, good: int) -> None:
         """Raises BadLines if there was one; UsageError, once, where the ``good`` lines show that it is no job at all.
@@ -96,7 +97,7 @@ class LineProblems:
             for index, mistake in enumerate(self.found.values())
             for line, sentence in mistake.sentences(self.name)
         )
-        every = [AlikeLines(mistake.words[0], mistake.lines) for mistake in self.found.values()]
+        every = [AlikeLines(mistake.told[0][1], mistake.lines) for mistake in self.found.values()]
         total = sum(len(one.lines) for one in every) + self.others
         raise BadLines([sentence for _, _, sentence in told], total, every)
 

@@ -69,7 +69,7 @@ class Link(msgspec.Struct, frozen=True):
     """Which line of which earlier run a line does again, as its ``why`` says; ``run`` is that run's own name."""
 
     run: str
-    line: int
+    line: Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
 
 
 class _Linked(msgspec.Struct, frozen=True):

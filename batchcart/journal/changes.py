@@ -1,7 +1,7 @@
 """Owns what is changed in a journal while no run writes it: its plan, lines opened again or settled, its notes."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Annotated
 
@@ -9,7 +9,7 @@ import msgspec
 
 from batchcart.journal.queries import ChainUpdate, PlannedAccount
 from batchcart.journal.rows import Count, select
-from batchcart.journal.schema import Connection, set_meta
+from batchcart.journal.schema import Connection, DatabaseError, set_meta
 from batchcart.journal.settlement import REWRITE, SettledRow, write_settlements
 from batchcart.journal.tables import PLAN_INDEX
 from batchcart.model.outcome import Status
@@ -67,7 +67,8 @@ def appending(connection: Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(DatabaseError):  # a full disk has rolled it back already
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 

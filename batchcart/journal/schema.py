@@ -100,10 +100,10 @@ def _readable(path: Path) -> Iterator[None]:
 def _check_version(connection: sqlite3.Connection, path: Path) -> int:
     """The journal's format; raises UsageError where this version does not know it."""
     found = get_meta(connection, "version") or ""
-    if not (found.isascii() and found.isdecimal()):
+    if not (found.isascii() and found.isdecimal() and len(found) < 10):
         raise sqlite3.DatabaseError("it does not say its version")
-    if int(found[:9]) > VERSION:
-        raise UsageError(f"the journal {path} was written by a newer batchcart (format {found[:9]}); use that version")
+    if int(found) > VERSION:
+        raise UsageError(f"the journal {path} was written by a newer batchcart (format {found}); use that version")
     return int(found)
 
 

@@ -16,7 +16,7 @@ from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import open_reading
 from batchcart.journal.summary import Summary
 from batchcart.model.adapter import CartReader
-from batchcart.model.fault import fault_sentence
+from batchcart.model.fault import unreadable
 from batchcart.model.files import replacing
 from batchcart.model.http import Response
 from batchcart.model.operation import OperationKind
@@ -105,11 +105,6 @@ def answers(folder: Path, entry: AccountConfig) -> Iterator[CartAnswer]:
                 yield _answer(several, entry.adapter.snapshot)
             except Exception as error:  # noqa: BLE001  # one cart's answer must not end the reading of the others
                 yield CartAnswer(several[0].cart_id, why=unreadable(error))
-
-
-def unreadable(error: Exception) -> str:
-    """Why a cart cannot be read whose answer we failed over."""
-    return f"it cannot be read: {fault_sentence(error, 'reading its answer')}"
 
 
 def _answer(several: tuple[_ReadResult, ...], looking: CartReader | None) -> CartAnswer:

@@ -10,12 +10,14 @@ from batchcart.migration.parts import require_migration
 from batchcart.migration.product_map import ProductMap, map_item
 from batchcart.model.adapter import Adapter
 from batchcart.model.cart import Cart, Item, Loss, OperationTemplate
+from batchcart.model.errors import BatchcartError
+from batchcart.model.fault import fault_sentence
 from batchcart.model.operation import Operation
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A cart as the target makes it: as in Making, plus the map's part. ``unmapped`` are places of items.
+    """A cart as the target makes it: as in CartPlan, plus the map's part. ``unmapped`` are places of items.
 
     ``stopped`` says why it is not converted, "" where it is.
     """
@@ -45,8 +47,13 @@ def convert_cart(cart: Cart, products: ProductMap, adapter: Adapter, currency: s
         losses += lost
     if unmapped:
         return Conversion(cart, unmapped=unmapped, stopped=f"the product map lacks {len(unmapped)} of its products")
-    making = require_migration(adapter).from_neutral(structs.replace(cart, items=tuple(items)), currency)
-    wrong = "" if making.blocked else _wrong(cart, making.operations, adapter)
+    try:
+        making = require_migration(adapter).from_neutral(structs.replace(cart, items=tuple(items)), currency)
+        wrong = "" if making.blocked else _wrong(cart, making.operations, adapter)
+    except (BatchcartError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001  # one cart must not end the conversion of the others
+        return Conversion(cart, stopped=fault_sentence(error, "converting it"))
     return Conversion(
         making.expected,
         making.operations,

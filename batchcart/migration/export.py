@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from batchcart.accounts.config import AccountConfig, config_path, load_config
-from batchcart.migration.cart_reader import CartAnswer, Reader, answers, ask_for, read, unreadable
+from batchcart.journal.schema import DatabaseError
+from batchcart.migration.cart_reader import CartAnswer, Reader, answers, ask_for, read
 from batchcart.migration.carts_file import cart_problems, cart_text, read_carts
 from batchcart.migration.item_history import ItemHistory
 from batchcart.migration.key_file import read_cart_keys, unusable
@@ -17,6 +18,7 @@ from batchcart.migration.parts import require_migration
 from batchcart.model.adapter import Filters
 from batchcart.model.cart import Cart, CartSource, NotACart
 from batchcart.model.errors import UsageError
+from batchcart.model.fault import unreadable
 from batchcart.model.files import create_fresh
 from batchcart.model.ids import LONGEST_ID, id_problem
 from batchcart.platforms import load_adapters
@@ -198,6 +200,8 @@ def _write(folder: Path, entry: AccountConfig, options: ExportOptions, made: Ite
         for answer in _answers(folder, entry, options):
             try:
                 found = [(cart, cart_line(cart)) for cart in neutral(entry, answer, made)]
+            except DatabaseError:
+                raise
             except Exception as error:  # noqa: BLE001  # one cart's answer must not end the export of the others
                 why = str(error) if isinstance(error, NotACart) else unreadable(error)
                 unread += 1
@@ -220,7 +224,7 @@ def _unsure(folder: Path, entry: AccountConfig, options: ExportOptions) -> str:
 
 
 def cart_line(cart: Cart) -> bytes:
-    """The cart as a line; raises NoCart for one that a carts file cannot hold, which nothing would read back."""
+    """The cart as a line; raises NotACart for one that a carts file cannot hold, which nothing would read back."""
     text = cart_text(cart)
     if wrong := cart_problems(text):
         raise NotACart(wrong[0])
@@ -230,7 +234,7 @@ def cart_line(cart: Cart) -> bytes:
 def neutral(entry: AccountConfig, answer: CartAnswer, made: ItemHistory | None = None) -> tuple[Cart, ...]:
     """What the shop's answer means; items that it does not show come from the run that ``made`` them.
 
-    Raises NoCart where there is no cart in it.
+    Raises NotACart where there is no cart in it.
     """
     if answer.why:
         raise NotACart(answer.why)

@@ -21,12 +21,11 @@ from batchcart.journal.listed import ListedRows, open_rows
 from batchcart.journal.queries import PlannedAccount, find_unused_line
 from batchcart.journal.result_line import status_of
 from batchcart.journal.schema import Connection, create, open_existing
-from batchcart.journal.writer import JournalFailed
 from batchcart.migration.cart_reader import Reader
 from batchcart.migration.list_walk import Cursor
 from batchcart.model.adapter import CartContext, Filters, ListedLine, Listing
 from batchcart.model.cart import NotACart
-from batchcart.model.errors import Stopped, UsageError
+from batchcart.model.errors import BatchcartError, Stopped, UsageError
 from batchcart.model.fault import fault_sentence
 from batchcart.model.files import move_into_place
 from batchcart.model.operation import Operation, OperationKind
@@ -143,7 +142,7 @@ async def _walk(
             break
         if isinstance(page, Failed) and (walk.page == 1 or page.reason is not ErrorKind.REJECTED):
             said = redact_text(page.message, session.auth.redactor)
-            raise Stopped(f"account {entry.name!r}: its list of carts cannot be read: {said}. The same command goes on")
+            raise _unreadable(entry, f"{said}. The same command resumes")
         walk = store.take(None if isinstance(page, Failed) else page, walk, filters)
         monitor.planned[entry.name], monitor.ended[entry.name] = store.count, {"ok": store.count}
     return walk
@@ -156,7 +155,7 @@ async def _page(
     operation = _operation(entry, query, number)
     try:
         ending = await execute(restore_execution(session, operation, CartContext(None, "")), session)
-    except JournalFailed:
+    except (BatchcartError, OSError):
         raise
     except Exception as error:  # noqa: BLE001  # what a shop answers is told in a sentence
         raise _unreadable(entry, fault_sentence(error, f"reading page {number}")) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from batchcart.accounts.config import AccountConfig
-from batchcart.migration.cart_reader import CartAnswer, Reader, answers, ask_for, read, unreadable
+from batchcart.migration.cart_reader import CartAnswer, Reader, answers, ask_for, read
 from batchcart.migration.carts_file import read_carts
 from batchcart.migration.compare import Comparison, Difference, Hidden, Status, compare
 from batchcart.migration.convert_cart import convert_cart
@@ -21,6 +21,7 @@ from batchcart.migration.parts import require_migration
 from batchcart.migration.product_map import ProductMap, read_map
 from batchcart.model.cart import Cart, NotACart
 from batchcart.model.errors import UsageError, quote
+from batchcart.model.fault import unreadable
 from batchcart.model.files import create_fresh
 from batchcart.model.ids import id_problem
 from batchcart.runs.context import RunMonitor

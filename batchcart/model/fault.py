@@ -5,6 +5,8 @@ import sys
 import traceback
 from pathlib import Path
 
+from batchcart.model.errors import BatchcartError
+
 DEBUG = "BATCHCART_DEBUG"
 """The environment variable with which a fault is shown on stderr with all that Python knows of it."""
 
@@ -19,6 +21,16 @@ def fault_sentence(error: BaseException, doing: str) -> str:
         f"batchcart met a fault of its own while {doing}: {type(error).__name__} at {_place(error)}. Please report it "
         f"with this place; {DEBUG}=1 shows more"
     )
+
+
+def unreadable(error: Exception, doing: str = "reading its answer") -> str:
+    """Why one cart cannot be read over which we failed, as the end of a sentence.
+
+    Raises the error again where it is no single cart's: the disk's, a journal's, or what an operator must see.
+    """
+    if isinstance(error, BatchcartError | OSError):
+        raise error
+    return f"it cannot be read: {fault_sentence(error, doing)}"
 
 
 def _place(error: BaseException) -> str:

@@ -88,8 +88,11 @@ def _load_from_packages() -> Iterator[FoundPlatform]:
 def _may_bring_one(place: str) -> bool:
     """Whether a package that is installed there names the group; an archive may hold anything."""
     folder = Path(place)
-    files = folder.glob("*-info/entry_points.txt")
-    return folder.is_file() or any(GROUP in file.read_text(errors="replace") for file in files)
+    try:
+        files = folder.glob("*-info/entry_points.txt")
+        return folder.is_file() or any(GROUP in file.read_text(errors="replace") for file in files)
+    except OSError:  # what cannot be read here is looked at by importlib.metadata, which copes
+        return True
 
 
 def _load(point: "EntryPoint") -> tuple[Adapter | None, str]:

@@ -47,6 +47,9 @@ class TableAnswers:
     remaining: int
 
 
+_LONGEST_NUMBER = 15  # digits of a line number
+
+
 class _Line(msgspec.Struct, frozen=True):
     data: dict[str, Any] = {}
 
@@ -126,7 +129,7 @@ def _judge(connection: Connection, results: Path, row: Mapping[str, str], run: s
         return None
     if answer not in _YES | _NO:
         raise UsageError(f"answer: {quote(answer)} is neither yes nor no")
-    if not row["line"].strip().isdecimal():
+    if not (row["line"].strip().isdecimal() and len(row["line"].strip()) <= _LONGEST_NUMBER):
         raise UsageError(f"line: {quote(row['line'])} is not a line number")
     line = int(row["line"])
     if row["run"].strip() != run:

@@ -1,5 +1,6 @@
 """Owns taking up a run that was begun: is it the same job, and for the same accounts; it sends nothing."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,10 +77,12 @@ def _are_new(lines: tuple[int, ...]) -> str:
     return f"line {lines[0]:,} is" if len(lines) == 1 else f"lines {lines[0]:,}-{lines[1]:,} are"
 
 
-def check_same_accounts(connection: Connection, entries: Accounts) -> None:
-    """Raises UsageError where an account of the run is gone from the config or points elsewhere now."""
+def check_same_accounts(connection: Connection, entries: Accounts, chosen: Container[str] | None = None) -> None:
+    """Raises UsageError if one of the run's accounts, or of the ``chosen``, left the config or points elsewhere now."""
     for account in accounts(connection):
         name, platform, place = account.name, account.platform, account.place
+        if chosen is not None and name not in chosen:
+            continue
         entry = entries.get(name)
         if entry is None:
             why = entries.unusable.get(name) or f"is not in {entries.config_name} any more; put it back to go on"

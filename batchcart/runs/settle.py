@@ -91,9 +91,9 @@ async def _settle_account(
     Not line by line: where a later line of a cart ended ok, an earlier one cannot be read back any longer.
     """
     chains: dict[int, list[PlannedLine]] = {}
-    for planned in doubtful_lines(job.plan, session.number):
-        chains.setdefault(planned.chain, []).append(planned)
     try:
+        for planned in doubtful_lines(job.plan, session.number):
+            chains.setdefault(planned.chain, []).append(planned)
         for lines in chains.values():
             settled = await _settle_chain(job, session, lines)
             journal.record_settlements([one.row for one in settled])
@@ -198,7 +198,7 @@ def _job_path(connection: Connection, results: Path) -> str:
     path = get_meta(connection, "job") or ""
     if not Path(path).is_file():
         raise UsageError(
-            f"{results}: reading the shop again needs the job, and {path} is no file that is there; put it back, or, "
+            f"{results}: reading the shop again needs the job, and {path} does not exist; put it back, or, "
             "if it never was a file, settle by hand: --line N --done KEY=VALUE, or --line N --not-done"
         )
     return path

@@ -1,7 +1,7 @@
 """Owns the switches for what the platforms' documents leave open; it does not know how a shop turns them.
 
 Adapter and simulator were made from the same documents by the same people. A shop may read them otherwise: each
-``ReadStrategy`` is one point where it could, and tests run under every one.
+``Reading`` is one point where it could, and tests run under every one.
 """
 
 from collections.abc import Iterable, Mapping

@@ -16,7 +16,7 @@ from batchcart.journal.queries import result_of
 from batchcart.journal.schema import Connection, open_reading
 from batchcart.model.adapter import CartReader
 from batchcart.model.errors import Stopped
-from batchcart.model.fault import fault_sentence
+from batchcart.model.fault import unreadable
 from batchcart.model.files import replacing
 from batchcart.model.http import Response
 from batchcart.model.outcome import ErrorKind
@@ -53,7 +53,7 @@ class Answers:
         try:
             return _read(ended.text, looking)
         except Exception as error:  # noqa: BLE001  # one cart's answer must not end the undo of the others
-            return Unread(f"it cannot be read: {fault_sentence(error, 'reading its answer')}")
+            return Unread(unreadable(error))
 
 
 def _read(text: bytes, looking: CartReader) -> Now:

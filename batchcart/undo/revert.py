@@ -92,6 +92,11 @@ def _keep_all(left: CartEffects, why: KeptReason, message: str) -> RevertPlan:
     return RevertPlan((), tuple(dict.fromkeys(each)) + left.kept)
 
 
+def keep_all(left: CartEffects, message: str) -> RevertPlan:
+    """Everything of a cart that cannot be read stays."""
+    return _keep_all(left, KeptReason.UNREADABLE, message)
+
+
 def _each(left: CartEffects, now: CartSnapshot, adapter: Adapter, *, force: bool) -> RevertPlan:
     """One thing after the other, the last first."""
     steps = [*_restore_fields(left, now, force=force)]

@@ -9,15 +9,15 @@ from typing import IO
 
 import orjson
 
-from batchcart.accounts.config import AccountConfig, config_path, load_config
+from batchcart.accounts.config import AccountConfig, Accounts, config_path, load_config
 from batchcart.jobs.checks import validate
 from batchcart.jobs.job_file import LONGEST_LINE, InvalidLine, RawLine, open_job, parse_line
 from batchcart.journal.carts import READS, PlannedCart, carts, lines_of_cart
 from batchcart.journal.queries import accounts, has_progress, pending_counts
 from batchcart.journal.schema import Connection, DatabaseError, get_meta, open_existing
 from batchcart.model.adapter import Adapter
-from batchcart.model.errors import UsageError, quote, suggest
-from batchcart.model.fault import fault_sentence
+from batchcart.model.errors import BatchcartError, UsageError, quote, suggest
+from batchcart.model.fault import fault_sentence, unreadable
 from batchcart.model.files import create_fresh
 from batchcart.platforms import load_adapters
 from batchcart.runs.context import RunMonitor, journal_path
@@ -28,7 +28,7 @@ from batchcart.undo.current_state import Answers, answers, question
 from batchcart.undo.history import summarize
 from batchcart.undo.journal_reader import RunReader
 from batchcart.undo.model import CartEffects, Gone, Irreversible, KeptReason, Now, Revert, RevertPlan, Unread
-from batchcart.undo.revert import plan_revert
+from batchcart.undo.revert import keep_all, plan_revert
 
 _JOB, _KEPT = "undo.jsonl", "kept.jsonl"
 
@@ -82,7 +82,7 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
     entries = load_config(config_path(options.config, options.results), load_adapters())
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(_open(options.results))
-        check_same_accounts(connection, entries)
+        used = _choose(connection, entries, options)
         job = get_meta(connection, "job") or ""
         _check_place(options, job)
         source = stack.enter_context(open_job(job)) if _is_there(job) else None
@@ -91,7 +91,6 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
         if options.only:
             task["--account"] = ", ".join(options.only)
         folder = stack.enter_context(working_folder(options.job, task, may_exist=False))
-        used = _choose(connection, entries, options)
         left = pending_counts(connection)
         unended = sum(left.get(entry.name, 0) for entry in used.values())
         undone = UndoResult(unended=unended, without_job="" if source else job)
@@ -104,15 +103,15 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
         return undone
 
 
-def _choose(
-    connection: Connection, entries: Mapping[str, AccountConfig], options: UndoOptions
-) -> dict[int, AccountConfig]:
+def _choose(connection: Connection, entries: Accounts, options: UndoOptions) -> dict[int, AccountConfig]:
     """The accounts that are undone, by their numbers in the plan."""
     planned = {account.name: account.number for account in accounts(connection)}
     for name in options.only:
         if name not in planned:
             raise UsageError(f"--account: {quote(name)} is not in this run; {suggest(name, planned)}")
-    return {planned[name]: entries[name] for name in planned if name in (options.only or planned)}
+    chosen = options.only or planned
+    check_same_accounts(connection, entries, chosen)
+    return {planned[name]: entries[name] for name in planned if name in chosen}
 
 
 @contextlib.contextmanager
@@ -155,7 +154,7 @@ def _summarize(ran: RunReader, cart: PlannedCart, entry: AccountConfig) -> CartE
     """What the run left in the cart; one whose results we fail over is kept, line by line."""
     try:
         return summarize(ran.lines(cart, entry.name, entry.adapter), entry.adapter)
-    except (DatabaseError, OSError):
+    except (BatchcartError, DatabaseError, OSError):
         raise
     except Exception as error:  # noqa: BLE001  # one cart's results must not end the undo of the others
         why = f"it cannot be taken back: {fault_sentence(error, 'reading what the run left in its cart')}"
@@ -178,7 +177,7 @@ def _is_asked(entry: AccountConfig, left: CartEffects) -> bool:
     return not _problems(question(entry.name, left), entry)
 
 
-def _unreadable(entry: AccountConfig) -> str:
+def _why_not_compared(entry: AccountConfig) -> str:
     return f"what {entry.adapter.name} holds now cannot be compared: its adapter does not say what its reads show"
 
 
@@ -196,16 +195,17 @@ def _write(
     number = 0
     with create_fresh(folder / _JOB) as job, create_fresh(folder / _KEPT) as kept:
         for entry, _, left in _lefts(ran, used):
+            now: Now = Unread("")  # what has effects and cannot be asked about cannot be written either
+            asked = _is_asked(entry, left)
             if entry.embedded:
-                taken = plan_revert(left, Gone(), entry.adapter, force=force)
+                now = Gone()
             elif (reader := entry.adapter.snapshot) is None:
-                taken = plan_revert(left, Unread(_unreadable(entry)), entry.adapter, force=force)
-            elif _is_asked(entry, left):
+                now = Unread(_why_not_compared(entry))
+            elif asked:
                 number += 1
                 now = found.now(number, entry.name, reader)
-                taken = _plan(left, now, entry.adapter, force=force)
-            else:  # what has effects all the same cannot be asked about, and so not be written either
-                taken = plan_revert(left, Unread(""), entry.adapter, force=True)
+            unasked = not (asked or entry.embedded) and entry.adapter.snapshot is not None
+            taken = _plan(left, now, entry.adapter, force=force or unasked)
             undone.gone += taken.gone
             for back in taken.reverts:
                 _put_back(job, kept, entry, left, back, undone)
@@ -214,12 +214,11 @@ def _write(
 
 
 def _plan(left: CartEffects, now: Now, adapter: Adapter, *, force: bool) -> RevertPlan:
-    """What takes back what the run left; a cart whose answer we fail over counts as one that cannot be read."""
+    """What takes back what the run left; a cart over which we fail is kept."""
     try:
         return plan_revert(left, now, adapter, force=force)
     except Exception as error:  # noqa: BLE001  # one cart's answer must not end the undo of the others
-        why = f"it cannot be read: {fault_sentence(error, 'comparing it with what the run left')}"
-        return plan_revert(left, Unread(why), adapter, force=force)
+        return keep_all(left, unreadable(error, "comparing it with what the run left"))
 
 
 def job_line(back: Revert, account: str, cart_id: str | None) -> bytes:

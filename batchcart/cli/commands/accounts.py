@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from batchcart.accounts.config import AccountConfig, config_path, config_places, load_config
+from batchcart.accounts.config import Accounts, config_path, config_places, load_config
 from batchcart.cli import options as shared
 from batchcart.cli.output import echo
 from batchcart.cli.tables import table_text
@@ -29,7 +29,7 @@ def command(config: Path | None, job: Path | None) -> int:
     return 0
 
 
-def _tell(path: Path | None, job: Path | None, entries: dict[str, AccountConfig]) -> list[str]:
+def _tell(path: Path | None, job: Path | None, entries: Accounts) -> list[str]:
     own = [entry for entry in entries.values() if not entry.embedded]
     built_in = ", ".join(name for name, entry in entries.items() if entry.embedded)
     parts = [
@@ -37,12 +37,13 @@ def _tell(path: Path | None, job: Path | None, entries: dict[str, AccountConfig]
     ]
     if path is None:
         parts += [f"  {place.absolute()}" for place in config_places(job)]
-    elif not own:
+    elif not own and not entries.unusable:
         parts.append("It has no account; `batchcart init` puts one into it")
     for entry in own:
         parts.append(f"{entry.name}: {entry.adapter.name} at {entry.address}")
         rows = [(f"  {name}", _source(secret, entry.folder)) for name, secret in entry.secret_settings.items()]
         parts += [table_text(rows, names=2)] if rows else []
+    parts += [f"{name}: {why}" for name, why in entries.unusable.items()]
     return [*parts, f"Always there, each with a simulator that the run starts: {built_in}"]
 
 

@@ -20,7 +20,7 @@ from batchcart.runs.status import read_summary
 @click.command("settle")
 @click.argument("results", type=click.Path(path_type=Path))
 @shared.config
-@click.option("--line", type=click.IntRange(1), help="Settle this line by hand.")
+@click.option("--line", type=click.IntRange(1, 1 << 53), help="Settle this line by hand.")
 @click.option("--done", multiple=True, metavar="KEY=VALUE", help="It happened; its ids, as in cart_id=6F027F81ggx48to.")
 @click.option("--not-done", is_flag=True, help="It did not happen.")
 @click.option(

@@ -25,6 +25,7 @@ from batchcart.platforms.toolkit.idempotent import (
     Sight,
     WriteStrategy,
     see_fields,
+    see_refusal,
 )
 from batchcart.platforms.toolkit.lenient_json import decode, json_text
 
@@ -89,7 +90,7 @@ def _sees_fields(operation: Operation, known: CartContext, past: History) -> Sig
     """Whether the cart shows every field as it was sent."""
     response = last(past).response
     if refused := no_cart(response):
-        return refused if missing(response) else Hides(refused.message)
+        return see_refusal(refused, missing=missing(response))
     return see_fields(decode(operation.data), cart_of(response, known.cart_id))
 
 

@@ -11,7 +11,7 @@ from batchcart.platforms.threedcart.responses import classify_error, items_of, m
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.add_once import Added, AddStrategy, CartGone, CartSeen, CartUnreadable, Look
 from batchcart.platforms.toolkit.http_status import last
-from batchcart.platforms.toolkit.idempotent import Hides, Shows, ShowsNot, Sight, WriteStrategy
+from batchcart.platforms.toolkit.idempotent import Hides, Shows, ShowsNot, Sight, WriteStrategy, see_refusal
 from batchcart.platforms.toolkit.lenient_json import decode
 
 _HIDDEN = "a read of the cart does not show its items"
@@ -29,7 +29,7 @@ def _look(operation: Operation, known: CartContext, write: Request) -> Request:
 def _sees_quantity(operation: Operation, known: CartContext, past: History) -> Sight:
     response = last(past).response
     if refused := no_cart(response):
-        return refused if missing(response) else Hides(refused.message)
+        return see_refusal(refused, missing=missing(response))
     items = items_of(response, known.cart_id)
     if items is None:
         return Hides(_HIDDEN)

@@ -71,6 +71,11 @@ def see_nothing(operation: Operation, known: CartContext, past: History) -> Sigh
     return Hides("no read shows it")
 
 
+def see_refusal(refused: Failed, *, missing: bool) -> Sight:
+    """What a look that was refused shows: the shop has no such thing, or, of any other no, nothing at all."""
+    return refused if missing else Hides(refused.message)
+
+
 def see_fields(asked: Mapping[str, Any], held: Mapping[str, Any] | None) -> Sight:
     """Whether the fields that a read shows are as they were sent; texts and numbers are compared as texts."""
     if held is None:

@@ -17,6 +17,7 @@ from batchcart.platforms.toolkit.idempotent import (
     Sight,
     WriteStrategy,
     see_fields,
+    see_refusal,
 )
 from batchcart.platforms.toolkit.ids import id_of
 from batchcart.platforms.toolkit.lenient_json import decode, json_text, object_of
@@ -71,7 +72,7 @@ def _sees_fields(operation: Operation, known: CartContext, past: History) -> Sig
     """Whether the plain view shows each field as it was sent: every line of it repeats the cart's own."""
     response, key = last(past).response, requests.session(known)
     if refused := refusal(response):
-        return refused if missing(response) else Hides(refused.message)
+        return see_refusal(refused, missing=missing(response))
     shown = first_row(response) if shows_cart(response, key) else None
     return see_fields(decode(operation.data), shown)
 

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from batchcart.model.adapter import CartContext, Evidence
 from batchcart.model.http import Exchange, History, LostWrite, Request, Response
 from batchcart.model.operation import Operation
@@ -17,7 +19,9 @@ from batchcart.platforms.toolkit.idempotent import (
     Sight,
     WriteStrategy,
     see_fields,
+    see_refusal,
 )
+from batchcart.platforms.toolkit.ids import id_of
 from batchcart.platforms.toolkit.lenient_json import decode, json_text
 from batchcart_medusa import requests
 from batchcart_medusa.responses import cart_of, classify_error, is_deleted, lines_of, missing, refusal
@@ -29,9 +33,11 @@ def interpret_create(operation: Operation, known: CartContext, past: History) ->
     """Read the answer to a create. The id stands in the answer alone: one that is lost cannot be looked up."""
     exchange = last(past)
     if cart := cart_of(exchange.response):
-        return Succeeded(cart_id=cart["id"], facts=lines.remember_all({}, {}))
+        return Succeeded(cart_id=id_of(cart["id"]), facts=lines.remember_all({}, {}))
     match classify_error(exchange):
-        case Unavailable() | Foreign(void=False):
+        case Foreign(void=False) as foreign:
+            return replace(foreign, then=_unfindable(exchange))
+        case Unavailable():
             return _unfindable(exchange)
         case None:
             return refusal(exchange.response) or _unfindable(exchange)
@@ -67,7 +73,9 @@ def _says_fields(operation: Operation, known: CartContext, response: Response) -
 
 def _sees_fields(operation: Operation, known: CartContext, past: History) -> Sight:
     response = last(past).response
-    return refusal(response) or see_fields(decode(operation.data), cart_of(response, known.cart_id))
+    if refused := refusal(response):
+        return see_refusal(refused, missing=missing(response))
+    return see_fields(decode(operation.data), cart_of(response, known.cart_id))
 
 
 def _quantity(operation: Operation) -> Decimal:
@@ -82,7 +90,7 @@ def _says_quantity(operation: Operation, known: CartContext, response: Response)
 def _sees_quantity(operation: Operation, known: CartContext, past: History) -> Sight:
     response = last(past).response
     if refused := refusal(response):
-        return refused
+        return see_refusal(refused, missing=missing(response))
     held = lines_of(response, known.cart_id)
     if held is None:
         return Hides("a read of the cart does not show its lines")

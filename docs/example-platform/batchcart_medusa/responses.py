@@ -35,7 +35,7 @@ def cart_of(response: Response, key: str | None = None) -> dict[str, Any] | None
     cart = object_of(response).get("cart") if ok(response) else None
     if not isinstance(cart, dict) or not id_of(cart.get("id")):
         return None
-    return cart if key in {None, cart["id"]} else None
+    return cart if key in {None, id_of(cart["id"])} else None
 
 
 def lines_of(response: Response, key: str | None = None) -> lines.Lines | None:
@@ -56,7 +56,7 @@ def lines_of(response: Response, key: str | None = None) -> lines.Lines | None:
 def is_deleted(response: Response, line_id: str) -> bool:
     """Whether the answer says that the line was taken out."""
     answer = object_of(response)
-    return ok(response) and answer.get("id") == line_id and answer.get("deleted") is True
+    return ok(response) and id_of(answer.get("id")) == line_id and answer.get("deleted") is True
 
 
 def missing(response: Response) -> bool:
