@@ -4,6 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def config_path(given: str | Path | None, near: str | Path | None = None) -> Pat
     chosen = given or os.environ.get(ENVIRONMENT)
     if chosen:
         return Path(chosen)
-    return next((path for path in config_places(near) if path.exists()), None)
+    return next((path for path in config_places(near) if os.path.exists(path)), None)  # noqa: PTH110  # False, too, where a folder may not be looked into
 
 
 def config_places(near: str | Path | None = None) -> Iterator[Path]:
@@ -178,8 +179,9 @@ def config_places(near: str | Path | None = None) -> Iterator[Path]:
     if near is not None and str(near) != "-":
         for folder in Path(near).absolute().parents:
             path = folder / DEFAULT_FILE
-            if path.exists() and path.stat().st_uid in {os.getuid(), 0}:
-                yield path
+            with suppress(OSError):  # a folder that may not be looked into
+                if path.stat().st_uid in {os.getuid(), 0}:
+                    yield path
     yield Path(platformdirs.user_config_dir("batchcart")) / DEFAULT_FILE
 
 

@@ -78,7 +78,8 @@ async def _is_up(session: AccountSession, reply: Reply) -> bool:
                 return not suspected
             exchange = Exchange(adapter.health_check, response)
             match await session.interpret(response, partial(adapter.errors.classify, exchange)):
-                case Unavailable(message):
+                case Unavailable(message, retry_after=pause):
+                    session.record_pause(message, pause)
                     health.record_probe(message, suspected=False)
                     return False
                 case Foreign(message) if suspected:

@@ -44,7 +44,6 @@ _CLOSE = 0.5  # of the time between two sends of an even spread: what is closer 
 _FAIR = 0.7  # of a limit: where that much is let through, requests may just have overtaken one another
 _SPREAD_FOR = 7 * 86_400.0  # seconds for which a shop's wish is remembered
 _BELIEVED_FOR = 86_400.0  # seconds for which a lower limit is
-_NO_LIMIT = 1 << 29  # sends: where the config has no limit to learn of
 
 
 class LimitMemory(msgspec.Struct, frozen=True):
@@ -105,14 +104,15 @@ class RateLimiter:
         self._refused: deque[float] = deque(maxlen=sends.capacity)
         self._in_row = 0
         self._began = self._last = -math.inf  # of sending without a gap, and the last permit
+        self._announced = -math.inf  # when the wait ends that was told of last
         self._remember(learnt)
 
     async def acquire(self) -> int:
         """Wait for a place under every limit; the number names the send. Cancelling takes no place."""
         async with self._turn:
             while (wait := self._opens_at(now := self._clock()) - now) > 0:
-                if _LONG < wait < math.inf and (window := self._find_used_up(now, wait)):
-                    self._long_wait(window, wait)
+                if _LONG < wait < math.inf and abs(now + wait - self._announced) > 1.0:
+                    self._announce(now, wait)
                 await self._wait(wait)
             for gate in self._gates:
                 gate.take(now)
@@ -218,12 +218,11 @@ class RateLimiter:
         """The sends a second at which a shop that wants them evenly spread gets them; None where it does not."""
         if self._learnt.allowed is None and not self.spread:
             return None
-        rate = (self._learnt.most if self._learnt.allowed is None else self._learnt.allowed) / self._learnt.seconds
-        return rate if rate < _NO_LIMIT else None
+        return self._reference() / self._learnt.seconds
 
     def _learnt_window(self) -> Window | None:
         allowed = self._learnt.allowed
-        if allowed is None or allowed >= _NO_LIMIT:
+        if allowed is None:
             return None
         count = max(1, math.floor(allowed + 1e-9))
         return Window(min(count, self._sends.capacity), self._learnt.seconds * count / allowed)
@@ -267,7 +266,7 @@ class RateLimiter:
         if (found.most, found.seconds) != (self._learnt.most, self._learnt.seconds):
             return
         self._spread_until = min(found.spread_until + ahead, now + _SPREAD_FOR)
-        fresh = found.at + ahead > now - _BELIEVED_FOR
+        fresh = -_BELIEVED_FOR < found.at + ahead - now <= 1.0
         if fresh and found.allowed is not None and 0 < found.allowed < found.most:
             self._learnt = self._learnt.resume(found.allowed, now)
 
@@ -276,6 +275,12 @@ class RateLimiter:
         opens = now + seconds - 1.0
         quotas = (gate for gate in self._windows if gate.window.seconds > QUOTA)
         return next((gate.window for gate in quotas if gate.opens_at(now) >= opens), None)
+
+    def _announce(self, now: float, seconds: float) -> None:
+        """Tell of a quota that is used up, once for each wait, although every answer has it looked at again."""
+        if window := self._find_used_up(now, seconds):
+            self._announced = now + seconds
+            self._long_wait(window, seconds)
 
     async def _wait(self, seconds: float) -> None:
         """Wait so long, or until a send has left or was answered."""

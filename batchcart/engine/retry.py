@@ -45,7 +45,7 @@ def retry_after(header: str, now: float) -> float | None:
         seconds = float(text)
         return seconds if seconds < _NO_PAUSE else None
     moment = http_date(text)
-    return None if moment is None else max(0.0, moment - now)
+    return None if moment is None else min(2 * _NO_PAUSE, max(0.0, moment - now))
 
 
 def hinted_pause(hint: str, now: float) -> float:

@@ -210,9 +210,13 @@ class AccountSession:
 
     def record_failure(self, why: str, *, alarming: bool = False, pause: str = "") -> None:
         """A request failed; several in a row, or an alarming one, make an outage, and the shop is asked if it is up."""
+        self.record_pause(why, pause)
+        self.health.record_failure(why, self.chance.monotonic(), alarming=alarming)
+
+    def record_pause(self, why: str, pause: str) -> None:
+        """A shop in trouble may say in Retry-After when it is worth asking again."""
         if asked := retry_after(pause, self.chance.wall()):
             self._keep_pause(asked, "unreachable", why)
-        self.health.record_failure(why, self.chance.monotonic(), alarming=alarming)
 
     def record_suspicion(self, why: str, *, moved: bool = False) -> None:
         """Something else than the platform answered: nothing is begun before it is asked whether it is there."""
@@ -250,8 +254,9 @@ class AccountSession:
         self.stats.refusals += 1
         lasts = self.throttling.record(busy.message, self.chance.monotonic(), fresh=not self.limiter.paused_for)
         pause = throttle_pause(self.throttling.in_a_row, self.limiter.shortest, self.chance.rng)
-        wanted = hinted_pause(busy.hint, self.chance.wall()) if asked is None else min(asked, self.patience)
-        self.limiter.record_throttle(max(pause, wanted))  # a Retry-After of 0 is no invitation
+        wanted = min(hinted_pause(busy.hint, self.chance.wall()) if asked is None else asked, self.patience)
+        hold = self.limiter.record_throttle if busy.teaches else self.limiter.pause
+        hold(max(pause, wanted))  # a Retry-After of 0 is no invitation
         if lasts > self.patience:
             minutes = f"{self.patience / 60:g} min"
             self.close(

@@ -13,6 +13,7 @@ from batchcart.model.adapter import Credentials, TokenRefresh
 from batchcart.model.events import TokenRenewed
 from batchcart.model.http import Exchange, NoResponse, NotSent, Reply, Request, Response
 from batchcart.model.outcome import Foreign, Throttled, Unauthorized, Unavailable
+from batchcart.model.throttle import read_throttle
 
 
 async def refresh_tokens(session: AccountSession, denied: Unauthorized, used: Credentials, *, again: bool) -> bool:
@@ -38,7 +39,7 @@ async def refresh_tokens(session: AccountSession, denied: Unauthorized, used: Cr
 
 
 def _close_for(session: AccountSession, refusal: str) -> None:
-    session.close("closed", f"{refusal}. Its lines stay open; mend the credentials, then run again")
+    session.close("closed", f"{refusal}. Its lines stay open; fix the credentials, then run again")
 
 
 async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied: Unauthorized) -> None:
@@ -86,12 +87,15 @@ async def _refusal(session: AccountSession, renewal: TokenRefresh, request: Requ
 
 async def _interpret_refusal(session: AccountSession, renewal: TokenRefresh, exchange: Exchange) -> str | None:
     classify, response = session.account.adapter.errors.classify, exchange.response
+    if response.status in session.account.options.busy:
+        session.record_throttle(read_throttle(f"the shop answered HTTP {response.status}", response))
+        return None
     trouble, said = await session.interpret(response, lambda: (classify(exchange), renewal.refused(response)))
     match trouble:
         case Throttled():
             session.record_throttle(trouble)
-        case Unavailable(message):
-            session.record_failure(message)
+        case Unavailable(message, retry_after=pause):
+            session.record_failure(message, pause=pause)
         case Foreign(message):
             session.record_suspicion(message, moved=redirects(exchange.response))
         case _ if said is not None:

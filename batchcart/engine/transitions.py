@@ -13,7 +13,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from batchcart.engine.retry import MOST_TRIES
+from batchcart.engine.retry import MOST_TRIES, retry_after
 from batchcart.model.adapter import CartContext, OperationSpec
 from batchcart.model.http import Exchange, History, LostWrite, NoResponse, NotSent, Reply, Request, Response
 from batchcart.model.operation import Operation
@@ -241,10 +241,11 @@ def _after_response(op: Execution, exchange: Exchange, step: Step) -> Reaction:
             action = RefreshTokens(request, denied, op.denied)
             return Reaction(replace(op, wasted=op.wasted + 1, denied=True), action, note="void")
         case Unavailable(message, then, slow, pause):
-            asks = exchange.response.status == _UNAVAILABLE and bool(pause) and op.throttled < _MOST_THROTTLED
+            says = exchange.response.status == _UNAVAILABLE and retry_after(pause, exchange.at) is not None
+            asks = says and op.throttled < _MOST_THROTTLED
             failed = _after_failure(op, exchange, message, keeps=request.writes)
             op = replace(failed, tries=op.tries, throttled=op.throttled + 1) if asks else failed
-            signal: Signal = Throttled(message, pause) if asks else Unhealthy(message, pause=pause)
+            signal: Signal = Throttled(message, pause, teaches=False) if asks else Unhealthy(message, pause=pause)
             least = (op.timeout if slow else _before(then)) if request.writes else 0.0
             note = "failing" if request.writes else "void"
             return Reaction(op, _retry(op, then, least), signal, note)

@@ -250,7 +250,7 @@ _line_of = msgspec.json.Decoder(JobLine).decode
 
 
 def parse_line(raw: RawLine, default_account: str | None) -> Operation:
-    """The line as an operation; raises BadLine with every problem that the line shows by itself."""
+    """The line as an operation; raises InvalidLine with every problem that the line shows by itself."""
     if raw.too_long:
         raise InvalidLine(f"longer than {LONGEST_LINE:,} bytes")
     try:

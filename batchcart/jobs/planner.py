@@ -100,6 +100,7 @@ class Planner:
                 if name not in known:
                     add_account(connection, self._account(name, number))
             add_links(connection, (link for link in planned.links if link[0] > last))
+            set_meta(connection, "account", self.default_account or "")
             set_meta(connection, "sha256", self.source.digest())
             set_meta(connection, "planned", str(planned.lines))
 

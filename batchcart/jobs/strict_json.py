@@ -34,7 +34,7 @@ class StrictJsonError(Exception):
 
 
 def check_strictly(text: bytes) -> None:
-    """Raises NotStrict unless ``text`` is one JSON object in UTF-8 without keys given twice or numbers out of range."""
+    """Raises StrictJsonError unless ``text`` is one JSON object in UTF-8, with no key twice and no number too large."""
     try:
         value = _decode(text)
     except RecursionError:

@@ -1,6 +1,6 @@
 """Owns what is changed in a journal while no run writes it: its plan, lines opened again or settled, its notes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Annotated
@@ -98,18 +98,27 @@ def add_account(connection: Connection, account: PlannedAccount) -> None:
     connection.execute(_ACCOUNT, (account.number, account.name, account.platform, account.place))
 
 
-def reopen(connection: Connection, statuses: Sequence[str]) -> int:
-    """Open the lines that ended so, as if they had never been tried; how many. The result file follows on mending.
+def reopen(connection: Connection, statuses: Sequence[str], fits: Callable[[str, str], bool]) -> int:
+    """Open the lines that ended so, as if they had never been tried; how many. The result file follows.
 
-    When they were sent and how they ended stays noted, for the report.
+    Only carts are opened of which a line that ended so ``fits``, by its account's name and its kind. When the lines
+    were sent and how they ended stays noted, for the report.
     """
     marks = ", ".join("?" * len(statuses))
+    connection.create_function("fits", 2, fits, deterministic=True)
     connection.execute("BEGIN")
-    question = f"SELECT line, status, text FROM result WHERE status IN ({marks})"  # noqa: S608  # question marks
-    ended = select(connection, tuple[Count, str, bytes], question, tuple(statuses))
+    chosen = (
+        f"status IN ({marks}) AND line IN (SELECT line FROM plan WHERE (account, chain) IN (SELECT p.account, p.chain "  # noqa: S608  # question marks
+        "FROM plan p JOIN account a ON a.id = p.account JOIN result r ON r.line = p.line "
+        f"WHERE r.status IN ({marks}) AND fits(a.name, p.kind)))"
+    )
+    values = (*statuses, *statuses)
+    question = f"SELECT line, status, text FROM result WHERE {chosen}"  # noqa: S608
+    ended = select(connection, tuple[Count, str, bytes], question, values)
     connection.executemany(_ENDED_BEFORE, _list_sent(ended))
-    found = connection.execute(f"DELETE FROM result WHERE status IN ({marks})", tuple(statuses))  # noqa: S608  # question marks
-    set_meta(connection, REWRITE, "1")
+    found = connection.execute(f"DELETE FROM result WHERE {chosen}", values)  # noqa: S608
+    if found.rowcount:
+        set_meta(connection, REWRITE, "1")
     connection.execute("COMMIT")
     return found.rowcount
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from batchcart.journal.rows import select
 from batchcart.journal.schema import Connection, get_meta, set_meta
 
 _KEY = "chosen"
@@ -13,7 +14,7 @@ _OPEN = (
 )
 
 
-class OpenLine(msgspec.Struct, frozen=True):
+class OpenLine(msgspec.Struct, frozen=True, array_like=True):
     """A line that has not ended: its chain, its account's number and name, its operation."""
 
     chain: int
@@ -24,8 +25,7 @@ class OpenLine(msgspec.Struct, frozen=True):
 
 def open_lines(connection: Connection) -> Iterator[OpenLine]:
     """All lines that have not ended, in file order."""
-    for row in connection.execute(_OPEN):
-        yield OpenLine(*row)
+    yield from select(connection, OpenLine, _OPEN)
 
 
 def choose_chains(connection: Connection, chains: Iterable[int]) -> None:

@@ -187,8 +187,9 @@ def count_pending(connection: Connection) -> int:
 
 def last_line(connection: Connection) -> int:
     """The last line of the plan."""
-    number: int = connection.execute("SELECT max(line) FROM plan").fetchone()[0]
-    return number
+    found = first(connection, tuple[Count], "SELECT max(line) FROM plan")
+    assert found is not None
+    return found[0]
 
 
 def is_planned(connection: Connection, line: int) -> bool:

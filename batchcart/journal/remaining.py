@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from batchcart.journal.queries import PlannedLine
+from batchcart.journal.rows import Count, first, select
 from batchcart.journal.schema import Connection
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
@@ -24,6 +25,9 @@ _COUNTS = (
     "SELECT a.name, p.kind, coalesce(r.status, 'not_attempted') FROM plan p JOIN account a ON a.id = p.account "
     "LEFT JOIN result r ON r.line = p.line WHERE p.line = ?"
 )
+
+
+_Row = tuple[int, int, int, int, int, int, str, str, OperationKind, Status | None, bytes | None, int]
 
 
 class LineLeft(msgspec.Struct, frozen=True):
@@ -58,12 +62,9 @@ def known_lines(connection: Connection, account: int, chain: int) -> Iterator[Li
 
 
 def _read(connection: Connection, sql: str, *values: int) -> Iterator[LineLeft]:
-    for row in connection.execute(sql, values):
+    for row in select(connection, _Row, sql, values):
         *place, account, name, platform, kind, status, text, under_way = row
-        ended = None if status is None else Status(status)
-        yield LineLeft(
-            PlannedLine(*place), account, name, platform, OperationKind(kind), ended, text or b"{}", bool(under_way)
-        )
+        yield LineLeft(PlannedLine(*place), account, name, platform, kind, status, text or b"{}", bool(under_way))
 
 
 def add_links(connection: Connection, links: Iterator[tuple[int, str, int]]) -> None:
@@ -74,10 +75,9 @@ def add_links(connection: Connection, links: Iterator[tuple[int, str, int]]) -> 
 def taken_up(connection: Connection) -> Iterator[tuple[str, int]]:
     """The lines of other runs that this one does again, each after its run's name."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'taken_up'").fetchone() is not None:
-        yield from connection.execute("SELECT run, other FROM taken_up")
+        yield from select(connection, tuple[str, Count], "SELECT run, other FROM taken_up")
 
 
 def status_of_line(connection: Connection, line: int) -> tuple[str, str, str] | None:
     """A line's account name, kind and status, `not_attempted` if it has not ended; None if there is no such line."""
-    found: tuple[str, str, str] | None = connection.execute(_COUNTS, (line,)).fetchone()
-    return found
+    return first(connection, tuple[str, str, str], _COUNTS, (line,))

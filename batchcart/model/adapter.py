@@ -73,7 +73,7 @@ class Evidence:
     """What makes an operation ``ok``: an answer that says so in a documented form, or a read that shows it.
 
     ``says`` takes an answer for that: what it gives back is true for such an answer and for no other; ``said`` is the
-    same in words. ``read`` says in words what a later read must show instead; "" where no read can.
+    same in words. ``shown`` says in words what a later read must show instead; "" where no read can.
     """
 
     said: str

@@ -170,7 +170,8 @@ class LimitLowered(_Told, frozen=True, tag="limit_learnt"):
     def __str__(self) -> str:
         kept = f"although {self.limit} is kept" if self.limit else "and the config sets no limit"
         told = f"the shop answers 429 {kept}, and lets about {_in_unit_of(self.per_second, self.limit)} through"
-        return f"account {self.account!r}: {told}: going by that; more is tried from {clock(self.more_at)} on"
+        more = f"; more is tried from {clock(self.more_at)} on" if self.more_at else ""
+        return f"account {self.account!r}: {told}; batchcart sends no more than that{more}"
 
 
 class LimitRestored(_Told, frozen=True, tag="limit_forgotten"):

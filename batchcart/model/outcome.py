@@ -92,11 +92,13 @@ class _Said(msgspec.Struct, frozen=True):
 class Throttled(_Said, frozen=True):
     """The platform did nothing and asks to come back later; ``retry_after`` is its header as written.
 
-    ``hint`` is when its limit begins anew, by another header: seconds, or a moment in Unix time.
+    ``hint`` is when its limit begins anew, by another header: seconds, or a moment in Unix time. Without ``teaches`` it
+    says nothing of a limit, as the pause of a shop that is being looked after.
     """
 
     retry_after: str = ""
     hint: str = ""
+    teaches: bool = True
 
 
 class Unavailable(_Said, frozen=True):

@@ -48,7 +48,7 @@ class FoundPlatform:
     @property
     def complaint(self) -> str:
         """The problem as a sentence that says what to do."""
-        return f"{self.origin} {self.problem}; mend or remove that package"
+        return f"{self.origin} {self.problem}; fix or remove that package"
 
 
 @cache

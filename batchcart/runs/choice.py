@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from batchcart.journal.choice import OpenLine, choose_chains, forget_choice, open_lines
+from batchcart.journal.choice import choose_chains, forget_choice, open_lines
 from batchcart.journal.queries import count_pending
 from batchcart.journal.schema import Connection
 from batchcart.model.errors import UsageError, quote
@@ -25,6 +25,10 @@ class Choice:
 
     def __bool__(self) -> bool:
         return bool(self.only or self.limit or self.sample)
+
+    def fits(self, account: str, kind: str) -> bool:
+        """Whether a line of that account and operation is one of ``only``."""
+        return not self.only or any(fnmatchcase(account, word) or fnmatchcase(kind, word) for word in self.only)
 
 
 def apply_choice(connection: Connection, choice: Choice) -> int:
@@ -56,13 +60,9 @@ def _chains(connection: Connection, choice: Choice) -> tuple[Counter[int], dict[
     fits: dict[int, int] = {}
     for line in open_lines(connection):
         lines[line.chain] += 1
-        if line.chain not in fits and _fits(line, choice.only):
+        if line.chain not in fits and choice.fits(line.name, line.kind):
             fits[line.chain] = line.account
     return Counter({chain: lines[chain] for chain in sorted(fits)}), fits
-
-
-def _fits(line: OpenLine, only: tuple[str, ...]) -> bool:
-    return not only or any(fnmatchcase(line.name, word) or fnmatchcase(line.kind, word) for word in only)
 
 
 def _sample(chains: Counter[int], accounts: dict[int, int], most: int) -> Iterator[int]:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import orjson
 
 from batchcart.jobs.csv_table import read_table
 from batchcart.jobs.job_file import JobSource, RawLine, open_job
 from batchcart.journal.changes import Settlement, settle
-from batchcart.journal.queries import PlannedLine, result_of
+from batchcart.journal.queries import PlannedLine, doubt_fields, result_of
 from batchcart.journal.remaining import lines_not_ok
 from batchcart.journal.result_file import repair_result_file
+from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.errors import AlikeLines, BadLines, UsageError, quote
 from batchcart.model.files import create_new
@@ -47,6 +47,10 @@ class TableAnswers:
     remaining: int
 
 
+class _Settled(msgspec.Struct, frozen=True):
+    settled: str = ""
+
+
 _LONGEST_NUMBER = 15  # digits of a line number
 
 
@@ -67,7 +71,7 @@ def write_todo(results: Path, table: Path) -> int:
         for line in lines_not_ok(connection):
             if line.status is Status.IN_DOUBT:
                 count += 1
-                row = _row(orjson.loads(line.text), _data_of(source, line.planned), run)
+                row = _row(doubt_fields(connection, line.text), _data_of(source, line.planned), run)
                 rows.writerow({name: _plain_cell(value) for name, value in row.items()})
     if count:
         try:
@@ -137,8 +141,10 @@ def _judge(connection: Connection, results: Path, row: Mapping[str, str], run: s
     if answer in _NO and ids:
         raise UsageError("it did not happen, so there is no id; leave cart_id and item_id empty")
     ended = result_of(connection, line)
-    if ended is not None and ended.status != Status.IN_DOUBT and orjson.loads(ended.text).get("settled") == "by hand":
-        return line
+    if ended is not None and decode_value(connection, "result", ended.text, _Settled).settled == "by hand":
+        if ended.status == (Status.OK if answer in _YES else Status.FAILED):
+            return line
+        raise UsageError(f"line {line} was settled as {ended.status} before, which stays so; clear its answer")
     return settlement_by_hand(connection, results, line, ids if answer in _YES else None)
 
 

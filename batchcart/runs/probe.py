@@ -114,7 +114,7 @@ def _judge(account: Account, credentials: Credentials, clean: Response) -> Probe
                 and adapter.auth.token_refresh is not None
                 and credentials.get(adapter.auth.token_refresh.required_setting)
             )
-            mend = "a run would renew it once" if renewable else "mend the credentials"
+            mend = "a run would renew it once" if renewable else "fix the credentials"
             return ProbeResult(ProbeStatus.UNAUTHORIZED, f"{message}; {mend}")
         case Throttled(message) | Unavailable(message):
             return ProbeResult(ProbeStatus.UNAVAILABLE, f"{message}; try again later")

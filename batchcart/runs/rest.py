@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+from msgspec.structs import replace
 
-from batchcart.jobs.job_file import JobSource, RawLine, open_job
+from batchcart.jobs.job_file import LONGEST_LINE, JobSource, RawLine, open_job
 from batchcart.journal.remaining import LineLeft, known_lines, lines_not_ok, taken_up
+from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.errors import UsageError
 from batchcart.model.files import create_new
@@ -148,7 +150,7 @@ def _done_again(run: str, later: Sequence[Path]) -> set[int]:
 def _lines(connection: Connection, source: JobSource, origin: Origin, result: RestResult) -> Iterator[bytes]:
     @lru_cache(maxsize=_CHAINS_KNOWN)
     def cart_of(account: int, chain: int) -> _Cart:
-        return _take_stock(known_lines(connection, account, chain))
+        return _take_stock(connection, known_lines(connection, account, chain))
 
     for line in lines_not_ok(connection):
         if line.planned.line in origin.done_again:
@@ -166,16 +168,25 @@ def _lines(connection: Connection, source: JobSource, origin: Origin, result: Re
         if cart.needs_doubt(line, _text(keys.get("item"))):
             result.dependent += 1
             continue
-        error = msgspec.json.decode(line.text, type=_Echo).error
+        error = decode_value(connection, "result", line.text, _Echo).error
         status = line.status.value if line.status else "not_attempted"
         message = error.message if error else "the run stopped before this line"
         if cart.deleted_by is not None and cart.deleted_by > line.planned.line:
             message += f"; since then line {cart.deleted_by} deleted the cart"
         _name_what_exists(keys, line, cart)
         keys["account"] = _raw(line.name)
-        keys["why"] = _raw(Reason(origin.run, origin.results, line.planned.line, status, message))
+        reason = Reason(origin.run, origin.results, line.planned.line, status, message)
         result.written[status] += 1
-        yield msgspec.json.encode(keys) + b"\n"
+        yield _encode(keys, reason, source.name)
+
+
+def _encode(keys: _Keys, reason: Reason, name: str) -> bytes:
+    """The line of the new job; raises UsageError if what is added makes it longer than a job line may be."""
+    for why in (reason, replace(reason, message="")):
+        text = msgspec.json.encode(keys | {"why": _raw(why)})
+        if len(text) <= LONGEST_LINE:
+            return text + b"\n"
+    raise UsageError(f"{name}:{reason.line}: with its account and reason the line would be too long; shorten its data")
 
 
 def _read(source: JobSource, line: LineLeft) -> _Keys:
@@ -189,14 +200,14 @@ def _read(source: JobSource, line: LineLeft) -> _Keys:
     return msgspec.json.decode(text, type=_Keys)
 
 
-def _take_stock(lines: Iterator[LineLeft]) -> _Cart:
+def _take_stock(connection: Connection, lines: Iterator[LineLeft]) -> _Cart:
     key = given = None
     deleted_by: int | None = None
     doubtful, created = False, False
     items: dict[str, str] = {}
     doubtful_items = set()
     for line in lines:
-        told = msgspec.json.decode(line.text, type=_Echo)
+        told = decode_value(connection, "result", line.text, _Echo)
         creates = line.kind is OperationKind.CART_CREATE
         created = created or creates
         if line.in_doubt:

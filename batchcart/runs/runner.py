@@ -90,6 +90,11 @@ class RunOptions:
         if not self.patience >= 0:  # nan is not either
             raise UsageError(f"patience is a number of minutes from 0 on, not {self.patience}")
 
+    @property
+    def choice(self) -> Choice:
+        """Which lines are done now."""
+        return Choice(self.only, self.limit, self.sample)
+
 
 async def run_job(
     options: RunOptions, monitor: RunMonitor, executor: Callable[[], Executor] = SubprocessExecutor
@@ -121,7 +126,7 @@ async def run_job(
                 monitor.on_line(text)
         if resumed and is_finished(connection):
             return replace(load_summary(connection, results), nothing_to_do=True)
-        choice = Choice(options.only, options.limit, options.sample)
+        choice = options.choice
         chosen = apply_choice(connection, choice)
         summary = await _run(options, monitor, source, connection, entries, executor, resumed=resumed)
         return replace(summary, chosen=chosen) if choice else summary
@@ -137,15 +142,16 @@ def _journal(options: RunOptions, source: JobSource, entries: Accounts, monitor:
     if path.exists() and not options.fresh:
         connection = open_existing(path)
         if has_progress(connection):
-            if options.append and is_longer(connection, source):
-                planner = Planner(source, entries, options.account, options.allow_unknown_fields, monitor.checking)
-                planner.extend_plan(connection)
-            check_same_job(connection, source, path)
             check_same_accounts(connection, entries)
             check_account(options.account, entries)
             _check_same_default(connection, options.account)
-            if options.retry_failed and _has_ended_so(connection, _RETRIED):
-                reopen(connection, _RETRIED)
+            if options.append and is_longer(connection, source):
+                default = get_meta(connection, "account") or options.account
+                planner = Planner(source, entries, default, options.allow_unknown_fields, monitor.checking)
+                planner.extend_plan(connection)
+            check_same_job(connection, source, path)
+            if options.retry_failed:
+                reopen(connection, _RETRIED, options.choice.fits)
             repair_result_file(connection, results)
             return connection, True
         connection.close()  # nothing was sent: the plan may be made anew
@@ -232,10 +238,6 @@ def _last_number(results: Path) -> int:
 def _files(results: Path) -> list[Path]:
     journal = journal_path(results)
     return [results, journal, Path(f"{journal}-wal"), Path(f"{journal}-shm"), sandbox_path(results)]
-
-
-def _has_ended_so(connection: Connection, statuses: Sequence[Status]) -> bool:
-    return any(status in statuses for _, _, status, _ in status_counts(connection))
 
 
 async def _run(

@@ -3,7 +3,7 @@
 import json
 import os
 
-from shopping import Desk, add, batchcart, create, line, until
+from shopping import Desk, Line, add, batchcart, create, line, until
 from terminal import terminal
 
 RESULTS = "job.results.jsonl"
@@ -71,3 +71,28 @@ def test_starting_over_says_what_it_makes_again_and_asks_at_a_terminal_alone(sho
     told = shop.run("--fresh", code=0).err
     assert "1 × cart.create, 1 × item.add (job.results.jsonl)" in told
     assert shop.front("acme").saw.effects["create"] == 2
+
+
+def _without(line: Line) -> Line:
+    return {key: value for key, value in line.items() if key != "account"}
+
+
+def test_appending_under_another_account_than_the_run_began_with_changes_nothing(shop: Desk) -> None:
+    shop.job([create("acme")])
+    shop.run("--account", "acme", code=0)
+    shop.job([create("acme"), _without(create("acme", "c2"))])
+
+    assert "this run began with --account acme, not loja" in shop.run("--append", "--account", "loja", code=2).err
+    shop.run("--append", code=0)
+    assert shop.statuses() == {1: "ok", 2: "ok"}
+    shop.run(code=0)
+
+
+def test_the_account_of_appended_lines_without_one_is_kept(shop: Desk) -> None:
+    shop.job([create("acme")])
+    shop.run(code=0)
+    shop.job([create("acme"), _without(create("sklep"))])
+    shop.run("--append", "--account", "sklep", code=0)
+
+    assert shop.statuses() == {1: "ok", 2: "ok"}
+    shop.run(code=0)

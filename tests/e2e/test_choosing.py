@@ -2,9 +2,12 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from shopping import PLATFORMS, Desk, add, batchcart, create, line
+
+from batchcart import run as batchcart_run
 
 RESULTS = "job.results.jsonl"
 
@@ -84,3 +87,27 @@ def test_one_shop_of_a_run_is_undone(shop: Desk) -> None:
     assert ended.code == 0
     assert [(one["account"], one["op"]) for one in taken] == [("acme", "cart.delete")] * 2
     assert re.search(r"'amce' is not in this run; did you mean 'acme'\?", wrong.err)
+
+
+def test_trying_again_with_a_choice_that_fits_nothing_or_another_account_leaves_the_results(shop: Desk) -> None:
+    reads = {"acme": {"op": "cart.get", "cart_id": "gone"}, "sklep": {"op": "item.get", "item_id": "77"}}
+    shop.job([*({"account": name} | read for name, read in reads.items()), create("loja")])
+    shop.run(code=1)
+    before = (shop.folder / RESULTS).read_text()
+    shop.run("--retry-failed", "--only", "nothing", code=1)
+
+    assert (shop.folder / RESULTS).read_text() == before
+    shop.run("--retry-failed", "--only", "acme", code=1)
+    assert shop.statuses() == {1: "failed", 2: "failed", 3: "ok"}
+    assert next(one for one in before.splitlines() if '"line":2,' in one) in (shop.folder / RESULTS).read_text()
+
+
+def test_one_pattern_from_python_is_one_pattern(tmp_path: Path) -> None:
+    names = ("sandbox-3dcart", "sandbox-shoplo")
+    data = {"sandbox-shoplo": {"variant_id": 5, "quantity": 1}}
+    operations = [
+        {"op": "cart.create", "account": name, "cart": "c", **({"data": data[name]} if name in data else {})}
+        for name in names
+    ]
+    with batchcart_run(operations, results=tmp_path / "r.jsonl", only="*-shoplo") as run:
+        assert [result.account for result in run] == ["sandbox-shoplo"]

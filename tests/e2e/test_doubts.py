@@ -98,3 +98,23 @@ def test_settling_by_the_shops_says_what_it_did(shop: Desk) -> None:
     assert "The shops were asked about 2 lines in doubt: 0 settled, 2 remain in doubt" in said
     assert "use one of them" in settle(shop, "--todo", TABLE, "--line", "1", "--not-done", code=2)
     assert "does not exist" in settle(shop, "--from", "nix.csv", code=2)
+
+
+def test_an_answer_that_contradicts_an_earlier_one_is_named(shop: Desk) -> None:
+    doubtful(shop, 2)
+    settle(shop, "--todo", TABLE, code=1)
+    answer(shop.folder / TABLE, {1: {"answer": "no"}})
+    settle(shop, "--from", TABLE, code=1)
+    answer(shop.folder / TABLE, {1: {"answer": "yes", "cart_id": "k1"}})
+
+    assert "line 1 was settled as failed before" in settle(shop, "--from", TABLE, code=2)
+    assert shop.statuses()[1] == "failed"
+
+
+def test_a_number_beyond_all_lines_is_no_line_number(shop: Desk) -> None:
+    doubtful(shop, 1)
+    settle(shop, "--todo", TABLE, code=1)
+    answer(shop.folder / TABLE, {1: {"answer": "no", "line": "9" * 20}})
+
+    assert "is not a line number" in settle(shop, "--from", TABLE, code=2)
+    assert "is outside of" in settle(shop, "--line", "9" * 20, "--not-done", code=2)

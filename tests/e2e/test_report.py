@@ -634,7 +634,7 @@ def seconds(one: Line) -> float:
 def test_a_journal_with_odd_earlier_endings_still_makes_a_report(tmp_path: Path) -> None:
     shop = unfinished(tmp_path)
     connection = open_existing(journal_path(shop.results))
-    reopen(connection, [])
+    reopen(connection, [], lambda _account, _kind: True)
     odd = [
         ("failed", 1e300, 1.0),
         ("failed", -5.0, 1.0),

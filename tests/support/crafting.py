@@ -134,6 +134,8 @@ USES: Sequence[Sequence[str]] = (
     ("settle", RESULTS),
     ("run", JOB, "--progress", "none"),
     ("run", JOB, "--progress", "none", "--retry-failed"),
+    ("rest", RESULTS, "-o", "rest.jsonl"),
+    ("settle", RESULTS, "--todo", "doubts.csv"),
 )
 """Every command that reads a run's files."""
 

@@ -247,3 +247,21 @@ def test_a_long_wait_for_a_quota_is_told() -> None:
     virtualtime.run(script())
     assert {name for name, _ in told} == {"300/day"}
     assert 86_000 < told[0][1] < 86_500
+
+
+def test_a_quota_that_is_used_up_is_told_once_although_answers_come_while_it_is_waited_for() -> None:
+    told: list[float] = []
+
+    async def script() -> None:
+        loop = asyncio.get_running_loop()
+        limits = [Window(8, 86_400.0)]
+        sends = SendHistory(None, capacity(limits), monotonic=loop.time, wall=loop.time)
+        limiter = RateLimiter(limits, sends, clock=loop.time, long_wait=lambda _window, wait: told.append(wait))
+        for number in range(8):
+            send = await limiter.acquire()
+            limiter.mark_sent(send)
+            loop.call_later(10.0 + number, limiter.mark_completed, send, 10.0 + number)
+        await limiter.acquire()
+
+    virtualtime.run(script())
+    assert len(told) <= 2  # windows may begin with the answers: then the wait that is told of grows once

@@ -52,7 +52,7 @@ class SubprocessExecutor(Executor):
         self._running: list[tuple[subprocess.Popen[bytes], threading.Thread]] = []
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Call the function there; what it takes and gives must be picklable. The future may raise Died."""
+        """Call the function there; what it takes and gives must be picklable. The future may raise ProcessDied."""
         call = pickle.dumps(sys.path) + pickle.dumps((fn, args, kwargs))
         future: Future[_T] = Future()
         future.set_running_or_notify_cancel()
