@@ -1,7 +1,8 @@
 """Owns whether an account goes on: stopped with its run, or given up for a reason; it does not judge reasons.
 
-Invariant: once ``stopped`` is true it stays so, whatever waits in ``cancellable`` has been broken off, and nothing new
-waits. What is on its way to a shop stands outside of ``cancellable`` and comes to its end.
+Invariant: once ``stopped`` is true it stays so, whatever waits in ``cancellable`` has been broken off, and nothing
+is begun but, with ``settles``, reads about old writes. What is on its way to a shop stands outside of ``cancellable``
+and comes to its end.
 """
 
 import asyncio

@@ -166,9 +166,9 @@ def test_a_mistake_is_told_with_its_place_and_the_next_step(name: str, provoked:
 @pytest.mark.parametrize(
     ("account", "kind", "told"),
     [
-        ("acme", "401", "mend the credentials, then run again"),
+        ("acme", "401", "fix the credentials, then run again"),
         ("loja", "401", "and the renewed one too"),
-        ("sklep", "401", "mend the credentials, then run again"),
+        ("sklep", "401", "fix the credentials, then run again"),
         ("loja", "500", "unreachable for"),
         ("sklep", "reset-before", "Its lines stay open; run again later"),
     ],
