@@ -9,7 +9,7 @@ import msgspec
 
 from batchcart.accounts.config import AccountConfig, config_path, load_config
 from batchcart.journal.schema import DatabaseError
-from batchcart.migration.cart_reader import CartAnswer, Reader, answers, ask_for, read
+from batchcart.migration.cart_views import CartAnswer, answers, ask_for
 from batchcart.migration.carts_file import cart_problems, cart_text, read_carts
 from batchcart.migration.item_history import ItemHistory
 from batchcart.migration.key_file import read_cart_keys, unusable
@@ -22,6 +22,7 @@ from batchcart.model.fault import unreadable
 from batchcart.model.files import create_fresh
 from batchcart.model.ids import LONGEST_ID, id_problem
 from batchcart.platforms import load_adapters
+from batchcart.runs.cart_reader import Reader, run_reads
 from batchcart.runs.context import RunMonitor, journal_path
 from batchcart.runs.work_folder import fingerprint, finish, working_folder
 
@@ -156,7 +157,7 @@ async def _read(folder: Path, entry: AccountConfig, options: ExportOptions, moni
     assert options.keys_from is not None
     if not ask_for(folder, entry, read_cart_keys(options.keys_from, entry)):
         return True
-    summary = await read(folder, options.reader, monitor)
+    summary = await run_reads(folder, options.reader, monitor)
     return summary.exit_code != 3
 
 

@@ -21,7 +21,6 @@ from batchcart.journal.listed import ListedRows, open_rows
 from batchcart.journal.queries import PlannedAccount, find_unused_line
 from batchcart.journal.result_line import status_of
 from batchcart.journal.schema import Connection, create, open_existing
-from batchcart.migration.cart_reader import Reader
 from batchcart.migration.list_walk import Cursor
 from batchcart.model.adapter import CartContext, Filters, ListedLine, Listing
 from batchcart.model.cart import NotACart
@@ -30,6 +29,7 @@ from batchcart.model.fault import fault_sentence
 from batchcart.model.files import move_into_place
 from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.outcome import ErrorKind, Failed, Succeeded
+from batchcart.runs.cart_reader import Reader
 from batchcart.runs.context import RunMonitor, journal_path, open_run
 
 _LINES, _PAGES = "lines.sqlite", "pages.jsonl"

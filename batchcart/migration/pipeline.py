@@ -11,7 +11,6 @@ from msgspec import structs
 
 from batchcart.accounts.config import AccountConfig
 from batchcart.journal.summary import STATUSES
-from batchcart.migration.cart_reader import Reader
 from batchcart.migration.convert import ConvertOptions, convert
 from batchcart.migration.export import ExportOptions, account_entry, check_export, count_export, export, stop_reasons
 from batchcart.migration.product_map import check_targets, read_map
@@ -19,6 +18,7 @@ from batchcart.migration.verify import VerifyOptions, verify
 from batchcart.model.adapter import Filters
 from batchcart.model.errors import UsageError
 from batchcart.model.files import read_bounded, replace_atomically
+from batchcart.runs.cart_reader import Reader
 from batchcart.runs.context import RunMonitor
 from batchcart.runs.runner import RunOptions, run_job
 from batchcart.runs.status import lock_output, storage_errors

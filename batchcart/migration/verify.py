@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from batchcart.accounts.config import AccountConfig
-from batchcart.migration.cart_reader import CartAnswer, Reader, answers, ask_for, read
+from batchcart.migration.cart_views import CartAnswer, answers, ask_for
 from batchcart.migration.carts_file import read_carts
 from batchcart.migration.compare import Comparison, Difference, Hidden, Status, compare
 from batchcart.migration.convert_cart import convert_cart
@@ -24,6 +24,7 @@ from batchcart.model.errors import UsageError, quote
 from batchcart.model.fault import unreadable
 from batchcart.model.files import create_fresh
 from batchcart.model.ids import id_problem
+from batchcart.runs.cart_reader import Reader, run_reads
 from batchcart.runs.context import RunMonitor
 from batchcart.runs.work_folder import fingerprint, finish, keep_inputs, working_folder
 
@@ -106,7 +107,7 @@ async def verify(options: VerifyOptions, monitor: RunMonitor) -> VerifyResult:
         found.check(_names(options, products, entry, found), options.carts)
         with working_folder(options.parity, _task(options, entry), may_exist=True) as folder:
             keys = (key for _, cart in read_carts(options.carts) if (key := _find_target(found, cart, entry).key))
-            if ask_for(folder, entry, keys) and (await read(folder, options.reader, monitor)).exit_code == 3:
+            if ask_for(folder, entry, keys) and (await run_reads(folder, options.reader, monitor)).exit_code == 3:
                 return VerifyResult(options.parity, stopped=stop_reasons(monitor))
             verified = VerifyResult(options.parity)
             with create_fresh(folder / _PARITY) as file:

@@ -1,40 +1,27 @@
-"""Owns reading carts as they are now: an ordinary run of reads, which goes on where it was stopped.
+"""Owns reading carts as they are now; it does not know what the carts are compared with."""
 
-It does not know what the carts are compared with.
-"""
-
-import filecmp
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
 
-import msgspec
 import orjson
 
-from batchcart.journal.queries import result_of
-from batchcart.journal.schema import Connection, open_reading
+from batchcart.journal.schema import Connection
 from batchcart.model.adapter import CartReader
 from batchcart.model.errors import Stopped
 from batchcart.model.fault import unreadable
-from batchcart.model.files import replacing
-from batchcart.model.http import Response
-from batchcart.model.outcome import ErrorKind
-from batchcart.runs.context import RunMonitor, journal_path
-from batchcart.runs.runner import RunOptions, run_job
+from batchcart.runs.cart_reader import (
+    ReadAnswer,
+    Reader,
+    answer_to,
+    has_questions,
+    open_answers,
+    run_reads,
+    write_questions,
+)
+from batchcart.runs.context import RunMonitor
 from batchcart.undo.model import CartEffects, FieldChanged, Gone, Now, Unread
-
-
-class _ReadFailure(msgspec.Struct):
-    kind: str
-    message: str
-    http_status: int = 0
-    body: str = ""
-
-
-class _Answer(msgspec.Struct):
-    body: msgspec.Raw = msgspec.Raw()
-    error: _ReadFailure | None = None
 
 
 class Answers:
@@ -44,27 +31,24 @@ class Answers:
         self._connection = connection
         self._given_up = given_up
 
-    def now(self, number: int, account: str, looking: CartReader) -> Now:
+    def now(self, number: int, account: str, snapshot: CartReader) -> Now:
         """What the account's shop holds now of what question ``number`` asked about."""
         assert self._connection is not None
-        ended = result_of(self._connection, number)
-        if ended is None:
+        answer = answer_to(self._connection, number)
+        if answer is None:
             return Unread(f"it cannot be read: {self._given_up[account]}")
         try:
-            return _read(ended.text, looking)
+            return _interpret(answer, snapshot)
         except Exception as error:  # noqa: BLE001  # one cart's answer must not end the undo of the others
             return Unread(unreadable(error))
 
 
-def _read(text: bytes, looking: CartReader) -> Now:
-    answer = msgspec.json.decode(text, type=_Answer)
-    if answer.error is None:
-        body = bytes(answer.body)
-        return Gone() if looking.is_missing(Response(200, body)) else looking.read(body)
-    error = answer.error
-    if error.kind == ErrorKind.REJECTED and looking.is_missing(Response(error.http_status, error.body.encode())):
+def _interpret(answer: ReadAnswer, snapshot: CartReader) -> Now:
+    if answer.says_gone(snapshot):
         return Gone()
-    return Unread(f"it cannot be read: {error.message}")
+    if answer.error is not None:
+        return Unread(f"it cannot be read: {answer.error.message}")
+    return snapshot.read(bytes(answer.body))
 
 
 @asynccontextmanager
@@ -76,11 +60,11 @@ async def answers(
     An account that is given up ends nothing but its own reads. Raises Stopped where a signal or the disk ended them, or
     no account answered them all: the same call goes on.
     """
-    job, results = folder / "reads.jsonl", folder / "reads.results.jsonl"
-    if not _write_questions(questions, job, results):
+    write_questions(folder, questions)
+    if not has_questions(folder):
         yield Answers(None)
         return
-    summary = await run_job(RunOptions(job=str(job), results=results, config=config, stop_after=0), monitor)
+    summary = await run_reads(folder, Reader(config), monitor)
     open_ = {name: one for name, one in summary.accounts.items() if one.counts["not_attempted"]}
     given_up = {name: one.reason for name, one in open_.items() if one.reason}
     if summary.stopped or len(given_up) < len(open_) or 0 < len(open_) == len(summary.accounts):
@@ -89,21 +73,8 @@ async def answers(
             f"{summary.totals['not_attempted']:,} of {summary.lines:,} carts are not read yet ({why}); "
             "the same command goes on"
         )
-    with closing(open_reading(journal_path(results))) as connection:
+    with open_answers(folder) as connection:
         yield Answers(connection, given_up)
-
-
-def _write_questions(questions: Iterable[bytes], job: Path, results: Path) -> bool:
-    """Put the questions into a job, and say whether there are any; answers to other questions are forgotten."""
-    with replacing(job) as file:
-        file.writelines(question + b"\n" for question in questions)
-        file.flush()
-        found = file.tell() > 0
-        if not (job.exists() and filecmp.cmp(file.name, job, shallow=False)):
-            journal = journal_path(results)
-            for path in (results, journal, Path(f"{journal}-wal"), Path(f"{journal}-shm")):
-                path.unlink(missing_ok=True)
-    return found
 
 
 def question(account: str, left: CartEffects) -> bytes:

@@ -17,7 +17,7 @@ from test_odd_answers import Shop
 import batchcart
 from batchcart.accounts.config import load_config
 from batchcart.journal.result_line import Completion, encode_result
-from batchcart.migration.cart_reader import CartAnswer
+from batchcart.migration.cart_views import CartAnswer
 from batchcart.migration.carts_file import LONGEST_LINE, cart_text, read_carts
 from batchcart.migration.convert import ConvertOptions, convert
 from batchcart.migration.export import cart_line, neutral

@@ -8,9 +8,9 @@ import click
 from batchcart.cli import options as shared
 from batchcart.cli.output import echo
 from batchcart.cli.terminal.session import monitor_run
-from batchcart.migration.cart_reader import Reader
 from batchcart.migration.export import ExportOptions, ExportResult, export
 from batchcart.model.adapter import Filters
+from batchcart.runs.cart_reader import Reader
 from batchcart.runs.event_loop import run_async
 
 

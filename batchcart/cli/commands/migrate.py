@@ -10,9 +10,9 @@ from batchcart.cli.commands.export import moment
 from batchcart.cli.output import echo, echo_err
 from batchcart.cli.tables import table_text
 from batchcart.cli.terminal.session import monitor_run
-from batchcart.migration.cart_reader import Reader
 from batchcart.migration.pipeline import MigrateOptions, MigrationResult, migrate
 from batchcart.model.adapter import Filters
+from batchcart.runs.cart_reader import Reader
 from batchcart.runs.event_loop import run_async
 
 

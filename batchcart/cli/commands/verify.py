@@ -9,8 +9,8 @@ from batchcart.cli import options as shared
 from batchcart.cli.output import echo
 from batchcart.cli.tables import table_text
 from batchcart.cli.terminal.session import monitor_run
-from batchcart.migration.cart_reader import Reader
 from batchcart.migration.verify import VerifyOptions, VerifyResult, verify
+from batchcart.runs.cart_reader import Reader
 from batchcart.runs.event_loop import run_async
 
 
