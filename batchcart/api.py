@@ -18,8 +18,9 @@ from batchcart.journal.result_line import Result, read_result
 from batchcart.journal.summary import Summary
 from batchcart.model.errors import UsageError
 from batchcart.model.files import create_new, lines_of
-from batchcart.runs.context import RunMonitor
-from batchcart.runs.runner import RunOptions, run_job
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.options import RunOptions
+from batchcart.runs.runner import run_job
 
 _BUFFERED = 1000  # results that may wait for the script before the run waits for it
 

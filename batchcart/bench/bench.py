@@ -20,8 +20,9 @@ from batchcart.journal.result_line import Result, read_result
 from batchcart.journal.summary import Summary
 from batchcart.model.files import create_new
 from batchcart.model.http import Reply, Request, Response
-from batchcart.runs.context import RunMonitor
-from batchcart.runs.runner import RunOptions, run_job
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.options import RunOptions
+from batchcart.runs.runner import run_job
 
 Watched = Callable[[], AbstractAsyncContextManager[RunMonitor]]
 """Gives a watch for one run, which signals stop and which shows progress."""

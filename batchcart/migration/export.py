@@ -23,7 +23,8 @@ from batchcart.model.files import create_fresh
 from batchcart.model.ids import LONGEST_ID, id_problem
 from batchcart.platforms import load_adapters
 from batchcart.runs.cart_reader import Reader, run_reads
-from batchcart.runs.context import RunMonitor, journal_path
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.paths import journal_path
 from batchcart.runs.work_folder import fingerprint, finish, working_folder
 
 _CARTS, _UNREAD = "carts", "unread"

@@ -18,7 +18,7 @@ from batchcart.journal.writer import JournalFailed
 from batchcart.model.errors import UsageError
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
-from batchcart.runs.context import journal_path
+from batchcart.runs.paths import journal_path
 from batchcart.runs.resume import check_same_job
 
 _CHANGES = {OperationKind.ITEM_ADD, OperationKind.ITEM_UPDATE, OperationKind.ITEM_DELETE}

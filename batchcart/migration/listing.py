@@ -30,7 +30,9 @@ from batchcart.model.files import move_into_place
 from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.outcome import ErrorKind, Failed, Succeeded
 from batchcart.runs.cart_reader import Reader
-from batchcart.runs.context import RunMonitor, journal_path, open_run
+from batchcart.runs.context import open_run
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.paths import journal_path
 
 _LINES, _PAGES = "lines.sqlite", "pages.jsonl"
 

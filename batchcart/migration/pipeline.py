@@ -19,8 +19,9 @@ from batchcart.model.adapter import Filters
 from batchcart.model.errors import UsageError
 from batchcart.model.files import read_bounded, replace_atomically
 from batchcart.runs.cart_reader import Reader
-from batchcart.runs.context import RunMonitor
-from batchcart.runs.runner import RunOptions, run_job
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.options import RunOptions
+from batchcart.runs.runner import run_job
 from batchcart.runs.status import lock_output, storage_errors
 from batchcart.runs.work_folder import fingerprint, work_of
 

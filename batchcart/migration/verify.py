@@ -25,7 +25,7 @@ from batchcart.model.fault import unreadable
 from batchcart.model.files import create_fresh
 from batchcart.model.ids import id_problem
 from batchcart.runs.cart_reader import Reader, run_reads
-from batchcart.runs.context import RunMonitor
+from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.work_folder import fingerprint, finish, keep_inputs, working_folder
 
 _PARITY = "parity"

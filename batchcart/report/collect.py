@@ -22,7 +22,7 @@ from batchcart.report.error_groups import ErrorGroup
 from batchcart.report.joined import DoneAgain, find_done_again, leave_out
 from batchcart.report.pauses import PauseStats
 from batchcart.runs.commands import RunCommands, find_commands
-from batchcart.runs.context import journal_path
+from batchcart.runs.paths import journal_path
 from batchcart.runs.status import load_summary, lock_holder, open_journal_readonly
 
 

@@ -19,8 +19,10 @@ from batchcart.model.adapter import CartReader
 from batchcart.model.files import replacing
 from batchcart.model.http import Response
 from batchcart.model.outcome import ErrorKind
-from batchcart.runs.context import RunMonitor, journal_path
-from batchcart.runs.runner import RunOptions, run_job
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.options import RunOptions
+from batchcart.runs.paths import journal_path
+from batchcart.runs.runner import run_job
 
 _JOB, _RESULTS = "reads.jsonl", "reads.results.jsonl"
 

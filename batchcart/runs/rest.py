@@ -21,7 +21,7 @@ from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
 from batchcart.platforms import load_adapters
 from batchcart.runs.commands import RunCommands, find_commands
-from batchcart.runs.context import journal_path
+from batchcart.runs.paths import journal_path
 from batchcart.runs.status import lock_holder, open_journal_readonly
 
 MOST_NAMED = 10

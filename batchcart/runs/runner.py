@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,9 +27,11 @@ from batchcart.model.events import Event, SecretsExposed
 from batchcart.model.files import sync_dir
 from batchcart.model.outcome import Status
 from batchcart.platforms import load_adapters
-from batchcart.runs.choice import Choice, apply_choice
-from batchcart.runs.commands import default_results
-from batchcart.runs.context import RunContext, RunMonitor, RunSettings, journal_path, open_run, sandbox_path
+from batchcart.runs.choice import apply_choice
+from batchcart.runs.context import RunContext, RunSettings, open_run
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.options import RunOptions
+from batchcart.runs.paths import journal_path, sandbox_path
 from batchcart.runs.resume import check_same_accounts, check_same_job, is_longer
 from batchcart.runs.sinks import event_sinks, finished_event, started_event, stop_reason
 from batchcart.runs.status import load_summary, lock_output, storage_errors
@@ -38,62 +40,7 @@ from batchcart.runs.workers.partition import partition
 from batchcart.runs.workers.subprocess_executor import SubprocessExecutor
 from batchcart.runs.workers.worker import WorkerConfig
 
-MOST_PROCESSES = 256
-
 _RETRIED = (Status.FAILED, Status.SKIPPED)
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What a run is asked to do. ``patience`` is in minutes; ``concurrency`` overrides every account's own.
-
-    ``append`` takes up the lines that were appended to the job since the run began; ``only``, ``limit`` and ``sample``
-    choose which open lines are done now, as in Choice. ``stop_after`` lines in a row that do not end ok for the same
-    reason stop their account; with 0 none do.
-    """
-
-    job: str
-    job_name: str = ""
-    results: Path | None = None
-    config: Path | None = None
-    account: str | None = None
-    concurrency: int | None = None
-    patience: float = 30.0
-    stop_after: int = 25
-    retry_failed: bool = False
-    fresh: bool = False
-    in_order: bool = False
-    allow_unknown_fields: bool = False
-    append: bool = False
-    only: tuple[str, ...] = ()
-    limit: int = 0
-    sample: int = 0
-    processes: int = 1
-    log: Path | None = None
-    metrics: Path | None = None
-
-    @property
-    def results_path(self) -> Path:
-        """Where results go: as given, or the job's name with `.results.jsonl` in the current folder."""
-        return default_results(self.job) if self.results is None else self.results
-
-    def __post_init__(self) -> None:
-        if self.concurrency is not None and not 1 <= self.concurrency <= 10_000:
-            raise UsageError(f"concurrency is a whole number from 1 to 10000, not {self.concurrency}")
-        if not 1 <= self.processes <= MOST_PROCESSES:
-            raise UsageError(f"processes is a whole number from 1 to {MOST_PROCESSES}, not {self.processes}")
-        for name in ("limit", "sample"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{name} is a number of lines from 0 on, not {getattr(self, name)}")
-        if self.stop_after < 0:
-            raise UsageError(f"stop_after is a number of lines from 0 on, not {self.stop_after}")
-        if not self.patience >= 0:  # nan is not either
-            raise UsageError(f"patience is a number of minutes from 0 on, not {self.patience}")
-
-    @property
-    def choice(self) -> Choice:
-        """Which lines are done now."""
-        return Choice(self.only, self.limit, self.sample)
 
 
 async def run_job(

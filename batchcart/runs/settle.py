@@ -37,7 +37,9 @@ from batchcart.model.http import History
 from batchcart.model.ids import LONGEST_ID, id_problem
 from batchcart.model.outcome import ErrorKind, Failed, Status
 from batchcart.platforms import load_adapters
-from batchcart.runs.context import RunMonitor, journal_path, open_run
+from batchcart.runs.context import open_run
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.paths import journal_path
 from batchcart.runs.resume import check_same_accounts, check_same_job
 from batchcart.runs.status import load_summary, lock_output, storage_errors
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from batchcart.model.errors import UsageError
 from batchcart.model.events import RunFinished, RunRefused, RunResumed, RunStarted, RunStopped
-from batchcart.runs.context import RunMonitor, journal_path
 from batchcart.runs.event_log import open_event_log
 from batchcart.runs.metrics import metrics_file
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.paths import journal_path
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from batchcart.journal.writer import JournalFailed
 from batchcart.model.errors import Stopped, UsageError
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
-from batchcart.runs.context import journal_path
+from batchcart.runs.paths import journal_path
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 _MAKE_ROOM = "Nothing that was done is forgotten; make room, then run the same command again"

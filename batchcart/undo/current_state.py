@@ -20,7 +20,7 @@ from batchcart.runs.cart_reader import (
     run_reads,
     write_questions,
 )
-from batchcart.runs.context import RunMonitor
+from batchcart.runs.monitor import RunMonitor
 from batchcart.undo.model import CartEffects, FieldChanged, Gone, Now, Unread
 
 

@@ -20,7 +20,8 @@ from batchcart.model.errors import BatchcartError, UsageError, quote, suggest
 from batchcart.model.fault import fault_sentence, unreadable
 from batchcart.model.files import create_fresh
 from batchcart.platforms import load_adapters
-from batchcart.runs.context import RunMonitor, journal_path
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.paths import journal_path
 from batchcart.runs.resume import check_same_accounts
 from batchcart.runs.status import lock_output, storage_errors
 from batchcart.runs.work_folder import finish, working_folder

@@ -16,7 +16,7 @@ import pytest
 import storming
 from workshop import Line, Shops, Workshop
 
-from batchcart.runs.context import journal_path
+from batchcart.runs.paths import journal_path
 
 SUPPORT = Path(__file__).parents[1] / "support"
 

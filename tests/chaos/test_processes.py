@@ -30,8 +30,9 @@ from shopping import PLATFORMS, Desk, Line, add, argv, batchcart, create, enviro
 
 import batchcart as package
 from batchcart.model.errors import UsageError
-from batchcart.runs.context import RunMonitor
-from batchcart.runs.runner import RunOptions, run_job
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.options import RunOptions
+from batchcart.runs.runner import run_job
 from batchcart.runs.workers.partition import partition
 from batchcart.runs.workers.protocol import FrameStream, Halt
 from batchcart.runs.workers.subprocess_executor import CallFailed, ProcessDied, SubprocessExecutor

@@ -10,8 +10,9 @@ from platform_parts import SIMULATED, SOLD
 from batchcart.model.limits import Limit
 from batchcart.model.operation import OperationKind
 from batchcart.platforms import load_adapters
-from batchcart.runs.context import RunMonitor
-from batchcart.runs.runner import RunOptions, run_job
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.options import RunOptions
+from batchcart.runs.runner import run_job
 from batchcart.sandbox import Sandbox
 
 CASES = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[1] / "cells").glob("*.json")}

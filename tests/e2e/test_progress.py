@@ -15,7 +15,7 @@ from batchcart.cli.terminal.dashboard import Dashboard
 from batchcart.cli.terminal.progress import plain_line
 from batchcart.cli.terminal.throughput import Throughput
 from batchcart.cli.terminal.wait_text import moment_text, short_duration, wait_text
-from batchcart.runs.context import RunMonitor
+from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.snapshot import AccountSnapshot
 
 NOON = datetime(2026, 11, 21, 12, 0).astimezone().timestamp()

@@ -52,7 +52,7 @@ from batchcart.report.json_document import document
 from batchcart.report.pauses import MOST_SPANS, PauseStats
 from batchcart.report.time_series import MOST, WIDTHS, TimeSeries
 from batchcart.runs.commands import RunCommands
-from batchcart.runs.context import journal_path
+from batchcart.runs.paths import journal_path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOC = (ROOT / "docs" / "report.md").read_text()

@@ -21,8 +21,9 @@ from batchcart.model.errors import UsageError
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
 from batchcart.platforms import load_adapters
-from batchcart.runs.context import RunMonitor
-from batchcart.runs.runner import RunOptions, run_job
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.options import RunOptions
+from batchcart.runs.runner import run_job
 from batchcart.sandbox.messages import Call
 from batchcart.sandbox.readings import deviate
 from batchcart.undo.history import summarize

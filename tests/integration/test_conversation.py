@@ -13,7 +13,7 @@ from batchcart.journal.schema import open_existing
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.http import Request, Response
 from batchcart.model.operation import Operation, OperationKind
-from batchcart.runs.context import journal_path
+from batchcart.runs.paths import journal_path
 
 KEY = (
     ChainState("0123456789abcdef", 1).context(Operation(1, OperationKind.CART_CREATE, "local-tray", "c")).generated_key

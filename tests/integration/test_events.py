@@ -51,7 +51,7 @@ from batchcart.model.events import (
 )
 from batchcart.model.http import Request
 from batchcart.model.limits import Window
-from batchcart.runs.context import journal_path
+from batchcart.runs.paths import journal_path
 
 AT = EPOCH
 EXAMPLES: tuple[Event, ...] = (

@@ -18,8 +18,10 @@ from batchcart.journal.schema import open_existing
 from batchcart.journal.summary import Summary
 from batchcart.journal.tables import VERSION
 from batchcart.model.errors import Stopped, UsageError
-from batchcart.runs.context import RunMonitor, journal_path
-from batchcart.runs.runner import RunOptions, run_job
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.options import RunOptions
+from batchcart.runs.paths import journal_path
+from batchcart.runs.runner import run_job
 from batchcart.sandbox import Sandbox
 
 LINES = storming.job(7, 5)

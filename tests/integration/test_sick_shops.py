@@ -12,7 +12,7 @@ from workshop import Line, Script, Shops, Workshop
 
 from batchcart.journal.schema import open_existing
 from batchcart.model.http import Request
-from batchcart.runs.context import journal_path
+from batchcart.runs.paths import journal_path
 
 PRODUCTS: dict[str, Line] = {
     "3dcart": {},

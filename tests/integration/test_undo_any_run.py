@@ -22,7 +22,7 @@ from batchcart.journal import carts as of_journals
 from batchcart.journal.schema import open_reading
 from batchcart.model.http import Request
 from batchcart.platforms import load_adapters
-from batchcart.runs.context import journal_path
+from batchcart.runs.paths import journal_path
 from batchcart.undo.current_state import Answers, question
 from batchcart.undo.history import summarize
 from batchcart.undo.journal_reader import RunReader

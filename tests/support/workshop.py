@@ -42,7 +42,8 @@ from batchcart.model.events import Event
 from batchcart.model.http import NoResponse, NotSent, Reply, Request, Response
 from batchcart.model.limits import Limit
 from batchcart.platforms import load_adapters
-from batchcart.runs.context import RunMonitor, journal_path
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.paths import journal_path
 from batchcart.sandbox import Sandbox
 from batchcart.sandbox.endpoint import ShopEndpoint
 from batchcart.sandbox.messages import Call

@@ -15,7 +15,8 @@ from batchcart.journal.summary import Summary
 from batchcart.model.errors import BatchcartError, UsageError
 from batchcart.report.run_reasons import reasons_where_legible, summary_fields
 from batchcart.runs.event_loop import run_async
-from batchcart.runs.runner import MOST_PROCESSES, RunOptions, run_job
+from batchcart.runs.options import MOST_PROCESSES, RunOptions
+from batchcart.runs.runner import run_job
 from batchcart.runs.status import made_so_far, read_summary
 
 _LOOKED_AT_IN_HASTE = 10_000  # lines that are not ok, whose reasons a second signal waits for: half a second

@@ -11,8 +11,8 @@ from batchcart.cli.summary_text import ending_text
 from batchcart.model.errors import UsageError
 from batchcart.report.run_reasons import reasons_where_legible
 from batchcart.runs.commands import RunCommands
-from batchcart.runs.context import RunMonitor
 from batchcart.runs.doubts import settle_from_table, write_todo
+from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.settle import settle_from_shop, settle_manually
 from batchcart.runs.status import read_summary
 

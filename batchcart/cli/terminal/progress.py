@@ -10,7 +10,7 @@ from batchcart.cli.terminal.screen import Screen, drawable, size
 from batchcart.cli.terminal.throughput import Throughput
 from batchcart.cli.terminal.wait_text import time_left_text, wait_text
 from batchcart.model.events import Event, is_urgent
-from batchcart.runs.context import RunMonitor
+from batchcart.runs.monitor import RunMonitor
 
 _TICK, _PLAIN_TICK = 0.22, 10.0
 

@@ -10,7 +10,7 @@ from types import FrameType
 
 from batchcart.cli.terminal.progress import show_progress
 from batchcart.cli.terminal.screen import Screen
-from batchcart.runs.context import RunMonitor
+from batchcart.runs.monitor import RunMonitor
 
 
 @asynccontextmanager

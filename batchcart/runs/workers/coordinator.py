@@ -21,7 +21,9 @@ from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.errors import BatchcartError, Stopped, UsageError
 from batchcart.model.events import WorkerDied
 from batchcart.model.fault import fault_sentence
-from batchcart.runs.context import RunMonitor, embedded_sandbox, journal_path
+from batchcart.runs.context import embedded_sandbox
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.paths import journal_path
 from batchcart.runs.snapshot import AccountSnapshot
 from batchcart.runs.workers.protocol import (
     AccountStateRecorded,

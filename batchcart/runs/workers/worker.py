@@ -19,8 +19,10 @@ from batchcart.journal.schema import get_meta, open_reading
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.outcome import Status
 from batchcart.platforms import load_adapters
-from batchcart.runs.context import RunMonitor, RunSettings, journal_path, open_session
+from batchcart.runs.context import RunSettings, open_session
 from batchcart.runs.event_loop import run_async
+from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.paths import journal_path
 from batchcart.runs.workers.protocol import BatchWritten, EventEmitted, FrameStream, Go, Halt, Ready, Snapshots
 from batchcart.runs.workers.remote_journal import RemoteJournal
 

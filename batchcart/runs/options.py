@@ -1,0 +1,63 @@
+"""Owns what a run may be asked to do, and refuses what nobody can mean; it does none of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchcart.model.errors import UsageError
+from batchcart.runs.choice import Choice
+from batchcart.runs.commands import default_results
+
+MOST_PROCESSES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run is asked to do. ``patience`` is in minutes; ``concurrency`` overrides every account's own.
+
+    ``append`` takes up the lines that were appended to the job since the run began; ``only``, ``limit`` and ``sample``
+    choose which open lines are done now, as in Choice. ``stop_after`` lines in a row that do not end ok for the same
+    reason stop their account; with 0 none do.
+    """
+
+    job: str
+    job_name: str = ""
+    results: Path | None = None
+    config: Path | None = None
+    account: str | None = None
+    concurrency: int | None = None
+    patience: float = 30.0
+    stop_after: int = 25
+    retry_failed: bool = False
+    fresh: bool = False
+    in_order: bool = False
+    allow_unknown_fields: bool = False
+    append: bool = False
+    only: tuple[str, ...] = ()
+    limit: int = 0
+    sample: int = 0
+    processes: int = 1
+    log: Path | None = None
+    metrics: Path | None = None
+
+    @property
+    def results_path(self) -> Path:
+        """Where results go: as given, or the job's name with `.results.jsonl` in the current folder."""
+        return default_results(self.job) if self.results is None else self.results
+
+    def __post_init__(self) -> None:
+        if self.concurrency is not None and not 1 <= self.concurrency <= 10_000:
+            raise UsageError(f"concurrency is a whole number from 1 to 10000, not {self.concurrency}")
+        if not 1 <= self.processes <= MOST_PROCESSES:
+            raise UsageError(f"processes is a whole number from 1 to {MOST_PROCESSES}, not {self.processes}")
+        for name in ("limit", "sample"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} is a number of lines from 0 on, not {getattr(self, name)}")
+        if self.stop_after < 0:
+            raise UsageError(f"stop_after is a number of lines from 0 on, not {self.stop_after}")
+        if not self.patience >= 0:  # nan is not either
+            raise UsageError(f"patience is a number of minutes from 0 on, not {self.patience}")
+
+    @property
+    def choice(self) -> Choice:
+        """Which lines are done now."""
+        return Choice(self.only, self.limit, self.sample)
