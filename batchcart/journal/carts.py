@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from batchcart.journal.queries import ChainUpdate, Length, PlannedLine
+from batchcart.journal.queries import ChainUpdate, Length, PlannedLine, write_left
 from batchcart.journal.rows import Count, decode_value, legible, select
 from batchcart.journal.schema import Connection
 from batchcart.model.operation import OperationKind
@@ -16,10 +16,7 @@ READS = frozenset({OperationKind.CART_GET, OperationKind.CART_LIST, OperationKin
 _READS = ", ".join(f"'{kind.value}'" for kind in sorted(READS))
 
 # Lines without a result of which a write has left. Below 0 are questions of the engine's own.
-_UNDER_WAY = (
-    "NOT EXISTS (SELECT 1 FROM result r WHERE r.line = p.line) AND EXISTS "
-    "(SELECT 1 FROM send s WHERE s.line = p.line AND s.state <> 'void' AND s.request NOT LIKE '[\"GET\"%')"
-)
+_UNDER_WAY = f"NOT EXISTS (SELECT 1 FROM result r WHERE r.line = p.line) AND {write_left('p.line')}"  # noqa: S608  # words of our own
 # Chains that are about the same cart: some platforms let a line name an item without its cart, in a chain of its own.
 _CHAINS = (
     "CREATE TEMP TABLE IF NOT EXISTS of_cart AS "  # noqa: S608  # only words of our own are in these

@@ -68,6 +68,14 @@ class EndedLine:
 _OPEN = "NOT EXISTS (SELECT 1 FROM result r WHERE r.line = plan.line)"
 
 
+def write_left(line: str) -> str:
+    """A condition in SQL: whether a write of the line has left; ``line`` is the column that names it.
+
+    A write that a killed run left on its way may have happened.
+    """
+    return f"EXISTS (SELECT 1 FROM send WHERE send.line = {line} AND state <> 'void' AND request NOT LIKE '[\"GET\"%')"  # noqa: S608  # a column of ours
+
+
 class OpenChain(msgspec.Struct, frozen=True):
     """A chain that has open lines, and the first of these; ``whole`` where there are surely no more."""
 
@@ -246,11 +254,10 @@ def doubtful_lines(connection: Connection, account: int) -> list[PlannedLine]:
     A write that a killed run left on its way counts too: the run asks about it first.
     """
     question = (
-        "SELECT p.line, p.chain, p.offset, p.length, p.digest FROM plan p JOIN result r ON r.line = p.line "
+        "SELECT p.line, p.chain, p.offset, p.length, p.digest FROM plan p JOIN result r ON r.line = p.line "  # noqa: S608  # words of our own
         "WHERE p.account = ? AND r.status = 'in_doubt' AND NOT EXISTS (SELECT 1 FROM plan q LEFT JOIN result s "
         "ON s.line = q.line WHERE q.account = p.account AND q.chain = p.chain AND q.kind NOT LIKE '%.get' AND "
-        "(s.seq > r.seq AND s.status = 'ok' OR s.seq IS NULL AND EXISTS (SELECT 1 FROM send w WHERE w.line = q.line "
-        "AND w.state <> 'void' AND w.request NOT LIKE '[\"GET\"%'))) ORDER BY r.seq DESC"
+        f"(s.seq > r.seq AND s.status = 'ok' OR s.seq IS NULL AND {write_left('q.line')})) ORDER BY r.seq DESC"
     )
     return list(select(connection, PlannedLine, question, (account,)))
 

@@ -4,17 +4,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from batchcart.journal.queries import PlannedLine
+from batchcart.journal.queries import PlannedLine, write_left
 from batchcart.journal.rows import Count, first, select
 from batchcart.journal.schema import Connection
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
 
-# A write that a killed run left on its way may have happened.
-_UNDER_WAY = (
-    "r.line IS NULL AND EXISTS (SELECT 1 FROM send s WHERE s.line = p.line AND s.state <> 'void' "
-    "AND s.request NOT LIKE '[\"GET\"%')"
-)
+_UNDER_WAY = f"r.line IS NULL AND {write_left('p.line')}"
 _LINES = (
     "SELECT p.line, p.chain, p.offset, p.length, p.digest, p.account, a.name, a.platform, p.kind, r.status, r.text, "  # noqa: S608  # words of our own
     f"{_UNDER_WAY} FROM plan p JOIN account a ON a.id = p.account LEFT JOIN result r ON r.line = p.line WHERE "
