@@ -8,8 +8,11 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from shopping import Desk, Mall, desk, open_mall
 
-hypothesis_settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis_settings.load_profile("steady")  # a busy machine is no fault
+for _profile, _examples in (("steady", 40), ("long", 2000)):  # pytest --hypothesis-profile=long, on demand
+    hypothesis_settings.register_profile(
+        _profile, max_examples=_examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )  # a busy machine is no fault
+hypothesis_settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)

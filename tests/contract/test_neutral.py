@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 from cassette import FOLDER, read_cassette
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from moving import PLACES, Shelf, carts, varied
 from msgspec import structs
@@ -43,7 +43,6 @@ def _wrote(folder: Path, *lines: str | bytes) -> Path:
 
 
 @given(cart=carts())
-@settings(max_examples=50, deadline=None)
 def test_a_cart_is_read_back_as_it_was_written(cart: Cart, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = _wrote(tmp_path_factory.getbasetemp(), cart_text(cart))
 
@@ -118,7 +117,6 @@ _ANY = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(values=st.dictionaries(st.sampled_from(_FIELDS), _ANY, max_size=6), garbage=st.binary(max_size=4))
 def test_no_bytes_make_reading_a_carts_file_stumble(
     values: dict[str, Any], garbage: bytes, tmp_path_factory: pytest.TempPathFactory

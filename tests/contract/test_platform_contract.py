@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchcart import platforms as folder
@@ -301,7 +301,6 @@ def _says_not_done(look: Exchange, first: Exchange | LostWrite) -> bool:
 
 @pytest.mark.parametrize("known", [KNOWN, CartContext("KEY", "newkey")], ids=["known", "foreign"])
 @pytest.mark.parametrize(("name", "kind"), [(n, k) for n, k in CELLS if not PLATFORMS[n].operations[k].idempotent])
-@settings(max_examples=60, deadline=None)
 @given(script=st.lists(answers, min_size=1, max_size=9))
 def test_an_add_is_repeated_only_after_a_read_that_says_not_done(
     name: str, kind: OperationKind, known: CartContext, script: list[tuple[int, bytes] | None]
@@ -315,7 +314,6 @@ def test_an_add_is_repeated_only_after_a_read_that_says_not_done(
 
 
 @pytest.mark.parametrize(("name", "kind"), [(n, k) for n, k in CELLS if PLATFORMS[n].operations[k].idempotent])
-@settings(max_examples=25, deadline=None)
 @given(script=st.lists(answers, min_size=1, max_size=6))
 def test_no_script_of_answers_makes_an_adapter_fail(
     name: str, kind: OperationKind, script: list[tuple[int, bytes] | None]

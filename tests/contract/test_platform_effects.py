@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from platform_parts import DOORS, SIMULATED, SOLD
 
@@ -109,7 +109,6 @@ scripts = st.lists(st.sampled_from(MISHAPS), max_size=14)
 
 @pytest.mark.parametrize("platform", SIMULATED)
 @pytest.mark.parametrize("printed", ["cleanly", "as in the documents"])
-@settings(max_examples=200, deadline=None)
 @given(wanted=adds, script=scripts)
 def test_adds_that_got_lost_are_done_exactly_once(
     platform: str, printed: str, wanted: list[tuple[int, int]], script: list[str]
@@ -127,7 +126,6 @@ def test_adds_that_got_lost_are_done_exactly_once(
 
 
 @pytest.mark.parametrize("platform", ["3dcart", "shoplo"])
-@settings(max_examples=150, deadline=None)
 @given(wanted=adds, script=scripts, change=st.sampled_from(["update", "delete"]))
 def test_adds_after_changed_and_deleted_items_are_exact(
     platform: str, wanted: list[tuple[int, int]], script: list[str], change: str
@@ -150,7 +148,6 @@ def test_adds_after_changed_and_deleted_items_are_exact(
 
 
 @pytest.mark.parametrize("platform", ["shoplo", "tray"])
-@settings(max_examples=100, deadline=None)
 @given(script=scripts)
 def test_a_lost_create_of_a_chosen_cart_is_done_once(platform: str, script: list[str]) -> None:
     shop = Shop(platform, script)
@@ -161,7 +158,6 @@ def test_a_lost_create_of_a_chosen_cart_is_done_once(platform: str, script: list
     assert shop.holds() == {"7": Decimal(2)}
 
 
-@settings(max_examples=60, deadline=None)
 @given(script=scripts)
 def test_a_3dcart_create_is_never_sent_twice(script: list[str]) -> None:
     shop = Shop("3dcart", script)
@@ -172,7 +168,6 @@ def test_a_3dcart_create_is_never_sent_twice(script: list[str]) -> None:
 
 
 @pytest.mark.parametrize("platform", ["shoplo", "tray"])
-@settings(max_examples=100, deadline=None)
 @given(script=scripts, again=st.integers(1, 3))
 def test_a_cart_that_was_deleted_is_filled_anew_exactly(platform: str, script: list[str], again: int) -> None:
     shop = Shop(platform, script)

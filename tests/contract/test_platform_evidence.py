@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchcart.model.adapter import CartContext
@@ -351,7 +351,6 @@ def _is_earned(name: str, kind: OperationKind, past: History) -> bool:
 
 
 @pytest.mark.parametrize(("name", "kind"), list(WRITES))
-@settings(max_examples=300, deadline=None)
 @given(script=st.lists(answers, min_size=1, max_size=5))
 def test_a_write_is_done_only_if_the_shop_said_or_showed_so(
     name: str, kind: OperationKind, script: list[tuple[int, bytes] | None]
@@ -361,7 +360,6 @@ def test_a_write_is_done_only_if_the_shop_said_or_showed_so(
 
 
 @pytest.mark.parametrize(("name", "kind"), list(WRITES))
-@settings(max_examples=100, deadline=None)
 @given(script=st.lists(answers, min_size=1, max_size=5))
 def test_a_write_fails_only_if_its_last_answer_or_a_read_says_that_it_did_not_happen(
     name: str, kind: OperationKind, script: list[tuple[int, bytes] | None]
@@ -384,7 +382,6 @@ def _is_no(step: Exchange | LostWrite) -> bool:
 
 
 @pytest.mark.parametrize(("name", "kind"), READS)
-@settings(max_examples=300, deadline=None)
 @given(answer=answers.filter(lambda answer: answer is not None))
 def test_a_read_is_done_only_with_an_answer_in_a_form_of_that_read(
     name: str, kind: OperationKind, answer: tuple[int, bytes]

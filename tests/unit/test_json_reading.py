@@ -288,7 +288,7 @@ _TRIES = 6  # a busy machine spoils one or the other; what grows by the square f
 def _cost(body: bytes) -> float:
     """CPU seconds of this thread for one reading, the least of several."""
     least = float("inf")
-    for _ in range(4):
+    for _ in range(2):
         before = time.thread_time()
         readable(Response(200, body))
         least = min(least, time.thread_time() - before)
@@ -298,7 +298,7 @@ def _cost(body: bytes) -> float:
 @pytest.mark.parametrize("shape", _HOSTILE)
 def test_twice_the_text_costs_at_most_three_times_the_reading(shape: str) -> None:
     # Lengths up to the greatest that is forgiven; four times the length tells a square from a line whatever the noise.
-    bodies = [_HOSTILE[shape](n).encode(errors="surrogateescape") for n in (16 * KIB, 64 * KIB, 255 * KIB)]
+    bodies = [_HOSTILE[shape](n).encode(errors="surrogateescape") for n in (64 * KIB, 255 * KIB)]
     tries = []
     for _ in range(_TRIES):
         costs = [_cost(body) for body in bodies]
@@ -359,13 +359,13 @@ def _depth_of(value: object) -> int:
 @pytest.mark.parametrize(
     ("value", "reads"),
     [
-        ({"carts": [{"id": n, "user_key": f"u{n}", "variant_id": 7, "quantity": 2} for n in range(40_000)]}, True),
-        ([{"Cart": {"product_id": str(n), "name": "x" * 200, "price": 1.5}} for n in range(8_000)], True),
-        ({"OrderKey": "K", "note": "é\n" * 500_000, "CartItemList": []}, True),
-        ([[]] * 600_000, False),
-        ([{"a": {}}] * 200_000, False),
-        ([""] * 600_000, False),
-        ([{}] * 600_000, False),
+        ({"carts": [{"id": n, "user_key": f"u{n}", "variant_id": 7, "quantity": 2} for n in range(10_000)]}, True),
+        ([{"Cart": {"product_id": str(n), "name": "x" * 200, "price": 1.5}} for n in range(3_000)], True),
+        ({"OrderKey": "K", "note": "é\n" * 200_000, "CartItemList": []}, True),
+        ([[]] * 200_000, False),
+        ([{"a": {}}] * 80_000, False),
+        ([""] * 200_000, False),
+        ([{}] * 200_000, False),
     ],
     ids=["rows", "lines", "one long text", "empty arrays", "objects in objects", "empty texts", "empty objects"],
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchcart.migration.list_walk import MOST_WAYS, Cursor
@@ -110,7 +110,6 @@ def changing(shop: Shop, changes: Sequence[Change]) -> None:
     shop.before = before
 
 
-@settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from(list(ORDERS)),
     st.integers(0, 30),

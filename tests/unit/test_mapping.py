@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from platform_parts import MOVABLE
 
@@ -150,7 +150,6 @@ _CELLS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(rows=st.lists(_CELLS.map(",".join), max_size=4), garbage=st.binary(max_size=8))
 def test_no_bytes_make_reading_a_map_stumble(
     rows: list[str], garbage: bytes, tmp_path_factory: pytest.TempPathFactory

@@ -54,7 +54,6 @@ def covered(path: str, fields: tuple[str, ...]) -> bool:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-@settings(max_examples=60, deadline=None)
 @given(cart=carts())
 def test_what_a_target_does_not_hold_is_reported_field_by_field(platform: str, cart: Cart) -> None:
     adapter = load_adapters()[platform]
@@ -107,7 +106,6 @@ def _identity(platform: str, cart: Cart, *, sloppy: bool) -> None:
 
 @pytest.mark.parametrize("sloppy", [False, True], ids=["clean", "as-printed"])
 @pytest.mark.parametrize("platform", PLATFORMS)
-@settings(max_examples=40, deadline=None)
 @given(cart=carts())
 def test_what_a_target_holds_is_read_back_as_it_was(platform: str, sloppy: bool, cart: Cart) -> None:  # noqa: FBT001
     _identity(platform, cart, sloppy=sloppy)

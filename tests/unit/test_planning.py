@@ -253,7 +253,7 @@ def test_a_query_of_unknown_fields_holds_what_an_address_can(bench: Bench) -> No
 
 def test_memory_stays_flat_however_long_the_job_is(bench: Bench) -> None:
     peaks = []
-    for carts in (20_000, 50_000):
+    for carts in (15_000, 25_000):
         with bench.job.open("w") as file:
             for number in range(carts):
                 file.write(line("cart.create", "3dcart", cart=f"cart {number}") + "\n")
@@ -262,7 +262,7 @@ def test_memory_stays_flat_however_long_the_job_is(bench: Bench) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
 
-    assert peaks[1] < peaks[0] + 1_000_000
+    assert peaks[1] < peaks[0] + 300_000
 
 
 FIELDS = sorted(
@@ -298,7 +298,7 @@ LINES = st.fixed_dictionaries(
         **dict.fromkeys(("data", "query"), TABLES | VALUES),
     },
 )
-FUZZ = settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
+FUZZ = settings(suppress_health_check=list(HealthCheck))  # one folder serves all examples
 
 
 def attempt(job: Path, allow_unknown: bool) -> None:  # noqa: FBT001
