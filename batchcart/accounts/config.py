@@ -8,14 +8,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import platformdirs
 
+from batchcart.accounts.address import check_address, in_ascii
+from batchcart.accounts.client_certificate import (
+    ClientCertificate,
+    find_client_certificate,
+    find_exposed_key,
+    find_file,
+)
 from batchcart.accounts.options import AccountOptions
-from batchcart.accounts.proxy import Proxy, is_loopback, proxy_of_environment, read_proxy
-from batchcart.accounts.secrets import is_secret, read_secret, secret_names
+from batchcart.accounts.proxy import Proxy, proxy_of_environment, read_proxy
+from batchcart.accounts.secrets import find_exposed, is_secret, read_secret, secret_names
 from batchcart.model.adapter import Adapter, Adapters, Credentials, SecretRef, SecretText
 from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.model.files import read_bounded
@@ -50,6 +56,7 @@ class Account:
     ca_file: Path | None = None
     embedded: bool = False
     proxy: Proxy | None = None
+    client_certificate: ClientCertificate | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -100,6 +107,11 @@ class AccountConfig:
         """Whether a secret stands in the config file itself."""
         return not self.embedded and any(isinstance(value, str) for value in self.secret_settings.values())
 
+    def exposed_files(self) -> Iterator[tuple[str, Path]]:
+        """The settings whose secret stands in a file that others than its owner can read, each with the file."""
+        yield from find_exposed(self.secret_settings, self.folder)
+        yield from find_exposed_key(self.options, self.folder)
+
     @property
     def _public(self) -> dict[str, str]:
         plain = {name: value for name, value in self.settings.items() if isinstance(value, str)}
@@ -114,19 +126,18 @@ class AccountConfig:
             else _sendable(str(value), f"{where}: {name}")
             for name, value in self.settings.items()
         }
-        ca_file = self.folder / self.options.ca_file if self.options.ca_file else None
-        if ca_file is not None and not ca_file.is_file():
-            raise UsageError(f"{where}: ca_file {ca_file} is not a file")
+        ca_file = self.options.ca_file
         return Account(
             self.name,
             self.adapter,
-            self.address,
+            in_ascii(self.address),
             Credentials(values, self.secret_names & frozenset(values)),
             self.limits,
             self.options,
-            ca_file,
+            find_file(ca_file, self.folder, f"{where}: ca_file") if ca_file else None,
             self.embedded,
             self.proxy(),
+            find_client_certificate(self.options, self.folder, where),
         )
 
     def proxy(self) -> Proxy | None:
@@ -262,7 +273,7 @@ def read_entry(name: str, keys: dict[str, Any], adapters: Adapters, folder: Path
     entry = AccountConfig(
         name, adapter, options, present, secret_names(adapter), _limits(options, adapter, where), folder
     )
-    _check_address(entry, where)
+    check_address(entry.address, f"{where}: {adapter.account.address_key}", insecure=options.insecure)
     if isinstance(options.proxy, str):
         read_proxy(options.proxy, "", f"{where}: proxy")
     return entry
@@ -307,27 +318,6 @@ def _sendable(text: str, where: str) -> str:
     if not text.isprintable():
         raise UsageError(f"{where}: it holds characters that cannot be sent (a line end?)")
     return text.strip()
-
-
-def _check_address(entry: AccountConfig, where: str) -> None:
-    """Raises UsageError that does not show the address, since its author may have put a password or token into it."""
-    address = entry.address
-    where = f"{where}: {entry.adapter.account.address_key}"
-    try:
-        parts = urlsplit(address)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        host, parts = "", urlsplit("")
-    strange = "@" in parts.netloc or "?" in address or "#" in address or not address.isprintable() or " " in address
-    if parts.scheme not in {"http", "https"} or not host or strange:
-        raise UsageError(
-            f"{where}: expected an address such as https://shop.example.com, without user, query and fragment"
-        )
-    if parts.scheme == "http" and not is_loopback(host) and not entry.options.insecure:
-        raise UsageError(
-            f"{where}: http:// sends credentials in the clear; use https://, "
-            "or set insecure = true if the network is your own"
-        )
 
 
 def _sandbox_entry(adapter: Adapter) -> AccountConfig:

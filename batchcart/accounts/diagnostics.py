@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchcart.accounts.client_certificate import find_client_certificate
 from batchcart.accounts.config import AccountConfig
 from batchcart.accounts.locks import find_lock_holder
-from batchcart.accounts.secrets import find_exposed, read_secret
+from batchcart.accounts.secrets import read_secret
 from batchcart.accounts.state import state_place
 from batchcart.journal.schema import SQLITE, DatabaseError, probe
 from batchcart.model.errors import UsageError
@@ -55,6 +56,7 @@ def run_checks(
         yield report_problem(f"account {name}", f"it {why}")
     for entry in entries:
         yield from _secrets(entry)
+        yield from _client_certificate(entry)
         yield from _proxy(entry)
     yield from _state()
     yield from _disk(folder)
@@ -92,11 +94,22 @@ def _secrets(entry: AccountConfig) -> Iterator[Check]:
         except UsageError as error:
             bad = True
             yield report_problem(about, str(error))
-    for name, file in find_exposed(entry.secret_settings, entry.folder):
+    for name, file in entry.exposed_files():
         bad = True
         yield report_problem(about, f"{name}: others can read {file}; mend it with: chmod 600 {file}")
     if not bad:
         yield report_ok(about, "its secrets are there")
+
+
+def _client_certificate(entry: AccountConfig) -> Iterator[Check]:
+    about = f"account {entry.name}"
+    try:
+        found = find_client_certificate(entry.options, entry.folder, about)
+    except UsageError as error:
+        yield report_problem(about, str(error).removeprefix(f"{about}: "))
+        return
+    if found is not None:
+        yield report_ok(about, f"it shows its shop the client certificate {found.certificate}")
 
 
 def _proxy(entry: AccountConfig) -> Iterator[Check]:

@@ -26,6 +26,8 @@ class AccountOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_f
     encoding: Literal["json", "form"] = "json"
     currency: Currency | None = None
     ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
     proxy: SecretText | None = None
     insecure: bool = False
     allow_bench: bool = False

@@ -94,6 +94,9 @@ async def _is_up(session: AccountSession, reply: Reply) -> bool:
                     return not suspected  # whatever stands in front of a shop may say that
                 case _:
                     return True
+        case NotSent(why, final=True):
+            session.close_as_untrusted(why)
+            return False
         case NotSent(why) | NoResponse(why):
             health.record_probe(why, suspected=False)
             return False

@@ -24,7 +24,7 @@ from batchcart.engine.rate_limiter import RateLimiter
 from batchcart.engine.retry import RetryBudget, backoff, hinted_pause, retry_after, throttle_pause
 from batchcart.engine.stop_signal import StopSignal
 from batchcart.engine.throttling import Throttling
-from batchcart.engine.transitions import Healthy, Signal, Suspicious, Unhealthy
+from batchcart.engine.transitions import Healthy, Signal, Suspicious, Unhealthy, Untrusted
 from batchcart.journal.codec import encode_loss, encode_response
 from batchcart.journal.sink import JournalSink
 from batchcart.journal.writer import JournalFailed
@@ -195,6 +195,8 @@ class AccountSession:
                 self.record_failure(why, alarming=alarming, pause=pause)
             case Suspicious(why, moved):
                 self.record_suspicion(why, moved=moved)
+            case Untrusted(why):
+                self.close_as_untrusted(why)
             case Throttled() as busy:
                 self.record_throttle(busy)
             case None:
@@ -229,6 +231,10 @@ class AccountSession:
         """What answers is not the platform, to a harmless question either."""
         address, platform = self.account.address, self.account.adapter.name
         self.close("foreign", f"what answers at {address} is not {platform}: {why}. {_WHAT_TO_LOOK_AT}")
+
+    def close_as_untrusted(self, why: str) -> None:
+        """A certificate was refused, and will be so the next time."""
+        self.close("closed", f"{why}. Its lines stay open; see to the certificate, then run again")
 
     def close_for_fault(self, error: Exception, doing: str) -> None:
         """Something of ours failed over this account's answers: give it up, so that no other account is touched."""

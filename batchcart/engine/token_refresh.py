@@ -75,6 +75,9 @@ async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied
 async def _refusal(session: AccountSession, renewal: TokenRefresh, request: Request, reply: Reply) -> str | None:
     """Why the shop does not renew, "" where it gives no reason; None where it said neither yes nor no."""
     match reply:
+        case NotSent(why, final=True):
+            session.close_as_untrusted(why)
+            return None
         case NotSent(why):
             session.record_failure(why, alarming=True)
             return None

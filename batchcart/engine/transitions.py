@@ -140,7 +140,13 @@ class Suspicious(msgspec.Struct, frozen=True):
     moved: bool = False
 
 
-Signal = Healthy | Unhealthy | Suspicious | Throttled
+class Untrusted(msgspec.Struct, frozen=True):
+    """No request will reach the shop before somebody has seen to it."""
+
+    why: str
+
+
+Signal = Healthy | Unhealthy | Suspicious | Untrusted | Throttled
 
 
 class Reaction(msgspec.Struct, frozen=True):
@@ -208,9 +214,10 @@ def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
             if isinstance(step, Succeeded):
                 return Reaction(op, Finish(step), _WELL)
             return _after_response(op, exchange, step)
-        case NotSent(why):
+        case NotSent(why, final):
             op = replace(op, wasted=op.wasted + 1, why=why)
-            return Reaction(op, Send(request), Unhealthy(why, alarming=True), "void")
+            signal = Untrusted(why) if final else Unhealthy(why, alarming=True)
+            return Reaction(op, Send(request), signal, "void")
         case NoResponse() as unanswered:
             return _after_loss(op, request, unanswered, at)
 

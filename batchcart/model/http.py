@@ -48,9 +48,13 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class NotSent(msgspec.Struct, frozen=True):
-    """No byte left this process, so the shop cannot have acted; ``why`` is a sentence without secrets."""
+    """The shop cannot have acted: no request reached it; ``why`` is a sentence without secrets.
+
+    ``final`` says that trying again changes nothing.
+    """
 
     why: str
+    final: bool = False
 
 
 class NoResponse(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from batchcart.accounts.config import AccountConfig, Accounts, config_path, load_config
-from batchcart.accounts.secrets import find_exposed
 from batchcart.engine.scheduler import PlannedJob, run_sessions
 from batchcart.engine.session import AccountSession
 from batchcart.jobs.job_file import JobSource, open_job, text_path
@@ -240,7 +239,7 @@ async def _run(
 
 def _exposed_files(monitor: RunMonitor, entries: Mapping[str, AccountConfig]) -> tuple[str, ...]:
     """The secret files of the run's accounts that others can read."""
-    found = (find_exposed(entries[name].secret_settings, entries[name].folder) for name in monitor.planned)
+    found = (entries[name].exposed_files() for name in monitor.planned)
     return tuple(dict.fromkeys(str(file) for files in found for _, file in files))
 
 

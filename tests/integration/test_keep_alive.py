@@ -53,8 +53,9 @@ def test_an_announced_time_is_never_used_up_to_its_end(announced: int, *, writes
     assert len(good) > 10 or announced == 0
 
 
-def test_a_write_waits_for_no_idle_connection_of_which_nothing_is_known() -> None:
-    times, promise = IdleTimes(), Promise()
+@pytest.mark.parametrize("promise", [Promise(), Promise(timeout=60)])
+def test_a_write_goes_onto_a_connection_that_answered_less_than_half_a_second_ago(promise: Promise) -> None:
+    times = IdleTimes()
     assert times.is_good(promise, 0.4, writes=True)
     assert not times.is_good(promise, 0.9, writes=True)
     assert times.is_good(promise, 0.9, writes=False)

@@ -6,6 +6,7 @@ goes out in one piece, at the one moment from which on the shop may have acted.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from batchcart.engine.http.content_coding import NotPacked, NotWhole
 from batchcart.engine.http.dialer import Dialer, NotConnected
 from batchcart.engine.http.pool import Pool
 from batchcart.engine.http.request_text import Form
+from batchcart.engine.http.tls import describe_tls, refuses_ours
 from batchcart.model.http import NoResponse, NotSent, Request, Response
 
 Send = Callable[[Request, Callable[[], None]], Awaitable[Response | NotSent | NoResponse]]
@@ -39,7 +41,7 @@ _NO_ANSWER = (ProtocolError, NotPacked, NotWhole, ResponseTooLarge, IncompleteRe
 async def open_client(
     account: Account, *, keep: tuple[str, ...] = (), budget: AnswerBudget = BUDGET
 ) -> AsyncIterator[Send]:
-    """A function that sends signed requests to the account's shop; raises UsageError for a bad ca_file.
+    """A function that sends signed requests to the account's shop; raises UsageError where a file of its TLS is bad.
 
     ``keep`` names headers of the answers that are wanted beside those that adapters look at; ``budget`` is the memory
     that large answers share.
@@ -70,12 +72,16 @@ class _HttpClient:
             text = self.form.encode(request)
             wire, idle = await self.pool.connection(writes=writes)
         except NotConnected as error:
-            return NotSent(str(error))
+            return NotSent(str(error), error.final)
         except ValueError as error:
             return NotSent(f"{self.form.host} was not asked: {error}")
         leaving()
         try:
             answer = await self.pool.answer(wire, text, self._limit(writes=writes), idle)
+        except ssl.SSLError as error:
+            if refuses_ours(error):  # with TLS 1.3 that comes after our side is ready, and before a request is read
+                return NotSent(f"{self.form.host} was not asked: {describe_tls(error)}", final=True)
+            return self._describe_failure(error, writes=writes)
         except _NO_ANSWER as error:
             return self._describe_failure(error, writes=writes)
         return Response(answer.status, answer.body, _keep_headers(answer.headers, self.headers))

@@ -8,6 +8,7 @@ connection whose answer was odd takes no other request: what was taken for its e
 import asyncio
 import re
 import select
+import ssl
 from typing import Protocol
 
 import httptools
@@ -24,10 +25,8 @@ _LARGEST_HEAD = 256 << 10
 _AT_HAND = 64 << 10
 """Bytes of a body that every answer may have; for more there must be room."""
 
-_LOWEST_HINT, _SWITCHING, _LOWEST_STATUS = 100, 101, 200
-_WITHOUT_BODY = (204, 304)
-_LAST_CHUNK = re.compile(rb"(?:^|\n)0+[ \t]*(?:;[^\n]*)?\r?\n\Z")
-_TAIL = 64
+_LOWEST_HINT, _SWITCHING, _LOWEST_STATUS, _WITHOUT_BODY = 100, 101, 200, (204, 304)
+_LAST_CHUNK, _TAIL = re.compile(rb"(?:^|\n)0+[ \t]*(?:;[^\n]*)?\r?\n\Z"), 64
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"keep-alive"})
 
 _buffer = memoryview(bytearray(16 << 10))
@@ -60,13 +59,13 @@ class Owner(Protocol):
 
 
 class HttpConnection(asyncio.BufferedProtocol):
-    """One connection, on which one request at a time waits for its answer. ``reusable`` says whether it takes another.
+    """One connection, on which one request at a time waits for its answer.
 
-    ``quiet`` says that nothing that was sent is under way any more.
+    ``reusable`` says whether it takes another, ``quiet`` that nothing that was sent is under way any more.
     """
 
     __slots__ = (
-        "_answer", "_began", "_body", "_gathering", "_head", "_headed", "_headers", "_held", "_last_chunk",
+        "_answer", "_began", "_body", "_ended", "_gathering", "_head", "_headed", "_headers", "_held", "_last_chunk",
         "_limit", "_loop", "_monitor", "_odd", "_owner", "_parser", "_said", "_status", "_tail", "_wanted",
         "_whole", "quiet", "reusable", "transport",
     )  # fmt: skip
@@ -91,8 +90,8 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._owner = owner
         self._wanted = wanted | _FRAMING
         self._answer: asyncio.Future[RawResponse] | None = None
-        self._limit = 0
-        self._odd = False
+        self._limit, self._odd = 0, False
+        self._ended: Exception | None = None
         self._monitor: select.poll | None = None
         self._parser = self._new_parser()
         self._forget()
@@ -106,7 +105,10 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._answer = answer = self._loop.create_future()
         self._limit = limit
         self.quiet = False
-        self.transport.write(text)
+        if self._ended is None:
+            self.transport.write(text)
+        else:
+            answer.set_exception(self._ended)
         return answer
 
     def stirs(self) -> bool:
@@ -145,6 +147,7 @@ class HttpConnection(asyncio.BufferedProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone; an answer of unknown length ends with it."""
         self.reusable = False
+        self._ended = error if isinstance(error, TimeoutError | ssl.SSLError) else ConnectionResetError()
         if self._answer is None:
             self._owner.on_idle_end(self)
         elif self._whole:
@@ -153,10 +156,9 @@ class HttpConnection(asyncio.BufferedProtocol):
             self._whole = True
             if not self._held:
                 self._end()
-        elif isinstance(error, TimeoutError):
-            self._break_off(error)
         else:
-            self._break_off(IncompleteResponse() if self._began else ConnectionResetError())
+            cut_short = self._began and not isinstance(error, TimeoutError)
+            self._break_off(IncompleteResponse() if cut_short else self._ended)
 
     def on_room(self) -> None:
         """The answer may take up as much as it may be long."""
@@ -179,11 +181,10 @@ class HttpConnection(asyncio.BufferedProtocol):
         name = name.lower()
         if name not in self._wanted or self._headed:  # what comes after the body is a trailer
             return
-        before = self._headers.get(name)
-        if before is None:
+        if name not in self._headers:
             self._headers[name] = value
         elif name in _FRAMING:
-            self._headers[name] = before + b", " + value
+            self._headers[name] += b", " + value
 
     def on_headers_complete(self) -> None:
         """The head is whole: a hint's, or the answer's."""

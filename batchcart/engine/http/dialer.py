@@ -32,22 +32,29 @@ from batchcart import __version__
 from batchcart.accounts.config import Account
 from batchcart.accounts.proxy import Proxy
 from batchcart.engine.http.names import look_up
-from batchcart.model.errors import UsageError
+from batchcart.engine.http.tls import describe_tls, is_final, open_context
 
 _RESET, _FINISH = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 """What SO_LINGER takes: an end at once, without what is not acknowledged; or an orderly one."""
 
 
 class NotConnected(Exception):
-    """There is no connection, and so nothing was sent; its text is a sentence part without secrets."""
+    """There is no connection, and so nothing was sent; its text is a sentence part without secrets.
+
+    ``final`` says that trying again changes nothing.
+    """
+
+    def __init__(self, why: str, *, final: bool = False) -> None:
+        super().__init__(why)
+        self.final = final
 
 
 class Dialer:
-    """Opens connections to an account's shop; raises UsageError for a bad ca_file."""
+    """Opens connections to an account's shop; raises UsageError where a file of its TLS is bad."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._trust = _trust(account)
+        self._context = open_context(account)
         self._place = URL(account.address, encoded=True)
         self._connector: aiohttp.TCPConnector | None = None
 
@@ -57,7 +64,9 @@ class Dialer:
             async with asyncio.timeout(self._account.options.timeout):
                 return await self._connect()
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            raise NotConnected(f"{_shop(self._account)} cannot be reached: {self._why_not(error)}") from None
+            failed = _tls_failure(error)
+            why = f"{_shop(self._account)} cannot be reached: {self._why_not(error)}"
+            raise NotConnected(why, final=failed is not None and is_final(failed)) from None
 
     async def close(self) -> None:
         """Give up what is being opened."""
@@ -68,7 +77,7 @@ class Dialer:
         if self._connector is None:
             self._connector = aiohttp.TCPConnector(
                 limit=0,
-                ssl=self._trust,
+                ssl=self._context,
                 resolver=_Resolver(),
                 socket_factory=_sockets(self._account.options.timeout),
             )
@@ -162,23 +171,24 @@ def _way(proxy: Proxy | None) -> dict[str, Any]:
     return {"proxy": URL(proxy.url), "proxy_headers": said}
 
 
-def _trust(account: Account) -> ssl.SSLContext | bool:
-    if account.ca_file is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=str(account.ca_file))
-    except (ssl.SSLError, OSError):
-        raise UsageError(f"account {account.name!r}: ca_file {account.ca_file} holds no certificates") from None
-
-
 def _shop(account: Account) -> str:
     return urlsplit(account.address).netloc
 
 
+def _tls_failure(error: BaseException) -> ssl.SSLError | None:
+    match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLError() as failed):
+            return failed
+        case aiohttp.ClientConnectorSSLError(os_error=ssl.SSLError() as failed):
+            return failed
+        case _:
+            return None
+
+
 def _plainly(error: BaseException) -> str:
     match error:
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
-            return "its TLS certificate was not accepted, or TLS failed"
+        case _ if (failed := _tls_failure(error)) is not None:
+            return describe_tls(failed)
         case aiohttp.ClientConnectorDNSError() if error.errno == socket.EAI_AGAIN:
             return "no name server tells its address"
         case aiohttp.ClientConnectorDNSError():

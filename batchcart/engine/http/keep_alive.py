@@ -4,7 +4,7 @@ A server closes a connection that was idle for its own time: 2 s, 5 s, a minute.
 its way is cut without an answer. For a read that is a repeat; for a write that no read can find again it is a doubt
 that stays. So a kept connection is used only well before its end: the time that the server announces
 (``Keep-Alive: timeout=5``), the time after which it was seen to close one, or, where neither is known, a time that all
-common servers outlast.
+common servers outlast; and for a write only while its last answer is half a second old at the most.
 """
 
 import math
@@ -15,8 +15,8 @@ KEPT = 4.0
 """Seconds an idle connection is kept at the most: less than the 5 after which many servers close it."""
 
 _KEPT_FOR_WRITES = 0.5
-"""Seconds after which a write gets a new connection where the server announces nothing: at a rate at which connections
-are idle for so long, a new one costs little."""
+"""Seconds after which a write gets a new connection, whatever the server announces, since something in front of it may
+close sooner: at a rate at which connections are idle for so long, a new one costs little."""
 
 _ON_THE_WAY = 0.5
 """Seconds before the server's time within which a request may cross its close: its way, and a slow moment here."""
@@ -68,6 +68,6 @@ class IdleTimes:
             return False
         ends = min(promise.timeout, self.closed_after)
         good = max(ends - _ON_THE_WAY, ends / 2)
-        if writes and promise.timeout == math.inf:
+        if writes:
             good = min(good, _KEPT_FOR_WRITES)
         return idle <= min(good, KEPT)
