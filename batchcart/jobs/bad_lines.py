@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from batchcart.jobs.job_file import InvalidLine, RawLine
+from batchcart.jobs.sheet_places import SheetPlaces, locate
 from batchcart.model.errors import AlikeLines, BadLines, UsageError
 from batchcart.model.reasons import normalize
 
@@ -33,16 +34,17 @@ class _Mistake:
     same: bool = True
     excerpt: str = ""
 
-    def sentences(self, name: str) -> Iterable[tuple[int, str]]:
+    def sentences(self, name: str, sheet: SheetPlaces | None) -> Iterable[tuple[int, str]]:
         """What is told, each with the line that it begins with."""
         count, (first, words) = len(self.lines), self.told[0]
         if count <= (_SAME if self.same else _LIKE):
-            yield from ((line, f"{name}:{line}: {each}") for line, each in self.told)
+            yield from ((line, locate(name, sheet, line, each)) for line, each in self.told)
             return
         named = ", ".join(str(line) for line in self.lines[1 : _NAMED + 1]) + (", …" if count > _NAMED + 1 else "")
         also = "The same is wrong with" if self.same else "The like is wrong with"
         end = "" if words.endswith("?") else "."
-        yield first, f"{name}:{first}: {words}{end} {also} {count - 1:,} more lines ({named})"
+        noun = "lines" if sheet is None else "rows"
+        yield first, f"{locate(name, sheet, first, words)}{end} {also} {count - 1:,} more {noun} ({named})"
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class LineProblems:
     """The bad lines so far: all counted, the first of each kind of mistake in words, with the kinds they are of."""
 
     name: str
+    sheet: SheetPlaces | None = None
     lines: int = 0
     found: dict[str, _Mistake] = field(default_factory=dict)
     first: str = ""
@@ -62,7 +65,7 @@ class LineProblems:
         self.lines += 1
         self.kinds.add(error.kind)
         self.json = self.json or error.json
-        self.first = self.first or f"{self.name}:{raw.number}: {error.problems[0]}"
+        self.first = self.first or locate(self.name, self.sheet, raw.number, error.problems[0])
         for problem in error.problems:
             key = normalize(problem)
             mistake = self.found.get(key)
@@ -95,7 +98,7 @@ class LineProblems:
         told = sorted(
             (line, index, sentence + (f"\n{mistake.excerpt}" if mistake.excerpt and line == mistake.lines[0] else ""))
             for index, mistake in enumerate(self.found.values())
-            for line, sentence in mistake.sentences(self.name)
+            for line, sentence in mistake.sentences(self.name, self.sheet)
         )
         every = [AlikeLines(mistake.told[0][1], mistake.lines) for mistake in self.found.values()]
         total = sum(len(one.lines) for one in every) + self.others

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from batchcart.jobs.file_kind import binary_kind, utf_of
+from batchcart.jobs.file_kind import binary_kind
 from batchcart.model.errors import UsageError, quote, suggest
+from batchcart.model.text_encoding import codec_of, utf_of
 
 _LARGEST = 64 << 20
 """Bytes of a file; its rows are kept in memory."""
@@ -81,10 +82,8 @@ def _text(path: Path, what: str) -> str:
         raise UsageError(f"{what} {path} is {found[0]}; save the table as CSV UTF-8")
     if not encoding:
         return content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
-    marked = content.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
-    order = "" if marked else ("-be" if content.startswith(b"\0") else "-le")
     try:
-        return content.decode(f"{encoding.lower()}{order}").removeprefix("\ufeff")
+        return content.decode(codec_of(content)).removeprefix("\ufeff")
     except UnicodeDecodeError:
         raise UsageError(f"{what} {path} is in {encoding}, and damaged; save it as CSV UTF-8") from None
 

@@ -9,6 +9,8 @@ import json
 import re
 from collections.abc import Sequence
 
+from batchcart.model.text_encoding import utf_of
+
 HEAD = 1 << 16
 """Bytes of a file that are looked at."""
 
@@ -37,12 +39,6 @@ _PACKED: tuple[tuple[bytes, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
     *((bytes([0x50 + low]) + b"\x2a\x4d\x18", "zstd") for low in range(16)),  # a frame to be skipped (RFC 8878)
 )
-_MARKS = (
-    (b"\xff\xfe\0\0", "UTF-32"),
-    (b"\0\0\xfe\xff", "UTF-32"),
-    (b"\xff\xfe", "UTF-16"),
-    (b"\xfe\xff", "UTF-16"),
-)
 _TAR = slice(257, 262)
 _CELL = re.compile(r"[^\W\d][\w .()/-]{0,59}")
 _TOML = re.compile(r"\[\[?[A-Za-z_][\w.\"' -]*\]?\]\s*(?:#.*)?")
@@ -52,18 +48,6 @@ _YAML = re.compile(r"---(?:\s.*)?|- [\w-]+:(?:\s.*)?|[\w-]+:(?:\s[^{]*)?")
 def packing_of(head: bytes) -> str:
     """What unpacks a file that begins so: "gzip", "zstd", or "" where it is packed with neither."""
     return next((kind for magic, kind in _PACKED if head.startswith(magic)), "")
-
-
-def utf_of(head: bytes) -> str:
-    """The encoding of a text that begins so, "UTF-16" or "UTF-32", with or without its mark; "" for all others."""
-    for mark, encoding in _MARKS:
-        if head.startswith(mark):
-            return encoding
-    shown = head[:4096]
-    zeros = [shown[place::4].count(0) * 4 > len(shown) * 0.8 for place in range(4)]
-    if sum(zeros) == 3:
-        return "UTF-32"
-    return "UTF-16" if zeros in ([False, True, False, True], [True, False, True, False]) else ""
 
 
 def binary_kind(head: bytes) -> tuple[str, str] | None:

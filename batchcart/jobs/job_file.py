@@ -1,25 +1,19 @@
-"""Owns the job file: where it comes from, its lines, and what a line may say; it does not know platforms."""
+"""Owns the lines of a job file, and what a line may say; it does not know where it comes from, nor platforms."""
 
 import hashlib
 import os
-import sys
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import IO, Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from batchcart.jobs.file_kind import HEAD, binary_kind, text_kind
-from batchcart.jobs.packing import check_decompressed, describe_damage, open_decompressed
+from batchcart.jobs.sheet_places import SheetPlaces
 from batchcart.jobs.strict_json import StrictJsonError, check_strictly
-from batchcart.model.errors import UsageError, quote, suggest
-from batchcart.model.files import check_ends
+from batchcart.model.errors import quote, suggest
 from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.validation import validation_errors
 
@@ -29,7 +23,6 @@ LONGEST_LINE = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _ENOUGH = len(_BOM) + LONGEST_LINE + len(b"\r\n")
 _CHUNK = 1 << 20
-_ENDLESS = 64 << 20  # bytes without a line end after which no more of a stream is kept
 _BLOCK, _BLOCKS = 1 << 14, 32
 
 _Name = Annotated[str, Meta(min_length=1)] | UnsetType
@@ -105,10 +98,14 @@ class RawLine(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class JobSource:
-    """A job that can be read again at any place: the file itself, or its spooled plain text."""
+    """A job that can be read again at any place: the file itself, or its spooled plain text.
+
+    ``sheet`` is there where the lines were made of the rows of a sheet.
+    """
 
     name: str
     file: IO[bytes]
+    sheet: SheetPlaces | None = None
     _block: Callable[[int], bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -153,95 +150,6 @@ class JobSource:
             if rest.endswith(b"\n"):
                 break
         return skipped
-
-
-@contextmanager
-def open_job(path: str, *, spool_folder: Path | None = None) -> Iterator[JobSource]:
-    """The job at ``path``: a plain file as it is; `-`, pipes, `.gz` and `.zst` spooled to a nameless file first."""
-    name = "<stdin>" if path == "-" else path
-    with ExitStack() as stack:
-        # Only opening and reading it to the end are guarded: an error of the work on it is not the job file's.
-        yield JobSource(name, _open(path, name, spool_folder, stack))
-
-
-def _open(path: str, name: str, spool_folder: Path | None, stack: ExitStack) -> IO[bytes]:
-    damage: tuple[type[Exception], ...] = ()
-    try:
-        stream, damage = _stdin() if path == "-" else open_decompressed(path, stack)
-        check_ends(stream)
-        if path == "-" or damage or not Path(path).is_file():
-            stream = stack.enter_context(_spool(stream, name, spool_folder))
-        head = stream.read(HEAD)
-    except FileNotFoundError:
-        raise UsageError(f"job file {path} does not exist; give the path of a job, or - for standard input") from None
-    except IsADirectoryError:
-        raise UsageError(f"job file {path} is a folder; give a file") from None
-    except damage as error:
-        raise UsageError(f"job file {path} {describe_damage(error)}") from None
-    except OSError as error:
-        raise UsageError(f"job file {name} cannot be read: {error.strerror or error}") from None
-    check_decompressed(name, head)
-    if found := binary_kind(head) or text_kind(head):
-        kind, then = found
-        raise UsageError(f"job file {name} is {kind}; {then}")
-    return stream
-
-
-def text_path(source: JobSource, path: str) -> str:
-    """Where another process of this machine reads the plain text of the job that was opened from ``path``.
-
-    Raises UsageError where that cannot be: a spooled file has no name, and not every system shows open files by number.
-    """
-    opened = os.fstat(source.file.fileno())
-    with suppress(OSError):
-        if os.path.samestat(opened, Path(path).stat()):
-            return str(Path(path).absolute())
-    own = f"/proc/{os.getpid()}/fd/{source.file.fileno()}"
-    if not Path(own).exists():
-        raise UsageError(
-            f"job file {source.name}: on this system several processes read only a plain file that has a name; unpack "
-            "it, or leave out --processes. Nothing was sent"
-        )
-    return own
-
-
-def _stdin() -> tuple[IO[bytes], tuple[type[Exception], ...]]:
-    if sys.stdin is None:  # so it is in a process that was started with it closed
-        raise UsageError("job file -: standard input is closed")
-    return sys.stdin.buffer, ()
-
-
-def _spool(stream: IO[bytes], name: str, folder: Path | None) -> IO[bytes]:
-    where = folder or Path(tempfile.gettempdir())
-    try:
-        spool = tempfile.TemporaryFile(dir=where)  # noqa: SIM115  # the caller's stack closes it
-    except OSError as error:
-        raise UsageError(f"{where}: no place to unpack {name}: {error.strerror}; nothing was sent") from None
-    try:
-        unended = 0
-        while chunk := stream.read(_CHUNK):
-            unended = len(chunk) - chunk.rfind(b"\n") - 1 if b"\n" in chunk else unended + len(chunk)
-            _check_line_ends(unended, name)
-            _write(spool, chunk, f"{where}: no place to unpack {name}")
-        _write(spool, b"", f"{where}: no place to unpack {name}")
-    except BaseException:
-        spool.close()
-        raise
-    spool.seek(0)
-    return spool
-
-
-def _check_line_ends(unended: int, name: str) -> None:
-    if unended > _ENDLESS:
-        raise UsageError(f"job file {name}: it has a line of more than {_ENDLESS >> 20} MiB; is it a job?")
-
-
-def _write(spool: IO[bytes], chunk: bytes, complaint: str) -> None:
-    try:
-        spool.write(chunk)
-        spool.flush()
-    except OSError as error:
-        raise UsageError(f"{complaint}: {error.strerror}; nothing was sent") from None
 
 
 _KINDS = {kind.value: kind for kind in OperationKind}

@@ -62,7 +62,7 @@ class Planner:
         Raises BadLines with all that is wrong; then nothing may be sent.
         """
         check_account(self.default_account, self.entries)
-        planned, bad = PlanStats(), LineProblems(self.source.name)
+        planned, bad = PlanStats(), LineProblems(self.source.name, self.source.sheet)
         try:
             with closing(SpillDict[tuple[int, str]](tuple[int, str])) as names:
                 chains = ChainAssigner(names)
@@ -88,7 +88,7 @@ class Planner:
         Raises BadLines with all that is wrong; then nothing is added.
         """
         check_account(self.default_account, self.entries)
-        planned, bad = PlanStats(), LineProblems(self.source.name)
+        planned, bad = PlanStats(), LineProblems(self.source.name, self.source.sheet)
         known, last = {account.name for account in accounts(connection)}, last_line(connection)
         with appending(connection), closing(SpillDict[tuple[int, str]](tuple[int, str])) as names:
             chains = ChainAssigner(names)
@@ -123,7 +123,7 @@ class Planner:
 
     def _place(self, raw: RawLine, chains: ChainAssigner) -> tuple[Operation, int]:
         try:
-            operation = parse_line(raw, self.default_account)
+            operation = self._parse(raw)
             entry = self._entry(operation.account)
         except InvalidLine:
             chains.mark_invalid(raw.number, *partial_names(raw, self.default_account))
@@ -135,6 +135,11 @@ class Planner:
         if found or contradiction or placed.problems:
             raise InvalidLine(*found, *contradiction, *placed.problems)
         return operation, placed.chain
+
+    def _parse(self, raw: RawLine) -> Operation:
+        if self.source.sheet is not None and (flaws := self.source.sheet.flaws.get(raw.number)):
+            raise InvalidLine(*flaws)
+        return parse_line(raw, self.default_account)
 
     def _entry(self, account: str) -> AccountConfig:
         entry = self.entries.get(account)

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from batchcart.accounts.config import AccountConfig
-from batchcart.jobs.job_file import JobSource, RawLine, open_job, parse_line
+from batchcart.jobs.job_file import JobSource, RawLine, parse_line
+from batchcart.jobs.opening import open_job
 from batchcart.journal.carts import LineOfAccount, lines_of_account
 from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import DatabaseError, get_meta, open_reading

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from batchcart.migration.map_cell import write_text
 from batchcart.migration.product_map import COLUMNS, ProductMap, option_text, options_key
 from batchcart.model.cart import Item
 from batchcart.model.errors import UsageError
 from batchcart.model.files import create_new
+from batchcart.sheets.cell_text import write_text
 
 Product = tuple[str, str, str, str]
 """What tells products apart: product, variant and options, or where there are no ids the SKU."""

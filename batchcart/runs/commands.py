@@ -10,7 +10,7 @@ from batchcart.journal.schema import Connection, get_meta
 from batchcart.journal.summary import Summary
 
 _STDIN = "<stdin>"
-_ENDINGS = (".gz", ".zst", ".jsonl", ".json")
+_ENDINGS = (".gz", ".zst", ".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".xlsm")
 
 
 @dataclass(frozen=True, slots=True)

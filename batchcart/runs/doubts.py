@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from batchcart.jobs.csv_table import read_table
-from batchcart.jobs.job_file import JobSource, RawLine, open_job
+from batchcart.jobs.job_file import JobSource, RawLine
+from batchcart.jobs.opening import open_job
 from batchcart.journal.changes import Settlement, settle
 from batchcart.journal.queries import PlannedLine, doubt_fields, result_of
 from batchcart.journal.remaining import lines_not_ok

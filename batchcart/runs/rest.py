@@ -11,7 +11,9 @@ from typing import IO
 import msgspec
 from msgspec.structs import replace
 
-from batchcart.jobs.job_file import LONGEST_LINE, JobSource, RawLine, open_job
+from batchcart.jobs.job_file import LONGEST_LINE, JobSource, RawLine
+from batchcart.jobs.opening import open_job
+from batchcart.jobs.sheet_places import locate
 from batchcart.journal.remaining import LineLeft, known_lines, lines_not_ok, taken_up
 from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import Connection, get_meta
@@ -194,8 +196,12 @@ def _read(source: JobSource, line: LineLeft) -> _Keys:
     text = source.read(planned.offset, planned.length)
     if planned.digest != RawLine(planned.line, planned.offset, text).digest:
         raise UsageError(
-            f"{source.name}:{planned.line}: the line is not what it was when the run began; restore the original job "
-            "file"
+            locate(
+                source.name,
+                source.sheet,
+                planned.line,
+                "it is not what it was when the run began; restore the original job file",
+            )
         )
     return msgspec.json.decode(text, type=_Keys)
 

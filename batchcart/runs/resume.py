@@ -24,11 +24,11 @@ def check_same_job(connection: Connection, source: JobSource, journal: Path) -> 
     """Raises UsageError with what differs from the job that the journal was begun with."""
     if source.digest() == get_meta(connection, "sha256"):
         return
-    change = _compare(connection, source)
+    change, noun = _compare(connection, source), _noun(source)
     if change.appended:
         raise UsageError(
-            f"{source.name}: {_as_before(change.before)} as before, {_are_new(change.appended)} new. Run with --append "
-            "to do the new ones too, joined to the same results"
+            f"{source.name}: {_as_before(change.before, noun)} as before, {_are_new(change.appended, noun)} new. Run "
+            "with --append to do the new ones too, joined to the same results"
         )
     if source.name == "<stdin>":
         raise UsageError(
@@ -48,16 +48,17 @@ def is_longer(connection: Connection, source: JobSource) -> bool:
 
 def _compare(connection: Connection, source: JobSource) -> JobChange:
     planned = line_digests(connection)
+    noun = _noun(source)
     before = 0
     for raw in source.lines():
         line, digest = next(planned, (None, None))
         if line is None:
             return JobChange(before=before, appended=_ends(raw.number, source))
         if line != raw.number or digest != raw.digest:
-            return JobChange(f"line {min(line, raw.number)}")
+            return JobChange(f"{noun} {min(line, raw.number)}")
         before = line
     if (missing := next(planned, None)) is not None:
-        return JobChange(f"line {missing[0]}, which is not there any more")
+        return JobChange(f"{noun} {missing[0]}, which is not there any more")
     return JobChange("a blank line or a line end")
 
 
@@ -69,12 +70,16 @@ def _ends(first: int, source: JobSource) -> tuple[int, ...]:
     return (first,) if first == last else (first, last)
 
 
-def _as_before(last: int) -> str:
-    return "line 1 is" if last == 1 else f"lines 1-{last:,} are"
+def _noun(source: JobSource) -> str:
+    return "line" if source.sheet is None else "row"
 
 
-def _are_new(lines: tuple[int, ...]) -> str:
-    return f"line {lines[0]:,} is" if len(lines) == 1 else f"lines {lines[0]:,}-{lines[1]:,} are"
+def _as_before(last: int, noun: str) -> str:
+    return f"{noun} 1 is" if last == 1 else f"{noun}s 1-{last:,} are"
+
+
+def _are_new(lines: tuple[int, ...], noun: str) -> str:
+    return f"{noun} {lines[0]:,} is" if len(lines) == 1 else f"{noun}s {lines[0]:,}-{lines[1]:,} are"
 
 
 def check_same_accounts(connection: Connection, entries: Accounts, chosen: Container[str] | None = None) -> None:

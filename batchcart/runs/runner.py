@@ -13,7 +13,8 @@ from pathlib import Path
 from batchcart.accounts.config import AccountConfig, Accounts, config_path, load_config
 from batchcart.engine.scheduler import PlannedJob, run_sessions
 from batchcart.engine.session import AccountSession
-from batchcart.jobs.job_file import JobSource, open_job, text_path
+from batchcart.jobs.job_file import JobSource
+from batchcart.jobs.opening import open_job, text_path
 from batchcart.jobs.planner import Planner, check_account
 from batchcart.journal.changes import commit_plan, reopen
 from batchcart.journal.queries import has_progress, is_finished, pending_counts, result_texts, status_counts

@@ -16,7 +16,7 @@ from batchcart.engine.executor import execute, restore_execution
 from batchcart.engine.replay import RequestMismatch, replay
 from batchcart.engine.scheduler import PlannedJob, replay_chain
 from batchcart.engine.session import AccountSession
-from batchcart.jobs.job_file import open_job
+from batchcart.jobs.opening import open_job
 from batchcart.journal.changes import Settlement, settle
 from batchcart.journal.queries import (
     ChainUpdate,

@@ -11,7 +11,8 @@ import orjson
 
 from batchcart.accounts.config import AccountConfig, Accounts, config_path, load_config
 from batchcart.jobs.checks import validate
-from batchcart.jobs.job_file import LONGEST_LINE, InvalidLine, RawLine, open_job, parse_line
+from batchcart.jobs.job_file import LONGEST_LINE, InvalidLine, RawLine, parse_line
+from batchcart.jobs.opening import open_job
 from batchcart.journal.carts import READS, PlannedCart, carts, lines_of_cart
 from batchcart.journal.queries import accounts, has_progress, pending_counts
 from batchcart.journal.schema import Connection, DatabaseError, get_meta, open_existing

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shopping import Desk
 
-from batchcart.migration.map_cell import read_text, write_text
+from batchcart.migration.map_cell import read_text
 from batchcart.migration.product_map import ProductMap, read_map
 from batchcart.model.cart import Item
 from batchcart.model.errors import BadLines, UsageError
+from batchcart.sheets.cell_text import write_text
 
 HEADER = "source_product,source_variant,source_sku,source_name,target_product,target_variant"
 SECOND = '34,620000000012345,,"Wstążka, metr",1002,'

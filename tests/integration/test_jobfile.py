@@ -13,7 +13,8 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.jobs.job_file import LONGEST_LINE, InvalidLine, RawLine, open_job, parse_line
+from batchcart.jobs.job_file import LONGEST_LINE, InvalidLine, RawLine, parse_line
+from batchcart.jobs.opening import open_job
 from batchcart.model.errors import UsageError
 from batchcart.model.operation import Operation, OperationKind
 
@@ -127,7 +128,7 @@ WITHOUT_ZSTD = """
 import sys
 sys.modules["backports"] = sys.modules["compression.zstd"] = None
 from batchcart.model.errors import UsageError
-from batchcart.jobs.job_file import open_job
+from batchcart.jobs.opening import open_job
 try:
     open_job("job.zst").__enter__()
 except UsageError as error:
@@ -174,7 +175,7 @@ def test_a_named_pipe_is_read_once_and_can_be_read_again(tmp_path: Path) -> None
 
 
 READ_STDIN = """
-from batchcart.jobs.job_file import open_job
+from batchcart.jobs.opening import open_job
 from batchcart.model.errors import UsageError
 try:
     with open_job("-") as source:

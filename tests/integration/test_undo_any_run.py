@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from platform_parts import snapshot_of
 from workshop import FAULTS, Line, Script, Shops, Workshop
 
-from batchcart.jobs.job_file import open_job
+from batchcart.jobs.opening import open_job
 from batchcart.journal import carts as of_journals
 from batchcart.journal.schema import open_reading
 from batchcart.model.http import Request

@@ -31,7 +31,7 @@ from batchcart.engine.circuit_breaker import CircuitBreaker
 from batchcart.engine.rate_limiter import RateLimiter, capacity
 from batchcart.engine.scheduler import PlannedJob, run_sessions
 from batchcart.engine.session import AccountSession, Chance
-from batchcart.jobs.job_file import open_job
+from batchcart.jobs.opening import open_job
 from batchcart.jobs.planner import Planner
 from batchcart.journal.queries import next_number, states, status_counts
 from batchcart.journal.result_file import repair_result_file

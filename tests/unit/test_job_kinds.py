@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from batchcart.accounts.config import load_config
 from batchcart.jobs.file_kind import HEAD, binary_kind, text_kind
-from batchcart.jobs.job_file import open_job
+from batchcart.jobs.opening import open_job
 from batchcart.jobs.planner import Planner, PlanStats
 from batchcart.model.errors import BadLines, UsageError
 from batchcart.platforms import load_adapters

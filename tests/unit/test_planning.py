@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchcart.accounts.config import load_config
-from batchcart.jobs.job_file import open_job
+from batchcart.jobs.opening import open_job
 from batchcart.jobs.planner import Planner, PlanStats
 from batchcart.journal.schema import create
 from batchcart.model.errors import BadLines, UsageError

@@ -13,7 +13,8 @@ from batchcart.cli.terminal.check_progress import show_check_progress
 from batchcart.cli.terminal.screen import Screen
 from batchcart.engine.http.form_encoding import encode_body
 from batchcart.jobs.checks import preview_request
-from batchcart.jobs.job_file import JobSource, open_job, parse_line
+from batchcart.jobs.job_file import JobSource, parse_line
+from batchcart.jobs.opening import open_job
 from batchcart.jobs.planner import Planner, PlanStats
 from batchcart.model.errors import BadLines, UsageError
 from batchcart.model.http import Request

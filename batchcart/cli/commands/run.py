@@ -81,9 +81,11 @@ def command(
 ) -> int:
     """Check the whole job file, then run it, or go on with it.
 
-    JOB is a JSONL file, plain, .gz or .zst, or - for standard input. The same command again goes on where it stopped.
+    JOB is a JSONL file, plain, .gz or .zst, a spreadsheet (.csv, .tsv, .xlsx), or - for standard input. The same
+    command again goes on where it stopped.
     --only, --limit and --sample choose whole carts; what they leave stays open (exit code 3) for the same command
     without them.
+
     Exit codes: 0 every line ok, 1 some not ok, 2 nothing sent, 3 stopped before the end.
     """
     options = RunOptions(

@@ -13,7 +13,7 @@ from pathlib import Path
 from batchcart.accounts.config import load_config
 from batchcart.engine.scheduler import PlannedJob, run_sessions
 from batchcart.engine.session import AccountSession
-from batchcart.jobs.job_file import open_job
+from batchcart.jobs.opening import open_job
 from batchcart.journal.queries import accounts, next_number
 from batchcart.journal.schema import get_meta, open_reading
 from batchcart.journal.writer import JournalFailed

@@ -1,0 +1,1 @@
+"""Owns spreadsheets as files: rows in and out, as CSV, workbook or Parquet; it does not know jobs or results."""

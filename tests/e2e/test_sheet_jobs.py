@@ -1,0 +1,98 @@
+"""A sheet is a job to every command that reads one again: run, resume, append, rest, settle, undo, report."""
+
+import json
+import signal
+from pathlib import Path
+
+from openpyxl import Workbook
+from shopping import Desk, batchcart, until
+
+HEADER = ("op", "account", "cart", "item", "data.CatalogID", "data.ItemQuantity", "data.product_id", "data.quantity")
+ROWS: tuple[tuple[object, ...], ...] = (
+    ("cart.create", "acme", "c1"),
+    ("item.add", "acme", "c1", "i1", "0005", 2.5),
+    ("cart.create", "loja", "c2", "i2", None, None, 7, 2),
+    (),
+    ("item.add", "loja", "c2", None, None, None, 8, 1),
+)
+RESULTS = "job.results.jsonl"
+
+
+def write(folder: Path, *rows: tuple[object, ...], name: str = "job.xlsx") -> None:
+    if name.endswith(".csv"):
+        text = (",".join("" if cell is None else str(cell) for cell in row) + "\n" for row in (HEADER, *rows))
+        (folder / name).write_text("".join(text))
+        return
+    book = Workbook()
+    assert book.active is not None
+    for row in (HEADER, *rows):
+        book.active.append(list(row))
+    book.save(folder / name)
+
+
+def test_a_workbook_is_run_with_its_rows_as_lines_and_is_finished_when_it_comes_again(shop: Desk) -> None:
+    write(shop.folder, *ROWS)
+    shop.run(job="job.xlsx", code=0)
+
+    assert shop.statuses() == {2: "ok", 3: "ok", 4: "ok", 6: "ok"}
+    assert [result["cart"] for result in shop.results()].count("c1") == 2
+    assert "this run is finished; nothing was sent" in shop.run(job="job.xlsx", code=0).out
+    assert shop.front("acme").saw.effects["add"] == 1
+
+
+def test_a_sheet_that_changed_is_told_with_its_row_and_rows_that_were_appended_are_run(shop: Desk) -> None:
+    write(shop.folder, *ROWS, name="job.csv")
+    shop.run(job="job.csv", code=0)
+    write(shop.folder, *ROWS[:2], ("cart.create", "loja", "c2", "i2", None, None, 9, 2), *ROWS[3:], name="job.csv")
+    assert (
+        "job.csv: the job changed since this run began; the first difference is row 4"
+        in shop.run(job="job.csv", code=2).err
+    )
+
+    write(shop.folder, *ROWS, ("item.add", "acme", "c1", "i3", 6, 1), name="job.csv")
+    assert "job.csv: rows 1-6 are as before, row 7 is new" in shop.run(job="job.csv", code=2).err
+    shop.run("--append", job="job.csv", code=0)
+    assert list(shop.statuses()) == [2, 3, 4, 6, 7]
+
+
+def test_a_run_of_a_sheet_that_was_killed_goes_on(shop: Desk) -> None:
+    data = ("", "", "", 7, 1)
+    write(shop.folder, *(("cart.create", "loja", f"c{number}", *data) for number in range(40)), name="job.csv")
+    shop.configure(loja={"limits": ["20/s"]})
+    with shop.started("run", "job.csv", "--progress", "none") as process:
+        until(lambda: shop.front("loja").saw.effects["create"] > 5)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    shop.configure()
+    shop.run(job="job.csv", code=0)
+
+    assert shop.statuses() == dict.fromkeys(range(2, 42), "ok")
+    assert shop.front("loja").saw.effects["create"] == 40
+
+
+def test_a_part_of_a_sheet_is_chosen_and_run_in_several_processes(shop: Desk) -> None:
+    write(shop.folder, *ROWS)
+    shop.run("--only", "loja", job="job.xlsx", code=3)
+    assert list(shop.statuses()) == [4, 6]
+    shop.run("--processes", "2", job="job.xlsx", code=0)
+    assert list(shop.statuses()) == [2, 3, 4, 6]
+
+
+def test_what_failed_in_a_sheet_goes_into_a_job_and_what_was_made_is_taken_back(shop: Desk) -> None:
+    (shop.folder / "job.csv").write_text(
+        "op;account;cart;cart_id;item_id;data.ItemQuantity\n"
+        "cart.create;acme;c1;;;\n"
+        ";;;;;\n"
+        "item.update;acme;;no-such-cart;0012;2.50\n"
+    )
+    shop.run(job="job.csv", code=1)
+    assert shop.statuses() == {2: "ok", 4: "failed"}
+    batchcart("rest", RESULTS, "-o", "rest.jsonl", folder=shop.folder, code=0)
+    left = json.loads((shop.folder / "rest.jsonl").read_text())
+    assert (left["why"]["line"], left["item_id"]) == (4, "0012")
+    assert '"data":{"ItemQuantity":2.50}' in (shop.folder / "rest.jsonl").read_text()
+
+    batchcart("undo", RESULTS, "-o", "back.jsonl", folder=shop.folder)
+    back = [json.loads(line) for line in (shop.folder / "back.jsonl").read_text().splitlines()]
+    assert [line["op"] for line in back] == ["cart.delete"]
+    assert "cart.create" in batchcart("report", RESULTS, folder=shop.folder, code=1).out
