@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchcart.model.errors import BadLines, BatchcartError, Stopped, UsageError
     from batchcart.model.outcome import Status
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "BadLines": "model.errors",

@@ -14,6 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import batchcart
 from batchcart.cli import COMMANDS
@@ -74,17 +76,44 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     assert said["Description-Content-Type"] == "text/markdown"
     assert (ROOT / "README.md").read_text().strip() in wheel.read(metadata).decode()
     assert set(said.get_all("Provides-Extra", [])) == {"zstd", "speed", "sheets"}
-    assert not said.get_all("Project-URL")
+    assert {text.partition(",")[0] for text in said.get_all("Project-URL", [])} == set(PROJECT["urls"])
     versions = [
         text for text in said.get_all("Classifier", []) if text.startswith("Programming Language :: Python :: 3.")
     ]
     assert versions[0].endswith(PROJECT["requires-python"].removeprefix(">="))
+    assert [text.rpartition(".")[2] for text in versions] == ["11", "12", "13", "14"]
 
 
 def test_every_dependency_has_a_lower_and_an_upper_bound() -> None:
     extras = [text for texts in PROJECT["optional-dependencies"].values() for text in texts]
     for text in [*PROJECT["dependencies"], *extras]:
         assert re.match(r"[\w.-]+>=\d[\d.]*,<\d+", text), text
+
+
+def test_the_newest_version_of_the_changelog_is_this_one() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert headings[0].partition(" ")[0] == batchcart.__version__
+
+
+def test_the_constraints_hold_every_dependency_within_its_bounds_with_hashes() -> None:
+    blocks = re.split(r"\n(?=[a-z])", (ROOT / "release" / "constraints.txt").read_text())
+    held = {block.partition("==")[0]: block for block in blocks if not block.startswith("#")}
+
+    assert all("--hash=sha256:" in block for block in held.values())
+    for text in [
+        *PROJECT["dependencies"],
+        *(text for texts in PROJECT["optional-dependencies"].values() for text in texts),
+    ]:
+        needed = Requirement(text)
+        pinned = held[canonicalize_name(needed.name)].split()[0].partition("==")[2]
+        assert needed.specifier.contains(pinned), (text, pinned)
+
+
+def test_the_licences_are_those_of_the_constraints() -> None:
+    listed = set(re.findall(r"^\| ([a-z][\w-]+) \|", (ROOT / "docs" / "licences.md").read_text(), flags=re.MULTILINE))
+    held = set(re.findall(r"^([\w.-]+)==", (ROOT / "release" / "constraints.txt").read_text(), flags=re.MULTILINE))
+
+    assert listed - {"package"} == held
 
 
 def test_the_source_archive_builds_the_same_wheel(built: Path, wheel: zipfile.ZipFile, tmp_path: Path) -> None:

@@ -50,11 +50,9 @@ class Bench:
 
     def rows(self, *lines: str, columns: str = "line, account, chain, kind") -> list[tuple[Any, ...]]:
         self.job.write_text("\n".join(lines))
-        connection = create(self.journal)
-        plan(self.job, connection=connection)
-        found = connection.execute(f"SELECT {columns} FROM plan ORDER BY line").fetchall()
-        connection.close()
-        return found
+        with contextlib.closing(create(self.journal)) as connection:
+            plan(self.job, connection=connection)
+            return connection.execute(f"SELECT {columns} FROM plan ORDER BY line").fetchall()
 
 
 @pytest.fixture
@@ -226,15 +224,16 @@ def test_one_bad_line_keeps_the_whole_job_out_of_the_plan(bench: Bench) -> None:
     with pytest.raises(BadLines):
         bench.rows(line("cart.count", "shoplo"), "x")
 
-    assert sqlite3.connect(bench.journal).execute("SELECT count(*) FROM plan").fetchone() == (0,)
+    with contextlib.closing(sqlite3.connect(bench.journal)) as journal:
+        assert journal.execute("SELECT count(*) FROM plan").fetchone() == (0,)
 
 
 def test_a_disk_that_takes_no_plan_is_said(bench: Bench) -> None:
     bench.job.write_text("\n".join([line("cart.count", "shoplo")] * 2000))
-    connection = create(bench.journal)
-    connection.execute("PRAGMA max_page_count = 12")
-    with pytest.raises(UsageError, match=r"cannot be written: database or disk is full; nothing was sent"):
-        plan(bench.job, connection=connection)
+    with contextlib.closing(create(bench.journal)) as connection:
+        connection.execute("PRAGMA max_page_count = 12")
+        with pytest.raises(UsageError, match=r"cannot be written: database or disk is full; nothing was sent"):
+            plan(bench.job, connection=connection)
 
 
 def test_unknown_fields_pass_when_they_are_allowed(bench: Bench) -> None:
