@@ -6,7 +6,8 @@ It lives in the state folder, one folder an account, mode 0700.
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from batchcart.accounts.locks import FileLock
 from batchcart.accounts.send_history import SendHistory
 from batchcart.model.errors import UsageError
 from batchcart.model.files import make_private_dir, move_into_place, read_bounded, replace_atomically
+
+Clock = Callable[[], float]
 
 _TOKENS = "tokens.json"
 _LEARNT, _LONGEST_LEARNT = "limit.json", 4096
@@ -82,9 +85,9 @@ class AccountState:
             raise UsageError(f"{lock.path} cannot be locked: {error.strerror}; is it somebody else's?") from None
         return cls(folder, lock)
 
-    def sends(self, capacity: int) -> SendHistory:
-        """The account's last sends, at least ``capacity`` of them."""
-        return SendHistory(self.folder / "sends" if self.folder else None, capacity)
+    def sends(self, capacity: int, clock: Clock = time.monotonic, wall: Clock = time.time) -> SendHistory:
+        """The account's last sends, at least ``capacity`` of them; times are of the monotonic ``clock``."""
+        return SendHistory(self.folder / "sends" if self.folder else None, capacity, clock, wall)
 
     def tokens(self, origin: str) -> Mapping[str, str]:
         """The last renewed tokens, if they descend from the config's own: ``origin`` is a fingerprint of those."""

@@ -2,8 +2,8 @@
 
 import resource
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from batchcart.journal.result_line import Result, read_result
 from batchcart.journal.summary import Summary
 from batchcart.model.files import create_new
 from batchcart.model.http import Reply, Request, Response
+from batchcart.runs.deps import Deps, open_http_client
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
 from batchcart.runs.runner import run_job
@@ -58,8 +59,13 @@ class Recorder:
     start: float = 0.0
     cpu: float = 0.0
 
-    def around(self, account: Account, send: Send) -> Send:
-        """The same ``send``, timed."""
+    @asynccontextmanager
+    async def open_client(self, account: Account) -> AsyncIterator[Send]:
+        """A client over HTTP, its requests timed."""
+        async with open_http_client(account) as send:
+            yield self._around(account, send)
+
+    def _around(self, account: Account, send: Send) -> Send:
         tape = self.tapes[account.name] = RequestTrace(account.limits)
         self.start, self.cpu = time.monotonic(), _cpu()
 
@@ -82,9 +88,8 @@ async def run_bench(settings: BenchSettings, place: BenchTarget, folder: Path, m
         file.writelines(orjson.dumps(line) + b"\n" for line in lines)
     recorder = Recorder()
     async with monitored() as monitor:
-        monitor.wrap_send = recorder.around
         options = RunOptions(str(job), results=results, config=place.config, concurrency=settings.concurrency)
-        summary = await run_job(options, monitor)
+        summary = await run_job(options, monitor, deps=Deps(open_client=recorder.open_client))
     figures = _figures(recorder, summary)
     deleted = left = 0
     if place.real:

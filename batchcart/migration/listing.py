@@ -30,7 +30,8 @@ from batchcart.model.files import move_into_place
 from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.outcome import ErrorKind, Failed, Succeeded
 from batchcart.runs.cart_reader import Reader
-from batchcart.runs.context import open_run
+from batchcart.runs.context import RunSettings, open_context, open_sessions
+from batchcart.runs.deps import WORLD
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.paths import journal_path
 
@@ -111,15 +112,14 @@ async def read_list(
     with contextlib.closing(_journal(results, entry)) as connection, open_lines(folder) as store:
         if (walk := store.walk(listing, filters)).over:
             return walk
-        floor_for = open_run(
-            connection, results, {entry.name: entry}, monitor, patience=reader.patience * 60, concurrency=1
-        )
-        async with floor_for as context:
+        settings = RunSettings(reader.patience * 60, concurrency=1)
+        async with (
+            open_context(connection, results, {entry.name: entry}, settings, monitor, WORLD) as context,
+            open_sessions(context) as sessions,
+        ):
             if monitor.stopping:
                 monitor.stop()
-            walk = await _walk(
-                context.sessions[entry.name], entry, store, walk, filters, monitor, find_unused_line(connection)
-            )
+            walk = await _walk(sessions[entry.name], entry, store, walk, filters, monitor, find_unused_line(connection))
         if monitor.failure is not None:
             raise monitor.failure
         return walk if walk.over else None
@@ -146,7 +146,7 @@ async def _walk(
             said = redact_text(page.message, session.auth.redactor)
             raise _unreadable(entry, f"{said}. The same command resumes")
         walk = store.take(None if isinstance(page, Failed) else page, walk, filters)
-        monitor.planned[entry.name], monitor.ended[entry.name] = store.count, {"ok": store.count}
+        monitor.set_counts(entry.name, store.count, {"ok": store.count})
     return walk
 
 

@@ -1,23 +1,26 @@
-"""Owns making accounts ready for work: addresses, account states, limiters, sockets; it does not know operations."""
+"""Owns putting accounts together for work: addresses, account states, limiters, clients; it does not know operations.
+
+Clocks, random numbers, clients, account states and the journal come from the run's Deps.
+"""
 
 import itertools
 import os
-import random
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from msgspec import structs
 
 from batchcart.accounts.config import Account, AccountConfig
 from batchcart.accounts.redaction import redact_text
-from batchcart.accounts.state import AccountState
 from batchcart.engine.auth import Auth
 from batchcart.engine.circuit_breaker import CircuitBreaker
 from batchcart.engine.event_filter import EventLimiter
 from batchcart.engine.rate_limiter import RateLimiter, capacity
+from batchcart.engine.scheduler import PlannedJob, run_sessions
 from batchcart.engine.session import AccountSession, Chance
 from batchcart.engine.throttling import Throttling
 from batchcart.engine.token_refresh import token_fingerprint
@@ -27,10 +30,11 @@ from batchcart.journal.sink import JournalSink
 from batchcart.journal.writer import JournalWriter
 from batchcart.model.events import Event, OfAccount, QuotaUsedUp, map_text
 from batchcart.model.limits import Window
+from batchcart.runs.deps import Deps
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.paths import journal_path, sandbox_path
 
-_RNG = random.Random()  # noqa: S311  # jitter and nonces, no secret
+Sink = TypeVar("Sink", bound=JournalSink)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class RunSettings:
     """
 
     patience: float
-    concurrency: int | None
+    concurrency: int | None = None
     stop_after: int = 0
     embedded: Mapping[str, str] = field(default_factory=dict)
     pid: int = field(default_factory=os.getpid)
@@ -58,103 +62,116 @@ class RunSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class RunContext:
-    """Everything that a run's sessions stand on: the journal, a view of its plan, and the accounts' sessions."""
+class RunContext(Generic[Sink]):
+    """What all accounts of a run stand on, here or in another process; the journal may be written elsewhere."""
 
-    journal: JournalWriter
+    entries: Mapping[str, AccountConfig]
+    settings: RunSettings
     plan: Connection
-    sessions: Mapping[str, AccountSession]
+    journal: Sink
+    monitor: RunMonitor
+    deps: Deps
+
+    def tell(self, event: Event) -> None:
+        """Note what a person must see, and tell all who are to see it."""
+        self.journal.record_event(self.deps.wall(), event)
+        self.monitor.emit(event)
 
 
 @asynccontextmanager
-async def open_run(
+async def open_context(
     connection: Connection,
     results: Path,
     entries: Mapping[str, AccountConfig],
+    settings: RunSettings,
     monitor: RunMonitor,
-    *,
-    patience: float,
-    concurrency: int | None,
-    stop_after: int = 0,
-) -> AsyncIterator[RunContext]:
-    """The sessions of all accounts in the plan, ready to be worked on; ``patience`` in seconds.
+    deps: Deps,
+) -> AsyncIterator[RunContext[JournalWriter]]:
+    """What the run whose journal is ``connection`` stands on; the journal is written as long as the block runs."""
+    async with AsyncExitStack() as stack:
+        plan = stack.enter_context(closing(open_reading(journal_path(results))))
+        used = [entries[account.name] for account in accounts(plan)]
+        embedded = await stack.enter_async_context(embedded_sandbox(used, results))
+        journal = deps.open_journal(connection, results, ended=monitor.on_line, failed=monitor.fail)
+        stack.callback(journal.close)
+        yield RunContext(entries, replace(settings, embedded=embedded), plan, journal, monitor, deps)
+
+
+@asynccontextmanager
+async def open_sessions(
+    context: RunContext[Sink], names: Collection[str] | None = None
+) -> AsyncIterator[Mapping[str, AccountSession]]:
+    """The sessions of the accounts ``names``, or of all in the plan, ready for work.
 
     Raises UsageError where an account cannot be read or is in use by another run.
     """
     async with AsyncExitStack() as stack:
-        plan = stack.enter_context(closing(open_reading(journal_path(results))))
-        numbers = {account.name: account.number for account in accounts(plan)}
-        embedded = await stack.enter_async_context(embedded_sandbox([entries[name] for name in numbers], results))
-        settings = RunSettings(patience, concurrency, stop_after, embedded)
-        journal = JournalWriter(connection, results, ended=monitor.on_line, failed=monitor.fail)
-        stack.callback(journal.close)
-        sessions = {}
-        for name, number in numbers.items():
-            numbered = number, next_number(plan, -number)
-            sessions[name] = session = await open_session(stack, entries[name], numbered, monitor, journal, settings)
-            monitor.sessions.append(session)
-        yield RunContext(journal, plan, sessions)
+        sessions = {
+            account.name: await _open_session(stack, context, context.entries[account.name], account.number)
+            for account in list(accounts(context.plan))
+            if names is None or account.name in names
+        }
+        yield sessions
 
 
-async def open_session(
-    stack: AsyncExitStack,
-    entry: AccountConfig,
-    numbers: tuple[int, int],
-    monitor: RunMonitor,
-    journal: JournalSink,
-    settings: RunSettings,
+Work = Callable[[], Awaitable[None]]
+"""Works on the accounts that it was opened for until each has ended or was halted; raises JournalFailed."""
+
+
+@asynccontextmanager
+async def open_here(
+    context: RunContext[Sink], job: PlannedJob, names: Collection[str] | None = None
+) -> AsyncIterator[Work]:
+    """The work of the accounts ``names``, or of all in the plan, in this process; raises as ``open_sessions`` does."""
+    async with open_sessions(context, names) as sessions:
+        yield partial(run_sessions, job, list(sessions.values()), ended=context.monitor.count_line)
+
+
+async def _open_session(
+    stack: AsyncExitStack, context: RunContext[Sink], entry: AccountConfig, number: int
 ) -> AccountSession:
-    """The account's session, ready to work; its ``numbers`` are its own in the plan, and that of its next question.
-
-    Raises UsageError where the account cannot be read or is in use by another run.
-    """
-    from batchcart.engine.http.client import open_client  # noqa: PLC0415  # importing aiohttp takes longer than most commands
-
-    account = settings.apply(entry.resolve())
-    account_state = (
-        AccountState(None) if account.embedded else AccountState.open(account.name, entry.identity, settings.pid)
-    )
+    deps, journal = context.deps, context.journal
+    account = context.settings.apply(entry.resolve())
+    account_state = deps.open_state(entry, context.settings.pid)
     stack.callback(account_state.close)
-    sends = account_state.sends(capacity(account.limits))
+    sends = account_state.sends(capacity(account.limits), deps.clock, deps.wall)
     stack.callback(sends.close)
     crowd = EventLimiter()
 
     def tell(event: Event) -> None:
-        now = time.time()
-        if not isinstance(event, OfAccount) or crowd.admits(event, now):
-            clean = map_text(event, lambda text: redact_text(text, session.auth.redactor))
-            journal.record_event(now, clean)
-            monitor.emit(clean)
+        if not isinstance(event, OfAccount) or crowd.admits(event, deps.wall()):
+            context.tell(map_text(event, lambda text: redact_text(text, session.auth.redactor)))
 
     def long_wait(window: Window, seconds: float) -> None:
-        quota = QuotaUsedUp(account.name, str(window), time.time() + seconds)
+        quota = QuotaUsedUp(account.name, str(window), deps.wall() + seconds)
         session.throttling.record_quota(quota)
         tell(quota)
 
     renewed = account_state.tokens(token_fingerprint(account.credentials))
     session = AccountSession(
         account=account,
-        number=numbers[0],
-        probes=itertools.count(numbers[1]),
+        number=number,
+        probes=itertools.count(next_number(context.plan, -number)),
         journal=journal,
         limiter=RateLimiter(
             account.limits,
             sends,
-            clock=time.monotonic,
+            clock=deps.clock,
             pacing=account.options.pacing,
             strict=account.options.strict,
             long_wait=long_wait,
             learnt=account_state.learnt_limit(),
         ),
         account_state=account_state,
-        send=monitor.wrap_send(account, await stack.enter_async_context(open_client(account))),
+        send=await stack.enter_async_context(deps.open_client(account)),
         auth=Auth(account.credentials.replace(renewed), (*account.secrets, *account_state.past_secrets())),
-        chance=Chance(time.monotonic, time.time, _RNG),
+        chance=Chance(deps.clock, deps.wall, deps.rng),
         tell=tell,
-        patience=settings.patience,
+        patience=context.settings.patience,
         throttling=Throttling("as the shop asked in an earlier run"),
-        breaker=CircuitBreaker(settings.stop_after),
+        breaker=CircuitBreaker(context.settings.stop_after),
     )
+    context.monitor.add_session(session)
     return session
 
 

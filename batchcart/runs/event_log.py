@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ _MOMENTS = ("since", "until", "asked_at", "given_up_at")
 
 
 @contextmanager
-def open_event_log(path: Path, results: Path) -> Iterator[EventSink]:
+def open_event_log(path: Path, results: Path, wall: Callable[[], float] = time.time) -> Iterator[EventSink]:
     """What appends events to the log at ``path``; raises UsageError where that cannot be written.
 
     A line is one write at the file's end, so that a kill tears none, and several runs may share a log. What the disk
@@ -34,7 +34,7 @@ def open_event_log(path: Path, results: Path) -> Iterator[EventSink]:
 
         def tell(event: Event) -> None:
             with suppress(OSError):
-                os.write(log, log_line(event, time.time(), results))
+                os.write(log, log_line(event, wall(), results))
 
         yield tell
     finally:

@@ -103,12 +103,14 @@ def render(snapshots: Sequence[AccountSnapshot], run: Sequence[float]) -> str:
 
 
 @asynccontextmanager
-async def metrics_file(path: Path, snapshots: Callable[[], Sequence[AccountSnapshot]]) -> AsyncIterator[None]:
+async def metrics_file(
+    path: Path, snapshots: Callable[[], Sequence[AccountSnapshot]], wall: Callable[[], float] = time.time
+) -> AsyncIterator[None]:
     """The metrics file is kept up to date as long as the block runs; raises UsageError where it cannot be written."""
-    began = time.time()
+    began = wall()
 
     def write(*, alive: bool) -> None:
-        now = time.time()
+        now = wall()
         # In its place at once, whole: whoever reads it never sees a part.
         replace_atomically(path, render(snapshots(), (float(alive), began, now)).encode(), durable=False)
 

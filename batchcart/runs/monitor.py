@@ -1,12 +1,12 @@
 """Owns a run as seen from outside while it is alive: who is told of it, its figures, and the way to stop it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from batchcart.accounts.config import Account
-from batchcart.engine.session import AccountSession, Send
+from batchcart.engine.session import AccountSession
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.events import Event, EventSink, StorageFailed
+from batchcart.model.outcome import Status
 from batchcart.runs.snapshot import AccountSnapshot, take_snapshot
 
 
@@ -16,28 +16,62 @@ class RunMonitor:
 
     ``on_line`` is told of each result line once it is safe; with ``replay`` of those of earlier starts too.
     ``sinks`` are told the events; ``checking`` the number of a line of the job, now and then while it is checked.
-    ``wrap_send`` may put something around an account's sending. ``remote`` are the accounts that other processes work
-    on, ``stop_callbacks`` tells those to stop, ``lost`` says which of them died.
+    The rest is the run's own: ``remote`` are the accounts that other processes work on, ``lost`` says which of those
+    died; ``planned`` and ``ended`` count lines by account, those that ended by status.
     """
 
     on_line: Callable[[bytes], None] = lambda _text: None
-    wrap_send: Callable[[Account, Send], Send] = lambda _account, send: send
-    sinks: list[EventSink] = field(default_factory=list)
-    checking: Callable[[int], None] | None = None
-    sessions: list[AccountSession] = field(default_factory=list)
-    remote: dict[str, AccountSnapshot] = field(default_factory=dict)
-    stop_callbacks: list[Callable[[], None]] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    planned: dict[str, int] = field(default_factory=dict)
-    ended: dict[str, dict[str, int]] = field(default_factory=dict)
-    stopping: bool = False
     replay: bool = False
-    failure: JournalFailed | None = None
+    checking: Callable[[int], None] | None = None
+    sinks: list[EventSink] = field(default_factory=list)
+    sessions: list[AccountSession] = field(init=False, default_factory=list)
+    remote: dict[str, AccountSnapshot] = field(init=False, default_factory=dict)
+    lost: list[str] = field(init=False, default_factory=list)
+    planned: dict[str, int] = field(init=False, default_factory=dict)
+    ended: dict[str, dict[str, int]] = field(init=False, default_factory=dict)
+    stopping: bool = field(init=False, default=False)
+    failure: JournalFailed | None = field(init=False, default=None)
+    _stop_callbacks: list[Callable[[], None]] = field(init=False, default_factory=list)
+
+    def add_sink(self, sink: EventSink) -> None:
+        """Have the sink told the events too."""
+        self.sinks.append(sink)
 
     def emit(self, event: Event) -> None:
         """Tell all who are to see it."""
         for sink in self.sinks:
             sink(event)
+
+    def show_checking(self, checking: Callable[[int], None] | None) -> None:
+        """Have ``checking`` told how far the check of the job is."""
+        self.checking = checking
+
+    def add_session(self, session: AccountSession) -> None:
+        """The session is ready for work here."""
+        self.sessions.append(session)
+
+    def add_remote(self, accounts: Iterable[AccountSnapshot], stop: Callable[[], None]) -> None:
+        """The accounts are ready for work in another process, which ``stop`` tells to stop."""
+        self.remote |= {snapshot.account: snapshot for snapshot in accounts}
+        self._stop_callbacks.append(stop)
+
+    def show_remote(self, snapshot: AccountSnapshot) -> None:
+        """Another process tells how one of its accounts is now."""
+        self.remote[snapshot.account] = snapshot
+        self.ended[snapshot.account] = dict(snapshot.ended)
+
+    def report_lost(self, sentence: str) -> None:
+        """A process that worked on accounts is gone."""
+        self.lost.append(sentence)
+
+    def set_counts(self, account: str, lines: int, ended: Mapping[str, int]) -> None:
+        """The account has so many lines, and so many of them have ended, by status."""
+        self.planned[account], self.ended[account] = lines, dict(ended)
+
+    def count_line(self, session: AccountSession, status: Status) -> None:
+        """A line of the session has ended."""
+        found, name = self.ended[session.account.name], status.value
+        found[name] = found.get(name, 0) + 1
 
     @property
     def at_work(self) -> bool:
@@ -65,8 +99,12 @@ class RunMonitor:
         self.stopping = True
         for session in self.sessions:
             session.signal.stop()
-        for halt in self.stop_callbacks:
+        for halt in self._stop_callbacks:
             halt()
+
+    def record_failure(self, error: JournalFailed) -> None:
+        """Why the run broke off, if nothing is known yet."""
+        self.failure = self.failure or error
 
     def fail(self, error: JournalFailed) -> None:
         """The disk takes no more: stop sending."""

@@ -37,7 +37,8 @@ from batchcart.model.http import History
 from batchcart.model.ids import LONGEST_ID, id_problem
 from batchcart.model.outcome import ErrorKind, Failed, Status
 from batchcart.platforms import load_adapters
-from batchcart.runs.context import open_run
+from batchcart.runs.context import RunSettings, open_context, open_sessions
+from batchcart.runs.deps import WORLD
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.paths import journal_path
 from batchcart.runs.resume import check_same_accounts, check_same_job
@@ -73,11 +74,15 @@ async def settle_from_shop(results: Path, config: Path | None, monitor: RunMonit
         source = stack.enter_context(open_job(_job_path(connection, results)))
         check_same_job(connection, source, journal_path(results))
         check_same_accounts(connection, entries)
-        async with open_run(connection, results, entries, monitor, patience=60.0, concurrency=None) as context:
+        settings = RunSettings(patience=60.0)
+        async with (
+            open_context(connection, results, entries, settings, monitor, WORLD) as context,
+            open_sessions(context) as sessions,
+        ):
             account = get_meta(context.plan, "account") or None
             job = PlannedJob(get_meta(context.plan, "run") or "", source, context.plan, account, resumed=True)
             async with asyncio.TaskGroup() as group:
-                for session in monitor.sessions:
+                for session in sessions.values():
                     group.create_task(_settle_account(job, session, context.journal, monitor))
         if monitor.failure is not None:
             raise JournalFailed(str(monitor.failure))

@@ -1,6 +1,6 @@
 """Owns who else sees a run: its log and its metrics, and its first and last word; it does not know how it works."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from batchcart.runs.paths import journal_path
 
 @asynccontextmanager
 async def event_sinks(
-    monitor: RunMonitor, log: Path | None, metrics: Path | None, job: Path, results: Path
+    monitor: RunMonitor, wall: Callable[[], float], log: Path | None, metrics: Path | None, job: Path, results: Path
 ) -> AsyncIterator[None]:
     """The log and the metrics are kept as long as the block runs; a refusal is an event as well.
 
@@ -24,9 +24,9 @@ async def event_sinks(
         for option, path in (("--log", log), ("--metrics", metrics)):
             _check_own(option, path, job, results)
         if log is not None:
-            monitor.sinks.append(stack.enter_context(open_event_log(log, results)))
+            monitor.add_sink(stack.enter_context(open_event_log(log, results, wall)))
         if metrics is not None:
-            await stack.enter_async_context(metrics_file(metrics, monitor.snapshots))
+            await stack.enter_async_context(metrics_file(metrics, monitor.snapshots, wall))
         try:
             yield
         except UsageError as error:

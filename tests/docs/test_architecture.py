@@ -238,3 +238,72 @@ def test_platforms_know_nothing_of_one_another() -> None:
                     and not name.startswith("batchcart.platforms.toolkit")
                 ]
     assert not offenders
+
+
+MOST_FIELDS = 12
+CHANGING = {"append", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear"}
+
+
+def mutable_fields(node: ast.ClassDef) -> set[str]:
+    """The fields of a dataclass that is not frozen; none of any other class."""
+    marks = [ast.unparse(mark) for mark in node.decorator_list]
+    if not any(mark.startswith("dataclass") and "frozen=True" not in mark for mark in marks):
+        return set()
+    return {one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)}
+
+
+def fields_written(tree: ast.AST) -> Iterator[tuple[str, str, int]]:
+    """What is changed by ``x.field = …``, ``x.field[…] = …``, ``x.field.append(…)``: owner, field, line."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=targets):
+                written = list(targets)
+            case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
+                written = [target]
+            case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in CHANGING:
+                written = [value]
+            case _:
+                continue
+        while written:
+            match written.pop():
+                case ast.Tuple(elts=parts):
+                    written += parts
+                case ast.Subscript(value=inner):
+                    written.append(inner)
+                case ast.Attribute(value=owner, attr=attr, lineno=line):
+                    yield ast.unparse(owner), attr, line
+                case _:
+                    pass
+
+
+def test_what_changes_in_the_engine_is_small_and_changed_by_its_owner_alone() -> None:
+    watched: set[str] = set()
+    owners: dict[str, set[str]] = {"quiet": {"batchcart/engine/http/pool.py"}}  # it means a connection, no dataclass
+    for path in MODULES:
+        for node in classes(path):
+            fields = mutable_fields(node)
+            for name in fields:
+                owners.setdefault(name, set()).add(named(path))
+            if named(path).startswith("batchcart/engine/") or named(path) == "batchcart/runs/monitor.py":
+                own = {field for owner, field, _ in fields_written(node) if owner == "self"}
+                assert len(fields & own) <= MOST_FIELDS, f"{named(path)}: {node.name}"
+                watched |= fields
+
+    rooms = ("batchcart/engine/", "batchcart/runs/", "batchcart/migration/", "batchcart/undo/", "batchcart/cli/")
+    assert not [
+        f"{named(path)}:{line}: {owner}.{field}"
+        for path in MODULES
+        if named(path).startswith(rooms)
+        for owner, field, line in fields_written(parsed(path))
+        if owner != "self" and field in watched and named(path) not in owners[field]
+    ]
+
+
+def test_nothing_below_runs_takes_the_time_or_a_number_from_elsewhere() -> None:
+    """They come from ``runs/deps.py``; a default that the run overrides, as in ``clock=time.monotonic``, is no call."""
+    calls = re.compile(r"(?<!\.)\b(?:time\.(?:time|monotonic|perf_counter)|random\.\w+|secrets\.\w+|open_client)\(")
+    rooms = ("batchcart/engine/", "batchcart/runs/")
+    apart = {"batchcart/runs/deps.py", "batchcart/runs/probe.py", "batchcart/engine/http/client.py"}
+    files = [path for path in MODULES if named(path).startswith(rooms) and named(path) not in apart]
+
+    assert not [f"{named(path)}: {found.group()}" for path in files for found in calls.finditer(path.read_text())]

@@ -334,10 +334,12 @@ def test_a_narrow_terminal_says_below_the_row_what_is_waited_for() -> None:
 
 
 def test_a_plain_line_says_what_went_wrong_how_long_and_who_waits() -> None:
-    monitor = RunMonitor(planned={"acme": 1000, "loja": 1000}, ended={"acme": {"ok": 90, "in_doubt": 10}})
+    monitor = RunMonitor()
     acme = AccountSnapshot("acme", "3dcart", 1000, {"ok": 90, "in_doubt": 10}, sent=100)
     loja = snapshot("loja", waiting="unreachable", waiting_until=NOON + 40)
-    monitor.remote.update(acme=acme, loja=loja)
+    monitor.add_remote([acme, loja], lambda: None)
+    monitor.set_counts("acme", 1000, acme.ended)
+    monitor.set_counts("loja", 1000, {})
     pace = Throughput()
     pace.take(NOON - 10, [snapshot("acme"), loja])
     pace.take(NOON, monitor.snapshots())

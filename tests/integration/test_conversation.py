@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from workshop import EPOCH, Line, Shops, Workshop
+from workshop import EPOCH, RUN, Line, Shops, Workshop
 
 from batchcart.engine.chain_state import ChainState
 from batchcart.journal.codec import encode_loss, encode_request, encode_response
@@ -16,7 +16,7 @@ from batchcart.model.operation import Operation, OperationKind
 from batchcart.runs.paths import journal_path
 
 KEY = (
-    ChainState("0123456789abcdef", 1).context(Operation(1, OperationKind.CART_CREATE, "local-tray", "c")).generated_key
+    ChainState(RUN, 1).context(Operation(1, OperationKind.CART_CREATE, "local-tray", "c")).generated_key
 )  # the workshop's run
 BODY = b'{"Cart":{"session_id":"%s","product_id":"7","quantity":2}}' % KEY.encode()
 CREATE = Request("POST", "/carts", body=BODY)
@@ -155,13 +155,20 @@ def test_a_past_that_cannot_be_read_stops_the_run_before_anything_is_sent(tmp_pa
 
 
 def test_a_job_line_that_changed_under_way_is_not_sent(tmp_path: Path) -> None:
-    shops = Shops()
-    shop = begun(tmp_path, shops)
     job = tmp_path / "job.jsonl"
-    job.write_text(job.read_text().replace('"quantity": 2', '"quantity": 3'))
-    ended = shop.run()
-    assert "line 1 is not what it was" in str(ended.failure)
-    assert shops.said == []
+    second: Line = {"op": "item.add", "account": "local-tray", "cart": "c", "data": {"product_id": "8", "quantity": 2}}
+
+    def change(_account: str, _request: Request) -> str:
+        job.write_text(job.read_text().replace('"8", "quantity": 2', '"8", "quantity": 3'))
+        return ""
+
+    blank = " " * 100_000  # longer than what is read ahead
+    job.write_text(f"{json.dumps(ADD)}\n{blank}\n{json.dumps(second)}\n")
+    shops = Shops(change)
+    ended = Workshop(tmp_path, [ADD, second], shops).run()
+    assert "line 3 is not what it was" in str(ended.failure)
+    assert [result["status"] for result in ended.results] == ["ok"]
+    assert len(shops.said) == 1
 
 
 def test_a_result_says_when_it_was_sent_how_often_and_what_came_back(tmp_path: Path) -> None:

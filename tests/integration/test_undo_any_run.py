@@ -19,7 +19,7 @@ from workshop import FAULTS, Line, Script, Shops, Workshop
 
 from batchcart.jobs.opening import open_job
 from batchcart.journal import carts as of_journals
-from batchcart.journal.schema import open_reading
+from batchcart.journal.schema import get_meta, open_reading
 from batchcart.model.http import Request
 from batchcart.platforms import load_adapters
 from batchcart.runs.paths import journal_path
@@ -146,7 +146,7 @@ def lefts(folder: Path) -> Iterator[tuple[str, CartEffects]]:
         open_job(str(folder / "job.jsonl")) as source,
     ):
         names = dict(journal.execute("SELECT id, name FROM account"))
-        ran = RunReader(journal, "0123456789abcdef", source, None)
+        ran = RunReader(journal, get_meta(journal, "run") or "", source, None)
         for cart in of_journals.carts(journal):
             name = names[cart.account]
             adapter = load_adapters()[name.removeprefix("local-")]

@@ -11,11 +11,10 @@ import pytest
 import storming
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workshop import FAULTS, Ended, Line, Said, Script, Shops, Workshop
+from workshop import CONFIG, FAULTS, Ended, Line, Said, Script, Shops, Workshop
 
 from batchcart.accounts.state import AccountState
 from batchcart.model.http import Request
-from batchcart.model.limits import Window
 
 _NOT_DONE = {"429", "429-date", "429-none", "401", "1001", "not-sent"}
 _OUTAGE = {"refuse", "not-sent", "html-502", "500-before"}
@@ -177,7 +176,7 @@ def test_creates_that_wait_for_the_limit_stay_when_the_shop_falls(tmp_path: Path
     held: list[Shops] = []
     shops = Shops(down_between(2.0, 20.0, held, "html-502", "local-3dcart"))
     held.append(shops)
-    ended = Workshop(tmp_path, lines, shops, limits={"local-3dcart": [Window(5, 1.0)]}).run()
+    ended = Workshop(tmp_path, lines, shops, config=CONFIG.replace("limits = []", 'limits = ["5/s"]', 1)).run()
 
     assert 1 <= statuses(ended.results).count("in_doubt") <= 4  # those that were on their way together
     assert statuses(ended.results).count("ok") >= 56

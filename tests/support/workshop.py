@@ -5,45 +5,38 @@ journal for its own intent first.
 """
 
 import asyncio
-import itertools
 import json
 import random
-import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, closing, nullcontext
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import virtualtime
-from msgspec import structs
 
 from batchcart.accounts.config import Account, AccountConfig, load_config
-from batchcart.accounts.send_history import SendHistory
 from batchcart.accounts.state import AccountState
-from batchcart.engine.auth import Auth
-from batchcart.engine.circuit_breaker import CircuitBreaker
-from batchcart.engine.rate_limiter import RateLimiter, capacity
-from batchcart.engine.scheduler import PlannedJob, run_sessions
-from batchcart.engine.session import AccountSession, Chance
+from batchcart.engine.session import AccountSession, Send
 from batchcart.jobs.opening import open_job
-from batchcart.jobs.planner import Planner
-from batchcart.journal.queries import next_number, states, status_counts
-from batchcart.journal.result_file import repair_result_file
-from batchcart.journal.schema import create, get_meta, open_existing, open_reading, set_meta
-from batchcart.journal.summary import Summary, aggregate
+from batchcart.journal.schema import open_reading
+from batchcart.journal.summary import Summary
 from batchcart.journal.writer import JournalFailed, JournalWriter
-from batchcart.model.events import Event
+from batchcart.model.events import Event, OfAccount
 from batchcart.model.http import NoResponse, NotSent, Reply, Request, Response
-from batchcart.model.limits import Limit
 from batchcart.platforms import load_adapters
+from batchcart.runs.deps import Deps
+from batchcart.runs.journal_file import take_up
 from batchcart.runs.monitor import RunMonitor
+from batchcart.runs.options import RunOptions
 from batchcart.runs.paths import journal_path
+from batchcart.runs.runner import run_job
 from batchcart.sandbox import Sandbox
 from batchcart.sandbox.endpoint import ShopEndpoint
 from batchcart.sandbox.messages import Call
@@ -51,6 +44,9 @@ from batchcart.sandbox.routing import read_call
 
 Line = dict[str, Any]
 EPOCH = 1_800_000_000.0
+RUN = f"{random.Random(0).getrandbits(128):032x}"
+"""The name of a run whose random numbers have the seed 0."""
+
 CONFIG = """
 [accounts.local-3dcart]
 platform = "3dcart"
@@ -255,7 +251,7 @@ class Ended:
 
 @dataclass
 class Workshop:
-    """A folder with one job in it, which is run from there again and again."""
+    """A folder with one job in it, which is run from there again and again; what it takes from the world is its own."""
 
     folder: Path
     lines: Sequence[Line]
@@ -263,8 +259,6 @@ class Workshop:
     concurrency: int = 4
     patience: float = 1800.0
     row: int = 0  # lines in a row for one reason that stop their account
-    limits: Mapping[str, Sequence[Limit]] = field(default_factory=dict)
-    strict: bool = False
     account_states: Mapping[str, AccountState] = field(default_factory=dict)
     config: str = CONFIG
 
@@ -274,7 +268,11 @@ class Workshop:
 
     def plan(self) -> None:
         """Check the job and lay down its plan, as a run does that is killed right after it."""
-        self._opened()[0].close()
+        deps = Deps(rng=random.Random(0))
+        options = self._options()
+        entries = load_config(options.config, load_adapters())
+        with open_job(options.job) as source:
+            take_up(options, source, entries, RunMonitor(), deps)[0].close()
 
     def run(
         self,
@@ -295,90 +293,40 @@ class Workshop:
         rng: random.Random,
         during: AbstractContextManager[object],
     ) -> Ended:
-        loop = asyncio.get_running_loop()
-        told: list[Event] = []
-        monitor = RunMonitor(sinks=[told.append])
-        began = loop.time()
-        connection, resumed, entries = self._opened()
-        with closing(connection):
-            with ExitStack() as stack:
-                source = stack.enter_context(open_job(str(self.folder / "job.jsonl")))
-                plan = stack.enter_context(closing(open_reading(journal_path(self.results))))
+        loop, told = asyncio.get_running_loop(), list[Event]()
+        monitor, began = RunMonitor(sinks=[told.append]), loop.time()
+        with ExitStack() as stack:
+
+            def open_journal(*files: Any, **listeners: Any) -> JournalWriter:
                 stack.enter_context(during)
-                journal = _CountingJournal(connection, self.results, ended=monitor.on_line, failed=monitor.fail)
-                journals.append(journal)
-                stack.callback(journal.close)
-                for name, number in plan.execute("SELECT name, id FROM account ORDER BY id").fetchall():
-                    monitor.sessions.append(self._session(entries[name], number, plan, journal, monitor, rng))
-                job = PlannedJob(get_meta(plan, "run") or "", source, plan, None, resumed)
-                if stop_after is not None:
-                    loop.call_later(stop_after, monitor.stop)
-                try:
-                    await run_sessions(job, monitor.sessions, ended=lambda _session, _status: None)
-                    await journal.flush()
-                except* JournalFailed as group:
-                    monitor.failure = monitor.failure or next(
-                        e for e in group.exceptions if isinstance(e, JournalFailed)
-                    )
-            # The writer's connection is nobody else's before its thread has ended.
-            summary = Summary(aggregate(status_counts(connection), states(connection)), str(self.results))
+                journals.append(_CountingJournal(*files, **listeners))
+                return journals[-1]
+
+            deps = Deps(loop.time, lambda: EPOCH + loop.time(), rng, self._open_client, self._open_state, open_journal)
+            if stop_after is not None:
+                loop.call_later(stop_after, monitor.stop)
+            summary = await run_job(self._options(), monitor, deps=deps)
         found = [json.loads(line) for line in self.results.read_text().splitlines()]
+        told = [event for event in told if isinstance(event, OfAccount)]
         return Ended(summary, found, told, monitor.failure, monitor.sessions, loop.time() - began)
 
-    def _opened(self) -> tuple[sqlite3.Connection, bool, Mapping[str, AccountConfig]]:
-        path = journal_path(self.results)
-        config = self.folder / "batchcart.toml"
+    def _options(self) -> RunOptions:
+        job, config = self.folder / "job.jsonl", self.folder / "batchcart.toml"
         config.write_text(self.config)
-        entries = load_config(config, load_adapters())
-        if path.exists():
-            connection = open_existing(path)
-            repair_result_file(connection, self.results)
-            return connection, True, entries
-        job = self.folder / "job.jsonl"
-        job.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
-        with open_job(str(job)) as source, closing(create(path)) as connection:
-            planned = Planner(source, entries, None, allow_unknown=False).build_plan(connection)
-            set_meta(connection, "planned", str(planned.lines))
-            set_meta(connection, "run", "0123456789abcdef")
-            connection.execute("COMMIT")
-        return open_existing(path), False, entries
-
-    def _session(
-        self,
-        entry: AccountConfig,
-        number: int,
-        plan: sqlite3.Connection,
-        journal: JournalWriter,
-        monitor: RunMonitor,
-        rng: random.Random,
-    ) -> AccountSession:
-        account = entry.resolve()
-        account = replace(account, limits=tuple(self.limits.get(account.name, ())))
-        clock = asyncio.get_running_loop().time
-
-        async def send(request: Request, leaving: Callable[[], None]) -> Reply:
-            return await self.shops.answer(account, journal_path(self.results), request, leaving)
-
-        def tell(event: Event) -> None:
-            journal.record_event(EPOCH + clock(), event)
-            monitor.emit(event)
-
-        sends = SendHistory(None, capacity(account.limits), monotonic=clock, wall=lambda: EPOCH + clock())
-        return AccountSession(
-            account=replace(account, options=_options(account, self.concurrency)),
-            number=number,
-            probes=itertools.count(next_number(plan, -number)),
-            journal=journal,
-            limiter=RateLimiter(account.limits, sends, clock=clock, strict=self.strict),
-            account_state=self.account_states.get(account.name, AccountState(None)),
-            send=send,
-            auth=Auth(account.credentials, account.secrets),
-            chance=Chance(clock, lambda: EPOCH + clock(), rng),
-            tell=tell,
-            patience=self.patience,
-            breaker=CircuitBreaker(self.row),
+        if not job.exists():
+            job.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
+        return RunOptions(
+            str(job),
+            results=self.results,
+            config=config,
+            concurrency=self.concurrency,
+            patience=self.patience / 60,
+            stop_after=self.row,
         )
 
+    @asynccontextmanager
+    async def _open_client(self, account: Account) -> AsyncIterator[Send]:
+        yield partial(self.shops.answer, account, journal_path(self.results))
 
-def _options(account: Account, concurrency: int) -> Any:
-    return structs.replace(account.options, concurrency=concurrency)
+    def _open_state(self, entry: AccountConfig, _pid: int) -> AccountState:
+        return self.account_states.get(entry.name, AccountState(None))

@@ -26,8 +26,9 @@ async def show_progress(monitor: RunMonitor, how: str, screen: Screen) -> AsyncI
         if is_urgent(event):
             screen.say(str(event))
 
-    monitor.sinks.append(say)
-    with show_check_progress(how, screen) as monitor.checking:
+    monitor.add_sink(say)
+    with show_check_progress(how, screen) as checking:
+        monitor.show_checking(checking)
         if how == "plain":
             work = _write(monitor, screen)
         elif how == "auto" and drawable():

@@ -6,24 +6,19 @@ No shard begins before all are ready, so that an account that is in use elsewher
 import asyncio
 import shutil
 import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from msgspec import structs
 
-from batchcart.accounts.config import AccountConfig
-from batchcart.journal.schema import Connection, open_reading
 from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.errors import BatchcartError, Stopped, UsageError
 from batchcart.model.events import WorkerDied
 from batchcart.model.fault import fault_sentence
-from batchcart.runs.context import embedded_sandbox
-from batchcart.runs.monitor import RunMonitor
-from batchcart.runs.paths import journal_path
+from batchcart.runs.context import RunContext, Work
 from batchcart.runs.snapshot import AccountSnapshot
 from batchcart.runs.workers.protocol import (
     AccountStateRecorded,
@@ -66,51 +61,31 @@ class Worker:
             self.wire.result().send(Halt())
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerPool:
-    """All shards of a run, ready to begin, and what they stand on."""
-
-    journal: JournalWriter
-    plan: Connection
-    monitor: RunMonitor
-    workers: Sequence[Worker]
-
-    async def work(self) -> None:
-        """Have all shards work until each has ended or was halted; those that died are in the watch."""
-        async with asyncio.TaskGroup() as group:
-            for worker in self.workers:
-                group.create_task(_attend(worker, self.journal, self.monitor))
-
-
 @asynccontextmanager
-async def start_workers(
-    connection: Connection,
-    entries: Mapping[str, AccountConfig],
-    monitor: RunMonitor,
+async def open_workers(
+    context: RunContext[JournalWriter],
     groups: Sequence[Sequence[str]],
     shard: WorkerConfig,
     executor: Callable[[], Executor],
-) -> AsyncIterator[WorkerPool]:
-    """The run with each group of accounts in a process of its own; ``shard`` says what all of them have in common.
+) -> AsyncIterator[Work]:
+    """The work of each group of accounts in a process of its own; ``shard`` says what all of them have in common.
 
     Raises UsageError where an account cannot be read or is in use by another run, and Stopped where a process dies
     before it is ready.
     """
-    async with AsyncExitStack() as stack:
-        plan = stack.enter_context(closing(open_reading(journal_path(shard.results))))
-        used = [entries[name] for names in groups for name in names]
-        embedded = await stack.enter_async_context(embedded_sandbox(used, shard.results))
-        journal = JournalWriter(connection, shard.results, ended=monitor.on_line, failed=monitor.fail)
-        stack.callback(journal.close)
-        settings = replace(shard.settings, embedded=embedded)
-        shards = [
-            replace(shard, number=number, accounts=tuple(names), settings=settings)
-            for number, names in enumerate(groups)
-        ]
-        workers = await stack.enter_async_context(_start_all(shards, executor))
-        monitor.remote |= {entry.name: AccountSnapshot(entry.name, entry.adapter.name, 0, {}) for entry in used}
-        monitor.stop_callbacks += [worker.halt for worker in workers]
-        yield WorkerPool(journal, plan, monitor, workers)
+    shards = [replace(shard, number=number, accounts=tuple(names)) for number, names in enumerate(groups)]
+    async with _start_all(shards, executor) as workers:
+        for worker in workers:
+            used = [context.entries[name] for name in worker.shard.accounts]
+            idle = [AccountSnapshot(entry.name, entry.adapter.name, 0, {}) for entry in used]
+            context.monitor.add_remote(idle, worker.halt)
+
+        async def work() -> None:
+            async with asyncio.TaskGroup() as group:
+                for worker in workers:
+                    group.create_task(_attend(worker, context))
+
+        yield work
 
 
 @asynccontextmanager
@@ -180,39 +155,38 @@ async def _ready(worker: Worker) -> None:
     raise AssertionError(worker.shard)
 
 
-async def _attend(worker: Worker, journal: JournalWriter, monitor: RunMonitor) -> None:
+async def _attend(worker: Worker, context: RunContext[JournalWriter]) -> None:
     """Write down what a shard notes, and show what it tells, until it ends."""
-    wire = worker.wire.result()
+    wire, monitor = worker.wire.result(), context.monitor
     planned = {name: monitor.planned[name] for name in worker.shard.accounts}
     ended = {name: monitor.ended[name] for name in worker.shard.accounts}
     for name, lines in planned.items():
-        monitor.remote[name] = structs.replace(monitor.remote[name], lines=lines, ended=ended[name])
+        monitor.show_remote(structs.replace(monitor.remote[name], lines=lines, ended=ended[name]))
     wire.send(Go(planned, ended))
     while (frame := await wire.receive()) is not None:
-        await _handle_frame(frame, worker, journal, monitor)
+        await _handle_frame(frame, worker, context)
     try:
         failure = await worker.end
     except (ProcessDied, CallFailed, BatchcartError, OSError) as error:
-        _report_death(worker, journal, monitor, str(error))
+        _report_death(worker, context, str(error))
     except Exception as error:  # noqa: BLE001  # a fault over there is the end of those accounts alone
-        _report_death(worker, journal, monitor, fault_sentence(error, "working in it"))
+        _report_death(worker, context, fault_sentence(error, "working in it"))
     else:
         if failure:
             monitor.fail(JournalFailed(failure))
 
 
-async def _handle_frame(frame: Frame, worker: Worker, journal: JournalWriter, monitor: RunMonitor) -> None:
+async def _handle_frame(frame: Frame, worker: Worker, context: RunContext[JournalWriter]) -> None:
     match frame:
         case Rows(rows):
             for row in rows:
-                _note(journal, row)
-            worker.wire.result().send(BatchWritten(await _durable(journal)))
+                _note(context.journal, row)
+            worker.wire.result().send(BatchWritten(await _durable(context.journal)))
         case Snapshots(accounts):
             for snapshot in accounts:
-                monitor.remote[snapshot.account] = snapshot
-                monitor.ended[snapshot.account] = dict(snapshot.ended)
+                context.monitor.show_remote(snapshot)
         case EventEmitted(event):
-            monitor.emit(event)
+            context.monitor.emit(event)
         case _:
             raise AssertionError(frame)
 
@@ -240,19 +214,17 @@ async def _durable(journal: JournalWriter) -> str:
     return ""
 
 
-def _report_death(worker: Worker, journal: JournalWriter, monitor: RunMonitor, how: str) -> None:
+def _report_death(worker: Worker, context: RunContext[JournalWriter], how: str) -> None:
     sentence = (
         f"{_describe(worker)} ended in the middle of its work ({how}); its lines stay open; run the same command again"
     )
-    monitor.lost.append(sentence)
-    event = WorkerDied(sentence)
-    journal.record_event(time.time(), event)
-    monitor.emit(event)
+    context.monitor.report_lost(sentence)
+    context.tell(WorkerDied(sentence))
     for name in worker.shard.accounts:
-        snapshot = monitor.remote[name]
+        snapshot = context.monitor.remote[name]
         if snapshot.waiting != "closed":  # what it said it had ended may not have come through
-            journal.record_account_state(name, "lost", f"its process died ({how})")
-            monitor.remote[name] = structs.replace(snapshot, waiting="closed", why="lost", in_flight=0)
+            context.journal.record_account_state(name, "lost", f"its process died ({how})")
+            context.monitor.show_remote(structs.replace(snapshot, waiting="closed", why="lost", in_flight=0))
 
 
 def _describe(worker: Worker) -> str:

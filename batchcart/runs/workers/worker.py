@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchcart.accounts.config import load_config
-from batchcart.engine.scheduler import PlannedJob, run_sessions
-from batchcart.engine.session import AccountSession
+from batchcart.engine.scheduler import PlannedJob
 from batchcart.jobs.opening import open_job
-from batchcart.journal.queries import accounts, next_number
 from batchcart.journal.schema import get_meta, open_reading
 from batchcart.journal.writer import JournalFailed
-from batchcart.model.outcome import Status
 from batchcart.platforms import load_adapters
-from batchcart.runs.context import RunSettings, open_session
+from batchcart.runs.context import RunContext, RunSettings, Work, open_here
+from batchcart.runs.deps import WORLD
 from batchcart.runs.event_loop import run_async
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.paths import journal_path
@@ -63,15 +61,11 @@ def run_worker(shard: WorkerConfig) -> str:
 async def _run(shard: WorkerConfig) -> str:
     monitor = RunMonitor()
 
-    def count(session: AccountSession, status: Status) -> None:
-        found = monitor.ended[session.account.name]
-        found[status.value] = found.get(status.value, 0) + 1
-
     async with contextlib.AsyncExitStack() as stack:
         wire = await stack.enter_async_context(_connect(shard.address))
-        monitor.sinks.append(lambda event: wire.send(EventEmitted(event)))
+        monitor.add_sink(lambda event: wire.send(EventEmitted(event)))
         journal = RemoteJournal(wire.send)
-        job, sessions = await _open_sessions(stack, shard, monitor, journal)
+        engine = await stack.enter_async_context(_open_engine(shard, monitor, journal))
 
         def beat() -> None:
             wire.send(Snapshots(monitor.snapshots()))
@@ -79,7 +73,7 @@ async def _run(shard: WorkerConfig) -> str:
         async def work() -> str:
             failure = ""
             try:
-                await run_sessions(job, sessions, ended=count)
+                await engine()
                 await journal.flush()
             except* JournalFailed as group:
                 failure = str(group.exceptions[0])
@@ -120,7 +114,8 @@ async def _listen(wire: FrameStream, journal: RemoteJournal, monitor: RunMonitor
             case Halt():
                 monitor.stop()
             case Go(planned, ended):
-                monitor.planned, monitor.ended = planned, ended
+                for account, lines in planned.items():
+                    monitor.set_counts(account, lines, ended[account])
                 go.set()
             case _:
                 raise AssertionError(frame)
@@ -142,17 +137,12 @@ async def _connect(address: str) -> AsyncIterator[FrameStream]:
         await wire.close()
 
 
-async def _open_sessions(
-    stack: contextlib.AsyncExitStack, shard: WorkerConfig, monitor: RunMonitor, journal: RemoteJournal
-) -> tuple[PlannedJob, list[AccountSession]]:
+@contextlib.asynccontextmanager
+async def _open_engine(shard: WorkerConfig, monitor: RunMonitor, journal: RemoteJournal) -> AsyncIterator[Work]:
     entries = load_config(shard.config, load_adapters())
-    plan = stack.enter_context(contextlib.closing(open_reading(journal_path(shard.results))))
-    source = replace(stack.enter_context(open_job(shard.text)), name=shard.job)
-    numbers = {account.name: account.number for account in accounts(plan)}
-    sessions = []
-    for name in shard.accounts:
-        numbered = numbers[name], next_number(plan, -numbers[name])
-        session = await open_session(stack, entries[name], numbered, monitor, journal, shard.settings)
-        sessions.append(session)
-        monitor.sessions.append(session)
-    return PlannedJob(get_meta(plan, "run") or "", source, plan, shard.default_account, shard.resumed), sessions
+    with contextlib.closing(open_reading(journal_path(shard.results))) as plan, open_job(shard.text) as text:
+        source = replace(text, name=shard.job)
+        job = PlannedJob(get_meta(plan, "run") or "", source, plan, shard.default_account, shard.resumed)
+        context = RunContext(entries, shard.settings, plan, journal, monitor, WORLD)
+        async with open_here(context, job, shard.accounts) as work:
+            yield work
