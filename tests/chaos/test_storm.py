@@ -53,7 +53,7 @@ def assert_kept(shops: Shops) -> None:
             assert size * 0.6 <= most <= size, (platform, limit)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_storm_of_kills_loses_nothing_and_does_nothing_twice(tmp_path: Path, seed: int) -> None:
     done = storm(tmp_path, seed=seed, carts=60, kills=6)
     assert done.killed == 6

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from caravan import varied, write_carts, write_map
 from oddities import BROKEN, VALUES, WIRES, Wire, plainly
-from shopping import PLATFORMS, Desk, Mall, batchcart, create, desk, get, in_turn
+from shopping import PLATFORMS, Desk, Mall, batchcart, create, desk, get, side_by_side
 
 from batchcart.model.excerpt import MOST_SHOWN
 
@@ -83,7 +83,7 @@ def _configure(shop: Desk, wires: list[Wire], port: int) -> list[dict[str, objec
     for number in range(len(wires)):
         platform = NAMES[number % 3]
         place = {"api_address" if platform == "tray" else "base_url": f"http://127.0.0.1:{port}/{number}-shop"}
-        entries.append(shop.entry(f"odd{number}", platform=platform, shop="x", **{**place, "timeout": 2}))
+        entries.append(shop.entry(f"odd{number}", platform=platform, shop="x", **{**place, "timeout": 1}))
         account = next(name for name, of in PLATFORMS.items() if of == platform)
         lines += [{**create(account), "account": f"odd{number}"}, {**get(account), "account": f"odd{number}"}]
     shop.configure(*entries)
@@ -98,7 +98,7 @@ def test_odd_shops_break_no_command_and_no_other_account(kind: str, processes: s
     wires = list((WIRES if kind == "wires" else _bodies()).values())
     with _odd_shops(wires) as port:
         shop.job(_configure(shop, wires, port))
-        ended = shop.run("--patience", "0.02", "--json", "--processes", processes)
+        ended = shop.run("--patience", "0.001", "--json", "--processes", processes)
         assert ended.code in {1, 3}, ended.err
         assert "a fault of its own" not in ended.err
         figures = ended.figures
@@ -152,7 +152,7 @@ def _reading(command: str, number: int, platform: str, folder: Path, port: int) 
             return ["init", "--platform", platform, "--account", "neu", *_KEYS[platform], _PLACE[platform], place]
         case "export":
             (folder / "keys.txt").write_text("6F027F81ggx48to\n")
-            words = ["export", f"odd{number}", "-o", "carts.jsonl", "--patience", "0.02", *config]
+            words = ["export", f"odd{number}", "-o", "carts.jsonl", "--patience", "0.001", *config]
             return words if platform == "shoplo" else [*words, "--from", "keys.txt"]
         case _:
             write_carts(folder / "carts.jsonl", varied(1))
@@ -160,7 +160,7 @@ def _reading(command: str, number: int, platform: str, folder: Path, port: int) 
             made = {"line": 1, "account": f"odd{number}", "platform": platform, "op": "cart.create", "cart": "cart-0"}
             made |= {"status": "ok", "cart_id": "6F027F81ggx48to"}
             (folder / "moved.results.jsonl").write_text(json.dumps(made) + "\n")
-            words = ["verify", "carts.jsonl", "moved.results.jsonl", "--map", "map.csv", "--patience", "0.02"]
+            words = ["verify", "carts.jsonl", "moved.results.jsonl", "--map", "map.csv", "--patience", "0.001"]
             return [*words, *config]
 
 
@@ -175,7 +175,7 @@ def test_a_command_that_reads_an_odd_shop_ends_in_sentences(command: str, mall: 
             folder = tmp_path / f"{number}"
             folder.mkdir()
             todo.append((folder, _reading(command, number, NAMES[number % 3], folder, port)))
-        for (folder, words), ended in zip(todo, in_turn(todo, tmp_path), strict=True):
+        for (folder, words), ended in zip(todo, side_by_side(todo), strict=True):
             assert ended.code in {0, 1, 3}, (words, ended)
             assert "Traceback" not in ended.err
             assert "a fault of its own" not in ended.out + ended.err, (words, ended)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import storming
+from pairs import pairwise
 from workshop import Line, Script, Shops, Workshop
 
 from batchcart.journal.schema import open_existing
@@ -66,10 +67,10 @@ def gone_on(shop: Workshop, lines: Sequence[Line]) -> dict[str, Any]:
     return {result["line"]: result for result in again.results if result["status"] != "ok"}
 
 
-@pytest.mark.parametrize("before", [0, 7])
-@pytest.mark.parametrize("concurrency", [1, 8, 50])
-@pytest.mark.parametrize("answer", [*PAGES, *(f"{page}-after" for page in PAGES)])
-@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize(
+    ("platform", "answer", "concurrency", "before"),
+    pairwise(PLATFORMS, [*PAGES, *(f"{page}-after" for page in PAGES)], [1, 8, 50], [0, 7]),
+)
 def test_a_web_page_from_everywhere_closes_the_account_with_its_lines_open(
     tmp_path: Path, platform: str, answer: str, concurrency: int, before: int
 ) -> None:
@@ -89,9 +90,10 @@ def test_a_web_page_from_everywhere_closes_the_account_with_its_lines_open(
     assert set(left) == {result["line"] for result in ended.results if result["status"] != "ok"}
 
 
-@pytest.mark.parametrize("concurrency", [1, 8, 50])
-@pytest.mark.parametrize("answer", [*REDIRECTS, "redirect-302-after", "redirect-303-after"])
-@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize(
+    ("platform", "answer", "concurrency"),
+    pairwise(PLATFORMS, [*REDIRECTS, "redirect-302-after", "redirect-303-after"], [1, 8, 50]),
+)
 def test_a_shop_that_has_moved_closes_the_account_and_says_where_to(
     tmp_path: Path, platform: str, answer: str, concurrency: int
 ) -> None:
@@ -139,9 +141,10 @@ def test_reads_that_meet_something_else_leave_their_lines_open(tmp_path: Path, p
     assert {result.get("error", {}).get("kind", "rejected") for result in ended.results} == {"rejected"}
 
 
-@pytest.mark.parametrize("concurrency", [1, 8])
-@pytest.mark.parametrize("answer", [*PAGES, "page-403-after", "page-200-after"])
-@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize(
+    ("platform", "answer", "concurrency"),
+    pairwise(PLATFORMS, [*PAGES, "page-403-after", "page-200-after"], [1, 8]),
+)
 def test_a_firewall_that_lets_reads_through_burns_a_handful_of_writes(
     tmp_path: Path, platform: str, answer: str, concurrency: int
 ) -> None:

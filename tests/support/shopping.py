@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import forking
+
 from batchcart.sandbox.endpoint import ShopEndpoint
 from batchcart.sandbox.messages import Call
 from batchcart.sandbox.server import Sandbox
@@ -126,13 +128,16 @@ def argv(*words: str | Path) -> list[str]:
 
 def batchcart(*words: str | Path, folder: Path, given: bytes = b"", code: int | None = None) -> Ended:
     """Run the command in ``folder`` to its end; it never shows a traceback."""
-    done = subprocess.run(
-        argv(*words), cwd=folder, env=environment(folder), input=given, capture_output=True, timeout=60, check=False
-    )
-    ended = Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+    ended = Ended(*forking.run(list(map(str, words)), folder, environment(folder), given, 60))
     assert "Traceback" not in ended.err, ended.err
     assert code is None or ended.code == code, (ended.code, ended.out, ended.err)
     return ended
+
+
+def side_by_side(todo: Sequence[tuple[Path, Sequence[str]]]) -> list[Ended]:
+    """Run command lines, each in its folder, some at a time: for many that wait."""
+    with ThreadPoolExecutor(6) as some:
+        return list(some.map(lambda one: batchcart(*one[1], folder=one[0]), todo))
 
 
 _IN_TURN = """
