@@ -1,13 +1,12 @@
 """Owns the order of work: accounts side by side, carts side by side, a cart's lines one by one."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
-from msgspec.structs import replace
 
+from batchcart.engine.chain_feed import ChainFeed, ChainWork, CompletedStep, JournalFeed, PlannedJob
 from batchcart.engine.chain_state import ChainState, chain_update
 from batchcart.engine.clean_ending import clean_ending
 from batchcart.engine.executor import execute, restore_execution
@@ -16,19 +15,11 @@ from batchcart.engine.pause_monitor import monitor
 from batchcart.engine.replay import RequestMismatch, replay
 from batchcart.engine.session import AccountSession
 from batchcart.engine.transitions import Execution
-from batchcart.jobs.checks import cart_key
-from batchcart.jobs.job_file import JobSource, RawLine, parse_trusted_line
 from batchcart.journal.choice import has_choice
-from batchcart.journal.queries import (
-    OpenChain,
-    PlannedLine,
-    completed_lines,
-    load_history,
-    pending_chains,
-    pending_lines,
-)
+from batchcart.journal.codec import SentRequest
+from batchcart.journal.queries import completed_lines
 from batchcart.journal.result_line import Completion, encode_result, status_of
-from batchcart.journal.schema import PUT_BACK, Connection
+from batchcart.journal.schema import PUT_BACK
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import Skipped, Status, Succeeded
@@ -43,34 +34,6 @@ _LEAST_PAGE, _PAGES = 16, 4096
 """Lines of the plan that are read at a time: of one account, and of all of them together."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedJob:
-    """What is worked off: the job's text, its plan, and the run's own name."""
-
-    run: str
-    source: JobSource
-    plan: Connection
-    default_account: str | None
-    resumed: bool
-
-    def operation(self, planned: PlannedLine, session: AccountSession) -> Operation:
-        """The planned line, read again; raises JournalFailed where the job's text is not what was planned."""
-        raw = RawLine(planned.line, planned.offset, self.source.read(planned.offset, planned.length))
-        if planned.digest not in {None, raw.digest}:
-            raise JournalFailed(
-                f"{self.source.name}: line {planned.line} is not what it was when the run was planned. Sending has "
-                "stopped; put the old text back, then run the same command again"
-            )
-        operation = parse_trusted_line(raw, self.default_account)  # it was checked when it was planned
-        if operation.account != session.account.name:
-            raise JournalFailed(
-                f"the journal says that line {planned.line} of {self.source.name} is one of account "
-                f"{session.account.name!r}, and it is not. Nothing more is sent. {PUT_BACK}"
-            )
-        key, _ = cart_key(operation, session.account.adapter)
-        return operation if key == operation.cart_id else replace(operation, cart_id=key)
-
-
 async def run_sessions(
     job: PlannedJob, sessions: Sequence[AccountSession], *, ended: Callable[[AccountSession, Status], None]
 ) -> None:
@@ -80,10 +43,31 @@ async def run_sessions(
         page = max(_LEAST_PAGE, _PAGES // max(1, len(sessions)))
         for session in sessions:
             await _yield_if_busy()
-            chains = pending_chains(job.plan, session.number, fresh=not job.resumed, chosen=chosen, page=page)
-            for number in range(session.account.options.concurrency):
-                task = _consume if number < _UNTRIED else _take_chains_later
-                group.create_task(task(job, session, chains, ended))
+            feed = JournalFeed(job, session, chosen=chosen, page=page)
+            _start_consumers(group, job.run, feed, session, ended)
+
+
+async def run_session(
+    run: str, feed: ChainFeed, session: AccountSession, *, ended: Callable[[AccountSession, Status], None]
+) -> None:
+    """Work off one session of the run that calls itself ``run`` until it has ended or was halted.
+
+    Raises JournalFailed as ``run_sessions`` does.
+    """
+    async with monitor([session]), asyncio.TaskGroup() as group:
+        _start_consumers(group, run, feed, session, ended)
+
+
+def _start_consumers(
+    group: asyncio.TaskGroup,
+    run: str,
+    feed: ChainFeed,
+    session: AccountSession,
+    ended: Callable[[AccountSession, Status], None],
+) -> None:
+    for number in range(session.account.options.concurrency):
+        task = _consume if number < _UNTRIED else _take_chains_later
+        group.create_task(task(run, feed, session, ended))
 
 
 async def _yield_if_busy() -> None:
@@ -100,27 +84,31 @@ async def _yield_if_busy() -> None:
 
 
 async def _take_chains_later(
-    job: PlannedJob,
+    run: str,
+    feed: ChainFeed,
     session: AccountSession,
-    chains: Iterator[OpenChain],
     ended: Callable[[AccountSession, Status], None],
 ) -> None:
     """Take part once the shop has answered: one that is not there at all burns no more lines than by default."""
     if not session.stopped:
         with session.signal.cancellable():
             await session.health.answered.wait()
-    await _consume(job, session, chains, ended)
+    await _consume(run, feed, session, ended)
 
 
 async def _consume(
-    job: PlannedJob,
+    run: str,
+    feed: ChainFeed,
     session: AccountSession,
-    chains: Iterator[OpenChain],
     ended: Callable[[AccountSession, Status], None],
 ) -> None:
     try:
-        for taken in chains:
-            if session.stopped or not await _work_chain(job, session, taken, ended):
+        while not session.stopped:
+            with session.signal.cancellable():
+                chain = await feed.next_chain()
+            if chain is None:
+                break
+            if not await _work_chain(run, session, chain, ended):
                 return
     except JournalFailed:
         raise
@@ -134,15 +122,18 @@ async def _consume(
 
 
 async def _work_chain(
-    job: PlannedJob, session: AccountSession, taken: OpenChain, ended: Callable[[AccountSession, Status], None]
+    run: str, session: AccountSession, work: ChainWork, ended: Callable[[AccountSession, Status], None]
 ) -> bool:
     """Work off one cart's open lines in file order; False where the session was halted before the last."""
-    chain = replay_chain(job, session, taken.number)
-    for planned in pending_lines(job.plan, session.number, taken, fresh=not job.resumed):
-        operation = job.operation(planned, session)
+    chain = ChainState(run, work.number, key_chosen=session.account.adapter.keys.client_chooses)
+    async for step in work.steps:
+        operation = step.operation
+        if isinstance(step, CompletedStep):
+            chain.apply(operation, step.status, step.learnt, operation.line)
+            continue
         if session.stopped:
             return False
-        begun = _resume(job, session, chain, operation)
+        begun = _resume(session, chain, operation, step.sent)
         ending = Completion(begun) if isinstance(begun, Skipped) else await execute(begun, session)
         if ending is None:
             return False
@@ -171,7 +162,9 @@ def _is_large(ending: Completion) -> bool:
     return isinstance(ending.outcome, Succeeded) and len(ending.outcome.body) >= LARGE
 
 
-def _resume(job: PlannedJob, session: AccountSession, chain: ChainState, operation: Operation) -> Execution | Skipped:
+def _resume(
+    session: AccountSession, chain: ChainState, operation: Operation, sent: Sequence[SentRequest]
+) -> Execution | Skipped:
     """The operation as far as earlier starts brought it."""
     if skipped := chain.missing_dependency(operation):
         return skipped
@@ -181,10 +174,9 @@ def _resume(job: PlannedJob, session: AccountSession, chain: ChainState, operati
             f"the journal says that line {operation.line} belongs to chain {chain.number}, and what it names is not "
             f"there. Nothing more is sent. {PUT_BACK}"
         )
-    if not job.resumed:
+    if not sent:
         return restore_execution(session, operation, known)
-    cell = session.account.adapter.operations[operation.kind]
-    past = replay(load_history(job.plan, operation.line), cell, operation, known)
+    past = replay(sent, session.account.adapter.operations[operation.kind], operation, known)
     return restore_execution(session, operation, known, past)
 
 

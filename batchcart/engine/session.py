@@ -9,12 +9,12 @@ import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from batchcart.accounts.config import Account
-from batchcart.accounts.state import AccountState
 from batchcart.engine.auth import Auth
 from batchcart.engine.circuit_breaker import CircuitBreaker, Stop
 from batchcart.engine.health import Health
@@ -26,6 +26,7 @@ from batchcart.engine.stop_signal import StopSignal
 from batchcart.engine.throttling import Throttling
 from batchcart.engine.transitions import Healthy, Signal, Suspicious, Unhealthy, Untrusted
 from batchcart.journal.codec import encode_loss, encode_response
+from batchcart.journal.permit import Permit, PermitExpired
 from batchcart.journal.sink import JournalSink
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.adapter import Credentials
@@ -45,6 +46,19 @@ _WHAT_TO_LOOK_AT = (
 
 _HOW_TO_GO_ON = "see to it, then run again, or let it go on whatever comes with --stop-after 0"
 _SHOWN = 300  # characters of one line's reason in an account's
+
+
+class AccountMemory(Protocol):
+    """What an account remembers beyond this session, as the session writes it."""
+
+    def keep_tokens(self, origin: str, tokens: Mapping[str, str], /) -> Awaitable[None] | None:
+        """Put renewed tokens on the disk, durably, at the latest when what comes back was awaited.
+
+        Raises OSError, now or then, where that fails.
+        """
+
+    def keep_learnt_limit(self, learnt: bytes, /) -> None:
+        """Remember what was learnt of the shop's limit; b"" forgets it."""
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -89,7 +103,7 @@ class AccountSession:
     patience: float
     journal: JournalSink
     limiter: RateLimiter
-    account_state: AccountState
+    account_state: AccountMemory
     send: Send
     chance: Chance
     tell: EventSink
@@ -135,30 +149,53 @@ class AccountSession:
         """
         with self.signal.cancellable():
             send_number = await self.limiter.acquire()
-        fell = self.stopped or (self.health.down_since is not None and line > 0)
-        at = self.chance.wall()
-        try:
-            if fell and not (settles and self.signal.settles):
-                self.limiter.mark_completed(send_number, 0.0)
-                return None
-            await self.journal.record_intent(line, number, at, noted or request)
-        except JournalFailed:
-            # Not raised: that would break off the requests that are on their way.
-            self.signal.stop()
+        began = at = 0.0
+        reply: Reply | None = None
+        while reply is None and self._may_begin(line, settles=settles):
+            at = self.chance.wall()
+            try:
+                permit = await self.journal.record_intent(line, number, at, noted or request)
+            except JournalFailed:
+                # Not raised: that would break off the requests that are on their way.
+                self.signal.stop()
+                break
+            began = self.chance.monotonic()
+            reply = await self._leave(self._sign(request, at), send_number, permit)
+            if reply is None and self.stopped:
+                self.journal.record_response(line, number, "void", encode_loss("it was too late for it to leave"))
+        if reply is None:
             self.limiter.mark_completed(send_number, 0.0)
             return None
-        said = encode_body(request, self.account.options.encoding)
-        nonce = f"{self.chance.rng.getrandbits(128):032x}"
-        signed = self.account.adapter.auth.sign(said, self.auth.credentials, at, nonce)
-        began = self.chance.monotonic()
-        self.stats.sent += 1
-        reply = await self.send(signed, partial(self.limiter.mark_sent, send_number))
         self.limiter.mark_completed(send_number, self.chance.monotonic() - began)
         if not isinstance(reply, Response):
             return Received(reply, number, at)
         fresh = await self.interpret(reply, partial(read, reply)) if read else None
         clean = await self.interpret(reply, partial(self.auth.redact_incoming, reply))
         return Received(clean, number, at, fresh)
+
+    def _may_begin(self, line: int, *, settles: bool) -> bool:
+        fell = self.stopped or (self.health.down_since is not None and line > 0)
+        return not fell or (settles and self.signal.settles)
+
+    def _sign(self, request: Request, at: float) -> Request:
+        said = encode_body(request, self.account.options.encoding)
+        nonce = f"{self.chance.rng.getrandbits(128):032x}"
+        return self.account.adapter.auth.sign(said, self.auth.credentials, at, nonce)
+
+    async def _leave(self, signed: Request, send_number: int, permit: Permit | None) -> Reply | None:
+        """Send what is noted; None where it was too late for that, and nothing left."""
+
+        def leaving() -> None:
+            if permit is not None:
+                permit.check()
+            self.limiter.mark_sent(send_number)
+
+        self.stats.sent += 1
+        try:
+            return await self.send(signed, leaving)
+        except PermitExpired:
+            self.stats.sent -= 1
+            return None
 
     async def interpret(self, reply: Reply, make: Callable[[], Made]) -> Made:
         """What ``make`` makes of the reply; of a large one beside the loop, so that no other account waits."""

@@ -53,7 +53,7 @@ async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied
         if heard is None:
             return
         if heard.fresh is not None:
-            _take_tokens(session, heard.fresh)
+            await _take_tokens(session, heard.fresh)
             return
         if (refusal := await _refusal(session, renewal, request, heard.reply)) is not None:
             why = f": {refusal}" if refusal else ""
@@ -108,7 +108,7 @@ async def _interpret_refusal(session: AccountSession, renewal: TokenRefresh, exc
     return None
 
 
-def _take_tokens(session: AccountSession, fresh: Mapping[str, str]) -> None:
+async def _take_tokens(session: AccountSession, fresh: Mapping[str, str]) -> None:
     for name, token in fresh.items():
         if problem := secret_problem(token, SURELY_SECRET):
             session.close(
@@ -120,7 +120,9 @@ def _take_tokens(session: AccountSession, fresh: Mapping[str, str]) -> None:
     # Kept before used: a pair that is lost in a crash cannot be had again.
     kept = {**{name: session.auth.credentials.get(name) for name in fresh}, **fresh}
     try:
-        session.account_state.keep_tokens(token_fingerprint(session.account.credentials), kept)
+        keeping = session.account_state.keep_tokens(token_fingerprint(session.account.credentials), kept)
+        if keeping is not None:
+            await keeping
     except OSError as error:
         session.close("closed", f"its renewed tokens cannot be kept in the state folder: {error.strerror}")
         return

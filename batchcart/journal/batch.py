@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Row = Sequence[object]
 
-_INTENTS = "INSERT INTO send (line, n, at, request, state) SELECT *, 'sent' FROM "
+_INTENTS = "INSERT OR REPLACE INTO send (line, n, at, request, state) SELECT *, 'sent' FROM "
 _ANSWER = "UPDATE send SET state = ?, status = ?, headers = ?, body = ?, why = ? WHERE line = ? AND n = ?"
 _RESULTS = "INSERT INTO result (line, status, learnt, text, until) SELECT * FROM "
 _FORGET = "DELETE FROM send WHERE line IN "

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
+from batchcart.journal.permit import Permit
 from batchcart.model.events import Event
 from batchcart.model.http import Request
 
@@ -10,10 +11,12 @@ from batchcart.model.http import Request
 class JournalSink(Protocol):
     """A journal as a session sees it."""
 
-    def record_intent(self, line: int, number: int, at: float, request: Request) -> Awaitable[None]:
+    def record_intent(self, line: int, number: int, at: float, request: Request) -> Awaitable[Permit | None]:
         """Note that the request is about to leave; to be awaited until that is on the disk.
 
-        Raises JournalFailed, now or then, where it is not and will not be: then the request must not leave.
+        It may leave as long as the permit says, or at any time where there is none; an intent that is noted a second
+        time takes the place of the first. Raises JournalFailed, now or then, where it is not and will not be: then the
+        request must not leave.
         """
 
     def record_response(self, line: int, number: int, state: str, row: Sequence[object]) -> None:

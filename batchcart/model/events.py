@@ -225,7 +225,7 @@ class SecretsExposed(_Told, frozen=True):
 
 
 class WorkerDied(_Told, frozen=True, tag="process_lost"):
-    """One of the processes of a run died; the lines of its accounts stay open."""
+    """One of the processes of a run died; others go on with its accounts."""
 
     why: str
 

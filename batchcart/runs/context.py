@@ -17,10 +17,11 @@ from msgspec import structs
 from batchcart.accounts.config import Account, AccountConfig
 from batchcart.accounts.redaction import redact_text
 from batchcart.engine.auth import Auth
+from batchcart.engine.chain_feed import PlannedJob
 from batchcart.engine.circuit_breaker import CircuitBreaker
 from batchcart.engine.event_filter import EventLimiter
 from batchcart.engine.rate_limiter import RateLimiter, capacity
-from batchcart.engine.scheduler import PlannedJob, run_sessions
+from batchcart.engine.scheduler import run_sessions
 from batchcart.engine.session import AccountSession, Chance
 from batchcart.engine.throttling import Throttling
 from batchcart.engine.token_refresh import token_fingerprint

@@ -1,19 +1,20 @@
 """Owns putting a run together from config, job, journal, engine and sockets; it decides nothing about operations."""
 
+import asyncio
 import contextlib
 import os
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from batchcart.accounts.config import config_path, load_config
-from batchcart.engine.scheduler import PlannedJob
+from batchcart.engine.chain_feed import PlannedJob
 from batchcart.jobs.job_file import JobSource
-from batchcart.jobs.opening import open_job, text_path
+from batchcart.jobs.opening import open_job
 from batchcart.journal.queries import is_finished, pending_counts, result_texts, status_counts
 from batchcart.journal.result_file import sort_result_file
 from batchcart.journal.schema import Connection, forget_states, get_meta
+from batchcart.journal.seated import find_unsettled, forget_seats, note_seats
 from batchcart.journal.summary import Summary
 from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.errors import UsageError
@@ -27,25 +28,17 @@ from batchcart.runs.journal_file import leave_nothing, run_files, take_up
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
 from batchcart.runs.paths import sandbox_path
+from batchcart.runs.seats.open_seats import open_seats
+from batchcart.runs.seats.settling import wait_for_seats
 from batchcart.runs.sinks import event_sinks, finished_event, started_event, stop_reason
 from batchcart.runs.status import load_summary, lock_output, storage_errors
-from batchcart.runs.workers.coordinator import open_workers
-from batchcart.runs.workers.partition import partition
-from batchcart.runs.workers.subprocess_executor import SubprocessExecutor
-from batchcart.runs.workers.worker import WorkerConfig
 
 _RETRIED = (Status.FAILED, Status.SKIPPED)
 
 
-async def run_job(
-    options: RunOptions,
-    monitor: RunMonitor,
-    executor: Callable[[], Executor] = SubprocessExecutor,
-    deps: Deps = WORLD,
-) -> Summary:
+async def run_job(options: RunOptions, monitor: RunMonitor, deps: Deps = WORLD) -> Summary:
     """Check the job, run it or go on with it, and give its figures; a run that ended early says so in them.
 
-    Where the accounts are spread over processes, those run on the ``executor``.
     Raises UsageError where nothing was sent, and Stopped where the disk took no more before anything could begin.
     """
     results = options.results_path
@@ -77,9 +70,12 @@ async def run_job(
         began = deps.clock()
         forget_states(connection)
         settings = RunSettings(options.patience * 60, options.concurrency, options.stop_after)
+        unsettled, spread = find_unsettled(connection), options.processes > 1 and len(pending_counts(connection)) > 1
+        if spread:
+            note_seats(connection)
         async with (
             open_context(connection, results, entries, settings, monitor, deps) as context,
-            _open_work(options, source, context, executor, resumed=resumed) as work,
+            _open_work(options, source, context, unsettled, spread=spread, resumed=resumed) as work,
         ):
             await _work_off(context, work, source.name, resumed=resumed)
         summary = replace(_finish(options, connection, monitor), seconds=deps.clock() - began)
@@ -90,20 +86,26 @@ def _same_file(source: JobSource, results: Path) -> bool:
     return results.exists() and os.path.samestat(os.fstat(source.file.fileno()), results.stat())
 
 
-def _open_work(
+@contextlib.asynccontextmanager
+async def _open_work(
     options: RunOptions,
     source: JobSource,
     context: RunContext[JournalWriter],
-    executor: Callable[[], Executor],
+    unsettled: Mapping[int, float],
     *,
+    spread: bool,
     resumed: bool,
-) -> contextlib.AbstractAsyncContextManager[Work]:
-    """All accounts made ready, here or spread over processes."""
-    groups = partition(pending_counts(context.plan), options.processes)
-    if len(groups) > 1:
-        return open_workers(context, groups, _shard(options, source, context.settings, resumed=resumed), executor)
+) -> AsyncIterator[Work]:
+    """All accounts made ready, here or, where they are ``spread``, over processes."""
     run = get_meta(context.plan, "run") or ""
-    return open_here(context, PlannedJob(run, source, context.plan, options.account, resumed))
+    job = PlannedJob(run, source, context.plan, options.account, resumed)
+    if spread:
+        async with open_seats(context, job, options.processes, unsettled) as work:
+            yield work
+    else:
+        async with open_here(context, job) as work:
+            await asyncio.sleep(wait_for_seats(unsettled, context.deps.wall()))
+            yield work
 
 
 async def _work_off(context: RunContext[JournalWriter], work: Work, job: str, *, resumed: bool) -> None:
@@ -132,6 +134,7 @@ def _exposed_files(context: RunContext[JournalWriter]) -> tuple[str, ...]:
 def _finish(options: RunOptions, connection: Connection, monitor: RunMonitor) -> Summary:
     """Leave the files as they were asked for, and sum the run up."""
     results = options.results_path
+    forget_seats(connection)
     summary = load_summary(connection, results)
     if options.in_order and not summary.totals["not_attempted"]:
         sort_result_file(connection, results)
@@ -142,20 +145,6 @@ def _finish(options: RunOptions, connection: Connection, monitor: RunMonitor) ->
         sent=sum(snapshot.sent for snapshot in monitor.snapshots()),
         retries=sum(snapshot.retries for snapshot in monitor.snapshots()),
         stopped=stop_reason(monitor, summary.totals["not_attempted"]),
-    )
-
-
-def _shard(options: RunOptions, source: JobSource, settings: RunSettings, *, resumed: bool) -> WorkerConfig:
-    """What all shards of the run have in common."""
-    config = config_path(options.config, options.job)
-    return WorkerConfig(
-        results=options.results_path.absolute(),
-        config=config.absolute() if config else None,
-        text=text_path(source, options.job),
-        job=source.name,
-        default_account=options.account,
-        resumed=resumed,
-        settings=settings,
     )
 
 

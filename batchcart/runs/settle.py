@@ -10,11 +10,12 @@ import orjson
 from msgspec import structs
 
 from batchcart.accounts.config import config_path, load_config
+from batchcart.engine.chain_feed import PlannedJob
 from batchcart.engine.chain_state import chain_update
 from batchcart.engine.clean_ending import clean_ending
 from batchcart.engine.executor import execute, restore_execution
 from batchcart.engine.replay import RequestMismatch, replay
-from batchcart.engine.scheduler import PlannedJob, replay_chain
+from batchcart.engine.scheduler import replay_chain
 from batchcart.engine.session import AccountSession
 from batchcart.jobs.opening import open_job
 from batchcart.journal.changes import Settlement, settle

@@ -3,44 +3,27 @@
 The long storm: pytest -m storm tests/chaos/test_processes.py
 """
 
-import asyncio
 import gzip
 import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import pytest
 import storming
-from hypothesis import given
-from hypothesis import strategies as st
 from shopping import PLATFORMS, Desk, Line, add, argv, batchcart, create, environment, get, until
 
 import batchcart as package
-from batchcart.model.errors import UsageError
-from batchcart.runs.monitor import RunMonitor
-from batchcart.runs.options import RunOptions
-from batchcart.runs.runner import run_job
-from batchcart.runs.workers.partition import partition
-from batchcart.runs.workers.protocol import FrameStream, Halt
-from batchcart.runs.workers.subprocess_executor import CallFailed, ProcessDied, SubprocessExecutor
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 LIMITS = {"3dcart": "bucket 10 leak 20/s", "tray": "30/s", "shoplo": "25/s"}
 
 
@@ -147,29 +130,13 @@ def test_a_script_may_spread_its_run_too(shop: Desk, monkeypatch: pytest.MonkeyP
         package.run(everywhere(1), results="r.jsonl", processes=0)
 
 
-@pytest.mark.parametrize(
-    "seats",
-    [
-        partial(ThreadPoolExecutor, 3),
-        pytest.param(partial(ProcessPoolExecutor, 3, get_context("spawn")), marks=pytest.mark.storm),
-    ],
-)
-def test_shards_run_on_any_executor(shop: Desk, monkeypatch: pytest.MonkeyPatch, seats: Callable[[], Executor]) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(shop.folder / "state"))
-    monkeypatch.chdir(shop.folder)
-    shop.job(everywhere(2))
-    summary = asyncio.run(run_job(RunOptions("job.jsonl", processes=3), RunMonitor(), seats))
-    assert summary.exit_code == 0
-    assert set(shop.statuses().values()) == {"ok"}
-
-
 # One at a time
 
 
 def test_an_account_in_use_is_told_with_the_runs_pid_and_nothing_is_sent(shop: Desk) -> None:
     shop.hook("acme", "delay")
     shop.job([*carts("acme", 20), *carts("loja", 1)], "spread.jsonl")
-    shop.job([*carts("loja", 3), *carts("acme", 3)], "other.jsonl")
+    shop.job([*carts("acme", 3), *carts("loja", 3)], "other.jsonl")
     with shop.started("run", "spread.jsonl", "--processes", "2", "--concurrency", "1") as first:
         until(lambda: shop.front("acme").saw.requests)
         sent = shop.front("loja").saw.requests.total()
@@ -256,60 +223,6 @@ def test_a_signal_before_the_processes_are_ready_ends_without_a_trace(shop: Desk
     shop.run("--processes", "3", code=0)
 
 
-class Speechless(Executor):
-    """Three seats whose shards come to the journal and never say that they are ready."""
-
-    def __init__(self) -> None:
-        self.taken = asyncio.Event()
-        self.ends = list[Future[Any]]()
-        self.callers = ExitStack()
-
-    def submit(self, _fn: Callable[_P, _T], /, *args: _P.args, **_named: _P.kwargs) -> "Future[_T]":
-        shard: Any = args[0]
-        self.callers.enter_context(socket.socket(socket.AF_UNIX)).connect(shard.address)
-        end: Future[_T] = Future()
-        self.ends.append(end)
-        if len(self.ends) == 3:
-            self.taken.set()
-        return end
-
-
-def test_processes_that_are_stopped_while_they_arrive_leave_no_trace(
-    shop: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(shop.folder / "state"))
-    monkeypatch.chdir(shop.folder)
-    shop.job(everywhere(1))
-    seats, troubles = Speechless(), list[dict[str, Any]]()
-
-    async def stopped() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _loop, trouble: troubles.append(trouble))
-        run = asyncio.create_task(run_job(RunOptions("job.jsonl", processes=3), RunMonitor(), lambda: seats))
-        await seats.taken.wait()
-        await asyncio.sleep(0.05)
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-        for end in seats.ends:
-            end.set_result("")
-        await asyncio.wait([run])
-
-    with seats.callers:
-        asyncio.run(stopped())
-    assert troubles == []
-
-
-async def test_what_is_sent_to_a_process_that_is_gone_is_lost_in_silence(caplog: pytest.LogCaptureFixture) -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        wire = FrameStream(*await asyncio.open_unix_connection(sock=ours))
-        theirs.close()
-        assert await wire.receive() is None
-        await wire.close()
-        for _ in range(10):
-            wire.send(Halt())
-    assert caplog.messages == []
-
-
 @contextmanager
 def spread(shop: Desk) -> Iterator["subprocess.Popen[bytes]"]:
     """The run in three processes under way, in a group of its own as a terminal's commands are."""
@@ -337,25 +250,22 @@ def send(process: "subprocess.Popen[bytes]", whom: str, number: signal.Signals) 
 # Deaths
 
 
-def test_a_killed_process_leaves_its_lines_open_and_the_others_finish(shop: Desk) -> None:
+def test_the_accounts_of_a_killed_process_go_on_at_the_others(shop: Desk) -> None:
     for account in PLATFORMS:
         shop.hook(account, "delay")
     shop.job(everywhere(4))
     with spread(shop) as process:
         until(lambda: all(shop.front(account).saw.effects["create"] >= 2 for account in PLATFORMS))
-        victim = children(process.pid)[1]  # that of loja, whose carts can be looked up again
+        victim = children(process.pid)[1]
         os.kill(victim, signal.SIGKILL)
-        out, err = process.communicate(timeout=20)
-    assert process.returncode == 3
-    assert f"the process {victim} for 'loja' ended".encode() in err
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert f"the process {victim} for ".encode() in err
     assert b"SIGKILL" in err
     assert b"Traceback" not in err
-    figures = json.loads(out)["accounts"]
-    assert [figures[name]["not_attempted"] > 0 for name in PLATFORMS] == [False, True, False]
-    assert [figures[name]["state"] for name in PLATFORMS] == ["done", "lost", "done"]
-    assert "SIGKILL" in figures["loja"]["reason"]
-    shop.run("--processes", "3", code=0)
+    assert [account["state"] for account in json.loads(out)["accounts"].values()] == ["done", "done", "done"]
     assert [shop.front(account).saw.effects["create"] for account in PLATFORMS] == [4, 4, 4]
+    assert set(shop.statuses().values()) == {"ok"}
 
 
 def test_the_processes_end_with_the_one_that_began_them(shop: Desk) -> None:
@@ -389,40 +299,6 @@ def test_a_full_disk_ends_the_run_with_3_and_nothing_is_forgotten(shop: Desk) ->
     assert len(shop.statuses()) == 270  # some in doubt: a create on 3dcart whose answer could not be written
     assert {one["account"] for one in shop.results() if one["status"] != "ok"} <= {"acme"}
     assert [shop.front(account).saw.effects["create"] for account in PLATFORMS] == [30, 30, 30]
-
-
-def _odd_error() -> None:
-    error = UsageError("it cannot be handed over")
-    error.lock = threading.Lock()  # type: ignore[attr-defined]
-    raise error
-
-
-def _error_of_two_parts() -> None:
-    raise UnicodeDecodeError("utf-8", b"", 0, 1, "no")
-
-
-def test_what_cannot_be_handed_over_by_a_process_is_told_in_a_sentence(capfd: pytest.CaptureFixture[str]) -> None:
-    with SubprocessExecutor() as seats:
-        for call in (_odd_error, _error_of_two_parts, threading.Lock):
-            with pytest.raises(CallFailed, match="Please report it with this place"):
-                seats.submit(call).result(20)
-    assert "Traceback" not in capfd.readouterr().err
-
-
-def test_a_process_that_ends_without_an_answer_is_told_from_an_error_of_the_call() -> None:
-    with SubprocessExecutor() as seats:
-        assert seats.submit(pow, 2, 10).result(20) == 1024
-        with pytest.raises(CallFailed, match=r"ZeroDivisionError .*Please report it"):
-            seats.submit(divmod, 1, 0).result(20)
-        with pytest.raises(FileNotFoundError):
-            seats.submit(os.stat, "/nowhere").result(20)
-        with pytest.raises(ProcessDied, match="exit code 7"):
-            seats.submit(os._exit, 7).result(20)
-        with pytest.raises(ProcessDied, match="SIGKILL"):
-            seats.submit(signal.raise_signal, signal.SIGKILL).result(20)
-        slow = seats.submit(time.sleep, 60)
-    with pytest.raises(ProcessDied, match="SIGKILL"):
-        slow.result(0)
 
 
 # Storms: the parent or one of the others is killed, and each start takes another number of processes
@@ -504,16 +380,3 @@ def test_a_long_storm_among_processes_loses_nothing_and_does_nothing_twice(tmp_p
 @pytest.mark.parametrize("seed", range(50, 53))
 def test_limits_hold_across_many_kills_among_processes(tmp_path: Path, seed: int) -> None:
     storm(tmp_path, seed=seed, carts=200, kills=12, limits=LIMITS)
-
-
-# Dealing out
-
-
-@given(st.dictionaries(st.text(min_size=1), st.integers(1, 10_000), min_size=1), st.integers(1, 12))
-def test_accounts_are_dealt_out_once_each_and_evenly(open_lines: dict[str, int], processes: int) -> None:
-    groups = partition(open_lines, processes)
-    assert sorted(name for group in groups for name in group) == sorted(open_lines)
-    assert len(groups) == min(processes, len(open_lines))
-    weights = [sum(open_lines[name] for name in group) for group in groups]
-    assert max(weights) - min(weights) <= max(open_lines.values())
-    assert groups == partition(dict(reversed(open_lines.items())), processes)

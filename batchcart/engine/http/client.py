@@ -19,6 +19,7 @@ from batchcart.engine.http.dialer import Dialer, NotConnected
 from batchcart.engine.http.pool import Pool
 from batchcart.engine.http.request_text import Form
 from batchcart.engine.http.tls import describe_tls, refuses_ours
+from batchcart.journal.permit import PermitExpired
 from batchcart.model.http import NoResponse, NotSent, Request, Response
 
 Send = Callable[[Request, Callable[[], None]], Awaitable[Response | NotSent | NoResponse]]
@@ -66,7 +67,7 @@ class _HttpClient:
     headers: tuple[tuple[bytes, str], ...]
 
     async def send(self, request: Request, leaving: Callable[[], None]) -> Response | NotSent | NoResponse:
-        """Send the request once and say what became of it."""
+        """Send the request once and say what became of it; raises PermitExpired where ``leaving`` does."""
         writes = request.writes
         try:
             text = self.form.encode(request)
@@ -75,7 +76,11 @@ class _HttpClient:
             return NotSent(str(error), error.final)
         except ValueError as error:
             return NotSent(f"{self.form.host} was not asked: {error}")
-        leaving()
+        try:
+            leaving()
+        except PermitExpired:
+            self.pool.drop(wire)
+            raise
         try:
             answer = await self.pool.answer(wire, text, self._limit(writes=writes), idle)
         except ssl.SSLError as error:

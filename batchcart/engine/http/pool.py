@@ -75,6 +75,10 @@ class Pool:
             self._settle(wire)
         return answer
 
+    def drop(self, wire: HttpConnection) -> None:
+        """End a connection that was asked for and is not used."""
+        self._close(wire)
+
     async def close(self) -> None:
         """End all connections, and watch no longer."""
         self._idle.clear()

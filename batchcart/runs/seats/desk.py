@@ -1,0 +1,170 @@
+"""Owns one account at work in a seat: its session, made of what the hub gave for it; it knows no file."""
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from batchcart.accounts.client_certificate import ClientCertificate
+from batchcart.accounts.config import Account
+from batchcart.accounts.redaction import redact_text
+from batchcart.accounts.send_history import SendHistory
+from batchcart.engine.auth import Auth
+from batchcart.engine.circuit_breaker import CircuitBreaker
+from batchcart.engine.event_filter import EventLimiter
+from batchcart.engine.rate_limiter import RateLimiter, capacity
+from batchcart.engine.session import AccountSession, Chance
+from batchcart.engine.throttling import Throttling
+from batchcart.model.adapter import Adapters, Credentials
+from batchcart.model.events import Event, OfAccount, QuotaUsedUp, map_text
+from batchcart.model.limits import Bucket, Limit, Window
+from batchcart.runs.deps import Deps
+from batchcart.runs.seats.protocol import FreshTokens, FromSeat, Learnt, Take, Welcome
+from batchcart.runs.seats.remote_journal import RemoteJournal
+
+
+@dataclass(frozen=True, slots=True)
+class Bureau:
+    """What all accounts of a seat share. The wall clock among the ``deps`` is the hub's."""
+
+    send: Callable[[FromSeat], None]
+    journal: RemoteJournal
+    welcome: Welcome
+    adapters: Adapters
+    deps: Deps
+
+
+@dataclass(slots=True)
+class HubMemory:
+    """What an account remembers, as a seat writes it: the hub keeps it."""
+
+    bureau: Bureau
+    account: int
+    epoch: int
+    kept: "asyncio.Future[None] | None" = field(default=None)
+
+    def keep_tokens(self, origin: str, tokens: Mapping[str, str]) -> "asyncio.Future[None]":
+        """Have renewed tokens put on the hub's disk; what comes back raises OSError where that fails."""
+        self.kept = asyncio.get_running_loop().create_future()
+        self.bureau.send(FreshTokens(self.account, self.epoch, origin, dict(tokens)))
+        return self.kept
+
+    def finish_keeping(self, failure: str) -> None:
+        """The hub has kept the tokens, or could not."""
+        kept, self.kept = self.kept, None
+        if kept is not None and not kept.done():
+            if failure:
+                kept.set_exception(OSError(0, failure))
+            else:
+                kept.set_result(None)
+
+    def keep_learnt_limit(self, learnt: bytes) -> None:
+        """Have the hub remember what was learnt of the shop's limit."""
+        self.bureau.send(Learnt(self.account, self.epoch, learnt))
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An account at work in a seat."""
+
+    session: AccountSession
+    memory: HubMemory
+    sends: SendHistory
+
+    def empty_in(self) -> list[float]:
+        """Seconds until each of its buckets has leaked empty."""
+        now = self.session.chance.monotonic()
+        buckets = [limit for limit in self.session.account.limits if isinstance(limit, Bucket)]
+        return [max(0.0, self.sends.bucket_empty_at(index) - now) for index in range(len(buckets))]
+
+
+def account_of(take: Take, adapters: Adapters) -> Account:
+    """The account that the hub gave; raises UsageError where its platform is not known here."""
+    return Account(
+        name=take.name,
+        adapter=adapters.find(take.platform),
+        address=take.address,
+        credentials=Credentials(take.origin, frozenset(take.secret_names)),
+        limits=tuple(_limit(kind, count, number) for kind, count, number in take.limits),
+        options=take.options,
+        proxy=take.proxy,
+    )
+
+
+@contextmanager
+def _with_files(account: Account, take: Take) -> Iterator[Account]:
+    """The account with its certificates in files, which TLS is read from and which are gone after the block."""
+    if take.ca_text is None and take.certificate is None:
+        yield account
+        return
+    with tempfile.TemporaryDirectory(prefix="batchcart-") as folder:
+        ca_file, certificate, key = (Path(folder, name) for name in ("ca.pem", "client.pem", "key.pem"))
+        ca_file.write_text(take.ca_text or "")
+        for file, text in zip((certificate, key), take.certificate or ("", ""), strict=True):
+            file.touch(mode=0o600)
+            file.write_text(text)
+        yield replace(
+            account,
+            ca_file=ca_file if take.ca_text is not None else None,
+            client_certificate=ClientCertificate(certificate, key) if take.certificate else None,
+        )
+
+
+def _limit(kind: str, count: int, number: float) -> Limit:
+    return Window(count, number) if kind == "window" else Bucket(count, number)
+
+
+@asynccontextmanager
+async def open_desk(bureau: Bureau, take: Take, account: Account) -> AsyncIterator[Desk]:
+    """The account's session, ready to work; raises UsageError for certificates that are none."""
+    deps = bureau.deps
+    now = deps.clock()
+    sends = SendHistory(None, capacity(account.limits), deps.clock, deps.wall)
+    for age in take.sent:
+        sends.record(now - age)
+    for index, seconds in enumerate(take.empty_in):
+        sends.set_bucket_empty_at(index, now + seconds)
+    journal = bureau.journal.of_account(take.account, take.epoch)
+    memory = HubMemory(bureau, take.account, take.epoch)
+    crowd = EventLimiter()
+
+    def tell(event: Event) -> None:
+        at = deps.wall()
+        if not isinstance(event, OfAccount) or crowd.admits(event, at):
+            journal.record_event(at, map_text(event, lambda text: redact_text(text, session.auth.redactor)))
+
+    def long_wait(window: Window, seconds: float) -> None:
+        quota = QuotaUsedUp(account.name, str(window), deps.wall() + seconds)
+        session.throttling.record_quota(quota)
+        tell(quota)
+
+    async with AsyncExitStack() as stack:
+        with _with_files(account, take) as filed:
+            send = await stack.enter_async_context(deps.open_client(filed))
+        session = AccountSession(
+            account=account,
+            number=take.account,
+            probes=itertools.count(take.probe),
+            journal=journal,
+            limiter=RateLimiter(
+                account.limits,
+                sends,
+                clock=deps.clock,
+                pacing=account.options.pacing,
+                strict=account.options.strict,
+                long_wait=long_wait,
+                learnt=take.learnt,
+            ),
+            account_state=memory,
+            send=send,
+            auth=Auth(account.credentials.replace(take.tokens), (*account.secrets, *take.past)),
+            chance=Chance(deps.clock, deps.wall, deps.rng),
+            tell=tell,
+            patience=bureau.welcome.patience,
+            throttling=Throttling("as the shop asked in an earlier run"),
+            breaker=CircuitBreaker(bureau.welcome.stop_after),
+        )
+        yield Desk(session, memory, sends)

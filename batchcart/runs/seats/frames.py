@@ -1,0 +1,73 @@
+"""Owns how words go over a connection: each in a frame of its own, its length in front; not what they mean."""
+
+import asyncio
+import contextlib
+from typing import Generic, TypeVar
+
+import msgspec
+
+from batchcart.runs.seats.protocol import FromHub, FromSeat
+
+_LENGTH = 4  # bytes in front of each frame
+MAX_FRAME = 256 << 20
+"""Bytes of a frame at the most: an answer of 32 MiB may come as a row and as a result line, both escaped."""
+
+MAX_GREETING = 64 << 10
+"""Bytes of the first frame at the most, from a peer that nobody knows yet."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_Heard = TypeVar("_Heard", bound=FromHub | FromSeat)
+
+
+class NotSpoken(Exception):
+    """The peer said something that is no word of ours; its text is a sentence about that."""
+
+
+class FrameStream(Generic[_Heard]):
+    """One end of a connection, on which words of the ``heard`` kind come in."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: "msgspec.msgpack.Decoder[_Heard]"
+    ) -> None:
+        self._reader, self._writer, self._decode = reader, writer, heard.decode
+
+    def send(self, word: FromHub | FromSeat) -> None:
+        """Say something; where the other end is gone it is lost, and ``receive`` says so."""
+        if self._writer.is_closing():  # uvloop raises there, asyncio warns
+            return
+        text = _encode(word)
+        self._writer.write(len(text).to_bytes(_LENGTH) + text)
+
+    async def receive(self, longest: int = MAX_FRAME) -> _Heard | None:
+        """The next word; None where the other end has hung up or died. Raises NotSpoken."""
+        try:
+            length = int.from_bytes(await self._reader.readexactly(_LENGTH))
+            if length > longest:
+                raise NotSpoken(f"it sent a frame of {length:,} bytes, and {longest:,} are the most")
+            text = await self._reader.readexactly(length)
+        except (asyncio.IncompleteReadError, OSError):
+            return None
+        try:
+            return self._decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise NotSpoken("it sent a frame that is no word between a hub and its seats") from None
+
+    def cut(self) -> None:
+        """End the connection at once; what was not sent yet is lost."""
+        self._writer.transport.abort()
+
+    async def close(self) -> None:
+        """Hang up, once everything is sent."""
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+
+def hear_seat() -> "msgspec.msgpack.Decoder[FromSeat]":
+    """What reads a seat's words."""
+    return msgspec.msgpack.Decoder(FromSeat)
+
+
+def hear_hub() -> "msgspec.msgpack.Decoder[FromHub]":
+    """What reads a hub's words."""
+    return msgspec.msgpack.Decoder(FromHub)

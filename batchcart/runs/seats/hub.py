@@ -1,0 +1,346 @@
+"""Owns a run whose accounts are worked on by seats: who has which account, since when, and what is written for it.
+
+An account has one seat at a time, and its rows are taken from that one alone. What a seat may still send once it is
+gone, it sends within ``LASTS`` seconds of its last acknowledgement; the account goes to another one only ``SETTLE``
+seconds later, and everything without an answer is then asked about as after a kill.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from msgspec import structs
+
+from batchcart import __version__
+from batchcart.engine.chain_feed import PlannedJob
+from batchcart.journal.writer import JournalFailed, JournalWriter
+from batchcart.model.events import WorkerDied
+from batchcart.model.fault import fault_sentence
+from batchcart.runs.context import RunContext
+from batchcart.runs.seats.dealing import deal, relieve
+from batchcart.runs.seats.frames import MAX_GREETING, FrameStream, NotSpoken
+from batchcart.runs.seats.holding import MOST_DEATHS, Holding
+from batchcart.runs.seats.protocol import (
+    Broken,
+    Bye,
+    Drop,
+    Finished,
+    FreshTokens,
+    FromSeat,
+    Halt,
+    Hello,
+    Kept,
+    Learnt,
+    Leaving,
+    More,
+    Parcel,
+    Refused,
+    Rows,
+    Seen,
+    Welcome,
+    Written,
+)
+from batchcart.runs.seats.seat_link import SeatLink, Starter, describe_death
+from batchcart.runs.seats.settling import LASTS, SETTLE
+from batchcart.runs.seats.write_rows import write_rows
+from batchcart.runs.snapshot import AccountSnapshot
+
+SILENCE = 6.0
+"""Seconds without a word after which a seat is taken for lost."""
+
+_TICK = 0.25
+_LATE = 1.0  # seconds by which a tick is late when the hub itself stood still
+_GREETING = 10.0  # seconds that a connection has to say who it is, and that the first seats are waited for
+
+
+@dataclass(slots=True)
+class Hub:
+    """The one place where a run's accounts are given away and its rows are written.
+
+    Accounts are dealt once all seats that the starter expects are there, or have had their time. ``greeted`` are the
+    pids of those that came.
+    """
+
+    job: PlannedJob
+    context: RunContext[JournalWriter]
+    holdings: Mapping[int, Holding]
+    starter: Starter
+    greeted: set[int]
+    stopping: bool = False
+    links: list[SeatLink] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
+    _began: float = 0.0
+    _ticked: float = 0.0
+    _alone_since: float | None = None
+
+    async def work(self) -> None:
+        """Have the seats work until every account has ended, was given up or halted."""
+        self._began = self._ticked = self.context.deps.clock()
+        while not self.is_over:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), _TICK)
+            self._changed.clear()
+            self._watch()
+            await self._deal()
+            self._relieve()
+
+    def dismiss(self) -> None:
+        """Let all seats go."""
+        for link in self.links:
+            link.stream.send(Bye())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no account is worked on any more."""
+        return all(holding.over for holding in self.holdings.values())
+
+    def halt(self) -> None:
+        """Begin nothing more: what seats have ends within the requests in flight, all else now."""
+        self.stopping = True
+        for holding in self._unheld():
+            holding.over = True
+        for link in self.links:
+            link.stream.send(Halt())
+        self._changed.set()
+
+    def give_up(self, why: str) -> None:
+        """No seat will come any more: the run ends, and says why."""
+        self.context.monitor.report_lost(why)
+        self.context.tell(WorkerDied(why))
+        self.halt()
+
+    # One seat, from its first word to its last
+
+    async def attend(self, stream: FrameStream[FromSeat]) -> None:
+        """Hear a seat as long as it is there, and do as it says."""
+        link = await self._greet(stream)
+        if link is None:
+            await stream.close()
+            return
+        why = ""
+        try:
+            while not link.gone and (word := await stream.receive()) is not None:
+                link.heard_at = self.context.deps.clock()
+                if isinstance(word, Broken):
+                    why = word.why
+                    if word.journal:
+                        self.context.monitor.fail(JournalFailed(word.why))
+                else:
+                    self._handle(link, word)
+        except NotSpoken as wrong:
+            why = str(wrong)
+        except Exception as error:  # noqa: BLE001  # one seat's words must not end the others' work
+            why = fault_sentence(error, "listening to it")
+        stream.cut()
+        self._lose(link, why)
+
+    async def _greet(self, stream: FrameStream[FromSeat]) -> SeatLink | None:
+        try:
+            async with asyncio.timeout(_GREETING):
+                hello = await stream.receive(MAX_GREETING)
+        except (TimeoutError, NotSpoken):
+            return None
+        if not isinstance(hello, Hello):
+            return None
+        if hello.version != __version__:
+            stream.send(
+                Refused(f"this seat has batchcart {hello.version}, and the run {__version__}; install the same on both")
+            )
+            return None
+        link = SeatLink(stream, hello, self.context.deps.clock(), self.context.deps.clock())
+        self.links.append(link)
+        self.greeted.add(hello.pid)
+        stream.send(self._welcome())
+        if self.stopping:
+            stream.send(Halt())
+        self._changed.set()
+        return link
+
+    def _welcome(self) -> Welcome:
+        job, settings = self.job, self.context.settings
+        wall = self.context.deps.wall()
+        return Welcome(wall, job.run, job.source.name, job.default_account, settings.patience, settings.stop_after)
+
+    def _handle(self, link: SeatLink, word: FromSeat) -> None:
+        match word:
+            case Rows(accounts):
+                for rows in accounts:
+                    if (holding := link.find(rows.account, rows.epoch)) is not None:
+                        write_rows(self.context.journal, holding, rows, self.context.monitor.emit)
+                self._spawn(self._acknowledge(link))
+            case Seen(accounts):
+                self._show(link, accounts)
+            case Leaving():
+                self._let_leave(link)
+            case More(account, epoch) | Finished(account, epoch) | FreshTokens(account, epoch) | Learnt(account, epoch):
+                if (holding := link.find(account, epoch)) is not None:
+                    self._handle_of_account(link, holding, word)
+            case Hello() | Broken():
+                raise NotSpoken(f"it said {type(word).__name__} where that has no place")
+
+    def _handle_of_account(
+        self, link: SeatLink, holding: Holding, word: More | Finished | FreshTokens | Learnt
+    ) -> None:
+        match word:
+            case More(lines=lines):
+                self._send_parcel(link, holding, lines)
+            case Finished():
+                self._take_back(link, holding, word)
+            case FreshTokens(account, epoch, origin, tokens):
+                link.stream.send(Kept(account, epoch, holding.keep_tokens(origin, tokens)))
+            case Learnt(memory=memory):
+                holding.keep_learnt(memory)
+
+    async def _acknowledge(self, link: SeatLink) -> None:
+        failure = ""
+        try:
+            await self.context.journal.flush()
+        except JournalFailed as failed:
+            failure = str(failed)
+        if not link.gone:
+            link.acked_at = self.context.deps.clock()
+            link.stream.send(Written(failure))
+
+    def _show(self, link: SeatLink, accounts: Sequence[tuple[int, int, AccountSnapshot]]) -> None:
+        for account, epoch, snapshot in accounts:
+            if (holding := link.find(account, epoch)) is not None:
+                self.context.monitor.show_remote(holding.show(snapshot))
+
+    def _send_parcel(self, link: SeatLink, holding: Holding, lines: int) -> None:
+        if holding.walk is None:
+            return
+        try:
+            steps = holding.walk.cut(lines)
+        except JournalFailed as failed:
+            self.context.monitor.fail(failed)
+            return
+        link.stream.send(Parcel(holding.number, holding.epoch, steps, holding.walk.over))
+
+    def _take_back(self, link: SeatLink, holding: Holding, last: Finished) -> None:
+        """The seat has done all that it had of the account, or was to do."""
+        del link.held[holding.number]
+        holding.keep_learnt(last.learnt)
+        holding.show(last.snapshot)
+        is_closed = last.snapshot.waiting == "closed"
+        is_done = holding.walk is not None and holding.walk.over and not holding.dropping
+        shown = holding.rest(empty_in=last.empty_in, free_at=self.context.deps.clock())
+        self.context.monitor.show_remote(shown)
+        holding.over = is_closed or is_done or self.stopping
+        if link.leaving and not link.held:
+            link.stream.send(Bye())
+        self._changed.set()
+
+    def _let_leave(self, link: SeatLink) -> None:
+        link.leaving = True
+        for holding in link.held.values():
+            self._drop(link, holding)
+        if not link.held:
+            link.stream.send(Bye())
+
+    def _drop(self, link: SeatLink, holding: Holding) -> None:
+        if not holding.dropping:
+            holding.dropping = True
+            link.stream.send(Drop(holding.number, holding.epoch))
+
+    def _lose(self, link: SeatLink, why: str) -> None:
+        """The seat is gone: its accounts go on elsewhere, once nothing that it sent can still be on its way."""
+        if link.gone:
+            return
+        link.gone = True
+        self.links.remove(link)
+        for holding in link.held.values():
+            holding.deaths += 1
+            is_deadly = holding.deaths >= MOST_DEATHS
+            free_at = math.inf if is_deadly else link.acked_at + LASTS + SETTLE
+            self.context.monitor.show_remote(holding.rest(empty_in=None, free_at=free_at))
+            holding.over = self.stopping
+        if link.held or not (link.leaving or self.is_over):
+            self._spawn(self._report_death(link, why))
+        self._changed.set()
+
+    async def _report_death(self, link: SeatLink, why: str) -> None:
+        how = why or await self.starter.explain(link.hello.pid) or "its connection ended"
+        self.context.tell(WorkerDied(describe_death(link, how, stopping=self.stopping)))
+        for holding in link.held.values():
+            if holding.free_at == math.inf and not holding.over:
+                self._close(holding, f"{holding.deaths} processes in a row died with it, the last: {how}")
+        self._changed.set()
+
+    def _close(self, holding: Holding, why: str) -> None:
+        holding.over = True
+        name = holding.account.name
+        self.context.journal.record_account_state(name, "lost", why)
+        self.context.monitor.report_lost(f"account {name!r} was given up, for {why}")
+        self.context.monitor.show_remote(structs.replace(holding.look(), waiting="closed", why="lost"))
+
+    # All of them, at each tick
+
+    def _watch(self) -> None:
+        """Take seats that were silent for too long for lost; a hub that itself stood still blames nobody."""
+        now = self.context.deps.clock()
+        late, self._ticked = now - self._ticked - _TICK, now
+        patience = self.context.settings.patience
+        for link in list(self.links):
+            if late > _LATE:
+                link.heard_at = now
+            elif now - link.heard_at > SILENCE:
+                link.stream.cut()
+                self._lose(link, f"it said nothing for {SILENCE:g} s")
+        if self.links or late > _LATE:
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = now
+        elif now - self._alone_since > max(patience, _GREETING) and not self.stopping:
+            self.give_up(f"no seat was there for {patience / 60:g} min; start some, then run again")
+
+    async def _deal(self) -> None:
+        """Give away the accounts that may be."""
+        now = self.context.deps.clock()
+        ready = [holding for holding in self._unheld() if holding.free_at <= now]
+        seats = [link for link in self.links if not link.leaving]
+        waits = len(seats) < self.starter.expected and now - self._began < _GREETING
+        if not ready or not seats or waits or self.stopping:
+            return
+        with suppress(JournalFailed):  # the run is told otherwise
+            await self.context.journal.flush()
+        loads = {link: [holding.rate for holding in link.held.values()] for link in seats}
+        for number, link in deal({holding.number: holding.rate for holding in ready}, loads):
+            if not (link.gone or self.stopping):
+                self._grant(link, self.holdings[number])
+
+    def _grant(self, link: SeatLink, holding: Holding) -> None:
+        try:
+            take = holding.grant(self.job)
+        except JournalFailed as failed:
+            self.context.monitor.fail(failed)
+            return
+        if holding.walk is not None and holding.walk.over:
+            holding.over = True
+        else:
+            link.held[holding.number] = holding
+            link.stream.send(take)
+
+    def _relieve(self) -> None:
+        """Take accounts back from the fullest seat for one that has none."""
+        seats = [link for link in self.links if not link.leaving]
+        idle = any(not link.held for link in seats)
+        moving = any(holding.dropping for link in seats for holding in link.held.values())
+        if len(seats) < 2 or not idle or moving or self.stopping or any(self._unheld()):
+            return
+        held = {link: {number: (holding.rate, holding.left) for number, holding in link.held.items()} for link in seats}
+        for number in relieve(held):
+            for link in seats:
+                if number in link.held:
+                    self._drop(link, link.held[number])
+
+    def _unheld(self) -> list[Holding]:
+        held = {number for link in self.links for number in link.held}
+        return [holding for number, holding in self.holdings.items() if not holding.over and number not in held]
+
+    def _spawn(self, work: "Awaitable[None]") -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

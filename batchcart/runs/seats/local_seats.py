@@ -1,0 +1,123 @@
+"""Owns the seats that a run starts itself: Python processes of this machine, started again when they die.
+
+They are fresh Pythons, so the caller's own main module is left alone. A terminal's Ctrl-C, or a service manager's
+signals to everybody, are for the process that began: the others have them blocked and do what that one says.
+"""
+
+import asyncio
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, field
+
+_BLOCKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PROGRAM = """
+import json, sys
+given = json.loads(sys.stdin.readline() or sys.exit(1))
+sys.path[:] = given["path"]
+from batchcart.runs.seats.seat import sit_locally
+sit_locally(given["address"])
+"""
+_TICK, _ENDING_TICK = 0.05, 0.01
+_MOST_STILLBORN = 3  # processes in a row that end before they come to the hub
+_PATIENCE = 5.0  # seconds that a seat has for ending
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """Where one process after the other sits."""
+
+    process: "subprocess.Popen[bytes]"
+    stillborn: int = 0
+    given_up: bool = False
+
+
+@dataclass(slots=True)
+class LocalSeats:
+    """So many seats, which come to the hub at the address. ``greeted`` are the pids of those that did."""
+
+    count: int
+    address: str
+    greeted: Container[int]
+    _places: list[_Place] = field(default_factory=list)
+    _ends: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def expected(self) -> int:
+        """How many seats are there or will be."""
+        return sum(1 for place in self._places if not place.given_up)
+
+    def start(self) -> None:
+        """Start all of them."""
+        self._places += [_Place(self._start_one()) for _ in range(self.count)]
+
+    async def keep(self, give_up: Callable[[str], None]) -> None:
+        """Start again those that die, until none is worth it any more."""
+        while self.expected:
+            await asyncio.sleep(_TICK)
+            for place in self._places:
+                if not place.given_up and place.process.poll() is not None:
+                    self._replace(place)
+        how = next(iter(self._ends.values()), "")
+        give_up(f"no process for the accounts could be started ({how}); run the same command again")
+
+    async def explain(self, pid: int) -> str:
+        """How the process ended, "" if it is none of these or lives; one that is as good as dead is killed."""
+        for _ in range(10):
+            if pid in self._ends:
+                return self._ends[pid]
+            await asyncio.sleep(_TICK)
+        for place in self._places:
+            if place.process.pid == pid:
+                place.process.kill()
+        return ""
+
+    async def end(self) -> None:
+        """Wait a little for those that still run, then kill them: nobody waits for them any longer."""
+        for _ in range(round(_PATIENCE / _ENDING_TICK)):
+            if all(place.process.poll() is not None for place in self._places):
+                break
+            await asyncio.sleep(_ENDING_TICK)
+        self.kill()
+
+    def kill(self) -> None:
+        """End all that still run at once."""
+        for place in self._places:
+            place.process.kill()
+            place.process.wait()
+
+    def _replace(self, place: _Place) -> None:
+        pid = place.process.pid
+        self._ends[pid] = _how(place.process.returncode)
+        place.stillborn = 0 if pid in self.greeted else place.stillborn + 1
+        if place.stillborn < _MOST_STILLBORN:
+            place.process = self._start_one()
+        else:
+            place.given_up = True
+
+    def _start_one(self) -> "subprocess.Popen[bytes]":
+        with _block_signals():  # the process inherits it
+            process = subprocess.Popen(  # noqa: S603  # this Python, our program
+                [sys.executable, "-P", "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+            )
+        with contextlib.suppress(BrokenPipeError):  # it died already
+            assert process.stdin is not None
+            process.stdin.write(json.dumps({"path": sys.path, "address": self.address}).encode() + b"\n")
+            process.stdin.close()
+        return process
+
+
+def _how(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+@contextlib.contextmanager
+def _block_signals() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,113 @@
+"""Owns putting a hub together: the journal, the accounts, the door for seats, and who starts them."""
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from pathlib import Path
+
+from batchcart.engine.chain_feed import PlannedJob
+from batchcart.journal.queries import accounts, pending_counts
+from batchcart.journal.writer import JournalWriter
+from batchcart.model.errors import UsageError
+from batchcart.runs.context import RunContext, Work
+from batchcart.runs.seats.frames import FrameStream, hear_seat
+from batchcart.runs.seats.holding import open_holding
+from batchcart.runs.seats.hub import Hub
+from batchcart.runs.seats.local_seats import LocalSeats
+from batchcart.runs.seats.settling import seconds_until_settled
+
+_LONGEST_ADDRESS = 100  # bytes of a socket's path, a little less than systems allow
+_PATIENCE = 5.0  # seconds that connections have for ending
+_BUFFER = 1 << 20  # bytes of a frame that are read at a time
+
+
+@asynccontextmanager
+async def open_seats(
+    context: RunContext[JournalWriter], job: PlannedJob, processes: int, unsettled: Mapping[int, float]
+) -> AsyncIterator[Work]:
+    """The work of all accounts with open lines, in so many processes of this machine.
+
+    ``unsettled`` says of accounts when a seat of an earlier start last asked to send. Raises UsageError where an
+    account cannot be read or is in use by another run.
+    """
+    pending, deps, monitor = pending_counts(context.plan), context.deps, context.monitor
+    async with AsyncExitStack() as stack:
+        address = str(stack.enter_context(_private_folder()) / "hub")
+        door = stack.enter_context(closing(socket.socket(socket.AF_UNIX)))
+        door.bind(address)
+        door.listen(processes)  # seats that come before anybody hears them wait
+        seats = LocalSeats(min(processes, len(pending)), address, greeted := set[int]())
+        stack.callback(seats.kill)
+        seats.start()
+        holdings = {
+            account.number: open_holding(stack, context, context.entries[account.name], account.number)
+            for account in list(accounts(context.plan))
+            if account.name in pending
+        }
+        for holding in holdings.values():
+            if (asked := unsettled.get(holding.number)) is not None:
+                holding.rest(empty_in=None, free_at=deps.clock() + seconds_until_settled(asked, deps.wall()))
+        hub = Hub(job, context, holdings, seats, greeted)
+        await stack.enter_async_context(_open_door(hub, door))
+        stack.push_async_callback(seats.end)
+        monitor.add_remote([holding.look() for holding in holdings.values()], hub.halt)
+
+        async def work() -> None:
+            for holding in holdings.values():
+                holding.count(monitor.planned[holding.account.name], monitor.ended[holding.account.name])
+                monitor.show_remote(holding.look())
+            keeping = asyncio.create_task(seats.keep(hub.give_up))
+            try:
+                await hub.work()
+            finally:
+                keeping.cancel()
+            hub.dismiss()
+
+        yield work
+
+
+@asynccontextmanager
+async def _open_door(hub: Hub, door: socket.socket) -> AsyncIterator[None]:
+    """Seats come in at the door as long as the block runs."""
+    guests: set[asyncio.Task[None]] = set()
+
+    async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        stream = FrameStream(reader, writer, hear_seat())
+        task = asyncio.current_task()
+        assert task is not None
+        guests.add(task)
+        try:
+            await hub.attend(stream)
+        except asyncio.CancelledError:
+            stream.cut()  # asyncio would show it with a traceback, and nobody waits for this task
+        finally:
+            guests.discard(task)
+
+    server = await asyncio.start_unix_server(attend, sock=door, limit=_BUFFER)
+    try:
+        yield
+    finally:
+        server.close()
+        if guests:
+            await asyncio.wait(guests, timeout=_PATIENCE)
+        for guest in guests:
+            guest.cancel()
+
+
+@contextlib.contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder that only this user can look into; its path is short enough for that of a socket."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="batchcart-"))
+    except OSError as error:
+        raise UsageError(f"{tempfile.gettempdir()}: no place for a socket: {error.strerror}; set TMPDIR") from None
+    try:
+        if len(str(folder).encode()) > _LONGEST_ADDRESS:
+            raise UsageError(f"{folder}: too long a path for a socket; set TMPDIR to a shorter one")
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,147 @@
+"""Owns the journal as a seat has it: its rows go to the hub, which writes them; it does not know SQLite.
+
+Whatever gathers while one bundle of rows is on its way to the hub's disk and back goes into the next one. An
+acknowledged intent is a permit that lasts for so long from when its bundle was handed over: the hub acknowledges later
+than that, so whatever may still leave does so before ``LASTS`` seconds have gone by after the last acknowledgement.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from batchcart.journal.codec import encode_request
+from batchcart.journal.permit import Permit, read_clock
+from batchcart.journal.writer import JournalFailed
+from batchcart.model.events import Event
+from batchcart.model.http import Request
+from batchcart.runs.seats.protocol import AccountRows, Rows
+from batchcart.runs.seats.settling import LASTS
+
+_LARGE = 32 << 20  # bytes of a bundle that takes no more
+
+
+@dataclass(slots=True)
+class _Bundle:
+    """Rows that go together, and those who wait until they are on the disk."""
+
+    accounts: dict[tuple[int, int], AccountRows] = field(default_factory=dict)
+    waiting: "list[asyncio.Future[Permit]]" = field(default_factory=list)
+    size: int = 0
+
+
+class RemoteJournal:
+    """A journal that the hub writes; ``send`` takes a bundle to it, ``finish_bundle`` is its acknowledgement."""
+
+    def __init__(self, send: Callable[[Rows], None], lasts: float = LASTS) -> None:
+        self._send, self._lasts = send, lasts
+        self._loop = asyncio.get_running_loop()
+        self._ahead: deque[_Bundle] = deque()
+        self._open = _Bundle()
+        self._under_way: _Bundle | None = None
+        self._handed_over = 0.0
+        self._due = False
+        self._failure: JournalFailed | None = None
+
+    def of_account(self, account: int, epoch: int) -> "AccountJournal":
+        """The journal as one account's session has it."""
+        return AccountJournal(self, account, epoch)
+
+    def rows(self, account: int, epoch: int, size: int = 0) -> AccountRows:
+        """The account's rows in the bundle that gathers, with room for one more of that many bytes."""
+        if self._open.size + size > _LARGE and self._open.size:
+            self._ahead.append(self._open)
+            self._open = _Bundle()
+        self._open.size += size
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._hand_over)  # what the loop does in this turn goes into one bundle
+        rows = self._open.accounts.get((account, epoch))
+        if rows is None:
+            rows = self._open.accounts[account, epoch] = AccountRows(account, epoch, [], [], [], [], [])
+        return rows
+
+    def wait(self) -> "asyncio.Future[Permit]":
+        """What comes back once the bundle that gathers is on the hub's disk; raises JournalFailed, now or then."""
+        self.check()
+        waiter: asyncio.Future[Permit] = self._loop.create_future()
+        self._open.waiting.append(waiter)
+        return waiter
+
+    async def flush(self) -> None:
+        """Wait until everything noted so far is on the hub's disk; raises JournalFailed where any of it is not."""
+        if self._open.accounts or self._under_way is not None:
+            await self.wait()
+        self.check()
+
+    def check(self) -> None:
+        """Raises JournalFailed where nothing is written any more."""
+        if self._failure is not None:
+            raise self._failure
+
+    def finish_bundle(self, failure: str) -> None:
+        """The bundle that was on its way is on the disk; or it is not, for the reason given."""
+        bundle, self._under_way = self._under_way or _Bundle(), None
+        if failure and self._failure is None:
+            self._failure = JournalFailed(failure)
+        permit = Permit(self._handed_over + self._lasts)
+        for waiter in bundle.waiting:
+            if not waiter.done():
+                if failure:
+                    waiter.set_exception(JournalFailed(failure))
+                else:
+                    waiter.set_result(permit)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        self._due = False
+        if self._under_way is not None:
+            return
+        if self._ahead:
+            self._under_way = self._ahead.popleft()
+        elif self._open.accounts or self._open.waiting:
+            self._under_way, self._open = self._open, _Bundle()
+        else:
+            return
+        self._handed_over = read_clock()
+        self._send(Rows(list(self._under_way.accounts.values())))
+
+
+@dataclass(frozen=True, slots=True)
+class AccountJournal:
+    """One account's share of a journal that the hub writes, for one epoch."""
+
+    journal: RemoteJournal
+    account: int
+    epoch: int
+
+    def record_intent(self, line: int, number: int, at: float, request: Request) -> Awaitable[Permit]:
+        """Note that the request is about to leave; to be awaited until that is on the hub's disk.
+
+        Raises JournalFailed where it is not and will not be: then the request must not leave.
+        """
+        self.journal.check()
+        text = encode_request(request, number)
+        self.journal.rows(self.account, self.epoch, len(text)).intents.append((line, number, at, text))
+        return self.journal.wait()
+
+    def record_response(self, line: int, number: int, state: str, row: Sequence[object]) -> None:
+        """Note what became of a request: state, and status, headers, body, why."""
+        values = cast("tuple[int | None, str | None, bytes | None, str | None]", tuple(row))
+        self._rows(len(values[2] or b"")).responses.append((line, number, state, values))
+
+    def record_result(self, line: int, status: str, learnt: str, text: bytes, *, keep_past: bool) -> None:
+        """Note how an operation ended."""
+        self._rows(len(text)).results.append((line, status, learnt, text, keep_past))
+
+    def record_account_state(self, account: str, state: str, reason: str) -> None:  # noqa: ARG002  # it is this one
+        """Note that the account was given up."""
+        self._rows().states.append((state, reason))
+
+    def record_event(self, at: float, event: Event) -> None:
+        """Note what a person must see."""
+        self._rows().events.append((at, event))
+
+    def _rows(self, size: int = 0) -> AccountRows:
+        return self.journal.rows(self.account, self.epoch, size)

@@ -1,0 +1,258 @@
+"""Owns a seat: a process that works on the accounts a hub gives it; it owns no file and knows no config.
+
+A seat that has lost its hub sends nothing more and ends: what it was doing stands in the hub's journal.
+"""
+
+import asyncio
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from batchcart import __version__
+from batchcart.engine.scheduler import run_session
+from batchcart.journal.writer import JournalFailed
+from batchcart.model.errors import Stopped, UsageError
+from batchcart.model.events import AccountClosed
+from batchcart.model.fault import fault_sentence
+from batchcart.platforms import load_adapters
+from batchcart.runs.deps import WORLD, Deps
+from batchcart.runs.event_loop import run_async
+from batchcart.runs.seats.desk import Bureau, Desk, account_of, open_desk
+from batchcart.runs.seats.frames import FrameStream, NotSpoken, hear_hub
+from batchcart.runs.seats.parcel_feed import ParcelFeed, parcel_lines
+from batchcart.runs.seats.protocol import (
+    Broken,
+    Bye,
+    Drop,
+    Finished,
+    FromHub,
+    Halt,
+    Hello,
+    Kept,
+    Leaving,
+    More,
+    Parcel,
+    Refused,
+    Seen,
+    Take,
+    Welcome,
+    Written,
+)
+from batchcart.runs.seats.remote_journal import RemoteJournal
+from batchcart.runs.seats.settling import LASTS
+from batchcart.runs.snapshot import AccountSnapshot, take_snapshot
+
+BEAT = 0.5
+"""Seconds between two signs of life."""
+
+
+class _Over(Exception):
+    """The hub said good-bye."""
+
+
+class _HubGone(Exception):
+    """The hub is gone: nothing can be noted, so nothing may be sent."""
+
+
+@dataclass(slots=True)
+class _Given:
+    """One account that the hub gave."""
+
+    take: Take
+    feed: ParcelFeed
+    desk: Desk | None = None
+    halted: bool = False
+    seen: AccountSnapshot | None = None
+
+    def handle(self, word: Parcel | Kept | Drop) -> None:
+        """Do what the hub says of the account."""
+        match word:
+            case Parcel():
+                self.feed.put(word)
+            case Kept(failure=failure):
+                if self.desk is not None:
+                    self.desk.memory.finish_keeping(failure)
+            case Drop():
+                self.halt()
+
+    def halt(self) -> None:
+        """Begin nothing more for it."""
+        self.halted = True
+        self.feed.end()
+        if self.desk is not None:
+            self.desk.session.signal.stop()
+
+
+@dataclass(slots=True)
+class _Seat:
+    bureau: Bureau
+    stream: FrameStream[FromHub]
+    group: asyncio.TaskGroup
+    works: dict[int, _Given] = field(default_factory=dict)
+    halted: bool = False
+
+    async def listen(self) -> None:
+        """Do what the hub says; raises _HubGone where it says nothing more, and _Over where it said good-bye."""
+        while (word := await self.stream.receive()) is not None:
+            match word:
+                case Written(failure):
+                    self.bureau.journal.finish_bundle(failure)
+                case Take():
+                    self._take(word)
+                case Parcel(account, epoch) | Kept(account, epoch) | Drop(account, epoch):
+                    work = self.works.get(account)
+                    if work is not None and work.take.epoch == epoch:
+                        work.handle(word)
+                case Halt():
+                    self.halted = True
+                    for work in self.works.values():
+                        work.halt()
+                case Bye():
+                    raise _Over
+                case Welcome() | Refused():
+                    raise NotSpoken("it greeted a seat a second time")
+        raise _HubGone
+
+    async def beat(self) -> None:
+        """Show that the seat lives, and what has changed."""
+        while True:
+            await asyncio.sleep(BEAT)
+            self.stream.send(Seen(self._changes()))
+
+    def _changes(self) -> list[tuple[int, int, AccountSnapshot]]:
+        changes = []
+        for work in self.works.values():
+            if work.desk is not None and (snapshot := take_snapshot(work.desk.session, 0, {})) != work.seen:
+                work.seen = snapshot
+                changes.append((work.take.account, work.take.epoch, snapshot))
+        return changes
+
+    def _take(self, take: Take) -> None:
+        welcome = self.bureau.welcome
+
+        def ask() -> None:
+            self.stream.send(More(take.account, take.epoch, parcel_lines(len(self.works))))
+
+        feed = ParcelFeed(welcome.job, welcome.default_account, ask)
+        work = self.works[take.account] = _Given(take, feed)
+        if self.halted:
+            work.halt()
+        self.group.create_task(self._attend(work))
+
+    async def _attend(self, work: _Given) -> None:
+        """Work on one account until it has ended, was halted or closed, and give it back."""
+        take, bureau = work.take, self.bureau
+        last = Finished(take.account, take.epoch, AccountSnapshot(take.name, take.platform, 0, {}), [], take.learnt)
+        try:
+            account = account_of(take, bureau.adapters)
+            async with open_desk(bureau, take, account) as desk:
+                work.desk = desk
+                last = await self._work_off(work, desk)
+        except UsageError as refused:
+            last = self._close(work, str(refused))
+        except BaseExceptionGroup as group:
+            failed, rest = group.split(JournalFailed)
+            if failed is None or rest is not None:
+                raise
+            self.stream.send(Broken(str(_first(failed)), journal=True))
+        with suppress(JournalFailed):  # the hub knows
+            await bureau.journal.flush()
+        del self.works[take.account]
+        self.stream.send(last)
+
+    async def _work_off(self, work: _Given, desk: Desk) -> Finished:
+        take, session = work.take, desk.session
+        if work.halted:
+            session.signal.stop()
+        else:
+            work.feed.begin(session.account)
+            await run_session(self.bureau.welcome.run, work.feed, session, ended=lambda _session, _status: None)
+        snapshot = take_snapshot(session, 0, {})
+        return Finished(take.account, take.epoch, snapshot, desk.empty_in(), session.limiter.memory)
+
+    def _close(self, work: _Given, why: str) -> Finished:
+        """Give up an account that cannot be worked on here."""
+        take = work.take
+        rows = self.bureau.journal.of_account(take.account, take.epoch)
+        rows.record_account_state(take.name, "closed", why)
+        rows.record_event(self.bureau.deps.wall(), AccountClosed(take.name, "closed", why))
+        shown = AccountSnapshot(take.name, take.platform, 0, {}, waiting="closed", why="closed")
+        return Finished(take.account, take.epoch, shown, take.empty_in, take.learnt)
+
+
+async def sit(
+    stream: FrameStream[FromHub],
+    name: str,
+    leaving: asyncio.Event,
+    *,
+    lasts: float = LASTS,
+    deps: Deps = WORLD,
+) -> None:
+    """Be a seat at this hub until it says good-bye, or until ``leaving`` is set and all accounts are given back.
+
+    Raises Stopped where it does not take the seat on or is gone.
+    """
+    stream.send(Hello(__version__, os.getpid(), name))
+    welcome = await _greeting(stream)
+    clock, ahead = deps.clock, welcome.wall - deps.clock()
+    deps = replace(deps, wall=lambda: clock() + ahead)
+    bureau = Bureau(stream.send, RemoteJournal(stream.send, lasts), welcome, load_adapters(), deps)
+    try:
+        async with asyncio.TaskGroup() as group:
+            seat = _Seat(bureau, stream, group)
+            group.create_task(seat.listen())
+            group.create_task(seat.beat())
+            group.create_task(_leave(stream, leaving))
+    except* _Over:
+        pass
+    except* _HubGone:
+        raise Stopped("the hub is gone; nothing more was sent") from None
+    except* NotSpoken as wrong:
+        raise Stopped(f"the hub is none of this version: {_first(wrong)}") from None
+
+
+async def _greeting(stream: FrameStream[FromHub]) -> Welcome:
+    try:
+        word = await stream.receive()
+    except NotSpoken as wrong:
+        raise Stopped(f"what is there is no hub of batchcart: {wrong}") from None
+    match word:
+        case Welcome():
+            return word
+        case Refused(why):
+            raise Stopped(why)
+        case None:
+            raise Stopped("the hub hung up before it said a word")
+        case _:
+            raise Stopped("what is there is no hub of batchcart")
+
+
+async def _leave(stream: FrameStream[FromHub], leaving: asyncio.Event) -> None:
+    await leaving.wait()
+    stream.send(Leaving())
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+def sit_locally(address: str) -> None:
+    """Be a seat of a run of this machine, whose hub listens at this socket; to be called in a fresh process."""
+    run_async(_sit_locally(address))
+
+
+async def _sit_locally(address: str) -> None:
+    try:
+        stream = FrameStream(*await asyncio.open_unix_connection(address), hear_hub())
+    except OSError:  # the run is over
+        return
+    try:
+        await sit(stream, "", asyncio.Event())
+    except Stopped:  # the hub knows, or nobody is there any more
+        pass
+    except Exception as error:  # noqa: BLE001  # a fault over here is told over there
+        stream.send(Broken(fault_sentence(error, "working in a process of its own")))
+    finally:
+        await stream.close()
