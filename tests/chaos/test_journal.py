@@ -61,7 +61,13 @@ def check(lines: list[Line], results: list[Line], shops: Shops) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "step"), [(errno.ENOSPC, 1), (errno.EIO, 3), (disks.SHORT, 3)], ids=["full", "failing", "short"]
+    ("harm", "step"),
+    [
+        pytest.param(errno.ENOSPC, 2, id="full"),
+        pytest.param(errno.EIO, 3, id="failing"),
+        pytest.param(disks.SHORT, 3, id="short"),
+        *(pytest.param(harm, 1, marks=pytest.mark.long) for harm in (errno.ENOSPC, errno.EIO, disks.SHORT)),
+    ],
 )
 def test_a_disk_that_fails_at_any_write_stops_the_run_and_the_next_one_completes_it(
     tmp_path: Path, harm: int, step: int

@@ -16,7 +16,7 @@ from shopping import PLATFORMS, Desk, Ended
 
 from batchcart.sandbox.messages import Call
 
-MANY, FEW = 200, 25
+MANY, SOME, FEW = 120, 60, 25
 
 
 def rows(path: Path) -> list[Any]:
@@ -82,7 +82,7 @@ def losses(shop: Desk) -> list[Any]:
     ("source", "target"), [("sklep", "acme"), ("loja", "acme"), ("acme", "loja"), ("acme", "sklep")]
 )
 def test_carts_arrive_but_for_what_the_loss_report_names(shop: Desk, source: str, target: str) -> None:
-    brought(shop, source, MANY)
+    brought(shop, source, SOME)
     write_map(shop.folder / "map.csv", PLATFORMS[source], PLATFORMS[target])
     migrate(shop, source, target, "--ids", "in.results.jsonl")
     assert wrong_after(shop, shop.folder / "moved", target) == []

@@ -49,10 +49,10 @@ def test_what_failed_stands_in_its_order_with_the_reason_beside_it(shop: Desk) -
 
 def test_carts_and_items_that_exist_are_named_by_the_shops_own_keys(shop: Desk) -> None:
     refused = {"on": True}
-    shop.hook("acme", lambda call: "500-before" if refused["on"] and call.route.startswith("PUT") else None)
+    shop.hook("acme", lambda call: "429" if refused["on"] and call.route.startswith("PUT") else None)
     update = line("acme", "item.update", item="i", data={"ItemQuantity": 9})
     shop.job([create("acme"), add("acme", item="i"), update])
-    shop.run("--patience", "0.001")
+    shop.run("--patience", "0.001", code=3)
     lines, _ = rest(shop, 0)
     made = ids(shop)
     key, item = made[1]["cart_id"], made[2]["item_id"]

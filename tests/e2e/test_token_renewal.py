@@ -94,7 +94,9 @@ def test_the_keys_of_an_application_go_with_the_renewal(tmp_path: Path) -> None:
     assert "*** is unknown" in said
 
 
-@pytest.mark.parametrize(("status", "answer"), [(302, ""), (200, "<html>Maintenance</html>")])
+@pytest.mark.parametrize(
+    ("status", "answer"), [(302, ""), pytest.param(200, "<html>Maintenance</html>", marks=pytest.mark.long)]
+)
 def test_trouble_during_a_renewal_is_the_shops_and_not_a_refusal(status: int, answer: str, tmp_path: Path) -> None:
     said, _ = run_against(answer, tmp_path, status=status)
 

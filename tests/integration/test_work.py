@@ -67,7 +67,6 @@ def unasked_repeats(shops: Shops) -> list[str]:
 _scripts = st.lists(st.one_of(st.just(""), st.just(""), st.sampled_from(FAULTS)), max_size=150)
 
 
-@settings(max_examples=100, deadline=None)
 @given(_scripts, st.integers(0, 1000), st.lists(st.floats(0, 5), max_size=3))
 def test_any_script_of_answers_and_stops_ends_every_line_once_with_exact_effects(
     script: list[str], seed: int, stops: list[float]
@@ -88,7 +87,7 @@ def test_any_script_of_answers_and_stops_ends_every_line_once_with_exact_effects
     assert again.results == ended.results
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from(["", *FAULTS]), max_size=40))
 def test_a_3dcart_create_that_may_have_been_acted_on_is_never_sent_again(script: list[str]) -> None:
     lines = [line("cart.create", "3dcart", f"c{number}") for number in range(6)]
