@@ -24,6 +24,7 @@ COMMANDS = {
     "status": "Show where a run stands, also while it runs.",
     "settle": "Settle what is in doubt, by reading the shops again or by your word.",
     "rest": "Write what did not end well in a run as a job, to be corrected and run.",
+    "results": "Write the results of a run as a table: .csv, .xlsx or .parquet.",
     "undo": "Write the job that takes back what a run did, and list what cannot be.",
     "report": "Sum up one or several runs, as text, JSON or a web page.",
     "export": "Write a shop's carts to a file of neutral carts.",

@@ -4,7 +4,7 @@ import json
 import signal
 from pathlib import Path
 
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 from shopping import Desk, batchcart, until
 
 HEADER = ("op", "account", "cart", "item", "data.CatalogID", "data.ItemQuantity", "data.product_id", "data.quantity")
@@ -96,3 +96,19 @@ def test_what_failed_in_a_sheet_goes_into_a_job_and_what_was_made_is_taken_back(
     back = [json.loads(line) for line in (shop.folder / "back.jsonl").read_text().splitlines()]
     assert [line["op"] for line in back] == ["cart.delete"]
     assert "cart.create" in batchcart("report", RESULTS, folder=shop.folder, code=1).out
+
+
+def test_results_of_a_sheet_are_a_sheet_with_the_new_keys_by_row(shop: Desk) -> None:
+    write(shop.folder, *ROWS)
+    shop.run("--limit", "2", job="job.xlsx", code=3)
+    told = batchcart("results", RESULTS, "--to", "half.csv", folder=shop.folder, code=0).out
+    assert told == "Wrote half.csv with 2 results; 2 lines have not ended and are not in it\n"
+
+    shop.run(job="job.xlsx", code=0)
+    batchcart("results", RESULTS, "--to", "keys.xlsx", "--no-body", folder=shop.folder, code=0)
+    header, *rows = load_workbook(shop.folder / "keys.xlsx")["results"].iter_rows(values_only=True)
+    found = [dict(zip(header, row, strict=True)) for row in rows]
+    assert [row["line"] for row in found] == [2, 3, 4, 6]
+    assert all(row["cart_id"] for row in found)
+    again = batchcart("results", RESULTS, "--to", "keys.xlsx", folder=shop.folder, code=2).err
+    assert "keys.xlsx already exists and was not overwritten" in again
