@@ -1,5 +1,6 @@
 """The shops that most tests of commands work with: opened once a module, with a folder of its own for each test."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,14 @@ for _profile, _examples in (("steady", 40), ("long", 2000)):  # pytest --hypothe
         _profile, max_examples=_examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )  # a busy machine is no fault
 hypothesis_settings.load_profile("steady")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is about links, modes and kills as POSIX has them is not for Windows."""
+    if sys.platform == "win32":
+        for item in items:
+            if item.get_closest_marker("posix"):
+                item.add_marker(pytest.mark.skip(reason="POSIX only"))
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ from batchcart.model.adapter import Adapter, Adapters, Credentials, SecretRef, S
 from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.model.files import read_bounded
 from batchcart.model.limits import Limit, parse_limit
+from batchcart.model.system import is_trusted_owner
 from batchcart.model.validation import describe_type
 from batchcart.sandbox.platforms import list_simulated
 
@@ -191,7 +192,7 @@ def config_places(near: str | Path | None = None) -> Iterator[Path]:
         for folder in Path(near).absolute().parents:
             path = folder / DEFAULT_FILE
             with suppress(OSError):  # a folder that may not be looked into
-                if path.stat().st_uid in {os.getuid(), 0}:
+                if is_trusted_owner(path.stat()):
                     yield path
     yield Path(platformdirs.user_config_dir("batchcart")) / DEFAULT_FILE
 

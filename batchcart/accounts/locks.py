@@ -1,7 +1,6 @@
 """Owns lock files, and who holds one; it does not know what they stand for."""
 
 import contextlib
-import fcntl
 import os
 import time
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import IO
 
 from batchcart.model.errors import UsageError
 from batchcart.model.files import open_helper
+from batchcart.model.system import is_alive, lock_file, unlink_open
 
 _TRIES = 6  # at a lock whose owner's pid is gone; half a second each
 
@@ -32,11 +32,11 @@ class FileLock:
         while self._file is None:
             file = open_helper(self.path)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_file(file)
             except BlockingIOError:
                 pid, tries = _owner(file), tries + 1
                 file.close()
-                if tries < _TRIES and not Path("/proc", pid).exists():
+                if tries < _TRIES and not _lives(pid):
                     continue  # a run that was killed, whose other processes are just ending
                 raise LockHeld(
                     f"{what} is in use by another run (pid {pid}); wait for it to end, or stop it with: kill {pid}"
@@ -54,8 +54,7 @@ class FileLock:
     def release(self) -> None:
         """Give the lock back and remove its file."""
         if self._file is not None:
-            self.path.unlink(missing_ok=True)
-            self._file.close()
+            unlink_open(self.path, self._file)
             self._file = None
 
 
@@ -72,22 +71,24 @@ def _owner(file: IO[bytes]) -> str:
     for _ in range(50):
         file.seek(0)
         text = file.read(32).decode(errors="replace").strip()
-        if text.isdecimal() and Path("/proc", text).exists():
+        if _lives(text):
             break
         time.sleep(0.01)
     return text or "unknown"
+
+
+def _lives(pid: str) -> bool:
+    return pid.isdecimal() and is_alive(int(pid))
 
 
 def find_lock_holder(path: Path) -> int | None:
     """The pid of the run that holds this lock file now, found without touching it."""
     try:
         pid, lock = int(path.read_text()), path.stat()
-        with contextlib.suppress(PermissionError):  # it lives, and belongs to somebody else
-            os.kill(pid, 0)
-    except (OSError, ValueError, OverflowError):
+    except (OSError, ValueError):
         return None
     # A lock file that a killed run left may name a pid that another process has now.
-    return pid if _has_open(pid, lock) else None
+    return pid if is_alive(pid) and _has_open(pid, lock) else None
 
 
 def _has_open(pid: int, file: os.stat_result) -> bool:

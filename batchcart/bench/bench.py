@@ -1,6 +1,5 @@
 """Owns a benchmark from its settings to its figures: it lets the ordinary engine run, and watches its requests."""
 
-import resource
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -20,6 +19,7 @@ from batchcart.journal.result_line import Result, read_result
 from batchcart.journal.summary import Summary
 from batchcart.model.files import create_new
 from batchcart.model.http import Reply, Request, Response
+from batchcart.model.system import cpu_seconds, peak_mib
 from batchcart.runs.deps import Deps, open_http_client
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
@@ -67,7 +67,7 @@ class Recorder:
 
     def _around(self, account: Account, send: Send) -> Send:
         tape = self.tapes[account.name] = RequestTrace(account.limits)
-        self.start, self.cpu = time.monotonic(), _cpu()
+        self.start, self.cpu = time.monotonic(), cpu_seconds()
 
         async def send_timed(request: Request, leaving: Callable[[], None]) -> Reply:
             number = tape.begin(time.monotonic())
@@ -118,8 +118,8 @@ def _figures(recorder: Recorder, summary: Summary) -> BenchFigures:
         service_ms=service_times(tapes),
         from_plan_ms=times_from_plan(tapes, recorder.start),
         limit_use=limit_use(tapes),
-        cpu_us=round((_cpu() - recorder.cpu) / max(1, operations) * 1e6, 1),
-        peak_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        cpu_us=round((cpu_seconds() - recorder.cpu) / max(1, operations) * 1e6, 1),
+        peak_mib=peak_mib(),
     )
 
 
@@ -166,8 +166,3 @@ def _find_left_behind(results: Path) -> tuple[Sequence[Result], int]:
                 case _:
                     pass
     return list(made.values()), unknown
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime

@@ -53,7 +53,8 @@ class Times(msgspec.Struct, frozen=True):
 class BenchFigures(msgspec.Struct, frozen=True):
     """What a benchmark came to. ``limit_use`` is the share of what the limits allowed while it ran; None: no limit.
 
-    ``cpu_us`` is this process's own CPU time an operation, in microseconds; ``peak_mib`` its largest memory.
+    ``cpu_us`` is this process's own CPU time an operation, in microseconds; ``peak_mib`` its largest memory, None where
+    the system does not tell.
     """
 
     seconds: float
@@ -68,7 +69,7 @@ class BenchFigures(msgspec.Struct, frozen=True):
     from_plan_ms: Times | None
     limit_use: float | None
     cpu_us: float
-    peak_mib: float
+    peak_mib: float | None
 
 
 def times_of(seconds: Iterable[float]) -> Times:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from batchcart.model.errors import Stopped
 from batchcart.model.limits import parse_limit
+from batchcart.model.system import STOP_SIGNALS
 from batchcart.sandbox.server import Sandbox
 
 _PROGRAM = (
@@ -36,7 +37,7 @@ def running(platform: str, limits: Sequence[str]) -> Iterator[str]:
 
 def serve(platform: str, limits: Sequence[str]) -> None:
     """In the process that was started: say the origin on stdout, and serve until stdin ends."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # they are for the benchmark, whose last requests end first
     asyncio.run(_serve(Sandbox(limits={platform: tuple(map(parse_limit, limits))})))
 

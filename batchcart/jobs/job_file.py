@@ -1,7 +1,6 @@
 """Owns the lines of a job file, and what a line may say; it does not know where it comes from, nor platforms."""
 
 import hashlib
-import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from batchcart.jobs.sheet_places import SheetPlaces
 from batchcart.jobs.strict_json import StrictJsonError, check_strictly
 from batchcart.model.errors import quote, suggest
 from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.system import read_at
 from batchcart.model.validation import validation_errors
 
 LONGEST_LINE = 1 << 20
@@ -110,7 +110,7 @@ class JobSource:
 
     def __post_init__(self) -> None:
         # Lines are asked for one by one, and mostly stand near those that were asked for lately.
-        block = lru_cache(maxsize=_BLOCKS)(lambda number: os.pread(self.file.fileno(), _BLOCK, number * _BLOCK))
+        block = lru_cache(maxsize=_BLOCKS)(lambda number: read_at(self.file.fileno(), _BLOCK, number * _BLOCK))
         object.__setattr__(self, "_block", block)
 
     def lines(self) -> Iterator[RawLine]:
@@ -141,7 +141,7 @@ class JobSource:
         if first == (offset + length - 1) // _BLOCK:
             start = offset - first * _BLOCK
             return self._block(first)[start : start + length]
-        return os.pread(self.file.fileno(), length, offset)
+        return read_at(self.file.fileno(), length, offset)
 
     def _skip_line(self) -> int:
         skipped = 0

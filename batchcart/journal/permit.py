@@ -28,4 +28,6 @@ class Permit:
 
 def read_clock() -> float:
     """Seconds of a clock that nobody sets and that goes on while the machine sleeps, where the system has one."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
+    if sys.platform != "linux":
+        return time.monotonic()
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

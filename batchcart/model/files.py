@@ -12,6 +12,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from batchcart.model.system import (
+    NO_LINK,
+    NO_WAIT,
+    is_same_device,
+    prepare_rename,
+    set_mode,
+    sync_folder,
+    wait_for_reads,
+)
+
 PRIVATE = 0o600
 """The mode of new files: they hold customers' data."""
 
@@ -44,7 +54,7 @@ def open_helper(path: Path) -> IO[bytes]:
 
     Raises OSError where it is a link or a device, or has a second name: then it may be anybody's.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, PRIVATE)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK | NO_WAIT, PRIVATE)
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
         os.close(handle)
@@ -64,11 +74,11 @@ def open_appending(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_APPEND)
     except FileNotFoundError:
-        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE)
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | NO_LINK, PRIVATE)
 
 
 def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, PRIVATE)
+    return os.open(path, flags | NO_LINK, PRIVATE)
 
 
 @contextmanager
@@ -110,6 +120,7 @@ def _take_over(file: IO[bytes], fresh: Path, path: Path, *, durable: bool) -> No
     _keep_mode(file.fileno(), path)
     if durable:
         os.fsync(file.fileno())
+    prepare_rename(file)
     fresh.replace(path)
     if durable:
         sync_dir(path.absolute().parent)
@@ -123,22 +134,12 @@ def _keep_mode(handle: int, place: Path) -> None:
         return
     if not stat.S_ISREG(old.st_mode):
         return
-    mode = stat.S_IMODE(old.st_mode) & _PERMISSIONS
-    if old.st_gid != os.fstat(handle).st_gid:
-        try:
-            os.fchown(handle, -1, old.st_gid)
-        except OSError:
-            mode &= ~stat.S_IRWXG  # another group's rights are not meant for ours
-    os.fchmod(handle, mode)
+    set_mode(handle, stat.S_IMODE(old.st_mode) & _PERMISSIONS, old.st_gid)
 
 
 def sync_dir(path: Path) -> None:
     """Put on the disk which files the folder holds; raises OSError where that fails."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path)
 
 
 def make_private_dir(path: Path) -> None:
@@ -158,9 +159,9 @@ def read_bounded(path: Path, most: int) -> bytes:
 
     A pipe that nobody writes to is empty, and is not waited for.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    handle = os.open(path, os.O_RDONLY | NO_WAIT)
     try:
-        os.set_blocking(handle, True)
+        wait_for_reads(handle)
         with os.fdopen(handle, "rb", closefd=False) as file:  # where it is a folder, this raises and closes nothing
             content = file.read(most + 1)
     finally:
@@ -189,7 +190,7 @@ def check_ends(file: IO[bytes]) -> None:
 
 def _is_null(found: os.stat_result) -> bool:
     with suppress(OSError):
-        return found.st_rdev == Path(os.devnull).stat().st_rdev
+        return is_same_device(found, Path(os.devnull).stat())
     return False
 
 

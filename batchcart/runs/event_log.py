@@ -13,6 +13,7 @@ from batchcart.journal.result_line import format_timestamp
 from batchcart.model.errors import UsageError
 from batchcart.model.events import Event, EventSink, kind_of, level_of, map_text, printable
 from batchcart.model.files import open_appending
+from batchcart.model.system import read_at
 
 _MOMENTS = ("since", "until", "asked_at", "given_up_at")
 
@@ -53,5 +54,5 @@ def log_line(event: Event, at: float, results: Path) -> bytes:
 def _begin_a_line(log: int) -> None:
     """A line that a full disk cut short stays alone."""
     size = os.fstat(log).st_size
-    if size and os.pread(log, 1, size - 1) != b"\n":
+    if size and read_at(log, 1, size - 1) != b"\n":
         os.write(log, b"\n")

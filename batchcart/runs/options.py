@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchcart.model.errors import UsageError
+from batchcart.model.system import HAS_UNIX_SOCKETS, NOT_HERE
 from batchcart.runs.choice import Choice
 from batchcart.runs.commands import default_results
 
@@ -49,6 +50,8 @@ class RunOptions:
             raise UsageError(f"concurrency is a whole number from 1 to 10000, not {self.concurrency}")
         if not 1 <= self.processes <= MOST_PROCESSES:
             raise UsageError(f"processes is a whole number from 1 to {MOST_PROCESSES}, not {self.processes}")
+        if self.processes > 1 and not HAS_UNIX_SOCKETS:
+            raise UsageError(f"--processes {self.processes}: several processes {NOT_HERE}; leave it out")
         for name in ("limit", "sample"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is a number of lines from 0 on, not {getattr(self, name)}")

@@ -6,6 +6,7 @@ import socket
 import struct
 from http import HTTPStatus
 
+from batchcart.model.system import PEEK
 from batchcart.sandbox.messages import Answer
 
 _LINGER_NOT = struct.pack("ii", 1, 0)
@@ -33,7 +34,7 @@ def has_peer(transport: asyncio.Transport) -> bool:
         return False
     looking = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
     try:
-        return looking.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        return looking.recv(1, PEEK) != b""
     except BlockingIOError:
         return True
     except ConnectionError:

@@ -15,6 +15,7 @@ import orjson
 
 from batchcart.model.errors import UsageError, quote
 from batchcart.model.files import replacing
+from batchcart.model.system import NO_LINK
 from batchcart.sandbox.shop import Shop, Tokens
 
 _LONGEST = 19  # digits of an item's number
@@ -82,7 +83,7 @@ class StateFile:
             for shop in shops:
                 snapshot.write(_tokens_line(shop))
                 snapshot.writelines(_cart_line(shop, cart) for cart in shop.carts)
-            self._descriptor = os.open(snapshot.name, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | NO_LINK)
 
     def note_cart(self, shop: Shop, cart: str) -> None:
         """The cart has changed."""

@@ -362,6 +362,7 @@ def test_what_can_be_no_secret_is_told_with_the_file_it_came_from(config: Path, 
     assert len(secret.strip()) < 4 or secret not in said
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("place", ["/dev/zero", ".", "none"])
 def test_a_secret_file_that_is_none_is_named(config: Path, place: str) -> None:
     said = refusal(config, TRAY.replace('"SECRET-ACCESS"', f'{{ file = "{place}" }}'))

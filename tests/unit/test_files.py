@@ -19,6 +19,8 @@ from batchcart.model.files import (
     replacing,
 )
 
+pytestmark = pytest.mark.posix
+
 Make = Callable[[Path], object]
 MAKES: dict[str, Make] = {
     "create_fresh": lambda path: create_fresh(path).close(),

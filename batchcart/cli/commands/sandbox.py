@@ -113,7 +113,7 @@ async def _serve(sandbox: Sandbox, port: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(stop.set))
     async with sandbox.serving(port) as origin:
         echo(f"batchcart sandbox, a simulator and no shop, on {origin}; counters: {origin}/sandbox/counters\n")
         echo(_config_text(sandbox))

@@ -2,14 +2,14 @@
 
 import asyncio
 import os
-import resource
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 
 from batchcart.cli.terminal.progress import show_progress
 from batchcart.cli.terminal.screen import Screen
+from batchcart.model.system import STOP_SIGNALS, allow_many_files
 from batchcart.runs.monitor import RunMonitor
 
 
@@ -20,17 +20,10 @@ async def monitor_run(progress: str, last_words: Callable[[], None] = lambda: No
     ``last_words`` are said before it stops at once.
     """
     monitor, screen = RunMonitor(), Screen()
-    _allow_many_files()
+    allow_many_files()
     with _signals(monitor, screen, last_words):
         async with show_progress(monitor, progress, screen):
             yield monitor
-
-
-def _allow_many_files() -> None:
-    """Raise the soft limit of open files to the hard one: each account holds a few, and each connection one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextmanager
@@ -56,7 +49,7 @@ def _signals(monitor: RunMonitor, screen: Screen, last_words: Callable[[], None]
         screen.say_now(f"{name}: ending with the requests in flight; once more stops at once")
         loop.call_soon_threadsafe(monitor.stop)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
     try:
         yield
     finally:

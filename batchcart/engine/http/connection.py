@@ -7,7 +7,6 @@ connection whose answer was odd takes no other request: what was taken for its e
 
 import asyncio
 import re
-import select
 import ssl
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from batchcart.engine.http.answer_body import Body, IncompleteResponse, Progress
 from batchcart.engine.http.content_coding import NotPacked, NotWhole, codings_of
 from batchcart.engine.http.dialer import disarm_reset
 from batchcart.engine.http.lenient_head import Odd, UnreadableHead, plain_head
+from batchcart.model.system import SocketWatch
 
 _LARGEST_HEAD = 256 << 10
 """Bytes read at the most with none of a body among them: of a head with the hints before it, or of trailers."""
@@ -92,7 +92,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._answer: asyncio.Future[RawResponse] | None = None
         self._limit, self._odd = 0, False
         self._ended: Exception | None = None
-        self._monitor: select.poll | None = None
+        self._monitor: SocketWatch | None = None
         self._parser = self._new_parser()
         self._forget()
         transport.set_protocol(self)
@@ -114,9 +114,8 @@ class HttpConnection(asyncio.BufferedProtocol):
     def stirs(self) -> bool:
         """Whether something came in that the loop has not seen yet, such as the end of the connection."""
         if self._monitor is None:
-            self._monitor = select.poll()
-            self._monitor.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(self._monitor.poll(0))
+            self._monitor = SocketWatch(self.transport.get_extra_info("socket").fileno())
+        return self._monitor.stirs()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         """Where the next read lands."""

@@ -10,10 +10,11 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
-_BLOCKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from batchcart.model.system import STOP_SIGNALS, block_signals
+
 _PROGRAM = """
 import json, sys
 given = json.loads(sys.stdin.readline() or sys.exit(1))
@@ -99,7 +100,7 @@ class LocalSeats:
             place.given_up = True
 
     def _start_one(self) -> "subprocess.Popen[bytes]":
-        with _block_signals():  # the process inherits it
+        with block_signals(STOP_SIGNALS):  # the process inherits it
             process = subprocess.Popen(  # noqa: S603  # this Python, our program
                 [sys.executable, "-P", "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
             )
@@ -112,12 +113,3 @@ class LocalSeats:
 
 def _how(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-
-
-@contextlib.contextmanager
-def _block_signals() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

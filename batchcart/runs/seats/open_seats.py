@@ -13,6 +13,7 @@ from batchcart.engine.chain_feed import PlannedJob
 from batchcart.journal.queries import accounts, pending_counts
 from batchcart.journal.writer import JournalWriter
 from batchcart.model.errors import UsageError
+from batchcart.model.system import open_door, serve_locally
 from batchcart.runs.context import RunContext, Work
 from batchcart.runs.seats.frames import FrameStream, hear_seat
 from batchcart.runs.seats.holding import open_holding
@@ -37,7 +38,7 @@ async def open_seats(
     pending, deps, monitor = pending_counts(context.plan), context.deps, context.monitor
     async with AsyncExitStack() as stack:
         address = str(stack.enter_context(_private_folder()) / "hub")
-        door = stack.enter_context(closing(socket.socket(socket.AF_UNIX)))
+        door = stack.enter_context(closing(open_door()))
         door.bind(address)
         door.listen(processes)  # seats that come before anybody hears them wait
         seats = LocalSeats(min(processes, len(pending)), address, greeted := set[int]())
@@ -87,7 +88,7 @@ async def _open_door(hub: Hub, door: socket.socket) -> AsyncIterator[None]:
         finally:
             guests.discard(task)
 
-    server = await asyncio.start_unix_server(attend, sock=door, limit=_BUFFER)
+    server = await serve_locally(attend, door, _BUFFER)
     try:
         yield
     finally:

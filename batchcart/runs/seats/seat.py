@@ -14,6 +14,7 @@ from batchcart.journal.writer import JournalFailed
 from batchcart.model.errors import Stopped, UsageError
 from batchcart.model.events import AccountClosed
 from batchcart.model.fault import fault_sentence
+from batchcart.model.system import connect_locally
 from batchcart.platforms import load_adapters
 from batchcart.runs.deps import WORLD, Deps
 from batchcart.runs.event_loop import run_async
@@ -245,7 +246,7 @@ def sit_locally(address: str) -> None:
 
 async def _sit_locally(address: str) -> None:
     try:
-        stream = FrameStream(*await asyncio.open_unix_connection(address), hear_hub())
+        stream = FrameStream(*await connect_locally(address), hear_hub())
     except OSError:  # the run is over
         return
     try:
