@@ -19,6 +19,7 @@ from batchcart.accounts.client_certificate import (
     find_exposed_key,
     find_file,
 )
+from batchcart.accounts.config_table import ConfigSource, ConfigTable
 from batchcart.accounts.options import AccountOptions
 from batchcart.accounts.proxy import Proxy, proxy_of_environment, read_proxy
 from batchcart.accounts.secrets import find_exposed, is_secret, read_secret, secret_names
@@ -182,6 +183,11 @@ def config_path(given: str | Path | None, near: str | Path | None = None) -> Pat
     return next((path for path in config_places(near) if os.path.exists(path)), None)  # noqa: PTH110  # False, too, where a folder may not be looked into
 
 
+def find_config(given: ConfigSource | None, near: str | Path | None = None) -> ConfigSource | None:
+    """The config to use: the one that is given as a mapping, else the file that ``config_path`` says."""
+    return given if isinstance(given, ConfigTable) else config_path(given, near)
+
+
 def config_places(near: str | Path | None = None) -> Iterator[Path]:
     """Where a config is looked for: here, from the folder of the job (or result file) ``near`` upward, at the user's.
 
@@ -197,12 +203,13 @@ def config_places(near: str | Path | None = None) -> Iterator[Path]:
     yield Path(platformdirs.user_config_dir("batchcart")) / DEFAULT_FILE
 
 
-def load_config(path: Path | None, adapters: Adapters) -> Accounts:
+def load_config(path: ConfigSource | None, adapters: Adapters) -> Accounts:
     """All accounts; raises UsageError naming file, account and key."""
     entries = Accounts(str(path) if path else f"the config (there is no {DEFAULT_FILE}; `batchcart init` writes one)")
     entries.update((f"{SANDBOX}{name}", _sandbox_entry(adapters[name])) for name in list_simulated())
     if path is None:
         return entries
+    folder = Path.cwd() if isinstance(path, ConfigTable) else path.resolve().parent
     for name, keys in _accounts(path).items():
         where = f"{path}: account {quote(name)}"
         if not isinstance(keys, dict):
@@ -211,7 +218,7 @@ def load_config(path: Path | None, adapters: Adapters) -> Accounts:
         if isinstance(platform, str) and platform not in adapters:
             entries.unusable[name] = f"in {path} is of platform {quote(platform)}, which {adapters.absence(platform)}"
             continue
-        entries[name] = read_entry(name, keys, adapters, path.resolve().parent, where)
+        entries[name] = read_entry(name, keys, adapters, folder, where)
     return entries
 
 
@@ -220,9 +227,20 @@ def config_text(path: Path) -> str:
     return read_bounded(path, _LARGEST_CONFIG).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _accounts(path: Path) -> dict[str, Any]:
+def _accounts(source: ConfigSource) -> dict[str, Any]:
+    table = source.plain() if isinstance(source, ConfigTable) else _read(source)
+    for key in table:
+        if key != "accounts":
+            raise UsageError(f"{source}: unknown key {quote(key)}; {suggest(key, ['accounts'])}")
+    accounts = table.get("accounts", {})
+    if not isinstance(accounts, dict):
+        raise UsageError(f"{source}: accounts is a table of accounts: [accounts.NAME]")
+    return accounts
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(config_text(path))
+        return tomllib.loads(config_text(path))
     except FileNotFoundError:
         raise UsageError(f"config file {path} does not exist; `batchcart init` writes a first one") from None
     except IsADirectoryError:
@@ -233,13 +251,6 @@ def _accounts(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not TOML: nested too deeply") from None
     except ValueError as error:  # not TOML, not UTF-8, a number of 5,000 digits
         raise UsageError(f"{path}: not TOML: {error}") from None
-    for key in table:
-        if key != "accounts":
-            raise UsageError(f"{path}: unknown key {quote(key)}; {suggest(key, ['accounts'])}")
-    accounts = table.get("accounts", {})
-    if not isinstance(accounts, dict):
-        raise UsageError(f"{path}: accounts is a table of accounts: [accounts.NAME]")
-    return accounts
 
 
 def read_entry(name: str, keys: dict[str, Any], adapters: Adapters, folder: Path, where: str) -> AccountConfig:

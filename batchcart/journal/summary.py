@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from batchcart.model.html_table import html_table
+from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
 
 STATUSES = (*(status.value for status in Status), "not_attempted")
@@ -53,6 +55,22 @@ class Summary:
         if self.totals["not_attempted"] or self.stopped:
             return 3
         return 0 if self.totals["ok"] == self.lines else 1
+
+    @property
+    def writes_done(self) -> Mapping[str, int]:
+        """How many writes ended ok, by operation."""
+        done: Counter[str] = Counter()
+        for account in self.accounts.values():
+            for (kind, status), count in account.kinds.items():
+                if status == Status.OK.value and OperationKind(kind).writes:
+                    done[kind] += count
+        return done
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: lines by account and status."""
+        rows = [(name, *(str(one.counts[status]) for status in STATUSES)) for name, one in self.accounts.items()]
+        total = ("all", *(str(self.totals[status]) for status in STATUSES))
+        return html_table(("account", *STATUSES), [*rows, total])
 
     def as_dict(self) -> dict[str, object]:
         """What `run --json` prints."""

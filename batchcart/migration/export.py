@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from batchcart.accounts.config import AccountConfig, config_path, load_config
+from batchcart.accounts.config import AccountConfig, find_config, load_config
+from batchcart.accounts.config_table import ConfigSource
 from batchcart.journal.schema import DatabaseError
 from batchcart.migration.cart_views import CartAnswer, answers, ask_for
 from batchcart.migration.carts_file import cart_problems, cart_text, read_carts
@@ -85,9 +86,9 @@ class ExportResult:
         return 1 if self.unread or self.bare or self.unsure else 0
 
 
-def account_entry(config: Path | None, account: str) -> AccountConfig:
+def account_entry(config: ConfigSource | None, account: str) -> AccountConfig:
     """The account as the config has it; raises UsageError where there is none, or it lives only within one run."""
-    entry = load_config(config_path(config), load_adapters()).find(account)
+    entry = load_config(find_config(config), load_adapters()).find(account)
     if entry.embedded:
         raise UsageError(
             f"account {account!r} lives only within one run, so its carts cannot be read afterwards; start "

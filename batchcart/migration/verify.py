@@ -66,7 +66,7 @@ class ComparisonRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     not_shown: list[Hidden] = []
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class VerifyResult:
     """How a verification ended: carts by status, and fields by what became of them; ``stopped``: before its end."""
 

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from batchcart.accounts.config import config_path, load_config
+from batchcart.accounts.config import find_config, load_config
+from batchcart.accounts.config_table import ConfigSource
 from batchcart.journal.schema import get_meta
 from batchcart.journal.summary import STATUSES, AccountSummary, Summary, aggregate
 from batchcart.journal.timeline import earlier_endings, events
@@ -81,7 +82,7 @@ class Report:
         return (min(began), max(run.last or 0.0 for run in self.runs)) if began else None
 
 
-def collect(results: Sequence[Path], config: Path | None) -> Report:
+def collect(results: Sequence[Path], config: ConfigSource | None) -> Report:
     """The report of the runs that wrote these result files.
 
     Raises UsageError where a file is no result file, or a ``config`` that was given cannot be read.
@@ -96,7 +97,7 @@ def collect(results: Sequence[Path], config: Path | None) -> Report:
         named.update(counts.platforms)
         runs.append(_run(path, config, counts, figures, pausing, again))
     total = _together([run.left for run in runs])
-    limits, notes = _limits(config_path(config, paths[0]), total.accounts, given=config is not None)
+    limits, notes = _limits(find_config(config, paths[0]), total.accounts, given=config is not None)
     return Report(tuple(runs), total, figures, pausing, named, limits, notes)
 
 
@@ -124,10 +125,10 @@ def _aggregate_file(figures: Aggregates, path: Path, number: int, again: Abstrac
 
 
 def _run(
-    path: Path, config: Path | None, counts: Counts, figures: Aggregates, pausing: PauseStats, again: DoneAgain
+    path: Path, config: ConfigSource | None, counts: Counts, figures: Aggregates, pausing: PauseStats, again: DoneAgain
 ) -> RunReport:
     pid, name, notes = lock_holder(path), _text(path), []
-    commands = RunCommands(path, "JOB", config)
+    commands = RunCommands(path, "JOB", config if isinstance(config, Path) else None)
     try:
         with open_journal_readonly(path) as connection:
             summary = load_summary(connection, path)
@@ -172,7 +173,7 @@ def _together(summaries: Sequence[Summary]) -> Summary:
 
 
 def _limits(
-    path: Path | None, accounts: Mapping[str, object], *, given: bool
+    path: ConfigSource | None, accounts: Mapping[str, object], *, given: bool
 ) -> tuple[dict[str, tuple[Limit, ...]], tuple[str, ...]]:
     """The limits of the accounts that the config has, and what to say of the others."""
     try:

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from batchcart.accounts.config_table import ConfigSource
 from batchcart.journal.queries import texts_not_ok
 from batchcart.journal.rows import decode_value
 from batchcart.journal.summary import Summary
@@ -36,7 +37,7 @@ class RunReasons:
         ]
 
 
-def read_reasons(results: Path, config: Path | None = None, *, most: int | None = None) -> RunReasons:
+def read_reasons(results: Path, config: ConfigSource | None = None, *, most: int | None = None) -> RunReasons:
     """The reasons of the run that wrote these results, of its first ``most`` lines that are not ok.
 
     Raises UsageError where its journal cannot be read.
@@ -50,7 +51,9 @@ def read_reasons(results: Path, config: Path | None = None, *, most: int | None 
         return RunReasons(groups, find_commands(connection, results, config), read if read == most else None)
 
 
-def reasons_where_legible(results: Path, config: Path | None = None, *, most: int | None = None) -> RunReasons | None:
+def reasons_where_legible(
+    results: Path, config: ConfigSource | None = None, *, most: int | None = None
+) -> RunReasons | None:
     """As ``read_reasons``, but None where a journal that cannot be read just now must not hide a run's figures."""
     with suppress(UsageError):
         return read_reasons(results, config, most=most)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from batchcart.accounts.config_table import ConfigSource
 from batchcart.journal.queries import result_of, result_texts
 from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import Connection, open_reading
@@ -31,7 +32,7 @@ _JOB, _RESULTS = "reads.jsonl", "reads.results.jsonl"
 class Reader:
     """How shops are read: the options of a run. ``patience`` is in minutes."""
 
-    config: Path | None = None
+    config: ConfigSource | None = None
     patience: float = 30.0
     concurrency: int | None = None
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchcart.accounts.config_table import ConfigSource
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.journal.summary import Summary
 
@@ -63,14 +64,14 @@ def default_results(job: str) -> Path:
     return Path(f"{name}.results.jsonl")
 
 
-def find_commands(connection: Connection, results: Path, config: Path | None = None) -> RunCommands:
+def find_commands(connection: Connection, results: Path, config: ConfigSource | None = None) -> RunCommands:
     """The commands about the run of this journal; its job is named from the current folder."""
-    job = get_meta(connection, "job") or ""
+    job, file = get_meta(connection, "job") or "", config if isinstance(config, Path) else None
     if job == _STDIN:
-        return RunCommands(results, "-", config)
+        return RunCommands(results, "-", file)
     with suppress(ValueError):
         job = str(Path(job).relative_to(Path.cwd()))
-    return RunCommands(results, job, config)
+    return RunCommands(results, job, file)
 
 
 def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:

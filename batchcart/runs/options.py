@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchcart.accounts.config_table import ConfigSource
 from batchcart.model.errors import UsageError
 from batchcart.model.system import HAS_UNIX_SOCKETS, NOT_HERE
 from batchcart.runs.choice import Choice
@@ -23,7 +24,7 @@ class RunOptions:
     job: str
     job_name: str = ""
     results: Path | None = None
-    config: Path | None = None
+    config: ConfigSource | None = None
     account: str | None = None
     concurrency: int | None = None
     patience: float = 30.0

@@ -11,6 +11,7 @@ from typing import IO
 import msgspec
 from msgspec.structs import replace
 
+from batchcart.accounts.config_table import ConfigSource
 from batchcart.jobs.job_file import LONGEST_LINE, JobSource, RawLine
 from batchcart.jobs.opening import open_job
 from batchcart.jobs.sheet_places import locate
@@ -68,6 +69,17 @@ class Origin:
 
 
 @dataclass(slots=True)
+class RestTally:
+    """What becomes of the lines, counted while they are written."""
+
+    written: Counter[str] = field(default_factory=Counter)
+    doubts: int = 0
+    first_doubts: list[int] = field(default_factory=list)
+    dependent: int = 0
+    under_way: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RestResult:
     """What became of it: the lines written by status, the lines in doubt, and how many lines need one of those.
 
@@ -75,11 +87,11 @@ class RestResult:
     """
 
     commands: RunCommands
-    written: Counter[str] = field(default_factory=Counter)
-    doubts: int = 0
-    first_doubts: list[int] = field(default_factory=list)
-    dependent: int = 0
-    under_way: int = 0
+    written: Counter[str]
+    doubts: int
+    first_doubts: tuple[int, ...]
+    dependent: int
+    under_way: int
 
     @property
     def exit_code(self) -> int:
@@ -104,7 +116,7 @@ class _Cart:
         return self.doubtful or (item in self.doubtful_items and not line.kind.creates_item)
 
 
-def write_rest(results: Path, job: Path, config: Path | None = None, later: Sequence[Path] = ()) -> RestResult:
+def write_rest(results: Path, job: Path, config: ConfigSource | None = None, later: Sequence[Path] = ()) -> RestResult:
     """Write the job of what did not end well; none if there is nothing.
 
     What the runs that wrote the ``later`` results do again is left out.
@@ -120,15 +132,16 @@ def write_rest(results: Path, job: Path, config: Path | None = None, later: Sequ
             raise UsageError(f"{results}: its job {path} does not exist, and its lines are needed; restore the file")
         if job.absolute() in {results.absolute(), journal_path(results).absolute(), Path(path).absolute()}:
             raise UsageError(f"{job} belongs to the run itself; choose another file with -o")
-        result = RestResult(commands)
+        tally = RestTally()
         with open_job(path) as source:
             run = get_meta(connection, "run") or ""
-            lines = _lines(connection, source, Origin(run, results.name, _done_again(run, later)), result)
+            lines = _lines(connection, source, Origin(run, results.name, _done_again(run, later)), tally)
             if (first := next(lines, None)) is not None:
                 with _create(job) as file:
                     file.write(first)
                     file.writelines(lines)
-        return result
+        first_doubts = tuple(tally.first_doubts)
+        return RestResult(commands, tally.written, tally.doubts, first_doubts, tally.dependent, tally.under_way)
 
 
 def _create(job: Path) -> IO[bytes]:
@@ -149,7 +162,7 @@ def _done_again(run: str, later: Sequence[Path]) -> set[int]:
     return found
 
 
-def _lines(connection: Connection, source: JobSource, origin: Origin, result: RestResult) -> Iterator[bytes]:
+def _lines(connection: Connection, source: JobSource, origin: Origin, tally: RestTally) -> Iterator[bytes]:
     @lru_cache(maxsize=_CHAINS_KNOWN)
     def cart_of(account: int, chain: int) -> _Cart:
         return _take_stock(connection, known_lines(connection, account, chain))
@@ -158,17 +171,17 @@ def _lines(connection: Connection, source: JobSource, origin: Origin, result: Re
         if line.planned.line in origin.done_again:
             continue
         if line.under_way:
-            result.under_way += 1
+            tally.under_way += 1
             continue
         if line.in_doubt:
-            result.doubts += 1
-            if len(result.first_doubts) < MOST_NAMED:
-                result.first_doubts.append(line.planned.line)
+            tally.doubts += 1
+            if len(tally.first_doubts) < MOST_NAMED:
+                tally.first_doubts.append(line.planned.line)
             continue
         keys = _read(source, line)
         cart = cart_of(line.account, line.planned.chain)
         if cart.needs_doubt(line, _text(keys.get("item"))):
-            result.dependent += 1
+            tally.dependent += 1
             continue
         error = decode_value(connection, "result", line.text, _Echo).error
         status = line.status.value if line.status else "not_attempted"
@@ -178,7 +191,7 @@ def _lines(connection: Connection, source: JobSource, origin: Origin, result: Re
         _name_what_exists(keys, line, cart)
         keys["account"] = _raw(line.name)
         reason = Reason(origin.run, origin.results, line.planned.line, status, message)
-        result.written[status] += 1
+        tally.written[status] += 1
         yield _encode(keys, reason, source.name)
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from batchcart.accounts.config import config_path, load_config
+from batchcart.accounts.config import find_config, load_config
 from batchcart.engine.chain_feed import PlannedJob
 from batchcart.jobs.job_file import JobSource
 from batchcart.jobs.opening import open_job
@@ -46,7 +46,7 @@ async def run_job(options: RunOptions, monitor: RunMonitor, deps: Deps = WORLD) 
         await stack.enter_async_context(
             event_sinks(monitor, deps.wall, options.log, options.metrics, Path(options.job), results)
         )
-        entries = load_config(config_path(options.config, options.job), load_adapters())
+        entries = load_config(find_config(options.config, options.job), load_adapters())
         stack.enter_context(storage_errors(results))
         stack.enter_context(lock_output(results))
         source = stack.enter_context(open_job(options.job, spool_folder=results.absolute().parent))

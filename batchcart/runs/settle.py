@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 from msgspec import structs
 
-from batchcart.accounts.config import config_path, load_config
+from batchcart.accounts.config import find_config, load_config
+from batchcart.accounts.config_table import ConfigSource
 from batchcart.engine.chain_feed import PlannedJob
 from batchcart.engine.chain_state import chain_update
 from batchcart.engine.clean_ending import clean_ending
@@ -68,9 +69,9 @@ def settlement_by_hand(connection: Connection, results: Path, line: int, done: M
     return _mark_not_done(line, fields, evidence) if done is None else _mark_done(line, fields, done, results)
 
 
-async def settle_from_shop(results: Path, config: Path | None, monitor: RunMonitor) -> Summary:
+async def settle_from_shop(results: Path, config: ConfigSource | None, monitor: RunMonitor) -> Summary:
     """Read the shops again about every line in doubt, and end those that the shop's state decides."""
-    entries = load_config(config_path(config, results), load_adapters())
+    entries = load_config(find_config(config, results), load_adapters())
     with open_settling(results) as connection, contextlib.ExitStack() as stack:
         source = stack.enter_context(open_job(_job_path(connection, results)))
         check_same_job(connection, source, journal_path(results))

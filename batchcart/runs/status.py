@@ -5,7 +5,6 @@ It neither plans nor sends anything.
 
 import contextlib
 import errno
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from batchcart.journal.schema import PUT_BACK, Connection, DatabaseError, is_dis
 from batchcart.journal.summary import Summary, aggregate
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.errors import Stopped, UsageError
-from batchcart.model.operation import OperationKind
-from batchcart.model.outcome import Status
 from batchcart.runs.paths import journal_path
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
@@ -69,16 +66,6 @@ def read_summary(results: Path) -> Summary:
     """The figures of a run that may be alive, killed or over; raises UsageError as ``open_journal_readonly`` does."""
     with open_journal_readonly(results) as connection:
         return load_summary(connection, results)
-
-
-def made_so_far(results: Path) -> str:
-    """How many writes of the run ended ok, by operation; "" for none. Raises UsageError as ``read_summary`` does."""
-    made: Counter[str] = Counter()
-    for account in read_summary(results).accounts.values():
-        for (kind, status), count in account.kinds.items():
-            if status == Status.OK.value and OperationKind(kind).writes:
-                made[kind] += count
-    return ", ".join(f"{count:,} × {kind}" for kind, count in sorted(made.items()))
 
 
 @contextlib.contextmanager

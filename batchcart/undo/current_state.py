@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import orjson
 
+from batchcart.accounts.config_table import ConfigSource
 from batchcart.journal.schema import Connection
 from batchcart.model.adapter import CartReader
 from batchcart.model.errors import Stopped
@@ -53,7 +54,7 @@ def _interpret(answer: ReadAnswer, snapshot: CartReader) -> Now:
 
 @asynccontextmanager
 async def answers(
-    questions: Iterable[bytes], folder: Path, config: Path | None, monitor: RunMonitor
+    questions: Iterable[bytes], folder: Path, config: ConfigSource | None, monitor: RunMonitor
 ) -> AsyncIterator[Answers]:
     """Ask the shops the questions, job lines all of them; what was answered is kept in the folder.
 

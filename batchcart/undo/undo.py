@@ -9,7 +9,8 @@ from typing import IO
 
 import orjson
 
-from batchcart.accounts.config import AccountConfig, Accounts, config_path, load_config
+from batchcart.accounts.config import AccountConfig, Accounts, find_config, load_config
+from batchcart.accounts.config_table import ConfigSource
 from batchcart.jobs.checks import validate
 from batchcart.jobs.job_file import LONGEST_LINE, InvalidLine, RawLine, parse_line
 from batchcart.jobs.opening import open_job
@@ -44,7 +45,7 @@ class UndoOptions:
 
     results: Path
     job: Path
-    config: Path | None = None
+    config: ConfigSource | None = None
     force: bool = False
     only: tuple[str, ...] = ()
 
@@ -55,15 +56,26 @@ class UndoOptions:
 
 
 @dataclass(slots=True)
+class UndoTally:
+    """What is taken back by account and operation, what is kept by reason, how much was gone already."""
+
+    back: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
+    gone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class UndoResult:
-    """What came of it: lines of the job by account and operation, what is kept by reason, what was gone already.
+    """What came of it: lines of the ``job`` by account and operation, what is kept by reason, what was gone already.
 
     ``unended`` lines of the run may still be run; ``embedded`` accounts had their shop for the length of the run only;
     ``without_job`` names the run's job where it was not there.
     """
 
-    back: Counter[tuple[str, str]] = field(default_factory=Counter)
-    kept: Counter[str] = field(default_factory=Counter)
+    job: Path
+    kept_path: Path
+    back: Counter[tuple[str, str]]
+    kept: Counter[str]
     gone: int = 0
     unended: int = 0
     embedded: tuple[str, ...] = ()
@@ -81,7 +93,7 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
     Raises UsageError where there is no such run or somebody works on it, and Stopped where the shops could not all be
     read yet: the same call goes on.
     """
-    entries = load_config(config_path(options.config, options.results), load_adapters())
+    entries = load_config(find_config(options.config, options.results), load_adapters())
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(_open(options.results))
         used = _choose(connection, entries, options)
@@ -95,14 +107,22 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
         folder = stack.enter_context(working_folder(options.job, task, may_exist=False))
         left = pending_counts(connection)
         unended = sum(left.get(entry.name, 0) for entry in used.values())
-        undone = UndoResult(unended=unended, without_job="" if source else job)
-        undone.embedded = tuple(entry.name for entry in used.values() if entry.embedded)
+        undone = UndoTally()
         async with answers(_questions(ran, used), folder, options.config, monitor) as found:
             _write(ran, used, found, folder, undone, force=options.force)
         options.kept_path.unlink(missing_ok=True)  # an earlier undo's
         made = {_KEPT: options.kept_path} if undone.kept else {}
         finish(folder, made | ({_JOB: options.job} if undone.back else {}))
-        return undone
+        return UndoResult(
+            job=options.job,
+            kept_path=options.kept_path,
+            back=undone.back,
+            kept=undone.kept,
+            gone=undone.gone,
+            unended=unended,
+            embedded=tuple(entry.name for entry in used.values() if entry.embedded),
+            without_job="" if source else job,
+        )
 
 
 def _choose(connection: Connection, entries: Accounts, options: UndoOptions) -> dict[int, AccountConfig]:
@@ -192,7 +212,7 @@ def _problems(text: bytes, entry: AccountConfig) -> Sequence[str]:
 
 
 def _write(
-    ran: RunReader, used: Mapping[int, AccountConfig], found: Answers, folder: Path, undone: UndoResult, *, force: bool
+    ran: RunReader, used: Mapping[int, AccountConfig], found: Answers, folder: Path, undone: UndoTally, *, force: bool
 ) -> None:
     number = 0
     with create_fresh(folder / _JOB) as job, create_fresh(folder / _KEPT) as kept:
@@ -237,7 +257,7 @@ def job_line(back: Revert, account: str, cart_id: str | None) -> bytes:
 
 
 def _put_back(
-    job: IO[bytes], kept: IO[bytes], entry: AccountConfig, left: CartEffects, back: Revert, undone: UndoResult
+    job: IO[bytes], kept: IO[bytes], entry: AccountConfig, left: CartEffects, back: Revert, undone: UndoTally
 ) -> None:
     """One line of the job; what the platform would not take is kept instead."""
     text = job_line(back, entry.name, left.cart_id)
@@ -249,7 +269,7 @@ def _put_back(
     undone.back[entry.name, back.kind.value] += 1
 
 
-def _keep(kept: IO[bytes], entry: AccountConfig, left: CartEffects, one: Irreversible, undone: UndoResult) -> None:
+def _keep(kept: IO[bytes], entry: AccountConfig, left: CartEffects, one: Irreversible, undone: UndoTally) -> None:
     line = {
         "line": one.line,
         "account": entry.name,

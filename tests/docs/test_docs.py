@@ -28,8 +28,8 @@ import pytest
 from reporting import T0, busy_report
 from shopping import Mall, batchcart, desk, environment
 
+from batchcart import run as batchcart_run
 from batchcart.accounts.options import AccountOptions
-from batchcart.api import run as batchcart_run
 from batchcart.cli import COMMANDS
 from batchcart.cli.report_text import report_text
 from batchcart.jobs.job_file import JobLine

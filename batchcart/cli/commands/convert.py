@@ -5,12 +5,10 @@ from pathlib import Path
 
 import click
 
-from batchcart.accounts.config import config_path, load_config
+from batchcart.api import migration as api
 from batchcart.cli.output import echo, echo_err
 from batchcart.cli.tables import table_text
-from batchcart.migration.convert import ConvertOptions, ConvertResult, convert, write_map_template
-from batchcart.model.errors import UsageError, quote
-from batchcart.platforms import load_adapters
+from batchcart.model.errors import UsageError
 
 _MOST_ROWS = 30
 _FILE = click.Path(path_type=Path)
@@ -45,23 +43,29 @@ def command(
     stopped, 2 refused, and no job was written.
     """
     if products is None and template is not None:
-        count = write_map_template(carts, template)
+        count = api.write_map_template(carts, template)
         echo(f"Wrote {template} with {count:,} products. Fill in the target columns, then give it as --map.")
         return 0
     if account is None or products is None or output is None:
         raise UsageError("convert needs --to ACCOUNT, --map FILE and -o JOB; --map-template FILE writes a first map")
-    entries = load_config(config_path(config), load_adapters())
-    if account not in entries:
-        raise UsageError(f"--to: account {quote(account)} {entries.absence(account)}")
-    options = ConvertOptions(carts, products, output, strict, template, force, allow_unused)
-    converted = convert(options, entries[account])
+    converted = api.convert(
+        carts,
+        to=account,
+        product_map=products,
+        output=output,
+        template=template,
+        strict=strict,
+        allow_unused=allow_unused,
+        force=force,
+        config=config,
+    )
     echo(convert_text(converted))
     if converted.refused:
         echo_err(f"batchcart: {converted.refused}; no job was written, see {converted.report}")
     return converted.exit_code
 
 
-def convert_text(converted: ConvertResult) -> str:
+def convert_text(converted: api.ConvertResult) -> str:
     """What was converted, what is lost, and which products the map lacks."""
     parts = [f"{converted.converted:,} of {converted.carts:,} carts converted, {converted.lossy:,} lose something"]
     if converted.losses:

@@ -1,17 +1,13 @@
-"""Owns `batchcart export`: its options and output; exporting is migration/export.py's."""
+"""Owns `batchcart export`: its options and output; exporting is `batchcart.export`'s."""
 
-import re
 from pathlib import Path
 
 import click
 
+from batchcart.api import migration as api
 from batchcart.cli import options as shared
 from batchcart.cli.output import echo
-from batchcart.cli.terminal.session import monitor_run
-from batchcart.migration.export import ExportOptions, ExportResult, export
-from batchcart.model.adapter import Filters
-from batchcart.runs.cart_reader import Reader
-from batchcart.runs.event_loop import run_async
+from batchcart.cli.terminal.session import drive_here
 
 
 @click.command("export")
@@ -49,29 +45,24 @@ def command(
     Exit codes: 0 all carts are there, 1 some could not be read or may be missing, 2 nothing was read,
     3 stopped before the end.
     """
-    options = ExportOptions(
-        account=account,
-        output=output,
+    exported = api.export(
+        account,
+        output,
         keys_from=keys_from,
-        filters=Filters(since_id, moment(created_after), moment(created_before), cart_key),
-        reader=Reader(config, patience, concurrency),
+        since_id=since_id,
+        created_after=created_after,
+        created_before=created_before,
+        cart_key=cart_key,
+        config=config,
+        concurrency=concurrency,
+        patience=patience,
+        driver=drive_here(progress),
     )
-    exported = run_async(_export(options, progress))
     echo(export_text(exported))
     return exported.exit_code
 
 
-async def _export(options: ExportOptions, progress: str) -> ExportResult:
-    async with monitor_run(progress) as monitor:
-        return await export(options, monitor)
-
-
-def moment(text: str) -> str:
-    """A time as the documents write it: a day alone begins at midnight, and a T is a blank."""
-    return re.sub(r"^(\d{4}-\d\d-\d\d)$", r"\1 00:00:00", text.strip()).replace("T", " ", 1)
-
-
-def export_text(exported: ExportResult) -> str:
+def export_text(exported: api.ExportResult) -> str:
     """What was exported, what could not be, and what to do next."""
     if exported.stopped:
         return f"Stopped before the end: {exported.stopped}. Run the same command again to go on"

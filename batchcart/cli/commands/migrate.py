@@ -1,19 +1,15 @@
-"""Owns `batchcart migrate`: its options and output; the steps are migration/pipeline.py's."""
+"""Owns `batchcart migrate`: its options and output; moving is `batchcart.migrate`'s."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from batchcart.api import migration as api
 from batchcart.cli import options as shared
-from batchcart.cli.commands.export import moment
 from batchcart.cli.output import echo, echo_err
 from batchcart.cli.tables import table_text
-from batchcart.cli.terminal.session import monitor_run
-from batchcart.migration.pipeline import MigrateOptions, MigrationResult, migrate
-from batchcart.model.adapter import Filters
-from batchcart.runs.cart_reader import Reader
-from batchcart.runs.event_loop import run_async
+from batchcart.cli.terminal.session import drive_here
 
 
 @click.command("migrate")
@@ -59,29 +55,30 @@ def command(
     The same command again goes on where it stopped. Exit codes: 0 all carts are there and equal but for what the loss
     report names, 1 something is not, 2 refused in words, 3 stopped before the end.
     """
-    options = MigrateOptions(
-        source=source,
-        target=target,
+    migrated = api.migrate(
+        source,
+        target,
         product_map=product_map,
-        folder=folder or Path(f"{source}-to-{target}"),
+        folder=folder,
         keys_from=keys_from,
-        filters=Filters(since_id, moment(created_after), moment(created_before), cart_key),
+        since_id=since_id,
+        created_after=created_after,
+        created_before=created_before,
+        cart_key=cart_key,
         strict=strict,
         allow_unused=allow_unused,
-        reader=Reader(config, patience, concurrency),
+        config=config,
+        concurrency=concurrency,
+        patience=patience,
         stop_after=stop_after,
+        on_step=echo_err,
+        driver=drive_here(progress, steps=True),
     )
-    migrated = run_async(_migrate(options, progress))
     echo(migrate_text(migrated))
     return migrated.exit_code
 
 
-async def _migrate(options: MigrateOptions, progress: str) -> MigrationResult:
-    async with monitor_run("none"):  # signals stop what is between the runs too
-        return await migrate(options, lambda: monitor_run(progress), echo_err)
-
-
-def migrate_text(migrated: MigrationResult) -> str:
+def migrate_text(migrated: api.MigrationResult) -> str:
     """The steps that are done, what each did, and what to do next."""
     rows = [("step", "what it did"), *((name, done.text) for name, done in migrated.done.items())]
     parts = [table_text(rows, names=2), f"Folder: {migrated.folder}"]
@@ -93,7 +90,7 @@ def migrate_text(migrated: MigrationResult) -> str:
     return "\n".join(parts)
 
 
-def _where(migrated: MigrationResult) -> Iterator[str]:
+def _where(migrated: api.MigrationResult) -> Iterator[str]:
     """The files that say what is not as it should be, by step."""
     files = {
         "export": "carts.unread.jsonl (carts that could not be read)",

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import click
 
+from batchcart.api import after_run as api
 from batchcart.cli import options as shared
 from batchcart.cli.folding import fold
 from batchcart.cli.output import echo
-from batchcart.runs.commands import RunCommands, default_results
-from batchcart.runs.rest import RestResult, write_rest
 
 
 @click.command("rest")
@@ -27,12 +26,12 @@ def command(results: Path, later: tuple[Path, ...], output: Path, config: Path |
 
     Exit codes: 0 everything is in the job, 1 lines are left out, 2 nothing was written.
     """
-    result = write_rest(results, output, config, later)
+    result = api.rest(results, output, later=later, config=config)
     echo("\n".join(_tell(result, output)))
     return result.exit_code
 
 
-def _tell(result: RestResult, output: Path) -> list[str]:
+def _tell(result: api.RestResult, output: Path) -> list[str]:
     counts = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(result.written.items()))
     parts = [f"Wrote {output}: {_lines(result.written.total())} ({counts})" if counts else "No line is left to correct"]
     if result.doubts:
@@ -49,7 +48,7 @@ def _tell(result: RestResult, output: Path) -> list[str]:
             f"  {result.commands.run()}",
         ]
     if counts:
-        fixed = RunCommands(default_results(str(output)), str(output), result.commands.config)
+        fixed = api.RunCommands(api.default_results(str(output)), str(output), result.commands.config)
         parts += [
             fold("Correct the job (`why` says what was wrong), run it, and report on both together:"),
             f"  {fixed.run()}",

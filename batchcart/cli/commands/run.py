@@ -1,4 +1,4 @@
-"""Owns `batchcart run`: its options and output; the run itself is runs.py's."""
+"""Owns `batchcart run`: its options and output; the run itself is `batchcart.run`'s."""
 
 import sys
 from contextlib import suppress
@@ -6,18 +6,14 @@ from pathlib import Path
 
 import click
 
+from batchcart.api import after_run as api
+from batchcart.api import run as running
 from batchcart.cli import options as shared
 from batchcart.cli.output import echo, echo_err, echo_json
 from batchcart.cli.summary_text import ending_text
 from batchcart.cli.terminal.screen import drawable
-from batchcart.cli.terminal.session import monitor_run
-from batchcart.journal.summary import Summary
+from batchcart.cli.terminal.session import drive_here
 from batchcart.model.errors import BatchcartError, UsageError
-from batchcart.report.run_reasons import reasons_where_legible, summary_fields
-from batchcart.runs.event_loop import run_async
-from batchcart.runs.options import MOST_PROCESSES, RunOptions
-from batchcart.runs.runner import run_job
-from batchcart.runs.status import made_so_far, read_summary
 
 _LOOKED_AT_IN_HASTE = 10_000  # lines that are not ok, whose reasons a second signal waits for: half a second
 
@@ -32,7 +28,7 @@ _LOOKED_AT_IN_HASTE = 10_000  # lines that are not ok, whose reasons a second si
 @shared.stop_after
 @click.option(
     "--processes",
-    type=click.IntRange(1, MOST_PROCESSES),
+    type=click.IntRange(1, running.MOST_PROCESSES),
     default=1,
     show_default=True,
     help="Processes that the accounts are spread over.",
@@ -88,8 +84,8 @@ def command(
 
     Exit codes: 0 every line ok, 1 some not ok, 2 nothing sent, 3 stopped before the end.
     """
-    options = RunOptions(
-        job=job,
+    started = running.run(
+        job,
         results=results,
         config=config,
         account=account,
@@ -109,38 +105,38 @@ def command(
         metrics=metrics,
     )
     if fresh:
-        _confirm_fresh(options.results_path, job)
-    summary = run_async(_run(options, progress, as_json=as_json))
-    _tell(options, summary, as_json=as_json)
+        _confirm_fresh(started.results, job)
+    return _finish(started, job, progress, config, as_json=as_json)
+
+
+def _finish(started: running.Run, job: str, progress: str, config: Path | None, *, as_json: bool) -> int:
+    def last_words() -> None:
+        with suppress(BatchcartError):  # the disk may be what ended it
+            found = api.status(started.results, config=config, most=_LOOKED_AT_IN_HASTE)
+            _tell(found.summary, found.reasons, job, as_json=as_json)
+
+    summary = started.finish(driver=drive_here(progress, last_words))
+    _tell(summary, api.reasons(started.results, config=config), job, as_json=as_json)
     return summary.exit_code
 
 
 def _confirm_fresh(results: Path, job: str) -> None:
     """Say what starting over would make again; at a terminal, ask first. Raises UsageError on a no."""
     try:
-        found = made_so_far(results)
+        made = api.status(results, most=0).summary.writes_done
     except UsageError:  # there is no earlier run, or none that can be read: the run itself says so
         return
-    if not found:
+    if not made:
         return
+    found = ", ".join(f"{count:,} × {kind}" for kind, count in sorted(made.items()))
     echo_err(f"--fresh starts over, and makes again what the earlier run made: {found} ({results})")
     at_terminal = job != "-" and sys.stdin is not None and sys.stdin.isatty() and drawable()
     if at_terminal and not click.confirm("Start over?", default=False, err=True):
         raise UsageError(f"nothing was sent; without --fresh the run of {results} is resumed")
 
 
-async def _run(options: RunOptions, progress: str, *, as_json: bool) -> Summary:
-    def last_words() -> None:
-        with suppress(BatchcartError):  # the disk may be what ended it
-            _tell(options, read_summary(options.results_path), as_json=as_json, most=_LOOKED_AT_IN_HASTE)
-
-    async with monitor_run(progress, last_words) as monitor:
-        return await run_job(options, monitor)
-
-
-def _tell(options: RunOptions, summary: Summary, *, as_json: bool, most: int | None = None) -> None:
-    reasons = reasons_where_legible(options.results_path, options.config, most=most)
+def _tell(summary: api.Summary, reasons: api.RunReasons | None, job: str, *, as_json: bool) -> None:
     if as_json:
-        echo_json(summary_fields(summary, reasons))
+        echo_json(api.summary_fields(summary, reasons))
     else:
-        echo(ending_text(summary, options.job, reasons))
+        echo(ending_text(summary, job, reasons))

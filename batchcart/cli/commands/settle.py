@@ -1,20 +1,15 @@
-"""Owns `batchcart settle`: its options and output; settling is settling.py's."""
+"""Owns `batchcart settle`: its options and output; settling is `batchcart.settle`'s."""
 
-import asyncio
 from pathlib import Path
 
 import click
 
+from batchcart.api import after_run as api
 from batchcart.cli import options as shared
 from batchcart.cli.output import echo, echo_event
 from batchcart.cli.summary_text import ending_text
+from batchcart.cli.terminal.session import drive_quietly
 from batchcart.model.errors import UsageError
-from batchcart.report.run_reasons import reasons_where_legible
-from batchcart.runs.commands import RunCommands
-from batchcart.runs.doubts import settle_from_table, write_todo
-from batchcart.runs.monitor import RunMonitor
-from batchcart.runs.settle import settle_from_shop, settle_manually
-from batchcart.runs.status import read_summary
 
 
 @click.command("settle")
@@ -57,21 +52,24 @@ def command(
         raise UsageError("--done and --not-done go with --line N")
     if todo is not None:
         return _write_todo(results, todo)
-    before = read_summary(results).totals["in_doubt"]
-    if answers is not None:
-        told = _take_answers(results, answers)
-    elif line is not None:
-        if bool(done) == not_done:
-            raise UsageError("--line N goes with either --done KEY=VALUE or --not-done")
-        settle_manually(results, line, None if not_done else _pairs(done))
-        told = ""
-    else:
-        told = "The shops were asked about "
-        asyncio.run(settle_from_shop(results, config, RunMonitor(sinks=[echo_event])))
-    summary = read_summary(results)
-    echo(_verdict(before, summary.totals["in_doubt"], told))
-    echo(ending_text(summary, str(results), reasons_where_legible(results, config)))
-    return summary.exit_code
+    ids = _pairs(done) if done else None
+    if line is not None and (ids is None) != not_done:
+        raise UsageError("--line N goes with either --done KEY=VALUE or --not-done")
+    settled = api.settle(
+        results,
+        line=line,
+        done=ids,
+        not_done=not_done,
+        answers=answers,
+        config=config,
+        driver=drive_quietly(echo_event),
+    )
+    told = "" if by_hand else "The shops were asked about "
+    if settled.table is not None:
+        told = _answers_text(settled.table, answers)
+    echo(_verdict(settled.before, settled.after, told))
+    echo(ending_text(settled.summary, str(results), api.reasons(results, config=config)))
+    return settled.exit_code
 
 
 def _verdict(before: int, after: int, told: str) -> str:
@@ -82,20 +80,19 @@ def _verdict(before: int, after: int, told: str) -> str:
 
 
 def _write_todo(results: Path, todo: Path) -> int:
-    count = write_todo(results, todo)
+    count = api.settle_todo(results, todo)
     if not count:
         echo(f"No line of {results} is in doubt, so nothing was written")
-        return read_summary(results).exit_code
+        return api.status(results, most=0).exit_code
     echo(
         f"Wrote {todo}: {'1 line' if count == 1 else f'{count:,} lines'} in doubt. Look each up in its shop and put "
         "yes or no under answer; after a yes, the cart_id or item_id of what was made. Then:\n"
-        f"  {RunCommands(results, '').settle('--from', str(todo))}"
+        f"  {api.RunCommands(results, '').settle('--from', str(todo))}"
     )
-    return read_summary(results).exit_code
+    return api.status(results, most=0).exit_code
 
 
-def _take_answers(results: Path, answers: Path) -> str:
-    found = settle_from_table(results, answers)
+def _answers_text(found: api.TableAnswers, answers: Path | None) -> str:
     before = f" ({found.before:,} of them before)" if found.before else ""
     return f"Read {found.read:,} row{'' if found.read == 1 else 's'} of {answers}{before}. "
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
+from batchcart.api import after_run as api
 from batchcart.cli.output import echo, echo_json
 from batchcart.cli.summary_text import ending_text
-from batchcart.report.run_reasons import reasons_where_legible, summary_fields
-from batchcart.runs.status import lock_holder, read_summary
 
 
 @click.command("status")
@@ -18,12 +17,11 @@ def command(results: Path, *, as_json: bool) -> int:
 
     What is in flight counts as not attempted. Exit codes are those the run would end with now.
     """
-    summary, reasons = read_summary(results), reasons_where_legible(results)
+    found = api.status(results)
     if as_json:
-        echo_json(summary_fields(summary, reasons))
+        echo_json(found.as_dict())
     else:
-        pid = lock_holder(results)
-        echo(ending_text(summary, str(results), reasons, pid))
-        if not pid:
+        echo(ending_text(found.summary, str(results), found.reasons, found.pid))
+        if not found.pid:
             echo("No run is at work on it")
-    return summary.exit_code
+    return found.exit_code

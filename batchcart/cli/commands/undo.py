@@ -6,12 +6,11 @@ from pathlib import Path
 import click
 import orjson
 
+from batchcart.api import after_run as api
 from batchcart.cli import options as shared
 from batchcart.cli.output import echo, echo_json
 from batchcart.cli.tables import table_text
-from batchcart.cli.terminal.session import monitor_run
-from batchcart.runs.event_loop import run_async
-from batchcart.undo.undo import UndoOptions, UndoResult, undo
+from batchcart.cli.terminal.session import drive_here
 
 _LISTED = 20
 
@@ -42,29 +41,24 @@ def command(
     in OUTPUT.kept.jsonl, with the reason. The same command again goes on where it stopped. Exit codes: 0 everything
     can be taken back, 1 something is kept, 2 nothing was done, 3 stopped before the end.
     """
-    options = UndoOptions(results, output, config, force, accounts)
-    undone = run_async(_undo(options, progress))
+    driver = drive_here(progress)
+    undone = api.undo(results, output, accounts=accounts, force=force, config=config, driver=driver)
     if as_json:
-        echo_json(_figures(options, undone))
+        echo_json(_figures(undone))
     else:
-        echo("\n".join(_describe(options, undone)))
+        echo("\n".join(_describe(undone)))
     return undone.exit_code
 
 
-async def _undo(options: UndoOptions, progress: str) -> UndoResult:
-    async with monitor_run(progress) as monitor:
-        return await undo(options, monitor)
-
-
-def _figures(options: UndoOptions, undone: UndoResult) -> dict[str, object]:
+def _figures(undone: api.UndoResult) -> dict[str, object]:
     accounts: dict[str, dict[str, int]] = {}
     for (account, op), count in undone.back.items():
         accounts.setdefault(account, {})[op] = count
     return {
-        "job": str(options.job) if undone.back else None,
+        "job": str(undone.job) if undone.back else None,
         "lines": undone.back.total(),
         "accounts": accounts,
-        "kept_file": str(options.kept_path) if undone.kept else None,
+        "kept_file": str(undone.kept_path) if undone.kept else None,
         "kept": undone.kept.total(),
         "kinds": dict(undone.kept),
         "gone": undone.gone,
@@ -72,10 +66,10 @@ def _figures(options: UndoOptions, undone: UndoResult) -> dict[str, object]:
     }
 
 
-def _describe(options: UndoOptions, undone: UndoResult) -> list[str]:
+def _describe(undone: api.UndoResult) -> list[str]:
     parts = []
     if undone.back:
-        parts += [_table(undone), f"Wrote {options.job}. Next: batchcart run {options.job}"]
+        parts += [_table(undone), f"Wrote {undone.job}. Next: batchcart run {undone.job}"]
     else:
         parts.append("There is nothing to take back, and no job was written.")
     if undone.gone:
@@ -90,15 +84,15 @@ def _describe(options: UndoOptions, undone: UndoResult) -> list[str]:
         )
     if undone.kept:
         parts += [
-            f"{undone.kept.total():,} kept, listed in {options.kept_path}:",
-            _irreversible_table(options.kept_path),
+            f"{undone.kept.total():,} kept, listed in {undone.kept_path}:",
+            _irreversible_table(undone.kept_path),
         ]
         hidden = undone.kept.total() - _LISTED
         parts += [f"… and {hidden:,} more"] if hidden > 0 else []
     return parts
 
 
-def _table(undone: UndoResult) -> str:
+def _table(undone: api.UndoResult) -> str:
     rows = [("account", "operation", "lines")]
     rows += [(account, op, f"{count:,}") for (account, op), count in sorted(undone.back.items())]
     return table_text([*rows, ("all", "", f"{undone.back.total():,}")], names=2)

@@ -1,17 +1,15 @@
-"""Owns `batchcart verify`: its options and output; verifying is migration/verify.py's."""
+"""Owns `batchcart verify`: its options and output; verifying is `batchcart.verify`'s."""
 
 from collections import Counter
 from pathlib import Path
 
 import click
 
+from batchcart.api import migration as api
 from batchcart.cli import options as shared
 from batchcart.cli.output import echo
 from batchcart.cli.tables import table_text
-from batchcart.cli.terminal.session import monitor_run
-from batchcart.migration.verify import VerifyOptions, VerifyResult, verify
-from batchcart.runs.cart_reader import Reader
-from batchcart.runs.event_loop import run_async
+from batchcart.cli.terminal.session import drive_here
 
 
 @click.command("verify")
@@ -45,18 +43,21 @@ def command(
     is told apart as not carried. Exit codes: 0 nothing differs, 1 something does, is missing or cannot be read,
     2 nothing was read, 3 stopped before the end, and the same command goes on.
     """
-    options = VerifyOptions(carts, results, product_map, output, Reader(config, patience, concurrency))
-    verified = run_async(_verify(options, progress))
+    verified = api.verify(
+        carts,
+        results,
+        product_map=product_map,
+        output=output,
+        config=config,
+        concurrency=concurrency,
+        patience=patience,
+        driver=drive_here(progress),
+    )
     echo(verify_text(verified))
     return verified.exit_code
 
 
-async def _verify(options: VerifyOptions, progress: str) -> VerifyResult:
-    async with monitor_run(progress) as monitor:
-        return await verify(options, monitor)
-
-
-def verify_text(verified: VerifyResult) -> str:
+def verify_text(verified: api.VerifyResult) -> str:
     """Carts by status, fields by what became of them, and where the report is."""
     if verified.stopped:
         return f"Stopped before the end: {verified.stopped}. Run the same command again to go on"

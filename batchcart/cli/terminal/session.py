@@ -3,14 +3,20 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import FrameType
+from typing import Any, TypeVar
 
+from batchcart.api.driving import Driver, Monitoring
 from batchcart.cli.terminal.progress import show_progress
 from batchcart.cli.terminal.screen import Screen
+from batchcart.model.events import EventSink
 from batchcart.model.system import STOP_SIGNALS, allow_many_files
+from batchcart.runs.event_loop import run_async
 from batchcart.runs.monitor import RunMonitor
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -24,6 +30,37 @@ async def monitor_run(progress: str, last_words: Callable[[], None] = lambda: No
     with _signals(monitor, screen, last_words):
         async with show_progress(monitor, progress, screen):
             yield monitor
+
+
+def drive_here(progress: str, last_words: Callable[[], None] = lambda: None, *, steps: bool = False) -> Driver:
+    """Does a call's work on a loop of this thread, with signals and progress; ``steps`` has signals between its runs.
+
+    ``last_words`` are said before it stops at once.
+    """
+
+    def drive(work: Callable[[Monitoring], Coroutine[Any, Any, T]]) -> T:
+        return run_async(_attend(work))
+
+    async def _attend(work: Callable[[Monitoring], Coroutine[Any, Any, T]]) -> T:
+        async with AsyncExitStack() as stack:
+            if steps:
+                await stack.enter_async_context(monitor_run("none"))
+            return await work(lambda: monitor_run(progress, last_words))
+
+    return drive
+
+
+def drive_quietly(sink: EventSink) -> Driver:
+    """Does a call's work without progress; the sink is told its events, and a signal ends it at once."""
+
+    @asynccontextmanager
+    async def monitor() -> AsyncIterator[RunMonitor]:
+        yield RunMonitor(sinks=[sink])
+
+    def drive(work: Callable[[Monitoring], Coroutine[Any, Any, T]]) -> T:
+        return asyncio.run(work(monitor))
+
+    return drive
 
 
 @contextmanager

@@ -1,0 +1,189 @@
+"""Owns the functions about a run that was begun: where it stands, why, what is settled, done again or taken back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batchcart.api.driving import Config, Driver, Monitoring, config_source, drive_beside, listen
+from batchcart.journal.summary import Summary
+from batchcart.model.errors import UsageError
+from batchcart.model.events import EventSink
+from batchcart.report import collect
+from batchcart.report.collect import Report
+from batchcart.report.run_reasons import RunReasons, reasons_where_legible, summary_fields
+from batchcart.runs import doubts
+from batchcart.runs import rest as resting
+from batchcart.runs.commands import RunCommands, default_results
+from batchcart.runs.doubts import TableAnswers
+from batchcart.runs.rest import RestResult
+from batchcart.runs.settle import settle_from_shop, settle_manually
+from batchcart.runs.status import lock_holder, read_summary
+from batchcart.undo import undo as undoing
+from batchcart.undo.undo import UndoOptions, UndoResult
+
+__all__ = [
+    "Report",
+    "RestResult",
+    "RunCommands",
+    "RunReasons",
+    "RunStatus",
+    "SettleResult",
+    "Summary",
+    "TableAnswers",
+    "UndoResult",
+    "default_results",
+    "reasons",
+    "report",
+    "rest",
+    "settle",
+    "settle_todo",
+    "status",
+    "summary_fields",
+    "undo",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """Where a run stands: its figures, why lines are not ok if that is legible, the pid of who works on it, if any."""
+
+    summary: Summary
+    reasons: RunReasons | None
+    pid: int | None
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that the run would end with now."""
+        return self.summary.exit_code
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `status --json` prints."""
+        return summary_fields(self.summary, self.reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class SettleResult:
+    """What was settled: the run's figures now, how many lines were in doubt before, what came of a table if given."""
+
+    summary: Summary
+    before: int
+    table: TableAnswers | None = None
+
+    @property
+    def after(self) -> int:
+        """How many lines are in doubt still."""
+        return self.summary.totals["in_doubt"]
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that the run would end with now."""
+        return self.summary.exit_code
+
+
+def status(results: str | Path, *, config: Config = None, most: int | None = None) -> RunStatus:
+    """Where the run that writes ``results`` stands, also while it runs; of ``most`` lines it is looked why.
+
+    Raises UsageError where no run wrote there.
+    """
+    path = Path(results)
+    summary = read_summary(path)
+    return RunStatus(summary, reasons(path, config=config, most=most), lock_holder(path))
+
+
+def reasons(results: str | Path, *, config: Config = None, most: int | None = None) -> RunReasons | None:
+    """Why lines of the run are not ok, of the first ``most`` of them; None where its journal cannot be read now."""
+    return reasons_where_legible(Path(results), config_source(config), most=most)
+
+
+def report(results: str | Path | Sequence[str | Path], *, config: Config = None) -> Report:
+    """The figures of one or several runs together; the config says the limits.
+
+    Raises UsageError where a file is no result file, or the config that was given cannot be read.
+    """
+    files = [results] if isinstance(results, str | Path) else results
+    return collect.collect([Path(file) for file in files], config_source(config))
+
+
+def settle(  # noqa: PLR0913  # the options of `batchcart settle`
+    results: str | Path,
+    *,
+    line: int | None = None,
+    done: Mapping[str, str] | None = None,
+    not_done: bool = False,
+    answers: str | Path | None = None,
+    config: Config = None,
+    on_event: EventSink | None = None,
+    driver: Driver = drive_beside,
+) -> SettleResult:
+    """Settle what is in doubt, by reading the shops again; nothing is written to a shop.
+
+    Or by hand: ``line`` with the ids of what was made in ``done``, or with ``not_done``; or from a table that
+    ``settle_todo`` wrote, in ``answers``.
+
+    Raises UsageError where a line cannot be settled so, BadLines with every row of a table that cannot be used.
+    """
+    path, by_hand = Path(results), line is not None or done is not None or not_done
+    if answers is not None and by_hand:
+        raise UsageError("answers from a table and a line do not go together; use one of them")
+    before = read_summary(path).totals["in_doubt"]
+    table = None
+    if answers is not None:
+        table = doubts.settle_from_table(path, Path(answers))
+    elif not by_hand:
+        driver(lambda monitoring: _ask_shops(path, config, listen(monitoring, on_event)))
+    elif line is None:
+        raise UsageError("--done and --not-done go with --line N")
+    elif (done is None) != not_done:
+        raise UsageError("--line N goes with either --done KEY=VALUE or --not-done")
+    else:
+        settle_manually(path, line, done)
+    return SettleResult(read_summary(path), before, table)
+
+
+def settle_todo(results: str | Path, todo: str | Path) -> int:
+    """Write what is in doubt as a CSV table to be filled in; how many lines. Raises UsageError if the file is there."""
+    return doubts.write_todo(Path(results), Path(todo))
+
+
+def rest(
+    results: str | Path, output: str | Path, *, later: Sequence[str | Path] = (), config: Config = None
+) -> RestResult:
+    """Write what did not end well in a run as a job, to be corrected and run; nothing is sent.
+
+    What the runs that wrote the ``later`` results did again is left out.
+
+    Raises UsageError if the run is at work, its job is not there, or the new file is.
+    """
+    return resting.write_rest(Path(results), Path(output), config_source(config), [Path(file) for file in later])
+
+
+def undo(
+    results: str | Path,
+    output: str | Path,
+    *,
+    accounts: Sequence[str] = (),
+    force: bool = False,
+    config: Config = None,
+    on_event: EventSink | None = None,
+    driver: Driver = drive_beside,
+) -> UndoResult:
+    """Write the job that takes back what a run did, or these accounts' part, and list what cannot be taken back.
+
+    The shops are read, and nothing is written to them; ``force`` takes back what somebody changed since, too.
+
+    Raises UsageError where there is no such run or somebody works on it, and Stopped where the shops could not all be
+    read yet: the same call goes on.
+    """
+    options = UndoOptions(Path(results), Path(output), config_source(config), force, tuple(accounts))
+
+    async def work(monitoring: Monitoring) -> UndoResult:
+        async with listen(monitoring, on_event)() as monitor:
+            return await undoing.undo(options, monitor)
+
+    return driver(work)
+
+
+async def _ask_shops(results: Path, config: Config, monitoring: Monitoring) -> None:
+    async with monitoring() as monitor:
+        await settle_from_shop(results, config_source(config), monitor)

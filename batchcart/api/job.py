@@ -1,0 +1,84 @@
+"""Owns what a run from Python is given: a job by path or as operations, and the options of `batchcart run`."""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypedDict
+
+import msgspec
+
+from batchcart.api.driving import Config, config_source
+from batchcart.model.errors import UsageError
+from batchcart.model.files import create_new
+from batchcart.runs.options import RunOptions
+
+Job = str | Path | Iterable[Mapping[str, Any]]
+"""The path of a job file, or operations as mappings with the keys of a job line."""
+
+_SPOOL = "operations.jsonl"
+_PATHS = ("results", "log", "metrics")
+
+
+class RunKeywords(TypedDict, total=False):
+    """The options of `batchcart run`; ``patience`` is in minutes."""
+
+    results: str | Path | None
+    config: Config
+    account: str | None
+    concurrency: int | None
+    patience: float
+    stop_after: int
+    processes: int
+    retry_failed: bool
+    fresh: bool
+    append: bool
+    only: str | Sequence[str]
+    limit: int
+    sample: int
+    in_order: bool
+    allow_unknown_fields: bool
+    log: str | Path | None
+    metrics: str | Path | None
+
+
+def run_options(job: Job, keywords: RunKeywords) -> RunOptions:
+    """The options of a run; raises UsageError where one is out of range, or operations have no name for results."""
+    given: dict[str, Any] = {**keywords, "config": config_source(keywords.get("config"))}
+    given |= {name: Path(given[name]) for name in _PATHS if given.get(name) is not None}
+    only = given.get("only", ())
+    given["only"] = (only,) if isinstance(only, str) else tuple(only)
+    if isinstance(job, str | Path):
+        return RunOptions(job=str(job), **given)
+    if given.get("results") is None:
+        raise UsageError("operations from Python have no name to call the results after; give results=PATH")
+    return RunOptions(job="", job_name="operations", **given)
+
+
+def spool(job: Job, options: RunOptions) -> tuple[RunOptions, Path | None]:
+    """The options of a run of a file: operations are written to a folder of their own, which the caller removes.
+
+    Raises UsageError naming the operation that is none.
+    """
+    if isinstance(job, str | Path):
+        return options, None
+    folder = Path(tempfile.mkdtemp(prefix="batchcart-"))
+    encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain)
+    try:
+        with create_new(folder / _SPOOL) as file:
+            for number, operation in enumerate(job, 1):
+                try:
+                    file.write(encoder.encode(operation) + b"\n")
+                except (TypeError, ValueError, RecursionError) as error:
+                    raise UsageError(f"operations:{number}: not an operation: {error}") from None
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return replace(options, job=str(folder / _SPOOL)), folder
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")

@@ -1,0 +1,170 @@
+"""A job run by a script that is in an event loop: results as they end, leaving early, a loop that stays free."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from shopping import Desk, Line, Mall, create, desk, line, until
+
+import batchcart
+
+
+@pytest.fixture
+def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    return desk(mall, tmp_path)
+
+
+def carts(count: int) -> list[Line]:
+    return [create("loja", f"c{number}") for number in range(count)]
+
+
+def made(shop: Desk) -> int:
+    found: int = shop.front("loja").saw.effects["create"]
+    return found
+
+
+def check_it_goes_on(shop: Desk, count: int) -> None:
+    """Nothing is left running, what was sent stands in the result file, and the same run makes no cart twice."""
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batchcart")]
+    assert 0 < made(shop) < count
+    assert len(shop.results("r.jsonl")) == made(shop)
+    shop.hook("loja", "")
+    run = batchcart.run(carts(count), results="r.jsonl")
+    assert sorted(result.line for result in run) == list(range(1, count + 1))
+    assert made(shop) == count
+
+
+def test_results_come_in_the_callers_loop_and_the_summary_after_them(shop: Desk) -> None:
+    async def script() -> tuple[list[batchcart.Result], batchcart.Summary]:
+        async with batchcart.arun(carts(3), results="r.jsonl") as run:
+            found = [result async for result in run]
+        return found, run.summary
+
+    found, summary = asyncio.run(script())
+
+    assert sorted(result.line for result in found) == [1, 2, 3]
+    assert summary.totals["ok"] == 3
+    assert list(batchcart.read_results("r.jsonl")) == found
+
+
+def test_breaking_out_of_the_loop_stops_politely(shop: Desk) -> None:
+    shop.hook("loja", "delay")
+
+    async def script() -> None:
+        async for result in batchcart.arun(carts(12), results="r.jsonl", concurrency=2):
+            assert result.status == "ok"
+            break
+
+    asyncio.run(script())
+
+    check_it_goes_on(shop, 12)
+
+
+def test_closing_the_run_stops_it_politely_and_returns_when_it_is_over(shop: Desk) -> None:
+    shop.hook("loja", "delay")
+
+    async def script() -> None:
+        run = batchcart.arun(carts(12), results="r.jsonl", concurrency=2)
+        await anext(aiter(run))
+        await run.aclose()
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("batchcart")]
+
+    asyncio.run(script())
+
+    check_it_goes_on(shop, 12)
+
+
+def test_a_cancelled_task_stops_its_run_politely(shop: Desk) -> None:
+    shop.hook("loja", "delay")
+
+    async def script() -> None:
+        begun = asyncio.Event()
+
+        async def work() -> None:
+            async for _ in batchcart.arun(carts(12), results="r.jsonl", concurrency=2):
+                begun.set()
+
+        task = asyncio.create_task(work())
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(script())
+
+    check_it_goes_on(shop, 12)
+
+
+def test_a_job_that_takes_long_to_read_does_not_hold_up_the_callers_loop(shop: Desk) -> None:
+    gate = threading.Event()
+
+    def operations() -> list[Line]:
+        gate.wait(20)  # as long as the caller's loop likes
+        return carts(1)
+
+    class Slow:
+        def __iter__(self) -> Iterator[Line]:
+            return iter(operations())
+
+    async def script() -> list[int]:
+        async def work() -> list[int]:
+            return [result.line async for result in batchcart.arun(Slow(), results="r.jsonl")]
+
+        task = asyncio.create_task(work())
+        for _ in range(5):
+            await asyncio.sleep(0.01)
+        gate.set()
+        return await task
+
+    assert asyncio.run(script()) == [1]
+
+
+def test_a_script_that_reads_slowly_holds_its_run_back_and_leaves_it_cleanly(shop: Desk) -> None:
+    count = 1010
+    lines = [{"op": "cart.count", "account": "sklep"}] * count
+
+    async def script() -> None:
+        async for _ in batchcart.arun(lines, results="r.jsonl", concurrency=64):
+            await asyncio.to_thread(until, lambda: sum(shop.front("sklep").saw.requests.values()) == count)
+            break
+
+    asyncio.run(script())
+
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batchcart")]
+
+
+def test_errors_are_raised_where_the_run_is_iterated_over(shop: Desk) -> None:
+    async def script(job: object) -> None:
+        async for _ in batchcart.arun(job, results="r.jsonl"):  # type: ignore[arg-type]
+            pass
+
+    with pytest.raises(batchcart.BadLines, match="operations:2: "):
+        asyncio.run(script([create("acme"), line("acme", "cart.make")]))
+    with pytest.raises(batchcart.UsageError, match="operations:1: "):
+        asyncio.run(script([{"op": object()}]))
+    with pytest.raises(TypeError, match="nonsense"):
+        batchcart.arun([], results="r.jsonl", nonsense=1)  # type: ignore[call-arg]
+    assert shop.requests() == 0
+
+
+def test_events_reach_the_callers_function_and_the_standard_log(shop: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[batchcart.Event] = []
+
+    def on_event(event: batchcart.Event) -> None:
+        told.append(event)
+        raise ValueError("the caller's own")
+
+    with caplog.at_level(logging.INFO, "batchcart"):
+        list(batchcart.run(carts(2), results="r.jsonl", on_event=on_event))
+
+    assert [type(event).__name__ for event in told] == ["RunStarted", "RunFinished"]
+    logged = [record for record in caplog.records if hasattr(record, "event")]
+    assert [record.getMessage() for record in logged] == [str(event) for event in told]
+    assert [record.levelname for record in logged] == ["INFO", "INFO"]
+    assert sum("on_event failed" in record.getMessage() for record in caplog.records) == 2
+    assert [result["status"] for result in shop.results("r.jsonl")] == ["ok", "ok"]
