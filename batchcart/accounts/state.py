@@ -19,6 +19,7 @@ from batchcart.accounts.locks import FileLock
 from batchcart.accounts.send_history import SendHistory
 from batchcart.model.errors import UsageError
 from batchcart.model.files import make_private_dir, move_into_place, read_bounded, replace_atomically
+from batchcart.model.json_text import UNDECODABLE
 
 Clock = Callable[[], float]
 
@@ -61,7 +62,7 @@ class _Tokens(msgspec.Struct):
 def _read_tokens(path: Path) -> _Tokens | None:
     try:
         return msgspec.json.decode(read_bounded(path, _LARGEST_TOKENS), type=_Tokens)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *UNDECODABLE):
         return None
 
 

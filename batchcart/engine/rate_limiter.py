@@ -34,6 +34,7 @@ from batchcart.engine.gates import (
     WindowGate,
     bearable_jitter,
 )
+from batchcart.model.json_text import UNDECODABLE
 from batchcart.model.limits import QUOTA, Bucket, Limit, Pacing, Window, steadiest
 
 _LONG = 60.0  # seconds from which on a wait is worth a word
@@ -258,7 +259,7 @@ class RateLimiter:
         """Take up what an earlier run learnt: a pause in any case, the rest if it was of this very limit."""
         try:
             found = msgspec.json.decode(learnt, type=LimitMemory)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNDECODABLE:
             return
         now = self._clock()
         ahead = now - self._sends.wall()

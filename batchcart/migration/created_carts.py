@@ -11,6 +11,7 @@ from msgspec import structs
 from batchcart.journal.spill import SpillDict
 from batchcart.model.errors import UsageError, quote
 from batchcart.model.files import lines_of
+from batchcart.model.json_text import UNDECODABLE
 from batchcart.model.operation import OperationKind
 
 _CREATED = OperationKind.CART_CREATE.value
@@ -129,7 +130,7 @@ def _read(path: Path) -> Iterator[tuple[int, _CreateResult]]:
         for number, text in enumerate(lines_of(path), 1):
             try:
                 yield number, _result(text)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNDECODABLE as error:
                 raise UsageError(f"{path}:{number}: not a result line: {error}") from None
     except FileNotFoundError:
         raise UsageError(f"result file {path} does not exist; `batchcart run` writes one") from None

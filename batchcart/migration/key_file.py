@@ -15,6 +15,7 @@ from batchcart.journal.spill import SpillDict
 from batchcart.model.errors import BadLines, UsageError
 from batchcart.model.files import lines_of
 from batchcart.model.ids import LONGEST_ID, id_problem, usable_id
+from batchcart.model.json_text import UNDECODABLE
 from batchcart.model.operation import Operation, OperationKind
 
 _MOST_LISTED = 1000
@@ -120,7 +121,7 @@ def _cart_key(found: _NamedCart, entry: AccountConfig) -> str | None:
 def _read(text: bytes) -> _NamedCart:
     try:
         return _decode_named(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise ValueError(f"not a result line: {error}") from None
 
 

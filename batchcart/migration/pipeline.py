@@ -18,6 +18,7 @@ from batchcart.migration.verify import VerifyOptions, verify
 from batchcart.model.adapter import Filters
 from batchcart.model.errors import UsageError
 from batchcart.model.files import read_bounded, replace_atomically
+from batchcart.model.json_text import UNDECODABLE
 from batchcart.runs.cart_reader import Reader
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
@@ -274,7 +275,7 @@ def _task(options: MigrateOptions, source: AccountConfig, target: AccountConfig)
 def _check_state(options: MigrateOptions, begun: State) -> State:
     try:
         state = msgspec.json.decode(read_bounded(options.folder / _STATE, _LARGEST_STATE), type=State)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise UsageError(
             f"{options.folder / _STATE} cannot be read: {error}. Its carts may be made already: go on with the steps "
             "one by one (`batchcart run`, `batchcart verify`) in that folder, or put back a copy of the file"

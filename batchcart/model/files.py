@@ -32,6 +32,11 @@ _PERMISSIONS = 0o777
 _TRIES = 3  # at a name that somebody takes between our look and our step
 
 
+def is_same_place(one: Path, other: Path) -> bool:
+    """Whether two names lead to one file, which need not be there; a link to itself leads to itself."""
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
 def create_new(path: Path) -> IO[bytes]:
     """A new file for its owner alone, open for reading and writing.
 

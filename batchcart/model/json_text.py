@@ -59,6 +59,10 @@ def exact(text: bytes) -> Any:
     return value
 
 
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder of a type raises over a text that is none of it, nested too deep, or no text."""
+
+
 def in_pieces(text: bytes, piece: int = PIECE) -> Any:
     """The same, with no more than about ``piece`` bytes decoded at once, however deep or many the values are."""
     try:

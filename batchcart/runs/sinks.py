@@ -6,6 +6,7 @@ from pathlib import Path
 
 from batchcart.model.errors import UsageError
 from batchcart.model.events import RunFinished, RunRefused, RunResumed, RunStarted, RunStopped
+from batchcart.model.files import is_same_place
 from batchcart.runs.event_log import open_event_log
 from batchcart.runs.metrics import metrics_file
 from batchcart.runs.monitor import RunMonitor
@@ -38,7 +39,7 @@ async def event_sinks(
 def _check_own(option: str, path: Path | None, job: Path, results: Path) -> None:
     others = {"job": job, "result file": results, "journal": journal_path(results)}
     for name, other in others.items():
-        if path is not None and path.resolve() == other.resolve():
+        if path is not None and is_same_place(path, other):
             raise UsageError(f"{option} {path} is the run's {name}; choose another file")
 
 

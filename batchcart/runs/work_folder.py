@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 
 from batchcart.model.errors import UsageError
-from batchcart.model.files import check_ends, move_into_place, read_bounded, replace_atomically
+from batchcart.model.files import check_ends, is_same_place, move_into_place, read_bounded, replace_atomically
+from batchcart.model.json_text import UNDECODABLE
 from batchcart.runs.status import lock_output, storage_errors
 
 _TASK = "task.json"
@@ -51,7 +52,7 @@ def working_folder(output: Path, task: Mapping[str, str], *, may_exist: bool) ->
 def keep_inputs(output: Path, inputs: Mapping[str, Path]) -> None:
     """Raises UsageError where writing ``output`` would destroy one of the ``inputs``, which are by their names."""
     for name, path in inputs.items():
-        if output.resolve() == path.resolve():
+        if is_same_place(output, path):
             raise UsageError(f"{output} is the {name} and was not touched; choose another output with -o")
 
 
@@ -88,7 +89,12 @@ def _begin(folder: Path, task: Mapping[str, str]) -> None:
 
 
 def _find_changes(folder: Path, task: Mapping[str, str]) -> list[str]:
-    begun = msgspec.json.decode(read_bounded(folder / _TASK, _LARGEST_TASK), type=dict[str, str])
+    try:
+        begun = msgspec.json.decode(read_bounded(folder / _TASK, _LARGEST_TASK), type=dict[str, str])
+    except UNDECODABLE:
+        raise UsageError(
+            f"{folder / _TASK} no longer says what was begun in {folder}; remove {folder} to start over"
+        ) from None
     return [name for name in sorted({*begun, *task}) if begun.get(name, "") != task.get(name, "")]
 
 

@@ -15,6 +15,7 @@ from batchcart.cli.bench_text import comparison_text, report_text
 from batchcart.cli.output import echo
 from batchcart.cli.terminal.session import monitor_run
 from batchcart.model.errors import UsageError
+from batchcart.model.json_text import UNDECODABLE
 from batchcart.runs.event_loop import run_async
 from batchcart.sandbox.platforms import list_simulated
 
@@ -105,5 +106,5 @@ def _earlier(path: Path) -> BenchReport:
         return msgspec.json.decode(path.read_bytes(), type=BenchReport)
     except OSError as error:
         raise UsageError(f"--compare {path}: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         raise UsageError(f"--compare {path} is not what `batchcart bench --json` printed") from None

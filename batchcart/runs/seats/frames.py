@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from batchcart.model.json_text import UNDECODABLE
 from batchcart.runs.seats.protocol import FromHub, FromSeat
 
 _LENGTH = 4  # bytes in front of each frame
@@ -49,7 +50,7 @@ class FrameStream(Generic[_Heard]):
             return None
         try:
             return self._decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNDECODABLE:
             raise NotSpoken("it sent a frame that is no word between a hub and its seats") from None
 
     def cut(self) -> None:

@@ -1,0 +1,188 @@
+"""Files of a command that somebody else wrote or damaged: a sentence says so, and only the command's requests leave.
+
+The long form, `pytest -m long`, tries every change.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from caravan import brought, command, write_map
+from shopping import PLATFORMS, Desk, Mall, create, desk, get
+from tampering import Change, changes
+
+from batchcart.sandbox.messages import Call
+
+FEW = 37
+"""CI tries one change in so many, and others for each file."""
+ALWAYS = ("is a link to itself", "line 0 has a deep field more")
+"""Changes that CI tries with every file."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A folder as a command left it, which files of it somebody changes, and the commands that read them then."""
+
+    desk: Desk
+    files: Sequence[str]
+    uses: Sequence[Sequence[str]]
+
+
+def of_carts_files(shop: Desk) -> Scene:
+    brought(shop, "loja", 3)
+    command("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", folder=shop.folder, code=0)
+    words = ("origin.jsonl", "--map", "in.csv")
+    return Scene(
+        shop,
+        ("origin.jsonl",),
+        (
+            ("convert", *words, "--to", "loja", "-o", "again.jsonl", "--allow-unused"),
+            ("verify", words[0], "in.results.jsonl", *words[1:], "--progress", "none"),
+        ),
+    )
+
+
+def of_account_states(shop: Desk) -> Scene:
+    shop.configure(loja={"limits": ["30/s", "bucket 5 leak 20/s"]})
+    used = {"up": False}
+
+    def expire(call: Call) -> str:
+        if used["up"] or "auth" in call.route:
+            return ""
+        used["up"] = True
+        return "401"
+
+    shop.hook("loja", expire)
+    shop.job([create("loja"), get("loja")])
+    command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
+    (state,) = (shop.folder / "state" / "batchcart").glob("loja-*")
+    learnt = {"most": 30.0, "seconds": 1.0, "allowed": 12.0, "at": 1.7e9, "spread_until": 1.7e9, "paused_until": 1.7e9}
+    (state / "limit.json").write_text(json.dumps(learnt) + "\n")
+    shutil.copy(state / "tokens.json", state / "tokens.json.new")
+    names = ("tokens.json", "tokens.json.new", "limit.json", "sends")
+    uses = (("run", "job.jsonl", "--fresh", "--progress", "none"), ("doctor",))
+    return Scene(shop, tuple(str((state / name).relative_to(shop.folder)) for name in names), uses)
+
+
+def of_migrations(shop: Desk) -> Scene:
+    brought(shop, "acme", 3)
+    write_map(shop.folder / "map.csv", "3dcart", "tray")
+    shop.hook("loja", "refuse")
+    words = ("migrate", "--from", "acme", "--to", "loja", "--map", "map.csv", "--folder", "moved", "--allow-unused")
+    more = ("--ids", "in.results.jsonl", "--patience", "0.001", "--progress", "none")
+    command(*words, *more, folder=shop.folder, code=3)
+    kept = ("migration.json", "carts.jsonl", "job.jsonl", "job.losses.jsonl", "results.jsonl")
+    return Scene(shop, tuple(f"moved/{name}" for name in kept), ((*words, *more),))
+
+
+def of_exports(shop: Desk) -> Scene:
+    shop.job([create("loja", f"c{number}") for number in range(6)])
+    command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
+    seen: list[str] = []
+
+    def stop(call: Call) -> str:
+        seen.append(call.route)
+        return "refuse" if len(seen) > 6 else ""
+
+    shop.hook("loja", stop)
+    words = ("export", "loja", "-o", "carts.jsonl", "--from", "job.results.jsonl", "--patience", "0.001")
+    command(*words, "--progress", "none", folder=shop.folder, code=3)
+    return Scene(shop, ("job.results.jsonl", *_helpers(shop.folder)), ((*words, "--progress", "none"),))
+
+
+def of_undone_runs(shop: Desk) -> Scene:
+    shop.job([create("loja"), create("sklep")])
+    command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
+    shop.hook("sklep", "refuse")
+    words = ("undo", "job.results.jsonl", "-o", "undo.jsonl", "--patience", "0.001", "--progress", "none")
+    command(*words, folder=shop.folder)
+    return Scene(shop, ("job.results.jsonl", *_helpers(shop.folder)), (words,))
+
+
+def _helpers(folder: Path) -> list[str]:
+    """The files of a command that was stopped, in a folder beside its output."""
+    found = [path for work in folder.glob("*.work") for path in work.rglob("*") if path.is_file()]
+    return sorted(str(path.relative_to(folder)) for path in found if not path.name.endswith(("-shm", "-wal")))
+
+
+SCENES = (of_carts_files, of_account_states, of_migrations, of_exports, of_undone_runs)
+
+
+def trouble_of(folder: Path, words: Sequence[str]) -> str:
+    """What is wrong with how the command ends in this folder, "" if nothing."""
+    ended = command(*words, folder=folder)
+    said = ended.out + ended.err
+    if ended.code not in {0, 1, 2, 3} or "fault of its own" in said or "Traceback" in said:
+        return said.strip()[-600:]
+    return "it does not say why" if ended.code == 2 and not ended.err.strip() else ""
+
+
+def chosen(scene: Scene, step: int) -> Iterator[tuple[str, str, Change]]:
+    """Every ``step``-th change of each file, and those that are always tried."""
+    for number, file in enumerate(scene.files):
+        for place, (name, change) in enumerate(changes(scene.desk.folder / file), number):
+            if not place % step or name.endswith(ALWAYS):
+                yield name, file, change
+
+
+def wrong(scene: Scene, step: int) -> dict[str, str]:
+    """What went wrong, by change."""
+    origin = scene.desk.folder
+    shops = {account: deepcopy(scene.desk.front(account).shop) for account in PLATFORMS}
+    asked: set[tuple[str, str]] = set()
+
+    def see(call: Call) -> str:
+        asked.add((call.platform, call.route))
+        return ""
+
+    for account in PLATFORMS:
+        scene.desk.hook(account, see)
+    found: dict[str, str] = {}
+
+    def use(name: str, change: Callable[[Path], object]) -> None:
+        for account in PLATFORMS:
+            scene.desk.front(account).shop = deepcopy(shops[account])
+        folder = origin.with_name(f"{origin.name}-copy")
+        shutil.copytree(origin, folder, symlinks=True)
+        change(folder)
+        for words in scene.uses:
+            if said := trouble_of(folder, words):
+                found[f"{name}: {words[0]}"] = said
+        shutil.rmtree(folder)
+
+    use("nothing", lambda _folder: None)
+    own = {*asked}
+    assert not found, found
+    for name, file, change in chosen(scene, step):
+        use(name, lambda folder, file=file, change=change: change(folder / file))  # type: ignore[misc]
+        if strange := {one for one in asked - own if not one[1].startswith("GET ")}:
+            found[f"{name}: asked"] = str(strange)
+            asked -= strange
+    return found
+
+
+def own_desk(mall: Mall, folder: Path) -> Desk:
+    """A desk in a folder that copies can lie beside."""
+    own = folder / folder.name
+    own.mkdir()
+    return desk(mall, own)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_files_that_somebody_changed_end_in_sentences(
+    scene: Callable[[Desk], Scene], mall: Mall, tmp_path: Path
+) -> None:
+    assert wrong(scene(own_desk(mall, tmp_path)), FEW) == {}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("scene", SCENES)
+def test_no_change_of_a_file_ends_in_anything_but_sentences(
+    scene: Callable[[Desk], Scene], mall: Mall, tmp_path: Path
+) -> None:
+    assert wrong(scene(own_desk(mall, tmp_path)), 1) == {}
