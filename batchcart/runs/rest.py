@@ -249,7 +249,7 @@ def _take_stock(connection: Connection, lines: Iterator[LineLeft]) -> _Cart:
 def _name_what_exists(keys: _Keys, line: LineLeft, cart: _Cart) -> None:
     """Let the line name its cart and item by the keys that the shop gave them."""
     item = _text(keys.get("item"))
-    needs_cart = load_adapters()[line.platform].item_needs_cart
+    needs_cart = load_adapters().find(line.platform).item_needs_cart
     if item in cart.items and line.kind.targets_item:
         del keys["item"]
         keys["item_id"] = _raw(cart.items[item])

@@ -1,6 +1,8 @@
 """What did not end well becomes a job that can be corrected and run, and the two runs are one in the report."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -196,3 +198,14 @@ def test_a_cart_whose_key_the_client_chose_is_named_by_it(shop: Desk, account: s
     assert {one["cart_id"] for one in lines} == {ids(shop)[1]["cart_id"]}
     shop.run(job="fix.jsonl", code=0)
     assert msgspec.json.decode((shop.folder / "fix.results.jsonl").read_bytes().splitlines()[0])["status"] == "ok"
+
+
+def test_a_run_of_a_platform_that_is_not_here_any_more_is_told_as_that(shop: Desk) -> None:
+    shop.job([create("acme"), unlucky("acme")])
+    shop.run(code=1)
+    with closing(sqlite3.connect(shop.folder / f"{RESULTS}.journal")) as journal, journal:
+        journal.execute("UPDATE account SET platform = 'gone'")
+
+    said = batchcart("rest", RESULTS, "-o", "fix.jsonl", folder=shop.folder, code=2).err
+    assert "platform 'gone' is not known" in said
+    assert not (shop.folder / "fix.jsonl").exists()
