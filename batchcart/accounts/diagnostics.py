@@ -15,9 +15,8 @@ from pathlib import Path
 
 from batchcart.accounts.client_certificate import find_client_certificate
 from batchcart.accounts.config import AccountConfig
-from batchcart.accounts.locks import find_lock_holder
 from batchcart.accounts.secrets import read_secret
-from batchcart.accounts.state import state_place
+from batchcart.accounts.state import find_account_holder, state_place
 from batchcart.journal.schema import SQLITE, DatabaseError, probe
 from batchcart.model.errors import UsageError
 from batchcart.model.files import is_private
@@ -58,7 +57,7 @@ def run_checks(
         yield from _secrets(entry)
         yield from _client_certificate(entry)
         yield from _proxy(entry)
-    yield from _state()
+    yield from _state(entries)
     yield from _disk(folder)
     yield _sqlite(folder)
     yield from _versions()
@@ -123,7 +122,7 @@ def _proxy(entry: AccountConfig) -> Iterator[Check]:
         yield report_ok(about, f"its shop is reached through the proxy {proxy}")
 
 
-def _state() -> Iterator[Check]:
+def _state(entries: list[AccountConfig]) -> Iterator[Check]:
     place = state_place()
     if not place.exists():
         yield _writable("state folder", place, "will be made by the first run")
@@ -135,12 +134,9 @@ def _state() -> Iterator[Check]:
         yield report_problem("state folder", f"others can look into {place}; mend it with: chmod 700 {place}")
     else:
         yield report_ok("state folder", f"{place} is there and yours alone")
-    for lock in sorted(place.glob("*/lock")):
-        pid, account = find_lock_holder(lock), lock.parent.name.rpartition("-")[0]
-        if pid is None:
-            yield report_ok("locks", f"a run on {account} was killed and left its lock; the next run takes it")
-        else:
-            yield report_ok("locks", f"a run is at work on {account} (pid {pid})")
+    for entry in entries:
+        if (pid := find_account_holder(entry.name, entry.identity)) is not None:
+            yield report_ok("locks", f"a run is at work on {entry.name} (pid {pid})")
 
 
 def _disk(folder: Path) -> Iterator[Check]:

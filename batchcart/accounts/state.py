@@ -1,10 +1,10 @@
 """Owns what an account must remember between runs: its last sends, its renewed tokens, and who works on it now.
 
-It lives in the state folder, one folder an account, mode 0700.
+It lives in the state folder, mode 0700: two files for the sends and the locks of all accounts, so that thousands of
+them hold no file each, and a folder for each account that has anything else to remember.
 """
 
 import hashlib
-import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -15,14 +15,18 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
-from batchcart.accounts.locks import FileLock
+from batchcart.accounts.account_locks import AccountLock
+from batchcart.accounts.locks import FileLock, LockHeld
+from batchcart.accounts.old_sends import read_old_sends
 from batchcart.accounts.send_history import SendHistory
+from batchcart.accounts.send_store import KEY
 from batchcart.model.errors import UsageError
 from batchcart.model.files import make_private_dir, move_into_place, read_bounded, replace_atomically
 from batchcart.model.json_text import UNDECODABLE
 
 Clock = Callable[[], float]
 
+_SENDS, _LOCKS, _OLD_LOCK = "sends", "locks", "lock"
 _TOKENS = "tokens.json"
 _LEARNT, _LONGEST_LEARNT = "limit.json", 4096
 _LARGEST_TOKENS = 1 << 20
@@ -51,6 +55,27 @@ def _private(folder: Path) -> Path:
     return folder
 
 
+def find_account_holder(name: str, identity: str) -> int | None:
+    """The pid of the run that works on the account now; None where none does."""
+    return _place(name, identity)[1].holder()
+
+
+def _place(name: str, identity: str) -> tuple[Path, AccountLock]:
+    """The account's own folder, and its lock."""
+    slug = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
+    digest = hashlib.blake2b(f"{name}\n{identity}".encode(), digest_size=6)
+    place = state_place()
+    return place / f"{slug}-{digest.hexdigest()}", AccountLock(place / _LOCKS, int.from_bytes(digest.digest()))
+
+
+def _respect_old_lock(folder: Path, name: str) -> None:
+    """Raises LockHeld where a run of a version up to 0.1 works on the account; it had a lock file for each."""
+    if (folder / _OLD_LOCK).exists():
+        old = FileLock(folder / _OLD_LOCK)
+        old.acquire(f"account {name!r}")
+        old.release()
+
+
 class _Tokens(msgspec.Struct):
     """What tokens.json holds."""
 
@@ -71,24 +96,38 @@ class AccountState:
     """One account's memory. ``folder`` is None for accounts that end with the run, as the embedded sandbox's do."""
 
     folder: Path | None
-    lock: FileLock | None = None
+    lock: AccountLock | None = None
 
     @classmethod
-    def open(cls, name: str, identity: str, pid: int | None = None) -> "AccountState":
-        """The memory of the account ``name`` at the address that ``identity`` tells, locked for the run ``pid``."""
-        slug = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
-        digest = hashlib.blake2b(f"{name}\n{identity}".encode(), digest_size=6).hexdigest()
-        folder = _private(state_folder() / f"{slug}-{digest}")
-        lock = FileLock(folder / "lock", os.getpid() if pid is None else pid)
+    def open(cls, name: str, identity: str) -> "AccountState":
+        """The memory of the account ``name`` at the address that ``identity`` tells, locked for this process."""
+        folder, lock = _place(name, identity)
+        _private(folder.parent)
         try:
             lock.acquire(f"account {name!r}")
+            if folder.exists():
+                _respect_old_lock(folder, name)
+        except LockHeld:
+            lock.release()
+            raise
         except OSError as error:
+            lock.release()
             raise UsageError(f"{lock.path} cannot be locked: {error.strerror}; is it somebody else's?") from None
         return cls(folder, lock)
 
     def sends(self, capacity: int, clock: Clock = time.monotonic, wall: Clock = time.time) -> SendHistory:
         """The account's last sends, at least ``capacity`` of them; times are of the monotonic ``clock``."""
         return SendHistory(self.folder / "sends" if self.folder else None, capacity, clock, wall)
+    def sends(self, capacity: int) -> SendHistory:
+        """The account's last sends, at least ``capacity`` of them."""
+        if self.folder is None:
+            return SendHistory(None, capacity)
+        key = hashlib.blake2b(self.folder.name.encode(), digest_size=KEY).digest()
+        history = SendHistory(self.folder.parent / _SENDS, capacity, key=key)
+        if (old := read_old_sends(self.folder / _SENDS)) is not None:
+            history.take_over(*old)
+            (self.folder / _SENDS).unlink(missing_ok=True)
+        return history
 
     def tokens(self, origin: str) -> Mapping[str, str]:
         """The last renewed tokens, if they descend from the config's own: ``origin`` is a fingerprint of those."""
@@ -118,6 +157,7 @@ class AccountState:
     def keep_tokens(self, origin: str, tokens: Mapping[str, str]) -> None:
         """Put renewed tokens on the disk, durably; raises OSError where that fails."""
         if self.folder is not None:
+            make_private_dir(self.folder)
             past = [token for token in dict.fromkeys(self.past_secrets()) if token not in tokens.values()]
             kept = msgspec.json.encode(_Tokens(origin, dict(tokens), past[:_MOST_PAST]))
             replace_atomically(self.folder / _TOKENS, kept)
@@ -136,6 +176,7 @@ class AccountState:
         if self.folder is not None:
             with suppress(OSError, UsageError):
                 if learnt:
+                    make_private_dir(self.folder)
                     replace_atomically(self.folder / _LEARNT, learnt, durable=False)
                 else:
                     (self.folder / _LEARNT).unlink(missing_ok=True)

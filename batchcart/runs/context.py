@@ -4,7 +4,6 @@ Clocks, random numbers, clients, account states and the journal come from the ru
 """
 
 import itertools
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
@@ -43,15 +42,13 @@ class RunSettings:
     """What holds for all accounts of a run.
 
     ``patience`` is in seconds, ``concurrency`` overrides the accounts' own; ``stop_after`` lines in a row stop an
-    account, with 0 none do; ``embedded`` has the addresses, by account, of the embedded sandbox; ``pid`` is the run's,
-    for others that want the same accounts.
+    account, with 0 none do; ``embedded`` has the addresses, by account, of the embedded sandbox.
     """
 
     patience: float
     concurrency: int | None = None
     stop_after: int = 0
     embedded: Mapping[str, str] = field(default_factory=dict)
-    pid: int = field(default_factory=os.getpid)
 
     def apply(self, account: Account) -> Account:
         """The account under these terms."""
@@ -133,7 +130,7 @@ async def _open_session(
 ) -> AccountSession:
     deps, journal = context.deps, context.journal
     account = context.settings.apply(entry.resolve())
-    account_state = deps.open_state(entry, context.settings.pid)
+    account_state = deps.open_state(entry)
     stack.callback(account_state.close)
     sends = account_state.sends(capacity(account.limits), deps.clock, deps.wall)
     stack.callback(sends.close)

@@ -19,9 +19,9 @@ def open_http_client(account: Account) -> AbstractAsyncContextManager[Send]:
     return open_client(account)
 
 
-def open_account_state(entry: AccountConfig, pid: int) -> AccountState:
-    """What the account remembers between runs, locked for the run ``pid``; the embedded sandbox's remember nothing."""
-    return AccountState(None) if entry.embedded else AccountState.open(entry.name, entry.identity, pid)
+def open_account_state(entry: AccountConfig) -> AccountState:
+    """What the account remembers between runs, locked for this process; the embedded sandbox's remember nothing."""
+    return AccountState(None) if entry.embedded else AccountState.open(entry.name, entry.identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Deps:
     wall: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.SystemRandom)
     open_client: Callable[[Account], AbstractAsyncContextManager[Send]] = open_http_client
-    open_state: Callable[[AccountConfig, int], AccountState] = open_account_state
+    open_state: Callable[[AccountConfig], AccountState] = open_account_state
     open_journal: Callable[..., JournalWriter] = JournalWriter
 
 

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from shopping import Desk, Ended, Mall, batchcart, desk
 
+from batchcart.accounts.config import load_config
 from batchcart.accounts.diagnostics import fits
+from batchcart.accounts.state import AccountState
+from batchcart.platforms import load_adapters
 from batchcart.runs.probe import clock_sentence
 
 
@@ -132,10 +135,12 @@ def test_a_state_folder_that_is_open_or_shut_is_told(shop: Desk, monkeypatch: py
     place.chmod(0o755)
     assert dict(to_mend(shop.folder, "--offline"))["state folder"].endswith(f"chmod 700 {place}")
     place.chmod(0o700)
-    (lock,) = [*place.glob("loja-*")]
-    (lock / "lock").write_text(str(os.getpid()))
-    assert "a run on loja was killed and left its lock; the next run takes it" in doctor(shop.folder, code=0).out
-    assert not (lock / "lock").exists()
+    monkeypatch.setenv("XDG_STATE_HOME", str(shop.folder / "state"))
+    at_work = AccountState.open("loja", load_config(shop.folder / "batchcart.toml", load_adapters())["loja"].identity)
+    told = doctor(shop.folder, "--offline", code=0).out
+    assert f"a run is at work on loja (pid {os.getpid()})" in told
+    at_work.close()
+    assert "a run is at work" not in doctor(shop.folder, code=0).out
     place.rename(place.with_name("other"))
     place.write_text("a file in its place")
 

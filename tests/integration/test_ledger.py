@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from batchcart.accounts.locks import FileLock, LockHeld
 from batchcart.accounts.send_history import SendHistory, boot_id
-from batchcart.accounts.state import AccountState
+from batchcart.accounts.state import AccountState, find_account_holder
 from batchcart.model.errors import UsageError
 
 
@@ -47,9 +47,10 @@ def last(sends: SendHistory, count: int) -> list[float]:
 
 def reboot(path: Path) -> None:
     """The file as it looks to the next boot: its boot's name is another one."""
-    content = bytearray(path.read_bytes())
-    content[8:24] = bytes(16 * [7])
-    path.write_bytes(content)
+    content = path.read_bytes()
+    assert boot_id() in content
+    with path.open("r+b") as file:  # others may have it mapped
+        file.write(content.replace(boot_id(), bytes(16 * [7])))
 
 
 @pytest.mark.parametrize("wall", [-86_400.0, 0.0, 1e9])
@@ -138,17 +139,25 @@ def test_no_restart_forgets_a_send_that_a_window_counts(
         assert last(sends, kept) == expected
 
 
+PLACE = 64 + 24  # where the one account's bytes begin: behind the file's head and its own
+RING = PLACE + 48 + 8 * 8
+
+
 def damaged(content: bytes) -> dict[str, bytes]:
     return {
         "empty": b"",
         "short": content[:50],
-        "cut": content[:-1],
-        "longer": content + b"x",
+        "cut": content[: RING + 20],
         "foreign": b"x" * len(content),
-        "no capacity": content[:24] + struct.pack("<QQ", 0, 5) + content[40:],
-        "great capacity": content[:24] + struct.pack("<QQ", 1 << 60, 5) + content[40:],
-        "not a number": content[:-32] + struct.pack("<dd", float("nan"), 0.0) * 2,
-        "infinite": content[:-32] + struct.pack("<dd", float("inf"), 0.0) * 2,
+        "another mark": content[:64] + b"none" + content[68:],
+        "a great length": content[:68] + struct.pack("<I", 1 << 30) + content[72:],
+        "a small length": content[:68] + struct.pack("<I", 24) + content[72:],
+        "no length": content[:68] + struct.pack("<I", 0) + content[72:],
+        "no capacity": content[: PLACE + 32] + struct.pack("<QQ", 0, 5) + content[PLACE + 48 :],
+        "great capacity": content[: PLACE + 32] + struct.pack("<QQ", 1 << 60, 5) + content[PLACE + 48 :],
+        "not a number": content[:RING] + struct.pack("<d", float("nan")) * 2 + content[RING + 16 :],
+        "infinite": content[:RING] + struct.pack("<d", float("inf")) * 2 + content[RING + 16 :],
+        "no clock": content[: PLACE + 16] + struct.pack("<d", float("nan")) * 2 + content[PLACE + 32 :],
     }
 
 
@@ -166,14 +175,89 @@ def test_a_damaged_file_is_as_good_as_none(clocks: Clocks, path: Path, damage: s
     assert clocks.sends(path).nth_last(1) == 7.0
 
 
-@given(st.binary(max_size=250))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_bytes_make_reading_sends_stumble(path: Path, content: bytes) -> None:
-    for start in (b"", b"bcsends1" + boot_id() + struct.pack("<QQ", 2, 9)):
-        path.write_bytes(start + content)
-        sends = Clocks().sends(path, 2)
+@given(st.binary(max_size=250), st.sampled_from([0, 64, PLACE, PLACE + 32, RING]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_bytes_make_reading_sends_stumble(path: Path, content: bytes, start: int) -> None:
+    path.unlink(missing_ok=True)
+    sends = Clocks().sends(path, 2)
+    for moment in (1.0, 2.0, 3.0):
+        sends.record(moment)
+    sends.close()
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(content)
+    sends = Clocks().sends(path, 2)
 
-        assert sends.nth_last(1) <= 1000.0
+    assert sends.nth_last(1) <= 1000.0
+    sends.record(1000.0)
+    assert sends.nth_last(1) == pytest.approx(1000.0)
+    sends.close()
+
+
+def test_accounts_share_a_file_and_each_has_its_own_sends_also_beside_other_runs(clocks: Clocks, path: Path) -> None:
+    def sends(number: int, capacity: int) -> SendHistory:
+        return SendHistory(path, capacity, lambda: clocks.monotonic, lambda: clocks.wall, b"%016d" % number)
+
+    first = [sends(number, 1 + number) for number in range(300)]
+    for number, one in enumerate(first):
+        one.record(float(number))
+        one.set_bucket_empty_at(number % 8, float(number))
+    other = f"""
+from pathlib import Path
+from batchcart.accounts.send_history import SendHistory
+for number in range(290, 310):
+    sends = SendHistory(Path({str(path)!r}), 2000, lambda: 2000.0, key=b"%016d" % number)
+    sends.record(1000.0 + number)
+"""
+    subprocess.run([sys.executable, "-c", other], check=True)
+    more = [sends(number, 1) for number in range(310, 320)]
+    for one in more:
+        one.record(5.0)
+    clocks.monotonic = 3000.0
+    again = [sends(number, 1) for number in range(320)]
+
+    assert [one.nth_last(1) for one in again[:290]] == [float(number) for number in range(290)]
+    assert [one.bucket_empty_at(number % 8) for number, one in enumerate(again[:290])] == list(map(float, range(290)))
+    assert [one.nth_last(1) for one in again[290:310]] == list(map(float, range(1290, 1310)))
+    assert {one.nth_last(1) for one in again[310:]} == {5.0}
+    assert path.stat().st_size < 4 << 20
+
+
+def test_what_an_older_version_kept_for_an_account_is_taken_over_once(home: Path) -> None:
+    state = AccountState.open("acme", "x")
+    assert state.folder is not None
+    state.folder.mkdir()
+    now = time.monotonic()
+    pairs = [(moment, time.time() + moment - now) for moment in (now - 30.0, now - 20.0, now - 10.0, now + 1.0)]
+    levels = [(now + 5.0, time.time() + 5.0)] + [(0.0, 0.0)] * 7
+    head = struct.pack("<8s16sQQ", b"bcsends1", boot_id(), 3, 4)
+    ring = [pairs[3], pairs[1], pairs[2]]
+    (state.folder / "sends").write_bytes(head + b"".join(struct.pack("<dd", *pair) for pair in levels + ring))
+    for _ in range(2):
+        sends = state.sends(10)
+        assert last(sends, 4)[1:] == pytest.approx([now - 10.0, now - 20.0, float("-inf")])
+        assert now <= sends.nth_last(1) <= now + 1.0
+        assert sends.bucket_empty_at(0) == pytest.approx(now + 5.0)
+        sends.close()
+    assert list(state.folder.iterdir()) == []
+    state.close()
+
+
+def test_a_full_disk_is_said_before_anything_is_sent(path: Path) -> None:
+    program = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+from pathlib import Path
+from batchcart.accounts.send_history import SendHistory
+from batchcart.model.errors import UsageError
+try:
+    SendHistory(Path({str(path)!r}), 1 << 20)
+except UsageError as error:
+    print(error)
+"""
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert "cannot be written" in told
+    assert "it keeps limits across runs. Nothing was sent" in told
 
 
 SENDING = """
@@ -316,12 +400,11 @@ def test_whatever_an_account_remembers_is_for_its_owner_alone(home: Path) -> Non
     account_state = AccountState.open("acme", "https://acme.example")
     account_state.sends(3).close()
     account_state.keep_tokens("origin", {"access_token": "x"})
-    (folder,) = home.iterdir()
+    (folder,) = home.glob("acme-*")
 
     assert (mode(home), mode(folder)) == (0o700, 0o700)
-    assert {path.name: mode(path) for path in folder.iterdir()} == dict.fromkeys(
-        ("lock", "sends", "tokens.json"), 0o600
-    )
+    assert {path.name: mode(path) for path in home.iterdir() if path.is_file()} == {"locks": 0o600, "sends": 0o600}
+    assert {path.name: mode(path) for path in folder.iterdir()} == {"tokens.json": 0o600}
     account_state.close()
 
 
@@ -337,9 +420,71 @@ def test_an_account_is_worked_on_by_one_run_at_a_time(home: Path) -> None:
 def test_accounts_of_strange_names_have_folders_of_their_own(home: Path) -> None:
     names = ["a/b", "a_b", "..", "é", "x" * 300]
     for name in names:
-        AccountState.open(name, "x").close()
+        account_state = AccountState.open(name, "x")
+        account_state.keep_tokens("origin", {"access_token": "a"})
+        account_state.close()
 
-    assert len(list(home.iterdir())) == len(names)
+    assert len([path for path in home.iterdir() if path.is_dir()]) == len(names)
+
+
+def test_a_run_of_an_older_version_keeps_its_account(home: Path) -> None:
+    account_state = AccountState.open("acme", "x")
+    account_state.keep_tokens("origin", {"access_token": "a"})
+    account_state.close()
+    (folder,) = home.glob("acme-*")
+    old = FileLock(folder / "lock")
+    old.acquire("the account")
+    with pytest.raises(LockHeld, match=rf"account 'acme' is in use by another run \(pid {os.getpid()}\)"):
+        AccountState.open("acme", "x")
+    assert find_account_holder("acme", "x") is None
+    old.release()
+    (folder / "lock").write_text("1")  # of one that was killed
+    AccountState.open("acme", "x").close()
+    assert not (folder / "lock").exists()
+
+
+ACCOUNT = """
+import sys, time
+from batchcart.accounts.state import AccountState, find_account_holder
+AccountState.open(sys.argv[1], "x").sends(3).record(time.monotonic())
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_run_that_has_an_account_is_named_and_its_kill_frees_the_account_with_its_sends(home: Path) -> None:
+    ours = AccountState.open("other", "x")
+    with subprocess.Popen([sys.executable, "-c", ACCOUNT, "acme"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert find_account_holder("acme", "x") == process.pid
+        with pytest.raises(LockHeld, match=rf"account 'acme' is in use by another run \(pid {process.pid}\); wait"):
+            AccountState.open("acme", "x")
+        process.kill()
+    account_state = AccountState.open("acme", "x")
+    sends = account_state.sends(3)
+    assert 0.0 <= time.monotonic() - sends.nth_last(1) < 60.0
+    assert find_account_holder("acme", "x") == find_account_holder("other", "x") == os.getpid()
+    sends.close()
+    account_state.close()
+    ours.close()
+    assert find_account_holder("acme", "x") is None
+
+
+def open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+def test_thousands_of_accounts_hold_no_file_each(home: Path) -> None:
+    before = open_files()
+    opened = [AccountState.open(f"shop{number}", "x") for number in range(2_000)]
+    sends = [account_state.sends(100) for account_state in opened]
+    assert open_files() < before + 5
+    for history, account_state in zip(sends, opened, strict=True):
+        history.close()
+        account_state.close()
+    assert open_files() == before
+    assert len(list(home.iterdir())) == 2
 
 
 def test_renewed_tokens_are_kept_for_the_config_they_came_from(home: Path) -> None:
@@ -359,6 +504,7 @@ def test_renewed_tokens_are_kept_for_the_config_they_came_from(home: Path) -> No
 def test_damaged_tokens_are_as_good_as_none(home: Path, content: bytes) -> None:
     account_state = AccountState.open("acme", "x")
     assert account_state.folder is not None
+    account_state.folder.mkdir()
     (account_state.folder / "tokens.json").write_bytes(content)
 
     assert account_state.tokens("o") == {}

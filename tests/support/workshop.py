@@ -328,5 +328,5 @@ class Workshop:
     async def _open_client(self, account: Account) -> AsyncIterator[Send]:
         yield partial(self.shops.answer, account, journal_path(self.results))
 
-    def _open_state(self, entry: AccountConfig, _pid: int) -> AccountState:
+    def _open_state(self, entry: AccountConfig) -> AccountState:
         return self.account_states.get(entry.name, AccountState(None))

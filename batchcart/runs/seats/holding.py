@@ -155,7 +155,7 @@ def open_holding(
     """
     deps, settings = context.deps, context.settings
     account = settings.apply(entry.resolve())
-    state = deps.open_state(entry, settings.pid)
+    state = deps.open_state(entry)
     stack.callback(state.close)
     sends = state.sends(capacity(account.limits), deps.clock, deps.wall)
     stack.callback(sends.close)

@@ -1,0 +1,104 @@
+"""Owns who works on an account now: one file for all accounts of a state folder, a byte's lock in it for each.
+
+The system keeps the locks and frees them when their process dies, and it tells whose they are; the file stays empty.
+Locks of this kind are a process's, and go when it closes the file anywhere. So a process has the file open once, as
+long as it has any lock, and remembers by itself what it holds.
+"""
+
+import fcntl
+import os
+import struct
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from batchcart.accounts.locks import LockHeld
+from batchcart.model.files import open_helper
+
+_TRIES = 100  # at a lock whose owner is just ending; 10 ms each
+_FLOCK, _FIELDS = "@hhqqi4x", ("type", "whence", "start", "length", "pid")  # struct flock of the system
+if sys.platform == "darwin":
+    _FLOCK, _FIELDS = "@qqihh", ("start", "length", "pid", "type", "whence")
+
+_guard = threading.Lock()
+_open: dict[Path, "_LockFile"] = {}
+
+
+@dataclass(slots=True)
+class _LockFile:
+    file: IO[bytes]
+    held: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLock:
+    """One account's lock: its number's byte of the file at ``path``."""
+
+    path: Path
+    number: int
+
+    def acquire(self, what: str) -> None:
+        """Take the lock; raises LockHeld, which names ``what`` is held and by which pid, and OSError."""
+        pid: int | None = None
+        for _ in range(_TRIES):
+            if self._take():
+                return
+            pid = self.holder()
+            if pid is not None and Path("/proc", str(pid)).exists():
+                break
+            time.sleep(0.01)  # its owner is just ending
+        raise LockHeld(
+            f"{what} is in use by another run (pid {pid or 'unknown'}); wait for it to end, or stop it with: kill "
+            f"{pid or 'PID'}"
+        )
+
+    def _take(self) -> bool:
+        with _guard:
+            found = _open.get(self.path)
+            if found is None:
+                found = _open[self.path] = _LockFile(open_helper(self.path))
+            if self.number in found.held:
+                return False
+            try:
+                fcntl.lockf(found.file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self.number)
+            except (BlockingIOError, PermissionError):
+                _close_unused(self.path)
+                return False
+            found.held.add(self.number)
+            return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        with _guard:
+            found = _open.get(self.path)
+            if found is not None and self.number in found.held:
+                found.held.remove(self.number)
+                fcntl.lockf(found.file, fcntl.LOCK_UN, 1, self.number)
+                _close_unused(self.path)
+
+    def holder(self) -> int | None:
+        """The pid of the process that holds the lock now; None where nobody does."""
+        with _guard:
+            found = _open.get(self.path)
+            if found is not None:
+                return os.getpid() if self.number in found.held else _owner(found.file, self.number)
+            try:
+                with self.path.open("rb") as file:
+                    return _owner(file, self.number)
+            except OSError:
+                return None
+
+
+def _owner(file: IO[bytes], number: int) -> int | None:
+    asked = {"type": fcntl.F_WRLCK, "whence": os.SEEK_SET, "start": number, "length": 1, "pid": 0}
+    told = fcntl.fcntl(file, fcntl.F_GETLK, struct.pack(_FLOCK, *(asked[name] for name in _FIELDS)))
+    found = dict(zip(_FIELDS, struct.unpack(_FLOCK, told), strict=True))
+    return None if found["type"] == fcntl.F_UNLCK else found["pid"]
+
+
+def _close_unused(path: Path) -> None:
+    if not _open[path].held:
+        _open.pop(path).file.close()
