@@ -47,7 +47,7 @@ class SendStore:
 
         A new place gets what ``lay_out`` makes of the smaller one's bytes, b"" where there was none. Raises OSError.
         """
-        with _guard, _locked(self.handle):
+        with _guard, _lock(self.handle):
             self._look_for_more()
             old = self._places.get(key)
             if old is not None and old[1] >= size:
@@ -102,7 +102,7 @@ def _open_file(path: Path) -> SendStore:
     with open_helper(path) as file:
         handle = os.dup(file.fileno())
     try:
-        with _locked(handle):
+        with _lock(handle):
             size = os.fstat(handle).st_size
             if not _START + _HEAD.size <= size <= _LARGEST or os.pread(handle, len(_MAGIC), 0) != _MAGIC:
                 os.ftruncate(handle, 0)
@@ -115,7 +115,7 @@ def _open_file(path: Path) -> SendStore:
 
 
 @contextmanager
-def _locked(handle: int) -> Iterator[None]:
+def _lock(handle: int) -> Iterator[None]:
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
         yield

@@ -117,13 +117,10 @@ class AccountState:
 
     def sends(self, capacity: int, clock: Clock = time.monotonic, wall: Clock = time.time) -> SendHistory:
         """The account's last sends, at least ``capacity`` of them; times are of the monotonic ``clock``."""
-        return SendHistory(self.folder / "sends" if self.folder else None, capacity, clock, wall)
-    def sends(self, capacity: int) -> SendHistory:
-        """The account's last sends, at least ``capacity`` of them."""
         if self.folder is None:
-            return SendHistory(None, capacity)
+            return SendHistory(None, capacity, clock, wall)
         key = hashlib.blake2b(self.folder.name.encode(), digest_size=KEY).digest()
-        history = SendHistory(self.folder.parent / _SENDS, capacity, key=key)
+        history = SendHistory(self.folder.parent / _SENDS, capacity, clock, wall, key)
         if (old := read_old_sends(self.folder / _SENDS)) is not None:
             history.take_over(*old)
             (self.folder / _SENDS).unlink(missing_ok=True)

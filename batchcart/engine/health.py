@@ -19,13 +19,13 @@ class Health:
     why: str = ""
     suspected: bool = False
     probe_at: float = 0.0  # when a shop that is down is asked next
-    answered: asyncio.Event = field(default_factory=asyncio.Event)  # whether the platform has, in this start
+    answered: bool = False  # whether the platform has, in this start
     probing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failures: int = 0
 
     def record_success(self) -> None:
         """The platform answered as one that is up answers."""
-        self.answered.set()
+        self.answered = True
         self._failures = 0
 
     def record_failure(self, why: str, now: float, *, alarming: bool) -> None:

@@ -38,7 +38,7 @@ from batchcart.model.json_text import UNDECODABLE
 from batchcart.model.limits import QUOTA, Bucket, Limit, Pacing, Window, steadiest
 
 _LONG = 60.0  # seconds from which on a wait is worth a word
-_REMEMBERED = 1024  # sends, where no limit asks for more
+_REMEMBERED, _UNLIMITED = 64, 1024  # sends at the least, where there are limits and where there are none
 _FEWEST = 10  # sends at full speed that are looked at, to see what a shop lets through
 _WEAK = 0.25  # of a limit: a shop that lets less through says nothing of its limit
 _CLOSE = 0.5  # of the time between two sends of an even spread: what is closer was a burst
@@ -61,7 +61,7 @@ class LimitMemory(msgspec.Struct, frozen=True):
 def capacity(limits: Sequence[Limit]) -> int:
     """How many sends must be remembered for these limits."""
     counts = (limit.count if isinstance(limit, Window) else 2 * limit.size for limit in limits)
-    return max([_REMEMBERED, *counts])
+    return max([_REMEMBERED if limits else _UNLIMITED, *counts])
 
 
 class RateLimiter:
@@ -100,6 +100,8 @@ class RateLimiter:
             LearntGate(self._departures, self._learnt_window),
             ConnectionGate(self._departures, self._connections),
         )
+        self.on_permit: Callable[[], None] = lambda: None  # told of each send that is let through
+        self.awaited = 0  # sends that wait to be let through
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._refused: deque[float] = deque(maxlen=sends.capacity)
@@ -110,6 +112,15 @@ class RateLimiter:
 
     async def acquire(self) -> int:
         """Wait for a place under every limit; the number names the send. Cancelling takes no place."""
+        self.awaited += 1
+        try:
+            number = await self._pass()
+        finally:
+            self.awaited -= 1
+        self.on_permit()
+        return number
+
+    async def _pass(self) -> int:
         async with self._turn:
             while (wait := self._opens_at(now := self._clock()) - now) > 0:
                 if _LONG < wait < math.inf and abs(now + wait - self._announced) > 1.0:

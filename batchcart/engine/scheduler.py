@@ -9,6 +9,7 @@ import msgspec
 from batchcart.engine.chain_feed import ChainFeed, ChainWork, CompletedStep, JournalFeed, PlannedJob
 from batchcart.engine.chain_state import ChainState, chain_update
 from batchcart.engine.clean_ending import clean_ending
+from batchcart.engine.crew import Crew, open_hiring, yield_if_busy
 from batchcart.engine.executor import execute, restore_execution
 from batchcart.engine.offload import LARGE, offload
 from batchcart.engine.pause_monitor import monitor
@@ -24,12 +25,6 @@ from batchcart.journal.writer import JournalFailed
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import Skipped, Status, Succeeded
 
-_BUSY_TURN, _LONGEST_OPENING = 0.01, 0.1
-"""Seconds: a turn of a loop that is busy all the time, and how long the next account waits for it at the most."""
-
-_UNTRIED = 8
-"""Carts that are worked on side by side before an account's shop has answered for the first time."""
-
 _LEAST_PAGE, _PAGES = 16, 4096
 """Lines of the plan that are read at a time: of one account, and of all of them together."""
 
@@ -38,13 +33,13 @@ async def run_sessions(
     job: PlannedJob, sessions: Sequence[AccountSession], *, ended: Callable[[AccountSession, Status], None]
 ) -> None:
     """Work off all sessions until each has ended or was halted; raises JournalFailed where the disk takes no more."""
-    async with monitor(sessions), asyncio.TaskGroup() as group:
+    async with monitor(sessions), open_hiring() as wanted, asyncio.TaskGroup() as group:
         chosen = has_choice(job.plan)
         page = max(_LEAST_PAGE, _PAGES // max(1, len(sessions)))
         for session in sessions:
-            await _yield_if_busy()
+            await yield_if_busy()
             feed = JournalFeed(job, session, chosen=chosen, page=page)
-            _start_consumers(group, job.run, feed, session, ended)
+            Crew(session, partial(_consume, job.run, feed, session, ended), group, wanted).start()
 
 
 async def run_session(
@@ -54,46 +49,8 @@ async def run_session(
 
     Raises JournalFailed as ``run_sessions`` does.
     """
-    async with monitor([session]), asyncio.TaskGroup() as group:
-        _start_consumers(group, run, feed, session, ended)
-
-
-def _start_consumers(
-    group: asyncio.TaskGroup,
-    run: str,
-    feed: ChainFeed,
-    session: AccountSession,
-    ended: Callable[[AccountSession, Status], None],
-) -> None:
-    for number in range(session.account.options.concurrency):
-        task = _consume if number < _UNTRIED else _take_chains_later
-        group.create_task(task(run, feed, session, ended))
-
-
-async def _yield_if_busy() -> None:
-    """Wait until the loop is not busy all the time, but not long: what is opened then would only lie in memory."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + _LONGEST_OPENING
-    while True:
-        before = loop.time()
-        await asyncio.sleep(0)
-        now = loop.time()
-        if now - before < _BUSY_TURN or now >= until:
-            return
-        await asyncio.sleep(_BUSY_TURN)
-
-
-async def _take_chains_later(
-    run: str,
-    feed: ChainFeed,
-    session: AccountSession,
-    ended: Callable[[AccountSession, Status], None],
-) -> None:
-    """Take part once the shop has answered: one that is not there at all burns no more lines than by default."""
-    if not session.stopped:
-        with session.signal.cancellable():
-            await session.health.answered.wait()
-    await _consume(run, feed, session, ended)
+    async with monitor([session]), open_hiring() as wanted, asyncio.TaskGroup() as group:
+        Crew(session, partial(_consume, run, feed, session, ended), group, wanted).start()
 
 
 async def _consume(
@@ -101,24 +58,23 @@ async def _consume(
     feed: ChainFeed,
     session: AccountSession,
     ended: Callable[[AccountSession, Status], None],
-) -> None:
+) -> bool:
+    """Work off one chain after the other; whether none is left."""
     try:
         while not session.stopped:
             with session.signal.cancellable():
                 chain = await feed.next_chain()
             if chain is None:
-                break
+                return True
             if not await _work_chain(run, session, chain, ended):
-                return
+                return False
     except JournalFailed:
         raise
     except RequestMismatch as mismatch:
         session.close("stopped", str(mismatch))
-        return
     except Exception as error:  # noqa: BLE001  # one shop's answer must not end the others' work
         session.close_for_fault(error, f"working for account {session.account.name!r}")
-        return
-    session.health.answered.set()  # there is nothing left to wait with
+    return False
 
 
 async def _work_chain(
@@ -133,6 +89,8 @@ async def _work_chain(
             continue
         if session.stopped:
             return False
+        if step.sent:
+            session.limiter.on_permit()  # what was under way waits a little first
         begun = _resume(session, chain, operation, step.sent)
         ending = Completion(begun) if isinstance(begun, Skipped) else await execute(begun, session)
         if ending is None:

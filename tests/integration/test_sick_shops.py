@@ -97,7 +97,7 @@ def test_a_web_page_from_everywhere_closes_the_account_with_its_lines_open(
 def test_a_shop_that_has_moved_closes_the_account_and_says_where_to(
     tmp_path: Path, platform: str, answer: str, concurrency: int
 ) -> None:
-    lines = creates(platform)
+    lines = creates(platform, COUNT + concurrency)
     shops = Shops(from_request(20, answer))
     shop = Workshop(tmp_path, lines, shops, concurrency=concurrency, row=25)
     ended = shop.run()
