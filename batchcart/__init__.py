@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from batchcart.api.after_run import (
         RunStatus,
         SettleResult,
+        TableWritten,
         reasons,
         report,
         rest,
+        results,
         settle,
         settle_todo,
         status,
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from batchcart.runs.rest import RestResult
     from batchcart.undo.undo import UndoResult
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "AccountPlan": "api.plan",
@@ -72,6 +74,7 @@ _HOMES = {
     "SettleResult": "api.after_run",
     "Status": "model.outcome",
     "Stopped": "model.errors",
+    "TableWritten": "api.after_run",
     "Summary": "journal.summary",
     "UndoResult": "undo.undo",
     "UsageError": "model.errors",
@@ -85,6 +88,7 @@ _HOMES = {
     "reasons": "api.after_run",
     "report": "api.after_run",
     "rest": "api.after_run",
+    "results": "api.after_run",
     "run": "api.run",
     "settle": "api.after_run",
     "settle_todo": "api.after_run",
@@ -118,6 +122,7 @@ __all__ = [
     "Status",
     "Stopped",
     "Summary",
+    "TableWritten",
     "UndoResult",
     "UsageError",
     "VerifyResult",
@@ -131,6 +136,7 @@ __all__ = [
     "reasons",
     "report",
     "rest",
+    "results",
     "run",
     "settle",
     "settle_todo",

@@ -7,16 +7,20 @@ from typing import Any
 
 from batchcart.api.driving import Config, Driver, Monitoring, config_source, drive_beside, listen
 from batchcart.journal.summary import Summary
+from batchcart.migration.key_table import is_parity, write_keys
 from batchcart.model.errors import UsageError
 from batchcart.model.events import EventSink
 from batchcart.report import collect
 from batchcart.report.collect import Report
+from batchcart.report.json_document import document
+from batchcart.report.page_file import write_page
 from batchcart.report.run_reasons import RunReasons, reasons_where_legible, summary_fields
 from batchcart.runs import doubts
 from batchcart.runs import rest as resting
 from batchcart.runs.commands import RunCommands, default_results
 from batchcart.runs.doubts import TableAnswers
 from batchcart.runs.rest import RestResult
+from batchcart.runs.results_table import write_results
 from batchcart.runs.settle import settle_from_shop, settle_manually
 from batchcart.runs.status import lock_holder, read_summary
 from batchcart.undo import undo as undoing
@@ -31,17 +35,23 @@ __all__ = [
     "SettleResult",
     "Summary",
     "TableAnswers",
+    "TableWritten",
     "UndoResult",
     "default_results",
     "reasons",
     "report",
+    "report_document",
     "rest",
+    "results",
     "settle",
     "settle_todo",
     "status",
     "summary_fields",
     "undo",
 ]
+
+
+_PARITY = "parity.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,16 @@ class RunStatus:
     def as_dict(self) -> dict[str, Any]:
         """What `status --json` prints."""
         return summary_fields(self.summary, self.reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class TableWritten:
+    """A table that was written: its rows, lines that have not ended, whether it has carts' old and new keys."""
+
+    path: Path
+    rows: int
+    not_ended: int = 0
+    of_keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +116,41 @@ def reasons(results: str | Path, *, config: Config = None, most: int | None = No
     return reasons_where_legible(Path(results), config_source(config), most=most)
 
 
-def report(results: str | Path | Sequence[str | Path], *, config: Config = None) -> Report:
-    """The figures of one or several runs together; the config says the limits.
+def report(
+    results: str | Path | Sequence[str | Path], *, config: Config = None, html: str | Path | None = None
+) -> Report:
+    """The figures of one or several runs together; the config says the limits, ``html`` is a page to be written.
 
-    Raises UsageError where a file is no result file, or the config that was given cannot be read.
+    Raises UsageError where a file is no result file, the config that was given cannot be read, or the page cannot be.
     """
     files = [results] if isinstance(results, str | Path) else results
-    return collect.collect([Path(file) for file in files], config_source(config))
+    found = collect.collect([Path(file) for file in files], config_source(config))
+    if html is not None:
+        write_page(found, Path(html))
+    return found
+
+
+def report_document(found: Report) -> dict[str, Any]:
+    """What `report --json` prints."""
+    return document(found)
+
+
+def results(source: str | Path, to: str | Path, *, body: bool = True) -> TableWritten:
+    """Write the results of a run as a table, .csv, .xlsx or .parquet by its name; ``body`` with what reads brought.
+
+    ``source`` is a result file; of a migration's folder or parity report the table has the old and new keys of carts.
+
+    Raises UsageError where it holds no results, or the table cannot be written.
+    """
+    path, table = Path(source), Path(to)
+    if path.is_dir():
+        path /= _PARITY
+        if not path.exists():
+            raise UsageError(f"{path} does not exist; give a result file, or the folder of a finished migration")
+    if is_parity(path):
+        return TableWritten(table, write_keys(path, table), of_keys=True)
+    found = write_results(path, table, body=body)
+    return TableWritten(table, found.rows, found.not_ended)
 
 
 def settle(  # noqa: PLR0913  # the options of `batchcart settle`

@@ -307,3 +307,31 @@ def test_nothing_below_runs_takes_the_time_or_a_number_from_elsewhere() -> None:
     files = [path for path in MODULES if named(path).startswith(rooms) and named(path) not in apart]
 
     assert not [f"{named(path)}: {found.group()}" for path in files for found in calls.finditer(path.read_text())]
+
+
+OF_THE_MACHINE = {
+    "accounts": "shows the config itself",
+    "bench": "measures the program",
+    "completion": "is a shell's",
+    "doctor": "looks at the machine",
+    "init": "asks a person for an account",
+    "platforms": "lists what is installed",
+    "sandbox": "serves a simulator",
+    "schema": "prints what an editor reads",
+    "template": "writes an empty sheet",
+}
+"""Commands that have no function in Python, and why: they are not about a job, a run or carts."""
+
+
+def test_a_command_calls_the_function_of_its_name_and_nothing_below_it() -> None:
+    rooms = ("batchcart.api", "batchcart.cli", "batchcart.model")
+    commands = [path for path in (ROOT / "batchcart/cli/commands").glob("*.py") if path.stem not in OF_THE_MACHINE]
+
+    assert len(commands) > 10
+    assert not [
+        f"{named(path)} imports {name}"
+        for path in commands
+        for name in imported(path)
+        if name.startswith("batchcart") and not name.startswith(rooms)
+    ]
+    assert not {path.stem for path in commands if path.stem != "__init__"} - set(batchcart.__all__)

@@ -28,6 +28,7 @@ import pytest
 from reporting import T0, busy_report
 from shopping import Mall, batchcart, desk, environment
 
+from batchcart import __all__ as public_names
 from batchcart import run as batchcart_run
 from batchcart.accounts.options import AccountOptions
 from batchcart.cli import COMMANDS
@@ -203,6 +204,7 @@ def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
         ("config.md", set(AccountOptions.__struct_fields__)),
         ("config.md", {key for one in load_adapters().values() for key in one.account.settings.__struct_fields__}),
         ("python-api.md", {*inspect.signature(batchcart_run).parameters, *(field.name for field in fields(Result))}),
+        ("python-api.md", {name for name in public_names if not name.startswith("_")}),
         ("commands.md", {f"## {name}\n" for name in COMMANDS}),
     ],
 )

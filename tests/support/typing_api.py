@@ -29,5 +29,29 @@ def read() -> Iterator[batchcart.Result]:
     return batchcart.read_results("r.jsonl")
 
 
+async def in_a_loop(job: Path) -> batchcart.Summary:
+    async with batchcart.arun(job, results="r.jsonl", concurrency=4, only="acme") as run:
+        assert_type(run, batchcart.AsyncRun)
+        async for result in run:
+            assert_type(result, batchcart.Result)
+    return run.summary
+
+
+def by_name(told: list[batchcart.Event]) -> list[int]:
+    config = {"accounts": {"acme": {"platform": "tray"}}}
+    assert_type(batchcart.check("job.jsonl", config=config), batchcart.JobPlan)
+    assert_type(batchcart.run("job.jsonl", on_event=told.append).finish(), batchcart.Summary)
+    assert_type(batchcart.status("r.jsonl"), batchcart.RunStatus)
+    assert_type(batchcart.report(["r.jsonl", Path("s.jsonl")]), batchcart.Report)
+    assert_type(batchcart.settle("r.jsonl", line=3, done={"cart_id": "x"}), batchcart.SettleResult)
+    assert_type(batchcart.rest("r.jsonl", "rest.jsonl"), batchcart.RestResult)
+    assert_type(batchcart.results("r.jsonl", "r.csv"), batchcart.TableWritten)
+    assert_type(batchcart.export("acme", "c.jsonl", on_event=told.append), batchcart.ExportResult)
+    assert_type(batchcart.migrate("a", "b", product_map="map.csv"), batchcart.MigrationResult)
+    undone = batchcart.undo("r.jsonl", "undo.jsonl")
+    assert_type(undone, batchcart.UndoResult)
+    return [undone.exit_code]
+
+
 def problems(error: batchcart.BadLines) -> tuple[str, ...]:
     return error.problems

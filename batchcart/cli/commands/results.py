@@ -1,15 +1,11 @@
-"""Owns `batchcart results`: its options and output; the tables are made in runs/ and migration/."""
+"""Owns `batchcart results`: its options and output; writing is `batchcart.results`'s."""
 
 from pathlib import Path
 
 import click
 
+from batchcart.api import after_run as api
 from batchcart.cli.output import echo
-from batchcart.migration.key_table import is_parity, write_keys
-from batchcart.model.errors import UsageError
-from batchcart.runs.results_table import write_results
-
-_PARITY = "parity.jsonl"
 
 
 @click.command("results")
@@ -33,14 +29,10 @@ def command(results: Path, table: Path, *, no_body: bool) -> int:
 
     Exit codes: 0 the table is written, 2 it is not.
     """
-    if results.is_dir():
-        results /= _PARITY
-        if not results.exists():
-            raise UsageError(f"{results} does not exist; give a result file, or the folder of a finished migration")
-    if is_parity(results):
-        echo(f"Wrote {table} with {write_keys(results, table):,} carts: old_key and new_key")
+    written = api.results(results, table, body=not no_body)
+    if written.of_keys:
+        echo(f"Wrote {table} with {written.rows:,} carts: old_key and new_key")
         return 0
-    found = write_results(results, table, body=not no_body)
-    left = f"; {found.not_ended:,} lines have not ended and are not in it" if found.not_ended else ""
-    echo(f"Wrote {table} with {found.rows:,} results{left}")
+    left = f"; {written.not_ended:,} lines have not ended and are not in it" if written.not_ended else ""
+    echo(f"Wrote {table} with {written.rows:,} results{left}")
     return 0
