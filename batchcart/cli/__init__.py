@@ -32,6 +32,7 @@ COMMANDS = {
     "verify": "Read the new carts back and compare them with their sources.",
     "migrate": "Move carts from one account to another: export, convert, run and verify.",
     "platforms": "Show which operations each platform has.",
+    "template": "Write a spreadsheet to begin a job with: its columns, and rows that show it.",
     "schema": "Print the JSON Schema of a job line, or of a cart.",
     "init": "Put an account into the config, write a first job, and try the credentials.",
     "accounts": "Show which config is read, which accounts it has, and where their secrets come from.",

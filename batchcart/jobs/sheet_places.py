@@ -20,8 +20,13 @@ def locate(name: str, sheet: SheetPlaces | None, number: int, problem: str) -> s
     """The sentence with its place in front. ``sheet`` is None for a file of lines."""
     if sheet is None:
         return f"{name}:{number}: {problem}"
-    key, colon, rest = _QUOTED.sub("", problem).partition(":")
+    key, colon, rest = without_quotes(problem).partition(":")
     column = _INDEX.sub(lambda found: f".{int(found[1]) + 1}", key)
     if letter := sheet.columns.get(column):
         return f"{name}: row {number}, column {letter} {column}{colon}{rest}"
     return f"{name}: row {number}: {key}{colon}{rest}"
+
+
+def without_quotes(text: str) -> str:
+    """The words for a type without those of its forms that stand in quotes, as a cell has none."""
+    return _QUOTED.sub("", text)

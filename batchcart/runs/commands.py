@@ -31,6 +31,10 @@ class RunCommands:
         own = default_results(self.job) == self.results
         return self._line("run", self.job, *(() if own else ("-o", str(self.results))), *options)
 
+    def check(self) -> str:
+        """Look the job over."""
+        return self._line("check", self.job)
+
     def settle(self, *options: str) -> str:
         """Settle what is in doubt."""
         return self._line("settle", str(self.results), *options)

@@ -19,6 +19,7 @@ from typing import IO, Any
 from batchcart.model.errors import UsageError
 from batchcart.model.files import create_new
 from batchcart.sheets.cell_text import write_text
+from batchcart.sheets.rows import column_letter
 from batchcart.sheets.xlsx_rows import load_openpyxl
 
 Value = str | int | Decimal | datetime | None
@@ -112,10 +113,13 @@ def _csv_cell(value: Value) -> Value:
 def _write_workbook(file: IO[bytes], columns: Sequence[Column], rows: Iterable[Row]) -> None:
     openpyxl = load_openpyxl("writing .xlsx")
     book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet("results")
+    sheet = book.create_sheet("batchcart")
     sheet.freeze_panes = "A2"
     for place, column in enumerate(columns):
-        sheet.column_dimensions[openpyxl.utils.get_column_letter(place + 1)].width = column.width
+        shown = sheet.column_dimensions[column_letter(place)]
+        shown.width = column.width
+        if column.kind is ColumnKind.TEXT:
+            shown.number_format = "@"  # so that ids stay as they are typed
     cell = importlib.import_module("openpyxl.cell").WriteOnlyCell
     sheet.append([_workbook_cell(column.name, sheet, cell) for column in columns])
     try:

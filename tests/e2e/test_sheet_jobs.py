@@ -106,7 +106,7 @@ def test_results_of_a_sheet_are_a_sheet_with_the_new_keys_by_row(shop: Desk) -> 
 
     shop.run(job="job.xlsx", code=0)
     batchcart("results", RESULTS, "--to", "keys.xlsx", "--no-body", folder=shop.folder, code=0)
-    header, *rows = load_workbook(shop.folder / "keys.xlsx")["results"].iter_rows(values_only=True)
+    header, *rows = load_workbook(shop.folder / "keys.xlsx")["batchcart"].iter_rows(values_only=True)
     found = [dict(zip(header, row, strict=True)) for row in rows]
     assert [row["line"] for row in found] == [2, 3, 4, 6]
     assert all(row["cart_id"] for row in found)

@@ -81,7 +81,7 @@ def in_form(folder: Path, form: str, *, body: bool = True) -> list[dict[str, Any
         case ".csv":
             return list(csv.DictReader(table.read_text("utf-8-sig").splitlines()))
         case ".xlsx":
-            header, *rows = load_workbook(table)["results"].iter_rows(values_only=True)
+            header, *rows = load_workbook(table)["batchcart"].iter_rows(values_only=True)
             return [dict(zip(map(str, header), row, strict=True)) for row in rows]
         case _:
             found: list[dict[str, Any]] = parquet.read_table(table).to_pylist()
@@ -118,7 +118,7 @@ def test_times_have_their_zone_and_amounts_are_no_floats(tmp_path: Path) -> None
 def test_no_spreadsheet_works_out_a_text(tmp_path: Path) -> None:
     assert in_form(tmp_path, ".csv")[0]["id"] == "'=1+1"
     in_form(tmp_path, ".xlsx")
-    sheet = load_workbook(tmp_path / "out.xlsx")["results"]
+    sheet = load_workbook(tmp_path / "out.xlsx")["batchcart"]
     assert (sheet["B2"].value, sheet["B2"].data_type) == ("=1+1", "s")
     assert (sheet["P4"].value, sheet["P4"].data_type) == ("#REF! as line 4 failed", "s")
 
