@@ -11,7 +11,8 @@ from typing import IO
 from batchcart.jobs.file_kind import HEAD, binary_kind, text_kind
 from batchcart.jobs.job_file import JobSource
 from batchcart.jobs.packing import check_decompressed, describe_damage, open_decompressed
-from batchcart.jobs.sheet_job import is_sheet, sheet_rows, write_lines
+from batchcart.jobs.sheet_job import sheet_rows, write_lines
+from batchcart.jobs.sheet_places import is_sheet
 from batchcart.model.errors import UsageError
 from batchcart.model.files import check_ends
 

@@ -128,7 +128,7 @@ def _number(text: str, takes: CellType) -> bytes:
 
 
 def _comma_sentence(text: str) -> str:
-    then = "or save the sheet as .xlsx, with the cells as numbers"
+    then = "or as a number in an .xlsx sheet"
     if _COMMA.fullmatch(text) and not re.fullmatch(r"[+-]?[0-9]{1,3},[0-9]{3}", text):
         return f"{quote(text)} has a decimal comma; write {text.replace(',', '.')} with a dot, {then}"
     return f"{quote(text)} has a mark between its thousands, or a comma; write digits and a dot (1234.50), {then}"

@@ -5,39 +5,21 @@ What reads jobs then needs to know nothing of sheets, but for saying where a mis
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
 from batchcart.jobs.sheet_cells import cell_json, name_text
 from batchcart.jobs.sheet_columns import OWN_KEYS, cell_type, field_columns
-from batchcart.jobs.sheet_places import SheetPlaces, locate
+from batchcart.jobs.sheet_places import SheetPlaces, locate, sheet_ending
 from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.sheets.csv_rows import csv_rows
 from batchcart.sheets.rows import Cell, Rows, column_letter
 from batchcart.sheets.xlsx_rows import xlsx_rows
 
-ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm")
-"""How the names of files end that are read as sheets."""
-
-_PACKINGS = (".gz", ".zst")
 _NAMES = frozenset({"cart", "cart_id", "item", "item_id", "id"})
 _MOST_FLAWS = 10_000
 _FIELD = re.compile(r"(?:data|query)\.[^.]+(?:\.[^.]+)*")
-
-
-def is_sheet(path: str) -> bool:
-    """Whether the file is read as a sheet, by its name."""
-    return sheet_ending(path) != ""
-
-
-def sheet_ending(path: str) -> str:
-    """The ending that makes the file a sheet, "" for none; what it is packed with comes after it."""
-    endings = [ending.lower() for ending in Path(path).suffixes]
-    if endings and endings[-1] in _PACKINGS:
-        endings.pop()
-    return endings[-1] if endings and endings[-1] in ENDINGS else ""
 
 
 def sheet_rows(stream: IO[bytes], path: str) -> Rows:

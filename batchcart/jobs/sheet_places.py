@@ -1,11 +1,17 @@
-"""Owns saying where in a job's file a mistake stands: file and line, or in a sheet row and column."""
+"""Owns telling that a job is a sheet, and where in it a mistake stands: file and line, or row and column."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm")
+"""How the names of files end that are read as sheets."""
+
+_PACKINGS = (".gz", ".zst")
 _INDEX = re.compile(r"\[([0-9]+)\]")
 _QUOTED = re.compile(r" or an? [^,;]* in quotes")  # what a cell holds stands in no quotes
+_LINE = re.compile(r"'[^']*'|\"[^\"]*\"|\bline\b")  # the word, but not in what somebody wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,7 @@ def locate(name: str, sheet: SheetPlaces | None, number: int, problem: str) -> s
     """The sentence with its place in front. ``sheet`` is None for a file of lines."""
     if sheet is None:
         return f"{name}:{number}: {problem}"
-    key, colon, rest = without_quotes(problem).partition(":")
+    key, colon, rest = _LINE.sub(_say_row, without_quotes(problem)).partition(":")
     column = _INDEX.sub(lambda found: f".{int(found[1]) + 1}", key)
     if letter := sheet.columns.get(column):
         return f"{name}: row {number}, column {letter} {column}{colon}{rest}"
@@ -30,3 +36,20 @@ def locate(name: str, sheet: SheetPlaces | None, number: int, problem: str) -> s
 def without_quotes(text: str) -> str:
     """The words for a type without those of its forms that stand in quotes, as a cell has none."""
     return _QUOTED.sub("", text)
+
+
+def is_sheet(path: str) -> bool:
+    """Whether the file is read as a sheet, by its name."""
+    return sheet_ending(path) != ""
+
+
+def sheet_ending(path: str) -> str:
+    """The ending that makes the file a sheet, "" for none; what it is packed with comes after it."""
+    endings = [ending.lower() for ending in Path(path).suffixes]
+    if endings and endings[-1] in _PACKINGS:
+        endings.pop()
+    return endings[-1] if endings and endings[-1] in ENDINGS else ""
+
+
+def _say_row(found: re.Match[str]) -> str:
+    return "row" if found[0] == "line" else found[0]

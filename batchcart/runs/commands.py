@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchcart.accounts.config_table import ConfigSource
+from batchcart.jobs.sheet_places import is_sheet, sheet_ending
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.journal.summary import Summary
 
@@ -42,6 +43,10 @@ class RunCommands:
     def rest(self, job: str) -> str:
         """Write what did not end well as a job."""
         return _write_out("batchcart", "rest", str(self.results), *map(str, self.later), "-o", job)
+
+    def results_sheet(self, sheet: str) -> str:
+        """The results as a sheet."""
+        return _write_out("batchcart", "results", str(self.results), "--to", sheet)
 
     def report(self, *options: str) -> str:
         """The report on the run."""
@@ -101,6 +106,10 @@ def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
             yield NextStep(f"{_lines(left)} left, as only some were chosen. Go on with all of them", commands.run())
         else:
             yield NextStep(f"Run the same command again to go on with the {_lines(left)} left", commands.run())
+    if is_sheet(commands.job) and left < sum(totals.values()):
+        ending = ".csv" if sheet_ending(commands.job) in {".csv", ".tsv"} else ".xlsx"
+        sheet = commands.results_sheet(f"{_stem(commands)}.keys{ending}")
+        yield NextStep("For a sheet of the results, with the new keys by row", sheet)
 
 
 def _stem(commands: RunCommands) -> str:

@@ -32,8 +32,9 @@ def write(folder: Path, *rows: tuple[object, ...], name: str = "job.xlsx") -> No
 
 def test_a_workbook_is_run_with_its_rows_as_lines_and_is_finished_when_it_comes_again(shop: Desk) -> None:
     write(shop.folder, *ROWS)
-    shop.run(job="job.xlsx", code=0)
+    ended = shop.run(job="job.xlsx", code=0).out
 
+    assert ended.endswith("keys by row:\n  batchcart results job.results.jsonl --to job.keys.xlsx\n")
     assert shop.statuses() == {2: "ok", 3: "ok", 4: "ok", 6: "ok"}
     assert [result["cart"] for result in shop.results()].count("c1") == 2
     assert "this run is finished; nothing was sent" in shop.run(job="job.xlsx", code=0).out

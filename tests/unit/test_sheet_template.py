@@ -12,6 +12,7 @@ from batchcart.jobs.planner import Planner, PlanStats
 from batchcart.jobs.sheet_template import write_template
 from batchcart.model.errors import UsageError
 from batchcart.platforms import load_adapters
+from batchcart.sheets.rows import column_letter
 
 ADAPTERS = load_adapters()
 CHOICES = [
@@ -48,7 +49,7 @@ def test_a_template_says_what_each_column_takes_and_keeps_ids_as_they_are_typed(
 
     write_template(tmp_path / "job.xlsx", ADAPTERS["tray"], ["item.add"])
     sheet = load_workbook(tmp_path / "job.xlsx")["batchcart"]
-    letters = {str(cell.value): cell.column_letter for cell in sheet[1]}
+    letters = {str(cell.value): column_letter(place) for place, cell in enumerate(sheet[1])}
     formats = {name: sheet.column_dimensions[letter].number_format for name, letter in letters.items()}
     assert (formats["data.product_id"], formats["data.price"]) == ("@", "General")
 

@@ -206,6 +206,13 @@ def test_all_mistakes_of_all_rows_are_told_at_once(tmp_path: Path) -> None:
     assert [list(one.lines) for one in caught.value.every] == [[3], [5]]
 
 
+def test_what_one_row_has_to_do_with_another_is_told_by_rows(tmp_path: Path) -> None:
+    said = refusal(as_csv(tmp_path, HEADER, FIRST, FIRST, ["item.add", "sandbox-tray", "line", "1", "1"]))
+
+    assert "row 3, column C cart: 'c1' is made twice; it begins on row 2" in said
+    assert "row 4, column C cart: no earlier row makes 'line'" in said
+
+
 def test_bytes_in_another_encoding_are_told_with_their_cell(tmp_path: Path) -> None:
     (tmp_path / "job.csv").write_bytes(
         "op,account,data.BillingCity\ncart.create,sandbox-3dcart,Łódź\n".encode("cp1250")
