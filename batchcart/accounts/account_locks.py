@@ -5,10 +5,7 @@ Locks of this kind are a process's, and go when it closes the file anywhere. So 
 long as it has any lock, and remembers by itself what it holds.
 """
 
-import fcntl
 import os
-import struct
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -17,11 +14,9 @@ from typing import IO
 
 from batchcart.accounts.locks import LockHeld
 from batchcart.model.files import open_helper
+from batchcart.model.system import find_byte_owner, is_alive, lock_byte, unlock_byte
 
 _TRIES = 100  # at a lock whose owner is just ending; 10 ms each
-_FLOCK, _FIELDS = "@hhqqi4x", ("type", "whence", "start", "length", "pid")  # struct flock of the system
-if sys.platform == "darwin":
-    _FLOCK, _FIELDS = "@qqihh", ("start", "length", "pid", "type", "whence")
 
 _guard = threading.Lock()
 _open: dict[Path, "_LockFile"] = {}
@@ -47,7 +42,7 @@ class AccountLock:
             if self._take():
                 return
             pid = self.holder()
-            if pid is not None and Path("/proc", str(pid)).exists():
+            if pid is not None and is_alive(pid):
                 break
             time.sleep(0.01)  # its owner is just ending
         raise LockHeld(
@@ -62,9 +57,7 @@ class AccountLock:
                 found = _open[self.path] = _LockFile(open_helper(self.path))
             if self.number in found.held:
                 return False
-            try:
-                fcntl.lockf(found.file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self.number)
-            except (BlockingIOError, PermissionError):
+            if not lock_byte(found.file, self.number):
                 _close_unused(self.path)
                 return False
             found.held.add(self.number)
@@ -76,7 +69,7 @@ class AccountLock:
             found = _open.get(self.path)
             if found is not None and self.number in found.held:
                 found.held.remove(self.number)
-                fcntl.lockf(found.file, fcntl.LOCK_UN, 1, self.number)
+                unlock_byte(found.file, self.number)
                 _close_unused(self.path)
 
     def holder(self) -> int | None:
@@ -84,19 +77,12 @@ class AccountLock:
         with _guard:
             found = _open.get(self.path)
             if found is not None:
-                return os.getpid() if self.number in found.held else _owner(found.file, self.number)
+                return os.getpid() if self.number in found.held else find_byte_owner(found.file, self.number)
             try:
                 with self.path.open("rb") as file:
-                    return _owner(file, self.number)
+                    return find_byte_owner(file, self.number)
             except OSError:
                 return None
-
-
-def _owner(file: IO[bytes], number: int) -> int | None:
-    asked = {"type": fcntl.F_WRLCK, "whence": os.SEEK_SET, "start": number, "length": 1, "pid": 0}
-    told = fcntl.fcntl(file, fcntl.F_GETLK, struct.pack(_FLOCK, *(asked[name] for name in _FIELDS)))
-    found = dict(zip(_FIELDS, struct.unpack(_FLOCK, told), strict=True))
-    return None if found["type"] == fcntl.F_UNLCK else found["pid"]
 
 
 def _close_unused(path: Path) -> None:

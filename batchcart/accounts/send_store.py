@@ -6,17 +6,17 @@ under the file's lock, each whole before its mark is set, and stay where they ar
 open find them behind those that they know. An account that needs a larger place gets a new one; the last one counts.
 """
 
-import fcntl
 import mmap
 import os
 import struct
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchcart.model.files import open_helper
+from batchcart.model.system import hold_file, read_at, take_room
 
 KEY = 16
 """Bytes of an account's key."""
@@ -47,14 +47,14 @@ class SendStore:
 
         A new place gets what ``lay_out`` makes of the smaller one's bytes, b"" where there was none. Raises OSError.
         """
-        with _guard, _lock(self.handle):
+        with _guard, hold_file(self.handle):
             self._look_for_more()
             old = self._places.get(key)
             if old is not None and old[1] >= size:
                 return old
             content = lay_out(b"" if old is None else self.map[old[0] : sum(old)])
             start, whole = self._end, _HEAD.size + len(content)
-            _take_room(self.handle, start, whole)
+            take_room(self.handle, start, whole)
             self._map_up_to(start + whole + _HEAD.size)
             self.map[start : start + whole] = _HEAD.pack(bytes(len(_MARK)), whole, key) + content
             self.map[start : start + len(_MARK)] = _MARK
@@ -102,33 +102,17 @@ def _open_file(path: Path) -> SendStore:
     with open_helper(path) as file:
         handle = os.dup(file.fileno())
     try:
-        with _lock(handle):
+        with hold_file(handle):
             size = os.fstat(handle).st_size
-            if not _START + _HEAD.size <= size <= _LARGEST or os.pread(handle, len(_MAGIC), 0) != _MAGIC:
+            if not _START + _HEAD.size <= size <= _LARGEST or read_at(handle, len(_MAGIC), 0) != _MAGIC:
                 os.ftruncate(handle, 0)
-                os.pwrite(handle, _MAGIC.ljust(_START, b"\0"), 0)
+                os.lseek(handle, 0, os.SEEK_SET)
+                os.write(handle, _MAGIC.ljust(_START, b"\0"))
                 os.ftruncate(handle, _GROWTH)
             return SendStore(path, handle, mmap.mmap(handle, 0))
     except BaseException:
         os.close(handle)
         raise
-
-
-@contextmanager
-def _lock(handle: int) -> Iterator[None]:
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(handle, fcntl.LOCK_UN)
-
-
-def _take_room(handle: int, start: int, size: int) -> None:
-    """Have the disk keep so much room; a map that met a full disk later would end the process."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(handle, start, size)
-    else:
-        os.pwrite(handle, bytes(size), start)
 
 
 def _is_at(handle: int, path: Path) -> bool:

@@ -6,6 +6,7 @@ The branches for Windows are typed (``mypy --platform win32``) and have not run 
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -111,6 +112,86 @@ def lock_file(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def lock_byte(file: IO[bytes], number: int) -> bool:
+    """Lock a byte of the file, which need not be there, for this process; False where another one has it."""
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415
+
+        file.seek(number)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+    else:
+        import fcntl  # noqa: PLC0415
+
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+        except (BlockingIOError, PermissionError):
+            return False
+    return True
+
+
+def unlock_byte(file: IO[bytes], number: int) -> None:
+    """Let others lock the byte."""
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415
+
+        file.seek(number)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+    else:
+        import fcntl  # noqa: PLC0415
+
+        fcntl.lockf(file, fcntl.LOCK_UN, 1, number)
+
+
+def find_byte_owner(file: IO[bytes], number: int) -> int | None:
+    """The pid of another process that has locked the byte; None where none has, or the system does not tell."""
+    if sys.platform == "win32":
+        return None
+    import fcntl  # noqa: PLC0415
+
+    form, names = "@hhqqi4x", ("type", "whence", "start", "length", "pid")  # struct flock
+    if sys.platform == "darwin":
+        form, names = "@qqihh", ("start", "length", "pid", "type", "whence")
+    asked = {"type": fcntl.F_WRLCK, "whence": os.SEEK_SET, "start": number, "length": 1, "pid": 0}
+    told = fcntl.fcntl(file, fcntl.F_GETLK, struct.pack(form, *(asked[name] for name in names)))
+    found = dict(zip(names, struct.unpack(form, told), strict=True))
+    return None if found["type"] == fcntl.F_UNLCK else found["pid"]
+
+
+@contextmanager
+def hold_file(handle: int) -> Iterator[None]:
+    """Have the open file for this process alone as long as the block runs, and wait for others before."""
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415
+
+        os.lseek(handle, _LOCKED, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+        try:
+            yield
+        finally:
+            os.lseek(handle, _LOCKED, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+    else:
+        import fcntl  # noqa: PLC0415
+
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def take_room(handle: int, start: int, size: int) -> None:
+    """Have the disk keep room for these bytes of the file; raises OSError where it has none."""
+    if sys.platform == "linux":
+        os.posix_fallocate(handle, start, size)
+    else:
+        os.lseek(handle, start, os.SEEK_SET)
+        os.write(handle, bytes(size))
+
+
 def unlink_open(path: Path, file: IO[bytes]) -> None:
     """Remove the file and close it; where the system removes none that is open, in the other order."""
     if sys.platform == "win32":
@@ -154,7 +235,7 @@ def block_signals(numbers: Iterable[signal.Signals]) -> Iterator[None]:
 
 
 def allow_many_files() -> None:
-    """Raise the soft limit of open files to the hard one: each account holds a few, and each connection one."""
+    """Raise the soft limit of open files to the hard one: each connection to a shop is one."""
     if sys.platform != "win32":
         import resource  # noqa: PLC0415  # Windows has none
 

@@ -20,6 +20,7 @@ from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.errors import UsageError
 from batchcart.model.events import SecretsExposed
 from batchcart.model.outcome import Status
+from batchcart.model.system import allow_many_files
 from batchcart.platforms import load_adapters
 from batchcart.runs.choice import apply_choice
 from batchcart.runs.context import RunContext, RunSettings, Work, open_context, open_here
@@ -41,6 +42,7 @@ async def run_job(options: RunOptions, monitor: RunMonitor, deps: Deps = WORLD) 
 
     Raises UsageError where nothing was sent, and Stopped where the disk took no more before anything could begin.
     """
+    allow_many_files()
     results = options.results_path
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(

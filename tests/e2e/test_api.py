@@ -193,3 +193,18 @@ def test_a_line_that_is_no_result_is_named_and_an_old_number_out_of_range_is_rea
         path.write_bytes(line % b"7" + bad)
         with pytest.raises(batchcart.UsageError, match=r"r\.jsonl:2: not a result line"):
             list(batchcart.read_results(path))
+
+
+def test_a_run_from_python_may_have_as_many_files_open_as_the_system_allows(tmp_path: Path) -> None:
+    program = """
+import resource
+import batchcart
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, most))
+run = batchcart.run([{"op": "cart.get", "account": "sandbox-tray", "cart_id": "k"}], results="r.jsonl")
+print(len(list(run)), resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=tmp_path, timeout=60
+    )
+    assert ended.stdout == "1 True\n"
