@@ -94,6 +94,21 @@ def of_exports(shop: Desk) -> Scene:
     return Scene(shop, ("job.results.jsonl", *_helpers(shop.folder)), ((*words, "--progress", "none"),))
 
 
+def of_lists(shop: Desk) -> Scene:
+    shop.job([create("sklep", f"c{number}") for number in range(60)])
+    command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
+    seen: list[str] = []
+
+    def stop(call: Call) -> str:
+        seen.append(call.route)
+        return "refuse" if len(seen) > 1 else ""
+
+    shop.hook("sklep", stop)
+    words = ("export", "sklep", "-o", "carts.jsonl", "--patience", "0.001", "--progress", "none")
+    command(*words, folder=shop.folder, code=3)
+    return Scene(shop, _helpers(shop.folder), (words,))
+
+
 def of_undone_runs(shop: Desk) -> Scene:
     shop.job([create("loja"), create("sklep")])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
@@ -109,7 +124,7 @@ def _helpers(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in found if not path.name.endswith(("-shm", "-wal")))
 
 
-SCENES = (of_carts_files, of_account_states, of_migrations, of_exports, of_undone_runs)
+SCENES = (of_carts_files, of_account_states, of_migrations, of_exports, of_lists, of_undone_runs)
 
 
 def trouble_of(folder: Path, words: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from shopping import KEYS, Desk, add, create
 from test_export import CARTS, filled
 
 from batchcart.model.adapter import Adapter
+from batchcart.model.operation import OperationKind
 from batchcart.platforms import load_adapters
 
 FAULT = "batchcart met a fault of its own while "
@@ -163,3 +164,49 @@ def test_a_trial_of_credentials_that_we_fail_over_says_so(
         said = command("init", *words, folder=shop.folder, code=1).err
         assert "neu" in (shop.folder / "batchcart.toml").read_text()
     assert f"{FAULT}reading the shop's answer: Fault" in said
+
+
+class Unspoken(str):
+    """A field's name that can be looked up and not be written."""
+
+    __slots__ = ()
+
+    def __format__(self, _spec: str) -> str:
+        raise Fault(str(self))
+
+
+def test_an_undo_keeps_the_cart_whose_line_it_cannot_write_and_takes_back_the_others(
+    shop: Desk, break_adapter: Break
+) -> None:
+    shop.job([create("sklep", item="i"), create("loja")])
+    command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
+    made = {result["account"]: result for result in shop.results()}
+    old = {"account": "sklep", "cart_id": made["sklep"]["cart_id"]}
+    update = {"op": "item.update", **old, "item_id": made["sklep"]["item_id"], "data": {"quantity": 7}}
+    shop.job([{"op": "cart.get", **old}, update, create("loja", "c2")], "second.jsonl")
+    command("run", "second.jsonl", "--progress", "none", folder=shop.folder, code=0)
+
+    break_adapter(
+        "shoplo", lambda adapter: replace(adapter, keys=replace(adapter.keys, quantity=Unspoken(adapter.keys.quantity)))
+    )
+    command("undo", "second.results.jsonl", "-o", "undo.jsonl", folder=shop.folder, code=1)
+
+    assert {row["account"] for row in _rows(shop, "undo.jsonl")} == {"loja"}
+    (row,) = _rows(shop, "undo.jsonl.kept.jsonl")
+    assert (row["account"], row["kind"]) == ("sklep", "unreadable")
+    assert f"{FAULT}comparing it with what the run left: Fault" in row["message"]
+
+
+def test_a_page_of_a_list_that_we_fail_over_closes_the_account_in_a_sentence(shop: Desk, break_adapter: Break) -> None:
+    filled(shop, "sklep", 3)
+
+    def bend(adapter: Adapter) -> Adapter:
+        cell = adapter.operations[OperationKind.CART_LIST]
+        broken = replace(cell, interpret=_fails_at("", lambda: None))
+        return replace(adapter, operations={**adapter.operations, OperationKind.CART_LIST: broken})
+
+    break_adapter("shoplo", bend)
+    ended = command("export", "sklep", "-o", CARTS, folder=shop.folder, code=3)
+    assert "account 'sklep': its list of carts cannot be read: " in ended.err
+    assert f"{FAULT}reading page 1: Fault" in ended.err
+    assert not (shop.folder / CARTS).exists()
