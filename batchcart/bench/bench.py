@@ -96,8 +96,16 @@ async def run_bench(settings: BenchSettings, place: BenchTarget, folder: Path, m
         deleted, left = await _clean_up(results, place, folder, monitored)
     limits = next((", ".join(map(str, tape.limits)) for tape in recorder.tapes.values()), "") or "none"
     return BenchReport(
-        __version__, {**_describe_settings(settings, place), "limits": limits}, figures, deleted, left, summary.stopped
+        __version__, {**_describe_settings(settings, place), "limits": limits}, figures, deleted, left, _stop(summary)
     )
+
+
+def _stop(summary: Summary) -> str:
+    """Why lines are left, "" where none are: a signal, or accounts that were given up."""
+    if not summary.totals["not_attempted"]:
+        return summary.stopped
+    given_up = (f"account {name!r}: {account.reason}" for name, account in summary.accounts.items() if account.reason)
+    return summary.stopped or "; ".join(given_up) or "lines are left"
 
 
 def _figures(recorder: Recorder, summary: Summary) -> BenchFigures:

@@ -19,7 +19,7 @@ from batchcart.model.operation import Operation
 class Conversion:
     """A cart as the target makes it: as in CartPlan, plus the map's part. ``unmapped`` are places of items.
 
-    ``stopped`` says why it is not converted, "" where it is.
+    ``stopped`` says why it is not converted, "" where it is; ``failed``: over a fault of our own.
     """
 
     expected: Cart
@@ -28,6 +28,7 @@ class Conversion:
     refused: Sequence[Loss] = ()
     unmapped: Sequence[int] = ()
     stopped: str = ""
+    failed: bool = False
 
 
 def convert_cart(cart: Cart, products: ProductMap, adapter: Adapter, currency: str | None) -> Conversion:
@@ -53,7 +54,7 @@ def convert_cart(cart: Cart, products: ProductMap, adapter: Adapter, currency: s
     except (BatchcartError, OSError):
         raise
     except Exception as error:  # noqa: BLE001  # one cart must not end the conversion of the others
-        return Conversion(cart, stopped=fault_sentence(error, "converting it"))
+        return Conversion(cart, stopped=fault_sentence(error, "converting it"), failed=True)
     return Conversion(
         making.expected,
         making.operations,

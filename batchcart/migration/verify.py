@@ -121,8 +121,8 @@ async def verify(options: VerifyOptions, monitor: RunMonitor) -> VerifyResult:
 def _names(options: VerifyOptions, products: ProductMap, entry: AccountConfig, found: CreatedCarts) -> Iterator[str]:
     """The names of all carts; raises UsageError where one was made that this map would have stopped."""
     for number, cart in read_carts(options.carts):
-        stopped = convert_cart(cart, products, entry.adapter, entry.currency).stopped
-        if stopped and found.of(cart.id).key is not None:
+        conversion = convert_cart(cart, products, entry.adapter, entry.currency)
+        if (stopped := conversion.stopped) and not conversion.failed and found.of(cart.id).key is not None:
             raise UsageError(
                 f"{options.carts}:{number}: cart {quote(cart.id)} was made, although {stopped}; is {products.path} "
                 "the map that its job was made with?"
@@ -169,6 +169,8 @@ def _compare(cart: Cart, answer: CartAnswer, entry: AccountConfig, products: Pro
         status: Status = "missing" if answer.gone else "cannot be read"
         return ComparisonRecord(cart.id, entry.name, status, answer.cart_id, str(error))
     conversion = convert_cart(cart, products, entry.adapter, entry.currency)
+    if conversion.failed:
+        return ComparisonRecord(cart.id, entry.name, "cannot be read", answer.cart_id, conversion.stopped)
     comparison = compare(conversion.expected, read_back, require_migration(entry.adapter).hidden_fields)
     not_carried = [Hidden(loss.field, loss.value, loss.why) for loss in conversion.losses]
     status, why = _judge(comparison, read_back, require_migration(entry.adapter).hidden_fields)

@@ -210,3 +210,43 @@ def test_a_page_of_a_list_that_we_fail_over_closes_the_account_in_a_sentence(sho
     assert "account 'sklep': its list of carts cannot be read: " in ended.err
     assert f"{FAULT}reading page 1: Fault" in ended.err
     assert not (shop.folder / CARTS).exists()
+
+
+def test_a_cart_that_we_fail_to_convert_again_cannot_be_read_and_the_others_are_equal(
+    shop: Desk, break_adapter: Break
+) -> None:
+    brought(shop, "loja", 3)
+
+    def bend(adapter: Adapter) -> Adapter:
+        assert adapter.migration is not None
+        failing = _fails_at("'cart-1'", adapter.migration.from_neutral)
+        return replace(adapter, migration=replace(adapter.migration, from_neutral=failing))
+
+    break_adapter("tray", bend)
+    words = ("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", "--progress", "none")
+    command(*words, folder=shop.folder, code=1)
+
+    found = {row["cart"]: row for row in _rows(shop, "in.parity.jsonl")}
+    assert {name: row["status"] for name, row in found.items()} == {
+        "cart-0": "equal",
+        "cart-1": "cannot be read",
+        "cart-2": "equal",
+    }
+    assert f"{FAULT}converting it: Fault" in found["cart-1"]["why"]
+
+
+def test_a_benchmark_of_a_shop_whose_answers_we_fail_over_ends_in_a_sentence(shop: Desk, break_adapter: Break) -> None:
+    shop.configure(loja={"allow_bench": True})
+    failing = _fails_at("", lambda: None)
+
+    def bend(adapter: Adapter) -> Adapter:
+        cells = {kind: replace(cell, interpret=failing) for kind, cell in adapter.operations.items()}
+        return replace(adapter, operations=cells)
+
+    break_adapter("tray", bend)
+    words = ("--account", "loja", "--product", "5", "--carts", "3", "--progress", "none")
+    ended = command("bench", *words, folder=shop.folder, code=3)
+
+    assert FAULT in ended.err
+    assert "running the command" not in ended.err
+    assert "Its lines stay open" in ended.err
