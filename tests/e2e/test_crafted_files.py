@@ -63,9 +63,10 @@ def of_account_states(shop: Desk) -> Scene:
     learnt = {"most": 30.0, "seconds": 1.0, "allowed": 12.0, "at": 1.7e9, "spread_until": 1.7e9, "paused_until": 1.7e9}
     (state / "limit.json").write_text(json.dumps(learnt) + "\n")
     shutil.copy(state / "tokens.json", state / "tokens.json.new")
-    names = ("tokens.json", "tokens.json.new", "limit.json", "sends")
+    own = [state / name for name in ("tokens.json", "tokens.json.new", "limit.json")]
+    files = [*own, state.parent / "sends", state.parent / "locks"]
     uses = (("run", "job.jsonl", "--fresh", "--progress", "none"), ("doctor",))
-    return Scene(shop, tuple(str((state / name).relative_to(shop.folder)) for name in names), uses)
+    return Scene(shop, [str(path.relative_to(shop.folder)) for path in files], uses)
 
 
 def of_migrations(shop: Desk) -> Scene:
