@@ -13,6 +13,7 @@ from batchcart.model.events import EventSink
 from batchcart.report import collect
 from batchcart.report.collect import Report
 from batchcart.report.json_document import document
+from batchcart.report.line_table import write_lines
 from batchcart.report.page_file import write_page
 from batchcart.report.run_reasons import RunReasons, reasons_where_legible, summary_fields
 from batchcart.runs import doubts
@@ -117,14 +118,23 @@ def reasons(results: str | Path, *, config: Config = None, most: int | None = No
 
 
 def report(
-    results: str | Path | Sequence[str | Path], *, config: Config = None, html: str | Path | None = None
+    results: str | Path | Sequence[str | Path],
+    *,
+    config: Config = None,
+    html: str | Path | None = None,
+    csv: str | Path | None = None,
 ) -> Report:
-    """The figures of one or several runs together; the config says the limits, ``html`` is a page to be written.
+    """The figures of one or several runs together; the config says the limits.
 
-    Raises UsageError where a file is no result file, the config that was given cannot be read, or the page cannot be.
+    ``html`` is a page to be written, ``csv`` a table of every line.
+
+    Raises UsageError where a file is no result file, the config that was given cannot be read, or page or table cannot
+    be written.
     """
     files = [results] if isinstance(results, str | Path) else results
     found = collect.collect([Path(file) for file in files], config_source(config))
+    if csv is not None:
+        write_lines(found, Path(csv))
     if html is not None:
         write_page(found, Path(html))
     return found

@@ -12,7 +12,8 @@ from batchcart.migration import pipeline
 from batchcart.migration import verify as verifying
 from batchcart.migration.convert import ConvertOptions, ConvertResult
 from batchcart.migration.export import ExportOptions, ExportResult
-from batchcart.migration.pipeline import MigrateOptions, MigrationResult
+from batchcart.migration.folder import MigrateOptions
+from batchcart.migration.pipeline import MigrationResult
 from batchcart.migration.verify import VerifyOptions, VerifyResult
 from batchcart.model.adapter import Filters
 from batchcart.model.errors import UsageError, quote
@@ -138,7 +139,7 @@ def migrate(  # noqa: PLR0913  # the options of `batchcart migrate`
     source: str,
     target: str,
     *,
-    product_map: str | Path,
+    product_map: str | Path | None = None,
     folder: str | Path | None = None,
     keys_from: str | Path | None = None,
     since_id: str = "",
@@ -147,6 +148,7 @@ def migrate(  # noqa: PLR0913  # the options of `batchcart migrate`
     cart_key: str = "",
     strict: bool = False,
     allow_unused: bool = False,
+    retry_failed: bool = False,
     config: Config = None,
     concurrency: int | None = None,
     patience: float = 30.0,
@@ -158,19 +160,22 @@ def migrate(  # noqa: PLR0913  # the options of `batchcart migrate`
     """Move carts from the account ``source`` to ``target``: export, convert, run and verify, or go on with it.
 
     All files lie in ``folder``, by default SOURCE-to-TARGET; finished steps are not done again. ``on_step`` is told
-    each step that begins. The other arguments are those of ``export``, ``convert`` and ``run``.
+    each step that begins. Without a ``product_map`` it is ``products.csv`` in the folder, which is written to be filled
+    in. ``retry_failed`` makes once more what failed. The other arguments are those of ``export``, ``convert`` and
+    ``run``.
 
     Raises UsageError where accounts, map or folder are wrong, or another migration was begun in the folder.
     """
     options = MigrateOptions(
         source=source,
         target=target,
-        product_map=Path(product_map),
+        product_map=None if product_map is None else Path(product_map),
         folder=Path(f"{source}-to-{target}" if folder is None else folder),
         keys_from=None if keys_from is None else Path(keys_from),
         filters=_filters(since_id, created_after, created_before, cart_key),
         strict=strict,
         allow_unused=allow_unused,
+        retry_failed=retry_failed,
         reader=Reader(config_source(config), patience, concurrency),
         stop_after=stop_after,
     )

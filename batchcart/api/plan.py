@@ -3,19 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 from batchcart.accounts.config import AccountConfig, Accounts, find_config, load_config
 from batchcart.api.driving import Config, config_source
-from batchcart.engine.http.form_encoding import encode_body
 from batchcart.jobs.checks import preview_request
 from batchcart.jobs.job_file import JobSource, parse_line
 from batchcart.jobs.opening import open_job
 from batchcart.jobs.planner import Planner, PlanStats
 from batchcart.model.errors import UsageError
-from batchcart.model.http import Request
 from batchcart.model.limits import min_duration
 from batchcart.platforms import load_adapters
+from batchcart.runs.request_text import preview_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +103,4 @@ def _preview(
         operation = parse_line(raw, account)
         entry = entries[operation.account]
         request = preview_request(operation, entry.adapter)
-        body = encode_body(request, entry.options.encoding).body.decode()
-        on_request(RequestPreview(raw.number, operation.account, request.method, _address(request, entry), body))
-
-
-def _address(request: Request, entry: AccountConfig) -> str:
-    query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
-    return f"{entry.address}{request.path}{query}".replace("%7B", "{").replace("%7D", "}")
+        on_request(RequestPreview(raw.number, operation.account, request.method, *preview_text(request, entry)))

@@ -17,6 +17,9 @@ from batchcart.model.outcome import Status
 IN_ORDER = "in_order"
 """Set in the journal once the result file has been sorted by line."""
 
+REPLACED = "replaced_by"
+"""Set in the journal to the job that another run does in the place of what is left of this one."""
+
 _LINE = "INSERT INTO plan (line, account, chain, kind, offset, length, digest) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _JOIN = "UPDATE plan SET chain = ? WHERE account = (SELECT account FROM plan WHERE line = ?) AND chain = ?"
 _ENDED_BEFORE = "INSERT INTO ended_before VALUES (?, ?, ?, ?)"
@@ -144,6 +147,11 @@ def settle(connection: Connection, settled: Sequence[Settlement]) -> None:
     connection.execute("BEGIN")
     write_settlements(connection, [one.row for one in settled])
     connection.execute("COMMIT")
+
+
+def note_replacement(connection: Connection, job: str) -> None:
+    """Note that another job does what is left of this run."""
+    set_meta(connection, REPLACED, job)
 
 
 def clear_notes(connection: Connection, *keys: str) -> None:

@@ -4,23 +4,25 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from batchcart.journal.queries import write_left
 from batchcart.journal.rows import select
 from batchcart.journal.schema import Connection, get_meta, set_meta
 
 _KEY = "chosen"
 _OPEN = (
-    "SELECT p.chain, p.account, a.name, p.kind FROM plan p JOIN account a ON a.id = p.account "
-    "WHERE NOT EXISTS (SELECT 1 FROM result r WHERE r.line = p.line) ORDER BY p.line"
+    f"SELECT p.chain, p.account, a.name, p.kind, {write_left('p.line')} FROM plan p "  # noqa: S608  # words of our own
+    "JOIN account a ON a.id = p.account WHERE NOT EXISTS (SELECT 1 FROM result r WHERE r.line = p.line) ORDER BY p.line"
 )
 
 
 class OpenLine(msgspec.Struct, frozen=True, array_like=True):
-    """A line that has not ended: its chain, its account's number and name, its operation."""
+    """A line that has not ended: its chain, its account's number and name, its operation, whether a write has left."""
 
     chain: int
     account: int
     name: str
     kind: str
+    under_way: int
 
 
 def open_lines(connection: Connection) -> Iterator[OpenLine]:

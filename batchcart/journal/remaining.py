@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from batchcart.journal.queries import PlannedLine, write_left
-from batchcart.journal.rows import Count, first, select
+from batchcart.journal.queries import ChainUpdate, PlannedLine, write_left
+from batchcart.journal.rows import Count, decode_value, first, select
 from batchcart.journal.schema import Connection
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
@@ -17,6 +17,12 @@ _LINES = (
 )
 _NOT_OK = f"{_LINES} coalesce(r.status, '') <> 'ok' ORDER BY p.line"
 _OF_CHAIN = f"{_LINES} p.account = ? AND p.chain = ? AND (r.line IS NOT NULL OR {_UNDER_WAY}) ORDER BY p.line"
+_OF_STATUS = f"{_LINES} coalesce(r.status, 'not_attempted') = ? ORDER BY p.line"
+_EVERY = f"{_LINES} 1 ORDER BY p.line"
+_KEYS = (
+    "SELECT r.learnt FROM result r JOIN plan p ON p.line = r.line WHERE p.account = ? AND p.chain = ? AND p.line < ? "
+    "AND r.status = 'ok' ORDER BY p.line DESC LIMIT 100"
+)
 _COUNTS = (
     "SELECT a.name, p.kind, coalesce(r.status, 'not_attempted') FROM plan p JOIN account a ON a.id = p.account "
     "LEFT JOIN result r ON r.line = p.line WHERE p.line = ?"
@@ -52,12 +58,31 @@ def lines_not_ok(connection: Connection) -> Iterator[LineLeft]:
     return _read(connection, _NOT_OK)
 
 
+def lines_of_status(connection: Connection, status: str) -> Iterator[LineLeft]:
+    """The lines that ended so, in file order; those of `not_attempted` have not ended."""
+    return _read(connection, _OF_STATUS, status)
+
+
+def every_line(connection: Connection) -> Iterator[LineLeft]:
+    """All lines of the plan, in file order."""
+    return _read(connection, _EVERY)
+
+
+def cart_key_before(connection: Connection, line: LineLeft) -> str | None:
+    """The key of the line's cart, as the last hundred good lines of its chain before it have it."""
+    values = (line.account, line.planned.chain, line.planned.line)
+    for (learnt,) in select(connection, tuple[str], _KEYS, values):
+        if (key := decode_value(connection, "result", learnt, ChainUpdate).cart_id) is not None:
+            return key
+    return None
+
+
 def known_lines(connection: Connection, account: int, chain: int) -> Iterator[LineLeft]:
     """The lines of a chain that have ended or were under way, in file order."""
     return _read(connection, _OF_CHAIN, account, chain)
 
 
-def _read(connection: Connection, sql: str, *values: int) -> Iterator[LineLeft]:
+def _read(connection: Connection, sql: str, *values: int | str) -> Iterator[LineLeft]:
     for row in select(connection, _Row, sql, values):
         *place, account, name, platform, kind, status, text, under_way = row
         yield LineLeft(PlannedLine(*place), account, name, platform, kind, status, text or b"{}", bool(under_way))

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from datetime import datetime
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from batchcart.journal.rows import Moment, first, legible, select
+from batchcart.journal.rows import Moment, decode_value, first, legible, select
 from batchcart.journal.schema import Connection
 from batchcart.model.events import (
     AccountClosed,
@@ -74,6 +75,21 @@ def earlier_endings(connection: Connection) -> Iterator[EarlierEnding]:
     """How lines ended that were opened again since; those that were never sent are left out."""
     if _has_table(connection, "ended_before"):
         yield from select(connection, EarlierEnding, _ENDED_BEFORE)
+
+
+def answered_at(connection: Connection, ended: int) -> float | None:
+    """When the last answer to the ``ended``-th line that ended came, in wall-clock seconds; None if it is not known."""
+    question = "SELECT text FROM result ORDER BY seq LIMIT 1 OFFSET ?"
+    found = first(connection, tuple[bytes], question, (ended - 1,)) if ended > 0 else None
+    if found is None:
+        return None
+    times = decode_value(connection, "result", found[0], _Times)
+    return None if times.sent_at is None else times.sent_at.timestamp() + times.elapsed_ms / 1000
+
+
+class _Times(msgspec.Struct):
+    sent_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    elapsed_ms: Annotated[float, msgspec.Meta(ge=0, le=1e12)] = 0.0
 
 
 def _has_table(connection: Connection, name: str) -> bool:

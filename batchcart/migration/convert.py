@@ -14,12 +14,13 @@ from batchcart.accounts.locks import FileLock
 from batchcart.jobs.job_file import LONGEST_LINE
 from batchcart.journal.spill import SpillDict
 from batchcart.migration.carts_file import read_carts
-from batchcart.migration.convert_cart import convert_cart
+from batchcart.migration.convert_cart import Conversion, convert_cart
 from batchcart.migration.loss_report import LossReport, LossRow, losses_path
+from batchcart.migration.made_carts import LineToMake, MadeCarts
 from batchcart.migration.parts import require_migration
 from batchcart.migration.product_map import Key, ProductMap, check_targets, read_map
 from batchcart.migration.product_map_template import Product, ProductCollector, write_template
-from batchcart.model.cart import Cart, OperationTemplate
+from batchcart.model.cart import Cart
 from batchcart.model.errors import BadLines, UsageError, quote
 from batchcart.model.files import create_fresh, move_into_place
 from batchcart.runs.status import storage_errors
@@ -32,7 +33,8 @@ _SHOWN = 100  # refusals that are told one by one
 class ConvertOptions:
     """What to convert into what: ``products`` is the map's path. ``force`` replaces a job that is there and differs.
 
-    ``allow_unused`` lets the map name products that no cart has.
+    ``allow_unused`` lets the map name products that no cart has. Of carts that ``made`` knows, only what is still to be
+    done is converted; all others are left out.
     """
 
     carts: Path
@@ -42,6 +44,7 @@ class ConvertOptions:
     template: Path | None = None
     force: bool = False
     allow_unused: bool = False
+    made: MadeCarts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,6 @@ class _Work:
 
     def take(self, line: int, cart: Cart, earlier: int) -> None:
         """Convert one cart; ``earlier`` is the line that has a cart of this name already, 0 for none."""
-        self.carts += 1
         found = [self.seen.see(item) for item in cart.items]
         rows = (self.products.find(item) for item in cart.items)
         self.used.update(row.line for row in rows if row is not None)
@@ -137,7 +139,11 @@ class _Work:
         refusals = [f"{loss.field}: {loss.value} has no exact form: {loss.why}" for loss in conversion.refused]
         if earlier:
             refusals.append(f"id: cart {cart.id!r} is on line {earlier} already; a job has one cart of a name")
-        texts = [_job_line(self.target.name, cart, wanted) for wanted in conversion.operations]
+        left = self._left_of(cart, conversion)
+        if left is None:
+            return
+        self.carts += 1
+        texts = [_job_line(self.target.name, cart, one) for one in left]
         too_long = any(len(text) > LONGEST_LINE for text in texts)
         stopped = conversion.stopped or ("a line of its job would be too long" if too_long else "")
         if refusals:
@@ -146,20 +152,28 @@ class _Work:
                 : _SHOWN - len(self.refusals)
             ]
         elif stopped:
-            self.report.add_stopped(
-                line, cart, stopped, conversion.losses, [found[index] for index in conversion.unmapped]
-            )
+            unmapped = {found[index]: self.seen.named[found[index]][1] for index in conversion.unmapped}
+            self.report.add_stopped(line, cart, stopped, conversion.losses, unmapped)
         else:
             self.converted += 1
             self.lines += len(texts)
             self.job.writelines(texts)
             self.report.add_losses(line, cart, conversion.losses)
 
+    def _left_of(self, cart: Cart, conversion: Conversion) -> list[LineToMake] | None:
+        """The lines that are to be done; None where nothing is, or may be."""
+        made = self.options.made
+        if made is None:
+            return [LineToMake(wanted, {}) for wanted in conversion.operations]
+        if conversion.stopped:
+            return None if made.is_made(cart.id) else []
+        return made.left_of(cart.id, conversion.operations)
+
     def finish(self) -> ConvertResult:
         """Put job and report in their places; raises UsageError where something forbids it."""
         if self.refusals:
             raise BadLines(self.refusals, max(self.refused, len(self.refusals)))
-        if not self.carts:
+        if not self.carts and self.options.made is None:
             raise UsageError(f"carts file {self.options.carts} holds no carts")
         if not self.options.allow_unused:
             self._check_unused_rows()
@@ -243,8 +257,9 @@ def _nearly(key: Key | None) -> str:
     return "" if key is None else f". A cart has {_describe_row(key)}: did a spreadsheet change it?"
 
 
-def _job_line(account: str, cart: Cart, wanted: OperationTemplate) -> bytes:
-    line = {"op": wanted.kind.value, "account": account, "cart": cart.id}
+def _job_line(account: str, cart: Cart, one: LineToMake) -> bytes:
+    wanted = one.wanted
+    line = {"op": wanted.kind.value, "account": account, "cart": cart.id, **one.keys}
     named = line if wanted.item is None else {**line, "item": wanted.item}
     return msgspec.json.encode({**named, "data": msgspec.Raw(wanted.data)}) + b"\n"
 

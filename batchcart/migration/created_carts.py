@@ -1,7 +1,7 @@
 """Owns which new cart a result file has for each cart of a carts file; it does not know what is in them."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,9 +56,10 @@ class _NewCart(msgspec.Struct):
 class CreatedCarts:
     """The new carts by the names that `convert` gave them, which are the source carts' ids; kept on disk."""
 
-    def __init__(self, made: SpillDict[_NewCart], results: Path) -> None:
+    def __init__(self, made: SpillDict[_NewCart], results: Path, later: Sequence[Path]) -> None:
         self._made = made
         self._results = results
+        self._later = later
         self.account = self._learn()
 
     def of(self, name: str) -> Target:
@@ -82,22 +83,25 @@ class CreatedCarts:
 
     def _learn(self) -> str:
         account = ""
-        for number, result in _read(self._results):
+        for path, number, result in self._read_all():
             account = account or result.account
             if result.account != account:
                 raise UsageError(
-                    f"{self._results}:{number}: account: {quote(result.account)} after {quote(account)}; a job that "
+                    f"{path}:{number}: account: {quote(result.account)} after {quote(account)}; a job that "
                     "`batchcart convert` wrote has one account"
                 )
             if result.cart is None:
                 raise UsageError(
-                    f"{self._results}:{number}: cart: missing; every line of a job that `batchcart convert` wrote "
-                    "names one"
+                    f"{path}:{number}: cart: missing; every line of a job that `batchcart convert` wrote names one"
                 )
             self._made[result.cart] = _after(self._made.get(result.cart) or _NewCart(number), result)
         if not account:
             raise UsageError(f"{self._results}: there is no result in it")
         return account
+
+    def _read_all(self) -> Iterator[tuple[Path, int, _CreateResult]]:
+        for path in (self._results, *self._later):
+            yield from ((path, number, result) for number, result in _read(path))
 
 
 def _after(made: _NewCart, result: _CreateResult) -> _NewCart:
@@ -116,13 +120,13 @@ def _after(made: _NewCart, result: _CreateResult) -> _NewCart:
 
 
 @contextlib.contextmanager
-def read_created_carts(results: Path) -> Iterator[CreatedCarts]:
-    """The new carts that a result file knows.
+def read_created_carts(results: Path, later: Sequence[Path] = ()) -> Iterator[CreatedCarts]:
+    """The new carts that a result file knows, and those of ``later`` ones, which made what it had not.
 
     Raises UsageError, naming the line, where it is not the result file of a job that `convert` wrote.
     """
     with contextlib.closing(SpillDict[_NewCart](_NewCart)) as made:
-        yield CreatedCarts(made, results)
+        yield CreatedCarts(made, results, later)
 
 
 def _read(path: Path) -> Iterator[tuple[int, _CreateResult]]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -11,6 +11,9 @@ import msgspec
 
 from batchcart.migration.product_map_template import Product
 from batchcart.model.cart import Cart, Loss
+from batchcart.model.errors import UsageError
+from batchcart.model.files import lines_of
+from batchcart.model.json_text import UNDECODABLE
 
 _NUMBER = re.compile(r"\[[0-9]+\]")
 
@@ -42,10 +45,15 @@ class LossReport:
             self._count(losses)
             self._write(line, cart, "converted", losses)
 
-    def add_stopped(self, line: int, cart: Cart, why: str, losses: Sequence[Loss], unmapped: Sequence[Product]) -> None:
-        """Note that a cart is not converted at all."""
-        self._unmapped.update(set(unmapped))
-        products = [dict(zip(("product", "variant", "options", "sku"), one, strict=True)) for one in unmapped]
+    def add_stopped(
+        self, line: int, cart: Cart, why: str, losses: Sequence[Loss], unmapped: Mapping[Product, str]
+    ) -> None:
+        """Note that a cart is not converted at all; ``unmapped`` products come with their names."""
+        self._unmapped.update(unmapped.keys())
+        products = [
+            dict(zip(("product", "variant", "options", "sku", "name"), (*one, name), strict=True))
+            for one, name in unmapped.items()
+        ]
         told = [{name: text for name, text in product.items() if text} for product in products]
         self._write(line, cart, "stopped", losses, why=why, **({"unmapped": told} if told else {}))
 
@@ -73,3 +81,52 @@ class LossReport:
 def losses_path(job: Path) -> Path:
     """Where the loss report of a job lies: beside it."""
     return job.with_name(f"{job.name.removesuffix('.jsonl')}.losses.jsonl")
+
+
+class _UnmappedProduct(msgspec.Struct):
+    name: str = ""
+    product: str = ""
+    variant: str = ""
+    options: str = ""
+    sku: str = ""
+
+
+class _Loss(msgspec.Struct):
+    field: str
+    why: str
+
+
+class _LossLine(msgspec.Struct):
+    """What is read of a line of the report."""
+
+    status: str
+    unmapped: list[_UnmappedProduct] = []
+    losses: list[_Loss] = []
+
+
+@dataclass(frozen=True, slots=True)
+class LossTables:
+    """A report counted: what converted carts lose, and the products that the map lacks, with names and carts."""
+
+    losses: Sequence[LossRow]
+    unmapped: Sequence[tuple[Product, str, int]]
+
+
+def count_losses(report: Path) -> LossTables:
+    """The report of a job counted; nothing where there is none. Raises UsageError where it is not what was written."""
+    lost: Counter[tuple[str, str]] = Counter()
+    unmapped: Counter[Product] = Counter()
+    names: dict[Product, str] = {}
+    for number, text in enumerate(lines_of(report) if report.exists() else (), 1):
+        try:
+            line = msgspec.json.decode(text, type=_LossLine)
+        except UNDECODABLE as error:
+            raise UsageError(f"{report}:{number}: not a line of a loss report: {error}") from None
+        if line.status == "converted":
+            lost.update({(_NUMBER.sub("[]", one.field), _NUMBER.sub("[]", one.why)) for one in line.losses})
+        found = {(one.product, one.variant, one.options, one.sku): one.name for one in line.unmapped}
+        names |= found
+        unmapped.update(found.keys())
+    rows = [LossRow(name, why, carts) for (name, why), carts in sorted(lost.items(), key=lambda one: (-one[1], one[0]))]
+    ranked = sorted(unmapped.items(), key=lambda one: (-one[1], one[0]))
+    return LossTables(rows, [(product, names[product], carts) for product, carts in ranked])

@@ -1,121 +1,106 @@
 """Owns the whole way of a migration, step by step in one folder; what a step does is the other modules' to know."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+import importlib
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
 from msgspec import structs
 
 from batchcart.accounts.config import AccountConfig
+from batchcart.journal.changes import note_replacement
+from batchcart.journal.schema import open_existing
 from batchcart.journal.summary import STATUSES
-from batchcart.migration.convert import ConvertOptions, convert
-from batchcart.migration.export import ExportOptions, account_entry, check_export, count_export, export, stop_reasons
+from batchcart.migration.convert import ConvertOptions, ConvertResult, convert, write_map_template
+from batchcart.migration.export import account_entry, check_export, count_export, export, stop_reasons
+from batchcart.migration.folder import (
+    MigrateOptions,
+    State,
+    StepResult,
+    is_replaced,
+    open_folder,
+    save_state,
+    step_name,
+    was_sent,
+)
+from batchcart.migration.made_carts import count_under_way, read_made
 from batchcart.migration.product_map import check_targets, read_map
 from batchcart.migration.verify import VerifyOptions, verify
-from batchcart.model.adapter import Filters
 from batchcart.model.errors import UsageError
-from batchcart.model.files import read_bounded, replace_atomically
-from batchcart.model.json_text import UNDECODABLE
-from batchcart.runs.cart_reader import Reader
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
+from batchcart.runs.paths import journal_path
 from batchcart.runs.runner import run_job
-from batchcart.runs.status import lock_output, storage_errors
+from batchcart.runs.status import lock_output
 from batchcart.runs.work_folder import fingerprint, work_of
-
-_STATE = "migration.json"
-_LARGEST_STATE = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class MigrateOptions:
-    """What to move from where to where. ``keys_from`` and ``filters`` are those of an export."""
-
-    source: str
-    target: str
-    product_map: Path
-    folder: Path
-    keys_from: Path | None = None
-    filters: Filters = field(default_factory=Filters)
-    strict: bool = False
-    allow_unused: bool = False
-    reader: Reader = field(default_factory=Reader)
-    stop_after: int = 25
-
-    @property
-    def carts(self) -> Path:
-        """What was exported."""
-        return self.folder / "carts.jsonl"
-
-    @property
-    def job(self) -> Path:
-        """What is to be run."""
-        return self.folder / "job.jsonl"
-
-    @property
-    def results(self) -> Path:
-        """What became of it."""
-        return self.folder / "results.jsonl"
-
-    @property
-    def exporting(self) -> ExportOptions:
-        """The first step's options."""
-        return ExportOptions(self.source, self.carts, self.keys_from, self.filters, self.reader)
-
-
-class StepResult(msgspec.Struct, frozen=True):
-    """A finished step: its exit code, what it did in words, the fingerprints of the files that it depends on.
-
-    ``last`` says that it left nothing for a next step to do.
-    """
-
-    code: int
-    text: str
-    file: str = ""
-    product_map: str = ""
-    last: bool = False
-
-
-class State(msgspec.Struct, frozen=True):
-    """What a migration's folder remembers: what it is for, and the steps that are done."""
-
-    task: dict[str, str]
-    done: dict[str, StepResult] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class StepFailure:
-    """A step that did not come to its end, and its exit code: 2 refused, 3 stopped."""
+    """A step that did not come to its end, and its exit code: 2 refused, 3 stopped.
+
+    ``template`` says that the product map is to be filled in first.
+    """
 
     code: int
     why: str
+    template: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationResult:
     """How a migration ended, with the steps that are done; ``broken`` is the one that is not."""
 
-    folder: Path
-    done: dict[str, StepResult]
+    options: MigrateOptions
+    state: State
     broken: StepFailure | None = None
 
     @property
+    def folder(self) -> Path:
+        """Where all files are."""
+        return self.options.folder
+
+    @property
+    def done(self) -> dict[str, StepResult]:
+        """The steps that are done."""
+        return self.state.done
+
+    @property
     def exit_code(self) -> int:
-        """0 all is as it should be, 1 something is not, 2 refused, 3 stopped before the end."""
-        return self.broken.code if self.broken else max(done.code for done in self.done.values())
+        """0 all is as it should be, 1 something is not, 2 refused, 3 stopped before the end.
+
+        What an earlier round could not do counts no more once a later one did it.
+        """
+        if self.broken:
+            return self.broken.code
+        last = [step_name(step, self.state.rounds) for step in ("convert", "run")]
+        return max(self.done[name].code for name in ("export", *last, "verify") if name in self.done)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MigrationContext:
-    """A migration under way. ``watching`` gives a watch for one step, ``tell`` takes words about the progress."""
+    """A migration under way in its ``round``.
+
+    ``monitoring`` gives a watch for one step, ``tell`` takes words about the progress.
+    """
 
     options: MigrateOptions
     target: AccountConfig
     monitoring: Callable[[], AbstractAsyncContextManager[RunMonitor]]
     tell: Callable[[str], None]
+    state: State
+    round: int = 1
+
+    @property
+    def results(self) -> list[Path]:
+        """The results of all rounds so far."""
+        return [results for _, results in self.options.list_rounds(self.round)]
+
+
+Step = Callable[[MigrationContext], Awaitable[StepResult | StepFailure]]
 
 
 async def migrate(
@@ -125,49 +110,117 @@ async def migrate(
 ) -> MigrationResult:
     """Export, convert, run and verify, or go on with it; finished steps are not done again.
 
-    Raises UsageError where accounts, map or folder are wrong, or another migration was begun in the folder.
+    Where the product map was mended since, one more round makes what is not made yet: carts that were stopped, carts
+    and lines that failed. Raises UsageError where accounts, map or folder are wrong, or another migration was begun in
+    the folder.
     """
     source = account_entry(options.reader.config, options.source)
     target = account_entry(options.reader.config, options.target)
     if source.identity == target.identity:
         raise UsageError(f"--from {options.source} and --to {options.target} are one shop")
     check_export(options.exporting, source, "--ids")
-    check_targets(read_map(options.product_map), target.adapter, target.currency)
-    with _open_folder(options, source, target) as state:
-        return await _work(MigrationContext(options, target, monitoring, tell), state)
+    if options.product_map is not None or options.map.exists():
+        _check_map(options.map, target)
+    with open_folder(options, source, target) as state:
+        way = MigrationContext(options, target, monitoring, tell, state)
+        broken = await _work(way)
+        return MigrationResult(options, way.state, broken)
 
 
-async def _work(way: MigrationContext, state: State) -> MigrationResult:
-    for number, (name, step) in enumerate(_STEPS.items(), 1):
-        done = state.done.get(name)
-        if done is None or not _is_still_so(way, name, done):
-            way.tell(f"step {number} of {len(_STEPS)}: {name}")
-            outcome = await step(way)
-            if isinstance(outcome, StepFailure):
-                return MigrationResult(way.options.folder, state.done, outcome)
-            done = structs.replace(outcome, file=_fingerprint_after(way, name))
-            state = structs.replace(state, done={**state.done, name: done})
-            _save(way.options.folder, state)
-        if done.last:
-            break
-    return MigrationResult(way.options.folder, state.done)
+def _check_map(path: Path, target: AccountConfig) -> None:
+    products = read_map(path)
+    check_targets(products, target.adapter, target.currency)
+    if all(row.empty for row in products.rows.values()):
+        raise UsageError(
+            f"{path}: no product has a target yet; fill in target_product, target_variant or target_options with what "
+            f"{target.name} calls the product, then run the same command again"
+        )
+
+
+async def _work(way: MigrationContext) -> StepFailure | None:
+    if (broken := await _do(way, "export", _export)) or way.state.done["export"].last:
+        return broken
+    if not way.options.map.exists():
+        return _write_template(way)
+    way.round = _choose_round(way)
+    name = step_name("convert", way.round)
+    if broken := await _do(way, name, _convert):
+        return broken
+    if not way.state.done[name].last and (broken := await _do(way, step_name("run", way.round), _run)):
+        return broken
+    if not way.results:
+        return None
+    if broken := await _do(way, "verify", _verify):
+        return broken
+    reports = importlib.import_module("batchcart.migration.owner_report")  # templates take longer than all the rest
+    reports.write_owner_report(way.options, way.state)
+    return None
+
+
+def _choose_round(way: MigrationContext) -> int:
+    """The round to work on: the last one, or a further one if the map was mended after it had begun to send."""
+    number = way.state.rounds
+    name = step_name("convert", number)
+    converted = way.state.done.get(name)
+    if converted is None:
+        return number
+    if is_replaced(way.options.results(number)):  # a further round was being begun when its process died
+        return number + 1
+    if converted.product_map != fingerprint(way.options.map):
+        way.tell(f"the product map {way.options.map} changed: carts that are not made yet are made with it")
+    elif way.options.retry_failed and step_name("run", number) in way.state.done:
+        return number + 1
+    else:
+        return number
+    if was_sent(way.options.results(number)) or (converted.last and number > 1):
+        return number + 1
+    left = {key: done for key, done in way.state.done.items() if key != name}
+    way.state = structs.replace(way.state, done=left)
+    return number
+
+
+async def _do(way: MigrationContext, name: str, step: Step) -> StepFailure | None:
+    """Do a step that is not done, and remember it."""
+    done = way.state.done.get(name)
+    if done is not None and _is_still_so(way, name, done):
+        return None
+    way.tell(f"step {_ORDER.index(name.partition(' ')[0]) + 1} of {len(_ORDER)}: {name.partition(' ')[0]}")
+    outcome = await step(way)
+    if isinstance(outcome, StepFailure):
+        return outcome
+    done = structs.replace(outcome, file=_fingerprint_after(way, name), at=time.time())
+    way.state = structs.replace(way.state, done={**way.state.done, name: done})
+    save_state(way.options.folder, way.state)
+    return None
 
 
 def _is_still_so(way: MigrationContext, name: str, done: StepResult) -> bool:
     """Whether the step's file is what it was. A run may have been gone on with; what was made before it may not."""
     if done.file == _fingerprint_after(way, name):
         return True
-    if name in {"run", "verify"}:
+    if name.partition(" ")[0] in {"run", "verify"}:
         return False
     raise UsageError(
-        f"{way.options.folder / _GUARDED[name]} changed since {name} was done; put the old one back to go on, or begin "
-        "in another --folder"
+        f"{_files_of(way, name)[0]} changed since {name} was done; put the old one back to go on, or begin in another "
+        "--folder"
     )
 
 
+def _files_of(way: MigrationContext, name: str) -> list[Path]:
+    """The files that must be as they were for the step to be done still."""
+    match name.partition(" ")[0]:
+        case "export":
+            return [way.options.carts]
+        case "convert":
+            return [way.options.job(way.round)]
+        case "run":
+            return [way.options.results(way.round)]
+        case _:
+            return [*way.results, way.options.map]
+
+
 def _fingerprint_after(way: MigrationContext, name: str) -> str:
-    path = way.options.folder / _GUARDED[name]
-    return fingerprint(path) if path.exists() else ""
+    return " ".join(fingerprint(path) for path in _files_of(way, name) if path.exists())
 
 
 async def _export(way: MigrationContext) -> StepResult | StepFailure:
@@ -186,51 +239,92 @@ async def _export(way: MigrationContext) -> StepResult | StepFailure:
     return StepResult(exported.exit_code, text, last=not exported.carts)
 
 
+def _write_template(way: MigrationContext) -> StepFailure:
+    count = write_map_template(way.options.carts, way.options.map)
+    products = "1 product" if count == 1 else f"{count:,} products"
+    return StepFailure(
+        2,
+        f"{way.options.map} now lists the {products} of these carts. Open it in a spreadsheet, fill in target_product, "
+        f"target_variant or target_options with what {way.target.name} calls each product, and save it as CSV. Rows "
+        "that stay empty leave their carts where they are",
+        template=True,
+    )
+
+
 async def _convert(way: MigrationContext) -> StepResult | StepFailure:
     options = way.options
-    converted = convert(
-        ConvertOptions(
-            carts=options.carts,
-            products=options.product_map,
-            output=options.job,
-            strict=options.strict,
-            force=True,  # a job that is there was not begun, and may be of an older map
-            allow_unused=options.allow_unused,
-        ),
-        way.target,
+    if way.round > 1 and (broken := await _end_what_is_under_way(way, way.round - 1)):
+        return broken
+    map_then = fingerprint(options.map)
+    plan = ConvertOptions(
+        carts=options.carts,
+        products=options.map,
+        output=options.job(way.round),
+        strict=options.strict,
+        force=True,  # a job that is there was not begun, and may be of an older map
+        allow_unused=options.allow_unused,
     )
+    converted = convert(plan, way.target) if way.round == 1 else _convert_the_rest(way, plan)
     if converted.refused:
         return StepFailure(2, f"{converted.refused}; see {converted.report}")
-    text = f"{converted.converted:,} carts in {converted.lines:,} lines, {converted.lossy:,} lose something"
+    what = "carts" if way.round == 1 else "more carts"
+    text = f"{converted.converted:,} {what} in {converted.lines:,} lines, {converted.lossy:,} lose something"
     text += f", {converted.stopped:,} cannot be converted" if converted.stopped else ""
-    map_then = fingerprint(options.product_map)
     return StepResult(converted.exit_code, text, product_map=map_then, last=not converted.converted)
 
 
-async def _run(way: MigrationContext) -> StepResult | StepFailure:
-    reader = way.options.reader
-    options = RunOptions(
-        job=str(way.options.job),
-        results=way.options.results,
-        config=reader.config,
-        patience=reader.patience,
-        stop_after=way.options.stop_after,
-        concurrency=reader.concurrency,
-    )
+async def _end_what_is_under_way(way: MigrationContext, number: int) -> StepFailure | None:
+    """Find out what became of writes that had left when the round's run stopped: only that run can."""
+    results = way.options.results(number)
+    if not journal_path(results).exists() or not count_under_way(results):
+        return None
     async with way.monitoring() as monitor:
-        summary = await run_job(options, monitor)
+        await run_job(replace(_run_options(way, number), under_way=True), monitor)
+    left = count_under_way(results)
+    return StepFailure(3, f"{left:,} lines were under way, and are still; {stop_reasons(monitor)}") if left else None
+
+
+def _convert_the_rest(way: MigrationContext, plan: ConvertOptions) -> ConvertResult:
+    """Convert what the rounds before did not make. Their runs are closed, so that nobody makes it twice."""
+    made = way.options.list_rounds(way.round - 1)
+    with contextlib.ExitStack() as stack:
+        for _, results in made:
+            stack.enter_context(lock_output(results))
+        converted = convert(replace(plan, made=stack.enter_context(read_made(made))), way.target)
+        if converted.converted:
+            for _, results in made:
+                with contextlib.closing(open_existing(journal_path(results))) as connection:
+                    note_replacement(connection, str(plan.output))
+        return converted
+
+
+async def _run(way: MigrationContext) -> StepResult | StepFailure:
+    async with way.monitoring() as monitor:
+        summary = await run_job(_run_options(way, way.round), monitor)
     if summary.exit_code == 3:
         return StepFailure(3, summary.stopped or stop_reasons(monitor))
     found = [f"{summary.totals[status]:,} {status.replace('_', ' ')}" for status in STATUSES if summary.totals[status]]
     return StepResult(summary.exit_code, f"{summary.lines:,} lines: {', '.join(found)}")
 
 
+def _run_options(way: MigrationContext, number: int) -> RunOptions:
+    reader = way.options.reader
+    return RunOptions(
+        job=str(way.options.job(number)),
+        results=way.options.results(number),
+        config=reader.config,
+        patience=reader.patience,
+        stop_after=way.options.stop_after,
+        concurrency=reader.concurrency,
+    )
+
+
 async def _verify(way: MigrationContext) -> StepResult | StepFailure:
     options = way.options
-    parity = options.folder / "parity.jsonl"
+    first, *later = way.results
     async with way.monitoring() as monitor:
         verified = await verify(
-            VerifyOptions(options.carts, options.results, options.product_map, parity, options.reader), monitor
+            VerifyOptions(options.carts, first, options.map, options.parity, options.reader, tuple(later)), monitor
         )
     if verified.stopped:
         return StepFailure(3, verified.stopped)
@@ -238,59 +332,4 @@ async def _verify(way: MigrationContext) -> StepResult | StepFailure:
     return StepResult(verified.exit_code, f"{verified.carts.total():,} carts: {', '.join(found)}")
 
 
-_STEPS: dict[str, Callable[[MigrationContext], Awaitable[StepResult | StepFailure]]] = {
-    "export": _export,
-    "convert": _convert,
-    "run": _run,
-    "verify": _verify,
-}
-_GUARDED = {"export": "carts.jsonl", "convert": "job.jsonl", "run": "results.jsonl", "verify": "results.jsonl"}
-
-
-@contextlib.contextmanager
-def _open_folder(options: MigrateOptions, source: AccountConfig, target: AccountConfig) -> Iterator[State]:
-    """The folder's state, held against others; raises UsageError where it is another migration's."""
-    folder = options.folder
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--folder {folder} cannot be made: {error.strerror}") from None
-    with storage_errors(folder / _STATE), lock_output(folder / _STATE, "migration"):
-        begun = State(_task(options, source, target))
-        if (folder / _STATE).exists():
-            yield _check_state(options, begun)
-            return
-        if options.carts.exists() or options.job.exists() or options.results.exists():
-            raise UsageError(f"{folder} holds other work, and no migration was begun there; choose another --folder")
-        _save(folder, begun)
-        yield begun
-
-
-def _task(options: MigrateOptions, source: AccountConfig, target: AccountConfig) -> dict[str, str]:
-    accounts = {"--from": f"{source.name} {source.identity}", "--to": f"{target.name} {target.identity}"}
-    filters = {f"--{name.replace('_', '-')}": value for name, value in asdict(options.filters).items() if value}
-    return accounts | filters | ({"--ids": fingerprint(options.keys_from)} if options.keys_from else {})
-
-
-def _check_state(options: MigrateOptions, begun: State) -> State:
-    try:
-        state = msgspec.json.decode(read_bounded(options.folder / _STATE, _LARGEST_STATE), type=State)
-    except UNDECODABLE as error:
-        raise UsageError(
-            f"{options.folder / _STATE} cannot be read: {error}. Its carts may be made already: go on with the steps "
-            "one by one (`batchcart run`, `batchcart verify`) in that folder, or put back a copy of the file"
-        ) from None
-    changed = [key for key in sorted({*state.task, *begun.task}) if state.task.get(key) != begun.task.get(key)]
-    converted = state.done.get("convert")
-    if converted is not None and converted.product_map != fingerprint(options.product_map):
-        changed.append("--map (the product map changed)")
-    if changed:
-        raise UsageError(
-            f"{options.folder} was begun with another {' and another '.join(changed)}; repeat the old command to go "
-            "on, or begin in another --folder"
-        )
-    return state
-
-
-def _save(folder: Path, state: State) -> None:
-    replace_atomically(folder / _STATE, msgspec.json.format(msgspec.json.encode(state)))
+_ORDER = ("export", "convert", "run", "verify")

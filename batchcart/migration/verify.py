@@ -33,18 +33,23 @@ _PARITY = "parity"
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """What to verify: the carts file, the results of the job made from it, the product map it was made with."""
+    """What to verify: the carts file, the results of the job made from it, the product map it was made with.
+
+    ``later`` are results of further jobs that made what the first had not.
+    """
 
     carts: Path
     results: Path
     product_map: Path
     output: Path | None = None
     reader: Reader = field(default_factory=Reader)
+    later: tuple[Path, ...] = ()
 
     @property
     def inputs(self) -> dict[str, Path]:
         """The files that are read, by their names."""
-        return {"carts file": self.carts, "result file": self.results, "map": self.product_map}
+        later = {f"result file {number}": path for number, path in enumerate(self.later, 2)}
+        return {"carts file": self.carts, "result file": self.results, "map": self.product_map, **later}
 
     @property
     def parity(self) -> Path:
@@ -102,7 +107,7 @@ async def verify(options: VerifyOptions, monitor: RunMonitor) -> VerifyResult:
     """
     keep_inputs(options.parity, options.inputs)
     products = read_map(options.product_map)
-    with read_created_carts(options.results) as found:
+    with read_created_carts(options.results, options.later) as found:
         entry = account_entry(options.reader.config, found.account)
         found.check(_names(options, products, entry, found), options.carts)
         with working_folder(options.parity, _task(options, entry), may_exist=True) as folder:

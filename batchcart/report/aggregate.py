@@ -18,7 +18,7 @@ from batchcart.model.files import lines_of
 from batchcart.model.outcome import Status
 from batchcart.model.reasons import normalize
 from batchcart.report.error_groups import ErrorGroups, ErrorKey, Occurrence
-from batchcart.report.histogram import Durations
+from batchcart.report.histogram import Durations, merge
 from batchcart.report.time_series import TimeSeries
 
 MOST_DOUBTS = 300
@@ -60,11 +60,16 @@ class ResultRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class Counts:
-    """The lines of one run by account, operation and status, and when its first and last request were sent."""
+    """The lines of one run by account, operation and status, and when its first and last request were sent.
 
-    __slots__ = ("began", "by", "last", "platforms")
+    ``durations`` are by account and operation; ``requests`` were sent for all of its lines.
+    """
+
+    __slots__ = ("began", "by", "durations", "last", "platforms", "requests")
 
     def __init__(self) -> None:
+        self.durations: dict[tuple[str, str], Durations] = {}
+        self.requests = 0
         self.by: Counter[tuple[str, str, str]] = Counter()
         self.platforms: dict[str, str] = {}
         self.began: float | None = None
@@ -115,13 +120,15 @@ class Aggregates:
                 sent((one.account, one.status is Status.OK), at)
                 until = at
                 if one.elapsed_ms is not None:
-                    self._duration(one, one.elapsed_ms)
+                    self._duration(one, one.elapsed_ms, counts)
                     until += one.elapsed_ms / 1000
                 counts.span(at, until)
             if one.account not in counts.platforms:
                 counts.platforms[one.account] = one.platform
             if one.status is not Status.OK and one.line not in again:
                 self._not_ok(one, run)
+        for key, durations in counts.durations.items():
+            self.durations[key] = merge([self.durations.get(key, Durations()), durations])
         return counts
 
     def fold_earlier(self, earlier: Iterable[EarlierEnding], counts: Counts) -> None:
@@ -130,11 +137,12 @@ class Aggregates:
             self.sent.add((one.account, one.status == Status.OK.value), one.at)
             counts.span(one.at, one.at + one.took)
 
-    def _duration(self, one: ResultRow, ms: float) -> None:
-        durations = self.durations.get((one.account, one.op))
+    def _duration(self, one: ResultRow, ms: float, counts: Counts) -> None:
+        durations = counts.durations.get((one.account, one.op))
         if durations is None:
-            durations = self.durations[one.account, one.op] = Durations()
+            durations = counts.durations[one.account, one.op] = Durations()
         durations.add(ms)
+        counts.requests += one.attempts
         attempts = min(one.attempts, MOST_ATTEMPTS)
         tried = self.tries.get(attempts)
         if tried is None:

@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from batchcart.accounts.config import find_config, load_config
+from batchcart.accounts.config import AccountConfig, find_config, load_config
 from batchcart.accounts.config_table import ConfigSource
 from batchcart.journal.schema import get_meta
 from batchcart.journal.summary import STATUSES, AccountSummary, Summary, aggregate
-from batchcart.journal.timeline import earlier_endings, events
+from batchcart.journal.timeline import answered_at, earlier_endings, events
 from batchcart.model.errors import UsageError
 from batchcart.model.limits import Limit
 from batchcart.platforms import load_adapters
@@ -22,6 +22,7 @@ from batchcart.report.aggregate import Aggregates, Counts, results_in
 from batchcart.report.error_groups import ErrorGroup
 from batchcart.report.joined import DoneAgain, find_done_again, leave_out
 from batchcart.report.pauses import PauseStats
+from batchcart.report.timeline import RunTimeline, read_timeline
 from batchcart.runs.commands import RunCommands, find_commands
 from batchcart.runs.paths import journal_path
 from batchcart.runs.status import load_summary, lock_holder, open_journal_readonly
@@ -32,17 +33,29 @@ class RunReport:
     """One run of a report; times in wall-clock seconds. ``pid`` is the process at work on it now.
 
     ``left`` are the figures without the lines that another run of the report does again, ``taken_up`` of them.
-    ``commands`` lead on from it; ``notes`` are sentences about what the figures leave out.
+    ``commands`` lead on from it; ``notes`` are sentences about what the figures leave out. ``counts`` are of its
+    results; ``again`` are the lines that another run does again.
     """
 
     results: Path
     summary: Summary
     left: Summary
     commands: RunCommands
-    began: float | None
-    last: float | None
     pid: int | None
     notes: tuple[str, ...]
+    counts: Counts
+    timeline: RunTimeline
+    again: AbstractSet[int]
+
+    @property
+    def began(self) -> float | None:
+        """When its first request was sent; None where nothing was."""
+        return self.counts.began
+
+    @property
+    def last(self) -> float | None:
+        """When its last answer came."""
+        return self.counts.last
 
     @property
     def name(self) -> str:
@@ -64,8 +77,13 @@ class Report:
     figures: Aggregates
     pausing: PauseStats
     platforms: Mapping[str, str]
-    limits: Mapping[str, tuple[Limit, ...]]
+    entries: Mapping[str, AccountConfig]
     notes: tuple[str, ...]
+
+    @property
+    def limits(self) -> Mapping[str, tuple[Limit, ...]]:
+        """The limits of the accounts that the config has."""
+        return {name: entry.limits for name, entry in self.entries.items()}
 
     @property
     def exit_code(self) -> int:
@@ -95,10 +113,10 @@ def collect(results: Sequence[Path], config: ConfigSource | None) -> Report:
         again = _done_again(path, joined)
         counts = _aggregate_file(figures, path, number, again.lines)
         named.update(counts.platforms)
-        runs.append(_run(path, config, counts, figures, pausing, again))
+        runs.append(_run(number, path, config, counts, figures, pausing, again))
     total = _together([run.left for run in runs])
-    limits, notes = _limits(find_config(config, paths[0]), total.accounts, given=config is not None)
-    return Report(tuple(runs), total, figures, pausing, named, limits, notes)
+    entries, notes = _entries(find_config(config, paths[0]), total.accounts, given=config is not None)
+    return Report(tuple(runs), total, figures, pausing, named, entries, notes)
 
 
 def _text(path: Path) -> str:
@@ -125,16 +143,31 @@ def _aggregate_file(figures: Aggregates, path: Path, number: int, again: Abstrac
 
 
 def _run(
-    path: Path, config: ConfigSource | None, counts: Counts, figures: Aggregates, pausing: PauseStats, again: DoneAgain
+    number: int,
+    path: Path,
+    config: ConfigSource | None,
+    counts: Counts,
+    figures: Aggregates,
+    pausing: PauseStats,
+    again: DoneAgain,
 ) -> RunReport:
     pid, name, notes = lock_holder(path), _text(path), []
-    commands = RunCommands(path, "JOB", config if isinstance(config, Path) else None)
+    commands, timeline = (
+        RunCommands(path, "", config if isinstance(config, Path) else None, journal=False),
+        RunTimeline(),
+    )
     try:
         with open_journal_readonly(path) as connection:
             summary = load_summary(connection, path)
             left = leave_out(summary, connection, again.lines)
             commands = replace(find_commands(connection, path, config), later=tuple(again.later))
             pausing.take(events(connection))
+            timeline = read_timeline(
+                number,
+                events(connection),
+                lambda ended: counts.last if ended is None else answered_at(connection, ended),
+                alive=pid is not None,
+            )
             figures.fold_earlier(earlier_endings(connection), counts)
     except UsageError as error:
         unknown = {account: ("unknown", "") for account, _, _ in counts.by}
@@ -154,7 +187,7 @@ def _run(
         notes.append(
             f"{name}: {len(again.lines):,} of its lines were done again by another of these runs, and count there."
         )
-    return RunReport(path, summary, left, commands, counts.began, counts.last, pid, tuple(notes))
+    return RunReport(path, summary, left, commands, pid, tuple(notes), counts, timeline, again.lines)
 
 
 def _together(summaries: Sequence[Summary]) -> Summary:
@@ -172,10 +205,10 @@ def _together(summaries: Sequence[Summary]) -> Summary:
     return Summary(accounts, ", ".join(summary.results for summary in summaries))
 
 
-def _limits(
+def _entries(
     path: ConfigSource | None, accounts: Mapping[str, object], *, given: bool
-) -> tuple[dict[str, tuple[Limit, ...]], tuple[str, ...]]:
-    """The limits of the accounts that the config has, and what to say of the others."""
+) -> tuple[dict[str, AccountConfig], tuple[str, ...]]:
+    """The accounts that the config has, and what to say of the others."""
     try:
         entries = load_config(path, load_adapters())
     except UsageError as error:
@@ -184,7 +217,7 @@ def _limits(
         return {}, (f"The limits are not shown, because the config cannot be read: {error}",)
     missing = [name for name in accounts if name not in entries]
     notes = [_without_limits(missing, str(path) if path else "")] if missing else []
-    return {name: entries[name].limits for name in accounts if name in entries}, tuple(notes)
+    return {name: entries[name] for name in accounts if name in entries}, tuple(notes)
 
 
 def _without_limits(names: Sequence[str], config: str) -> str:

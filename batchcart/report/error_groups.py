@@ -51,6 +51,7 @@ class ErrorGroup:
     explained: int = 0
     alike: bool = True
     accounts: Counter[str] = field(default_factory=Counter)
+    runs: Counter[int] = field(default_factory=Counter)
     first: list[Occurrence] = field(default_factory=list)
 
     @property
@@ -81,6 +82,7 @@ class ErrorGroups:
             reason = self.found.setdefault(cause, ErrorGroup())
         reason.count += 1
         reason.accounts[place.account] += 1
+        reason.runs[place.run] += 1
         if len(reason.first) < FIRST_LINES:
             reason.first.append(place)
         reason.alike = reason.alike and place.message == reason.first[0].message
@@ -123,10 +125,12 @@ def hint(cause: ErrorKey) -> str:
 
 
 def advice(cause: ErrorKey, commands: RunCommands) -> str:
-    """What the operator can do about it, as a sentence with the command to copy."""
+    """What the operator can do about it, as a sentence with the commands to copy."""
+    if not commands.journal:
+        return f"{hint(cause)}."
     if cause.status == "in_doubt":
         return (
-            f"{hint(cause)}. `{commands.settle()}` reads the shops again; or look there yourself and say so with "
-            "`--line N --done KEY=VALUE` or `--line N --not-done`."
+            f"{hint(cause)}. `{commands.settle()}` reads the shops again; or `{commands.todo()}` writes a table in "
+            "which you answer yourself after a look at the shops."
         )
     return f"{hint(cause)}; then `{commands.run('--retry-failed')}` opens these lines again."

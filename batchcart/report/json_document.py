@@ -8,9 +8,11 @@ from batchcart.journal.result_line import format_timestamp
 from batchcart.journal.summary import Summary
 from batchcart.journal.timeline import Pause
 from batchcart.report.collect import Report, RunReport, operations
+from batchcart.report.comparison import pace_of
 from batchcart.report.error_groups import Occurrence
 from batchcart.report.histogram import RELATIVE_ERROR, Durations, merge
 from batchcart.report.run_reasons import reason_fields
+from batchcart.report.timeline import TimelineEntry
 
 PERCENTILES = (50, 90, 95, 99, 99.9)
 
@@ -46,6 +48,7 @@ def document(report: Report) -> dict[str, Any]:
         },
         "reasons": [
             {**reason_fields(cause, reason, report.commands_for(reason)),
+             "runs": [reason.runs[number] for number in range(len(report.runs))],
              "first": [_place(report, place) for place in reason.first]}
             for cause, reason in figures.reasons.rank()
         ],
@@ -72,6 +75,7 @@ def _all_kinds(summary: Summary) -> Mapping[tuple[str, str], int]:
 
 
 def _run(run: RunReport) -> dict[str, Any]:
+    pace = pace_of(run)
     return {
         "results": run.name,
         **run.summary.as_dict(),
@@ -79,8 +83,16 @@ def _run(run: RunReport) -> dict[str, Any]:
         "last_ended": _moment(run.last),
         "pid": run.pid,
         "taken_up": run.taken_up,
+        "seconds": round(pace.seconds, 3),
+        "requests": pace.requests,
+        "latency_ms": _durations(pace.durations),
+        "timeline": [_entry(entry) for entry in run.timeline.entries],
         "notes": list(run.notes),
     }
+
+
+def _entry(entry: TimelineEntry) -> dict[str, Any]:
+    return {"at": format_timestamp(entry.at), "what": entry.kind, "account": entry.account, "text": entry.text}
 
 
 def _throughput(report: Report) -> dict[str, Any]:

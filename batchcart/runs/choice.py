@@ -16,15 +16,16 @@ class Choice:
     """Which open lines are done now; ``only`` are accounts, operations or patterns of either, one of which must fit.
 
     ``limit`` lines are done at most, and ``sample`` of each account, spread over its carts; 0: all. A chain is done
-    whole, so a first one may be longer.
+    whole, so a first one may be longer. With ``under_way`` only chains are done of which a write has left.
     """
 
     only: tuple[str, ...] = ()
     limit: int = 0
     sample: int = 0
+    under_way: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.only or self.limit or self.sample)
+        return bool(self.only or self.limit or self.sample or self.under_way)
 
     def fits(self, account: str, kind: str) -> bool:
         """Whether a line of that account and operation is one of ``only``."""
@@ -60,6 +61,8 @@ def _chains(connection: Connection, choice: Choice) -> tuple[Counter[int], dict[
     fits: dict[int, int] = {}
     for line in open_lines(connection):
         lines[line.chain] += 1
+        if choice.under_way and not line.under_way:
+            continue
         if line.chain not in fits and choice.fits(line.name, line.kind):
             fits[line.chain] = line.account
     return Counter({chain: lines[chain] for chain in sorted(fits)}), fits

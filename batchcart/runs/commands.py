@@ -1,7 +1,7 @@
 """Owns the command lines that lead on from a run, with its real file names; it runs none of them."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ _ENDINGS = (".gz", ".zst", ".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".xlsm")
 class RunCommands:
     """What can be typed about the run that wrote ``results``; ``job`` and ``config`` as the command line names them.
 
+    Without its ``journal`` nothing is known of the run but its results, and nothing leads on from it.
+
     ``later`` are the results of runs that did lines of it again.
     """
 
@@ -26,6 +28,7 @@ class RunCommands:
     job: str
     config: Path | None = None
     later: tuple[Path, ...] = ()
+    journal: bool = True
 
     def run(self, *options: str) -> str:
         """The same run once more."""
@@ -48,9 +51,21 @@ class RunCommands:
         """The results as a sheet."""
         return _write_out("batchcart", "results", str(self.results), "--to", sheet)
 
+    def todo(self) -> str:
+        """Write what is in doubt as a table to be filled in."""
+        return self.settle("--todo", f"{_stem(self)}.doubts.csv")
+
+    def answers(self) -> str:
+        """Take what was filled in."""
+        return self.settle("--from", f"{_stem(self)}.doubts.csv")
+
     def report(self, *options: str) -> str:
         """The report on the run."""
         return _write_out("batchcart", "report", str(self.results), *options)
+
+    def csv(self, results: Sequence[str]) -> str:
+        """Every line of these results as a table."""
+        return _write_out("batchcart", "report", *results, "--csv", f"{_stem(self)}.lines.csv")
 
     def _line(self, *words: str) -> str:
         config = ("--config", str(self.config)) if self.config else ()
@@ -85,13 +100,14 @@ def find_commands(connection: Connection, results: Path, config: ConfigSource | 
 
 def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
     """What is to be done after the run, in this order."""
+    if not commands.journal:
+        return
     totals = summary.totals
     if doubts := totals["in_doubt"]:
         purpose = "nobody could say whether they happened. Read the shops again"
         yield NextStep(f"{doubts:,} in doubt: {purpose}", commands.settle())
         if doubts > 1:
-            todo = commands.settle("--todo", f"{_stem(commands)}.doubts.csv")
-            yield NextStep("Or look them up yourself, with a table to fill in", todo)
+            yield NextStep("Or look them up yourself, with a table to fill in", commands.todo())
     if bad := totals["failed"] + totals["skipped"]:
         were, them = ("was", "it") if bad == 1 else ("were", "them")
         told, put = f"{_lines(bad)} failed or {were} skipped", f"ut {them} into a job that you can correct and run"

@@ -24,6 +24,7 @@ from batchcart.model.files import create_new
 from batchcart.model.outcome import Status
 from batchcart.runs.settle import open_settling, settlement_by_hand
 from batchcart.runs.status import open_journal_readonly
+from batchcart.sheets.cell_text import write_text
 
 COLUMNS = (
     "answer", "cart_id", "item_id", "line", "account", "platform", "op", "id", "cart", "item", "known_cart_id",
@@ -34,7 +35,6 @@ COLUMNS = (
 _NEEDED = ("answer", "cart_id", "item_id", "line", "run")
 _FREE = tuple(name for name in COLUMNS if name not in _NEEDED)
 _YES, _NO = {"yes", "y", "done", "1", "true"}, {"no", "n", "not done", "0", "false"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LONGEST_CELL = 2000
 
 
@@ -73,7 +73,7 @@ def write_todo(results: Path, table: Path) -> int:
             if line.status is Status.IN_DOUBT:
                 count += 1
                 row = _row(doubt_fields(connection, line.text), _data_of(source, line.planned), run)
-                rows.writerow({name: _plain_cell(value) for name, value in row.items()})
+                rows.writerow({name: write_text(value) for name, value in row.items()})
     if count:
         try:
             with create_new(table) as file:
@@ -170,11 +170,6 @@ def _people(data: Mapping[str, Any]) -> dict[str, str]:
             if word in key.lower() and isinstance(value, str) and value and value not in values:
                 values.append(value)
     return {word: " ".join(values) for word, values in found.items()}
-
-
-def _plain_cell(value: str) -> str:
-    """The text so that no spreadsheet takes it for a formula."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 def _data_of(source: JobSource | None, planned: PlannedLine) -> Mapping[str, Any]:

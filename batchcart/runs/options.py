@@ -16,9 +16,9 @@ MOST_PROCESSES = 256
 class RunOptions:
     """What a run is asked to do. ``patience`` is in minutes; ``concurrency`` overrides every account's own.
 
-    ``append`` takes up the lines that were appended to the job since the run began; ``only``, ``limit`` and ``sample``
-    choose which open lines are done now, as in Choice. ``stop_after`` lines in a row that do not end ok for the same
-    reason stop their account; with 0 none do.
+    ``append`` takes up the lines that were appended to the job since the run began; ``only``, ``limit``, ``sample`` and
+    ``under_way`` choose which open lines are done now, as in Choice. ``stop_after`` lines in a row that do not end ok
+    for the same reason stop their account; with 0 none do.
     """
 
     job: str
@@ -37,6 +37,7 @@ class RunOptions:
     only: tuple[str, ...] = ()
     limit: int = 0
     sample: int = 0
+    under_way: bool = False
     processes: int = 1
     log: Path | None = None
     metrics: Path | None = None
@@ -64,4 +65,4 @@ class RunOptions:
     @property
     def choice(self) -> Choice:
         """Which lines are done now."""
-        return Choice(self.only, self.limit, self.sample)
+        return Choice(self.only, self.limit, self.sample, self.under_way)

@@ -25,6 +25,7 @@ from batchcart.model.outcome import Status
 from batchcart.platforms import load_adapters
 from batchcart.runs.commands import RunCommands, find_commands
 from batchcart.runs.paths import journal_path
+from batchcart.runs.resume import check_not_replaced
 from batchcart.runs.status import lock_holder, open_journal_readonly
 
 MOST_NAMED = 10
@@ -126,6 +127,7 @@ def write_rest(results: Path, job: Path, config: ConfigSource | None = None, lat
     if pid := lock_holder(results):
         raise UsageError(f"{results}: a run is at work on it (pid {pid}); wait for its end, or stop it first")
     with open_journal_readonly(results) as connection:
+        check_not_replaced(connection, results)
         commands = find_commands(connection, results, config)
         path = get_meta(connection, "job") or ""
         if not Path(path).is_file():

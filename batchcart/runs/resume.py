@@ -6,6 +6,7 @@ from pathlib import Path
 
 from batchcart.accounts.config import Accounts
 from batchcart.jobs.job_file import JobSource
+from batchcart.journal.changes import REPLACED
 from batchcart.journal.queries import accounts, line_digests
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.errors import UsageError
@@ -39,6 +40,15 @@ def check_same_job(connection: Connection, source: JobSource, journal: Path) -> 
         f"{source.name}: the job changed since this run began; the first difference is {change.first}. Restore the "
         f"original job file to resume, or start over with --fresh, or choose other results with -o (journal: {journal})"
     )
+
+
+def check_not_replaced(connection: Connection, results: Path) -> None:
+    """Raises UsageError if another job does what is left of the run, so that nothing is made twice."""
+    if job := get_meta(connection, REPLACED):
+        raise UsageError(
+            f"{results}: {job} took the place of what was left of this run; nothing was sent. Run the same "
+            "`batchcart migrate` again to go on, with --retry-failed for what failed"
+        )
 
 
 def is_longer(connection: Connection, source: JobSource) -> bool:

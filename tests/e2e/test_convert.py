@@ -325,7 +325,8 @@ def test_an_unmapped_product_stops_its_cart_and_no_other(tmp_path: Path) -> None
     assert (converted.exit_code, converted.stopped, converted.converted) == (1, 1, 2)
     assert converted.unmapped == [(("99", "", "", ""), 1)]
     stopped = next(line for line in lines(converted.report) if line["status"] == "stopped")
-    assert (stopped["line"], stopped["cart"], stopped["unmapped"]) == (2, "2", [{"product": "99"}])
+    lacking = [{"product": "99", "name": "Koszulka"}]
+    assert (stopped["line"], stopped["cart"], stopped["unmapped"]) == (2, "2", lacking)
 
 
 def test_a_cart_whose_items_nobody_knows_is_stopped(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_killed_in_each_step_it_goes_on_and_ends_the_same(shop: Desk) -> None:
     left = {path.name for path in (shop.folder / "moved").iterdir()} - {"new.jsonl"}
     assert left == {
         *("carts.jsonl", "job.jsonl", "job.losses.jsonl", "migration.json", "parity.jsonl"),
-        *("results.jsonl", "results.jsonl.journal"),
+        *("report.csv", "report.html", "results.jsonl", "results.jsonl.journal"),
     }
 
 
@@ -213,7 +213,8 @@ def test_a_target_that_is_down_stops_it_and_the_same_command_goes_on(shop: Desk)
     assert "3 equal" in migrate(shop, "acme", "loja", "--ids", "in.results.jsonl").out
 
 
-def test_lines_that_failed_are_run_again_and_the_migration_takes_them_in(shop: Desk) -> None:
+@pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "by migrate"])
+def test_lines_that_failed_are_run_again_and_the_migration_takes_them_in(shop: Desk, *, by_hand: bool) -> None:
     brought(shop, "loja", 3)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
     store, hidden = shop.front("acme").shop, dict[str, Any]()
@@ -225,14 +226,19 @@ def test_lines_that_failed_are_run_again_and_the_migration_takes_them_in(shop: D
 
     shop.hook("acme", decide)
     first = migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", code=1)
-    assert "--retry-failed" in first.out
+    again = "--folder moved --ids in.results.jsonl --allow-unused --retry-failed"
+    assert f"  batchcart migrate --from loja --to acme --map map.csv {again}\n" in f"{first.out}\n"
     assert "1 missing" in first.out
 
     shop.hook("acme", "")
     store.carts.update(hidden)
-    again = ("moved/job.jsonl", "-o", "moved/results.jsonl", "--retry-failed", "--progress", "none")
-    command("run", *again, folder=shop.folder, code=0)
-    assert "3 equal" in migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", code=0).out
+    if by_hand:
+        words = ("moved/job.jsonl", "-o", "moved/results.jsonl", "--retry-failed", "--progress", "none")
+        command("run", *words, folder=shop.folder, code=0)
+        assert "3 equal" in migrate(shop, "loja", "acme", "--ids", "in.results.jsonl").out
+    else:
+        assert "3 equal" in migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", "--retry-failed").out
+    assert len(store.carts) == 3
 
 
 def test_a_cart_in_doubt_is_told_with_what_settles_it_and_then_goes_on(shop: Desk) -> None:
@@ -249,7 +255,8 @@ def test_a_cart_in_doubt_is_told_with_what_settles_it_and_then_goes_on(shop: Des
     shop.hook("acme", decide)
     first = migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", code=1)
     assert "1 cannot be read" in first.out
-    assert "`batchcart settle` for those in doubt" in first.out
+    assert "1 in doubt: nobody could say whether they happened. Settle them first:\n" in first.out
+    assert "  batchcart settle moved/results.jsonl\n" in first.out
 
     doubtful = next(one["line"] for one in rows(shop.folder / "moved" / "results.jsonl") if one["status"] == "in_doubt")
     command("settle", "moved/results.jsonl", "--line", str(doubtful), "--not-done", folder=shop.folder)
@@ -271,12 +278,10 @@ def stopped(shop: Desk) -> Desk:
     return shop
 
 
-def test_another_map_than_the_one_it_was_begun_with_is_refused(stopped: Desk) -> None:
+def test_a_map_that_does_not_fit_the_target_is_refused_before_anything_is_made(stopped: Desk) -> None:
     write_map(stopped.folder / "map.csv", "3dcart", "elsewhere")
-    assert "letters" not in migrate(stopped, "acme", "loja", "--ids", "in.results.jsonl", code=2).err
-    (stopped.folder / "map.csv").write_text("source_product,target_product\n501,1\n")
-    ended = migrate(stopped, "acme", "loja", "--ids", "in.results.jsonl", code=2)
-    assert "was begun with another --map" in ended.err
+    assert "map.csv:2: target_product: " in migrate(stopped, "acme", "loja", "--ids", "in.results.jsonl", code=2).err
+    assert stopped.front("loja").shop.carts == {}
 
 
 def test_other_options_than_it_was_begun_with_are_refused(stopped: Desk) -> None:

@@ -6,6 +6,7 @@ Run on demand: ``pytest -m browser``. It needs Debian's ``chromium``; screenshot
 import asyncio
 import base64
 import itertools
+import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ import aiohttp
 import pytest
 from reporting import EVENTS, T0, busy_report, report_on, result
 
+from batchcart.migration.folder import MigrateOptions, State, StepResult
+from batchcart.migration.owner_report import write_owner_report
 from batchcart.model.events import ShopDown
 from batchcart.report.html.page import page
 
@@ -47,7 +50,8 @@ _MEASURES = """(() => {
     const [dark, bright] = [light(one), light(other)].sort((a, b) => a - b);
     return (bright + 0.05) / (dark + 0.05);
   };
-  const texts = [...document.querySelectorAll('p, li, h1, h2, h3, th, td, code, a, summary, figcaption')].filter(shown);
+  const tags = 'p, li, label, output, small, pre, dt, h1, h2, h3, th, td, code, a, summary, figcaption';
+  const texts = [...document.querySelectorAll(tags)].slice(0, 5000).filter(shown);
   const charts = [...document.querySelectorAll('svg')].filter(shown);
   const labels = charts.flatMap(chart => [...chart.querySelectorAll('text')].map(text => [chart, text]));
   return {
@@ -71,7 +75,7 @@ _MEASURES = """(() => {
     faintLabels: labels.filter(([chart, text]) => contrast(getComputedStyle(text).fill, behind(chart)) < 4.5)
       .map(([_, text]) => text.textContent),
     background: getComputedStyle(document.body).backgroundColor,
-    scripts: document.scripts.length,
+    filtered: document.getElementById('filter')?.getClientRects().length > 0,
   };
 })()"""
 
@@ -143,8 +147,10 @@ async def opened(file: Path, profile: Path, *, dark: bool, width: int) -> AsyncI
         await process.communicate()
 
 
-async def shoot(tab: Tab, file: Path) -> None:
-    picture = await tab.ask("Page.captureScreenshot", captureBeyondViewport=True)
+async def shoot(tab: Tab, file: Path, width: int) -> None:
+    """The top of the page: the table of all lines at its end may be higher than any picture."""
+    clip = {"x": 0, "y": 0, "width": width, "height": 9000, "scale": 1}
+    picture = await tab.ask("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
     await asyncio.to_thread(file.write_bytes, base64.b64decode(picture["data"]))
 
 
@@ -173,7 +179,7 @@ def crowded_page(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [busy_page, crowded_page], ids=["busy", "crowded"])
-@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("width", [400, 1000, 1900])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 async def test_the_page_is_whole_and_legible(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, width: int, *, dark: bool
@@ -182,25 +188,112 @@ async def test_the_page_is_whole_and_legible(
     file = make(tmp_path)
     async with opened(file, tmp_path / "profile", dark=dark, width=width) as tab:
         found = await tab.value(_MEASURES)
-        await shoot(tab, tmp_path / "closed.png")
+        await shoot(tab, tmp_path / "closed.png", width)
         await tab.value("document.querySelectorAll('details').forEach(one => { one.open = true })")
         opened_up = await tab.value(_MEASURES)
-        await shoot(tab, tmp_path / "open.png")
+        await shoot(tab, tmp_path / "open.png", width)
         complaints = [one["entry"]["text"] for one in tab.said("Log.entryAdded")]
         complaints += [str(one) for one in tab.said("Runtime.exceptionThrown", "Runtime.consoleAPICalled")]
         requested = {one["request"]["url"] for one in tab.said("Network.requestWillBeSent")}
 
     assert complaints == []
     assert requested == {file.as_uri()}
-    assert found["scripts"] == 0
-    parts = ["counts", "throughput", "latency", "attempts", "pauses", "failures", "doubts"]
+    assert found["filtered"]
+    parts = ["failures", "doubts", "timeline", "counts", "throughput", "latency", "attempts", "pauses", "lines"]
     assert [part for part, height in found["sections"] if height > 60] == parts
     assert found["overflow"] <= 0
     assert opened_up["overflow"] <= 0
     assert len(found["charts"]) == len({title for title, *_ in found["charts"]}) >= 8
-    assert all(chart_width > width * 0.75 and height > 60 for _, chart_width, height in found["charts"])
+    assert all(chart_width > min(width, 1100) * 0.75 and height > 60 for _, chart_width, height in found["charts"])
     assert all(found["drawn"])
     assert found["clipped"] == found["overlapping"] == []
     assert found["smallest"] >= 11
     assert opened_up["faint"] == opened_up["faintLabels"] == []
     assert found["background"] == ("rgb(18, 22, 28)" if dark else "rgb(246, 247, 249)")
+
+
+_SHOWN = "[...document.querySelectorAll('#all-lines tbody tr')].filter(row => !row.hidden).length"
+
+
+def _choose(name: str, value: str, event: str) -> str:
+    return (
+        f"(() => {{ const one = document.getElementById('filter-{name}'); one.value = {value!r}; "
+        f"one.dispatchEvent(new Event({event!r})); }})()"
+    )
+
+
+async def test_lines_are_filtered_and_a_link_finds_one_that_the_filter_hides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = busy_page(tmp_path)
+    async with opened(file, tmp_path / "profile", dark=False, width=1000) as tab:
+        every = await tab.value(_SHOWN)
+        await tab.value(_choose("status", "not-ok", "change"))
+        not_ok = await tab.value(_SHOWN)
+        await tab.value(_choose("account", "b", "change"))
+        of_b = await tab.value(_SHOWN)
+        await tab.value(_choose("words", "CART 217", "input"))
+        found = await tab.value(_SHOWN)
+        said = await tab.value("document.getElementById('filter-shown').textContent")
+        await tab.value("location.hash = 'l0-1'")
+        await asyncio.sleep(0.2)
+        revealed = await tab.value("!document.getElementById('l0-1').hidden")
+        again = await tab.value(_SHOWN)
+
+    assert (every, not_ok, of_b, found) == (223, 24, 5, 1)
+    assert said == "1 of 223 shown"
+    assert revealed
+    assert again == 223
+
+
+async def test_without_scripts_all_lines_are_there_and_no_filter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = busy_page(tmp_path)
+    text = file.read_text().replace("'use strict';", "'use strict'; window.changed = true;")
+    file.write_text(text)  # its hash fits no more
+    async with opened(file, tmp_path / "profile", dark=False, width=1000) as tab:
+        changed = await tab.value("window.changed === undefined")
+        shown = await tab.value(_SHOWN)
+        filters = await tab.value("document.getElementById('filter').getClientRects().length")
+
+    assert changed
+    assert shown == 223
+    assert filters == 0
+
+
+def owners_page(folder: Path) -> Path:
+    """A shop owner's report with carts of every fate, long keys, and much that was lost."""
+    lost = [{"field": f"items[{n}].note", "value": "Sem açúcar, por favor", "why": "no place for it"} for n in range(9)]
+    records: list[dict[str, Any]] = [
+        {"cart": "c" * 64, "account": "loja", "status": "equal", "cart_id": "k" * 64, "not_carried": lost},
+        {"cart": "c2", "account": "loja", "status": "missing", "why": "the product map lacks 2 of its products"},
+        {"cart": "c3", "account": "loja", "status": "cannot be read", "why": "line 3 of the job is in doubt: x"},
+        {"cart": "c4", "account": "loja", "status": "different", "cart_id": "k4",
+         "different": [{"field": "items[0].quantity", "source": "2", "target": "3"}]},
+    ]  # fmt: skip
+    records += [{"cart": f"d{n}", "account": "loja", "status": "equal", "cart_id": f"e{n}"} for n in range(60)]
+    (folder / "parity.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    done = {name: StepResult(0, "", at=T0) for name in ("export", "convert", "run", "verify")}
+    task = {"--from": f"loja https://{'a-long-name.' * 9}example/web_api", "--to": "acme https://acme.example"}
+    return write_owner_report(MigrateOptions("loja", "acme", None, folder), State(task, done)).page
+
+
+@pytest.mark.parametrize("width", [400, 1000, 1900])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_the_owners_page_is_whole_and_legible(tmp_path: Path, width: int, *, dark: bool) -> None:
+    file = owners_page(tmp_path)
+    async with opened(file, tmp_path / "profile", dark=dark, width=width) as tab:
+        found = await tab.value(_MEASURES)
+        await shoot(tab, tmp_path / "page.png", width)
+        printed = await tab.ask("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
+        complaints = [one["entry"]["text"] for one in tab.said("Log.entryAdded")]
+        requested = {one["request"]["url"] for one in tab.said("Network.requestWillBeSent")}
+
+    assert complaints == []
+    assert requested == {file.as_uri()}
+    assert found["overflow"] <= 0
+    assert found["faint"] == []
+    assert base64.b64decode(printed["data"]).count(b"/Type /Page\n") in range(2, 8)

@@ -1,21 +1,20 @@
 """Owns `batchcart migrate`: its options and output; moving is `batchcart.migrate`'s."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from batchcart.api import migration as api
 from batchcart.cli import options as shared
+from batchcart.cli.migrate_text import migrate_text
 from batchcart.cli.output import echo, echo_err
-from batchcart.cli.tables import table_text
 from batchcart.cli.terminal.session import drive_here
 
 
 @click.command("migrate")
 @click.option("--from", "source", required=True, metavar="ACCOUNT", help="Account that the carts come from.")
 @click.option("--to", "target", required=True, metavar="ACCOUNT", help="Account that they go to.")
-@click.option("--map", "product_map", type=click.Path(path_type=Path), required=True, help="Product map.")
+@click.option("--map", "product_map", type=click.Path(path_type=Path), help="Product map [FOLDER/products.csv].")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where all files go [FROM-to-TO].")
 @click.option(
     "--ids",
@@ -26,6 +25,7 @@ from batchcart.cli.terminal.session import drive_here
 @shared.filters
 @click.option("--strict", is_flag=True, help="Make no cart if anything would be lost.")
 @click.option("--allow-unused", is_flag=True, help="Let the map name products that no cart has.")
+@click.option("--retry-failed", is_flag=True, help="Make once more what failed; carts that are made stay.")
 @shared.config
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Requests in flight per account [8].")
 @shared.patience
@@ -34,7 +34,7 @@ from batchcart.cli.terminal.session import drive_here
 def command(
     source: str,
     target: str,
-    product_map: Path,
+    product_map: Path | None,
     folder: Path | None,
     keys_from: Path | None,
     since_id: str,
@@ -49,11 +49,14 @@ def command(
     *,
     strict: bool,
     allow_unused: bool,
+    retry_failed: bool,
 ) -> int:
     """Move carts from one account to another: export, convert, run and verify.
 
-    The same command again goes on where it stopped. Exit codes: 0 all carts are there and equal but for what the loss
-    report names, 1 something is not, 2 refused in words, 3 stopped before the end.
+    Without --map it writes one to fill in, and ends; the same command again goes on, as it does wherever it stopped.
+    With a map that was mended since, it makes what is not made yet, and nothing twice. At the end stands a report for
+    the shop's owner. Exit codes: 0 all carts are there and equal but for what the loss report names, 1 something is
+    not, 2 refused in words or the map is to be filled in, 3 stopped before the end.
     """
     migrated = api.migrate(
         source,
@@ -67,6 +70,7 @@ def command(
         cart_key=cart_key,
         strict=strict,
         allow_unused=allow_unused,
+        retry_failed=retry_failed,
         config=config,
         concurrency=concurrency,
         patience=patience,
@@ -76,27 +80,3 @@ def command(
     )
     echo(migrate_text(migrated))
     return migrated.exit_code
-
-
-def migrate_text(migrated: api.MigrationResult) -> str:
-    """The steps that are done, what each did, and what to do next."""
-    rows = [("step", "what it did"), *((name, done.text) for name, done in migrated.done.items())]
-    parts = [table_text(rows, names=2), f"Folder: {migrated.folder}"]
-    if migrated.broken is not None:
-        word = "Stopped before the end" if migrated.broken.code == 3 else "Refused"
-        parts.append(f"{word}: {migrated.broken.why}. Run the same command again to go on")
-    elif migrated.exit_code:
-        parts.append("Not everything is as it should be; see " + ", ".join(_where(migrated)))
-    return "\n".join(parts)
-
-
-def _where(migrated: api.MigrationResult) -> Iterator[str]:
-    """The files that say what is not as it should be, by step."""
-    files = {
-        "export": "carts.unread.jsonl (carts that could not be read)",
-        "convert": "job.losses.jsonl (carts that could not be converted)",
-        "run": "results.jsonl (lines that are not ok; `batchcart settle` for those in doubt, `batchcart run` with "
-        "--retry-failed, then this command again)",
-        "verify": "parity.jsonl (each new cart beside its source)",
-    }
-    yield from (text for name, text in files.items() if name in migrated.done and migrated.done[name].code)

@@ -12,15 +12,21 @@ from batchcart.cli.report_text import report_text
 @click.command("report")
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as a web page.")
+@click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write every line as a table.")
 @click.option("--config", type=click.Path(path_type=Path), help="Config file with the limits [batchcart.toml].")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(results: tuple[Path, ...], html: Path | None, config: Path | None, *, as_json: bool) -> int:
+def command(
+    results: tuple[Path, ...], html: Path | None, table: Path | None, config: Path | None, *, as_json: bool
+) -> int:
     """Sum up one or several runs, as text, JSON or a web page.
 
-    RESULTS are result files; the journal beside each tells the rest. The page of --html is one file that needs no
-    network and runs no script. Exit codes are those the runs would end with now.
+    RESULTS are result files; the journal beside each tells the rest. Several are compared. The page of --html is one
+    file that needs no network, and no script to be complete. Exit codes are those the runs would end with now.
     """
-    report = api.report(results, config=config, html=html)
+    report = api.report(results, config=config, html=html, csv=table)
+    if table is not None:
+        count = sum(run.summary.lines for run in report.runs)
+        echo_err(f"{count:,} line{'' if count == 1 else 's'}: the table is in {table}")
     if html is not None:
         echo_err(f"The page is in {html}")
     if as_json:

@@ -9,6 +9,7 @@ from batchcart.report.collect import Report
 from batchcart.report.error_groups import ErrorGroup, ErrorKey, Occurrence, advice
 from batchcart.report.html import charts
 from batchcart.report.html.axes import duration
+from batchcart.report.html.line_rows import line_anchor
 from batchcart.report.pauses import WORDS, AccountPauses
 
 MOST_ROWS = 25
@@ -99,6 +100,7 @@ def _reason(report: Report, cause: ErrorKey, reason: ErrorGroup) -> dict[str, An
         if first == 1
         else f"The {first} lines",
         "names": [_describe_place(report, place) for place in reason.first],
+        "anchors": [line_anchor(place.run, place.line) for place in reason.first],
     }
 
 
@@ -106,15 +108,19 @@ def doubts(report: Report) -> dict[str, Any]:
     """The lines in doubt, one by one, each with its evidence."""
     listed, found = report.figures.doubts, report.figures.in_doubt
     hidden = found - len(listed)
-    files = " ".join(run.name for run in report.runs)
     commands = report.runs[listed[0].run if listed else 0].commands
-    words = (
-        f"Nobody can say whether these happened. `{commands.settle()}` reads the shops again; what that cannot "
-        "settle you settle by looking there: `--line N --done KEY=VALUE` or `--line N --not-done`."
-    )
-    more = f'… and {hidden:,} more; all of them: `grep \'"status":"in_doubt"\' {files}`'
+    words = "Nobody can say whether these happened."
+    if commands.journal:
+        words += (
+            f" `{commands.settle()}` reads the shops again. What that cannot settle you look up yourself: "
+            f"`{commands.todo()}` writes a table to fill in, and `{commands.answers()}` takes the answers."
+        )
+    more = f"… and {hidden:,} more; all of them are in the table of `{commands.csv([run.name for run in report.runs])}`"
     return {
-        "doubts": [(_describe_place(report, place), place) for place in listed[:MOST_DOUBTS]],
+        "doubts": [
+            (_describe_place(report, place), place, line_anchor(place.run, place.line))
+            for place in listed[:MOST_DOUBTS]
+        ],
         "doubts_words": words,
         "doubts_more": more if hidden else "",
     }

@@ -1,0 +1,229 @@
+"""The product map of a migration: written where there is none, mended in the same folder; and the owner's report."""
+
+import csv
+import json
+import re
+import stat
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from caravan import brought, command, number_on, write_map
+from shopping import PLATFORMS, Desk, Ended
+
+from batchcart.sandbox.messages import Call
+
+
+def rows(path: Path) -> list[Any]:
+    return [json.loads(text) for text in path.read_text().splitlines()]
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def migrate(shop: Desk, *more: str, source: str = "loja", target: str = "acme", code: int = 0) -> Ended:
+    words = ("migrate", "--from", source, "--to", target, "--folder", "moved", "--ids", "in.results.jsonl")
+    return command(*words, "--progress", "none", *more, folder=shop.folder, code=code)
+
+
+def fill_in(path: Path, source: str, target: str, leave_out: str = "") -> None:
+    """Fill in the template as a person does; the rows of one product stay empty."""
+    lines = table(path)
+    numbers = {number_on(PLATFORMS[source], n)[0]: number_on(PLATFORMS[target], n) for n in range(1, 13)}
+    for line in lines:
+        if line["source_product"].lstrip("'") != leave_out:
+            line["target_product"], line["target_variant"] = numbers[line["source_product"].lstrip("'")]
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, lines[0])
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+def made_in(shop: Desk, account: str) -> dict[str, Any]:
+    found: dict[str, Any] = shop.front(account).shop.carts
+    return found
+
+
+def most_frequent(shop: Desk, source: str) -> str:
+    """A product that some carts have and others have not."""
+    found = [line["items"] for line in rows(shop.folder / "moved" / "carts.jsonl")]
+    products: set[str] = {item["product"] for items in found for item in items}
+    return max(products, key=lambda one: -abs(len(found) / 2 - sum(any(i["product"] == one for i in x) for x in found)))
+
+
+def test_without_a_map_it_writes_one_to_fill_in_and_goes_on_with_it(shop: Desk) -> None:
+    brought(shop, "loja", 6)
+    first = migrate(shop, code=2)
+    template = shop.folder / "moved" / "products.csv"
+
+    assert "The product map is missing: moved/products.csv now lists the" in first.out
+    assert "  batchcart migrate --from loja --to acme --folder moved --ids in.results.jsonl\n" in f"{first.out}\n"
+    assert {row["target_product"] for row in table(template)} == {""}
+    assert stat.S_IMODE(template.stat().st_mode) == 0o600
+    assert made_in(shop, "acme") == {}
+
+    again = migrate(shop, code=2)
+    assert "moved/products.csv: no product has a target yet; fill in target_product" in again.err
+
+    fill_in(template, "loja", "acme")
+    assert "6 carts: 6 equal" in migrate(shop).out
+    assert len(made_in(shop, "acme")) == 6
+
+
+def test_a_mended_map_makes_the_carts_that_were_stopped_and_no_other_twice(shop: Desk) -> None:
+    brought(shop, "loja", 8)
+    migrate(shop, code=2)
+    template = shop.folder / "moved" / "products.csv"
+    product = most_frequent(shop, "loja")
+    fill_in(template, "loja", "acme", leave_out=product)
+    first = migrate(shop, code=1)
+    made = set(made_in(shop, "acme"))
+    assert 0 < len(made) < 8
+    assert re.search(
+        rf"has nothing for, so that their carts are not made:\n +carts +product.*\n +\d+ +{product} ", first.out
+    )
+    assert (
+        "Fill in the rows of these products in moved/products.csv, then run again; carts that are made stay:"
+        in first.out
+    )
+
+    fill_in(template, "loja", "acme")
+    second = migrate(shop)
+    assert "8 carts: 8 equal" in second.out
+    assert made < set(made_in(shop, "acme"))
+    assert len(made_in(shop, "acme")) == 8
+    asked = shop.requests()
+    assert "8 carts: 8 equal" in migrate(shop).out
+    assert shop.requests() == asked
+
+
+def test_what_failed_of_a_cart_is_made_with_the_mended_map_in_the_cart_that_is_there(shop: Desk) -> None:
+    brought(shop, "loja", 4)
+    write_map(shop.folder / "map.csv", "tray", "3dcart")
+    store, hidden = made_in(shop, "acme"), dict[str, Any]()
+
+    def decide(call: Call) -> str:
+        if call.route == "POST Cart/{OrderKey}/Item" and not hidden:
+            hidden[call.keys[0]] = store.pop(call.keys[0])
+        return ""
+
+    shop.hook("acme", decide)
+    migrate(shop, "--map", "map.csv", "--allow-unused", code=1)
+    shop.hook("acme", "")
+    store.update(hidden)
+    with (shop.folder / "map.csv").open("a") as file:
+        file.write("99999,,7,\n")
+    second = migrate(shop, "--map", "map.csv", "--allow-unused")
+
+    assert "4 carts: 4 equal" in second.out
+    assert len(store) == 4
+    lines = rows(shop.folder / "moved" / "job.2.jsonl")
+    assert {line["op"] for line in lines} == {"item.add"}
+    assert {line["cart_id"] for line in lines} == set(hidden)
+
+    asked = shop.requests()
+    for words in (("run", "moved/job.jsonl", "-o", "moved/results.jsonl"), ("rest", "moved/results.jsonl", "-o", "x")):
+        said = command(*words, folder=shop.folder, code=2).err
+        assert "moved/job.2.jsonl took the place of what was left of this run; nothing was sent" in said
+    assert shop.requests() == asked
+
+
+def test_a_mended_map_is_refused_where_the_old_job_was_changed(shop: Desk) -> None:
+    brought(shop, "loja", 3)
+    write_map(shop.folder / "map.csv", "tray", "3dcart")
+    migrate(shop, "--map", "map.csv", "--allow-unused")
+    job = shop.folder / "moved" / "job.jsonl"
+    with (shop.folder / "map.csv").open("a") as file:
+        file.write("99999,,7,\n")
+    for text, said in (
+        (job.read_text().replace("1", "2"), "moved/job.jsonl:1: the line is not what it was"),
+        ("", ":1:"),
+    ):
+        job.write_text(text)
+        assert said in migrate(shop, "--map", "map.csv", "--allow-unused", code=2).err
+    job.unlink()
+    assert "moved/job.jsonl does not exist" in migrate(shop, "--map", "map.csv", "--allow-unused", code=2).err
+    assert len(made_in(shop, "acme")) == 3
+
+
+def test_what_a_stopped_run_had_not_tried_is_made_with_the_mended_map(shop: Desk) -> None:
+    brought(shop, "acme", 4)
+    write_map(shop.folder / "map.csv", "3dcart", "tray")
+    options = ("--map", "map.csv", "--allow-unused")
+    seen: list[str] = []
+
+    def decide(call: Call) -> str:
+        seen.append(call.route)
+        return "refuse" if len(seen) > 4 else ""
+
+    shop.hook("loja", decide)
+    migrate(shop, *options, "--patience", "0.001", "--concurrency", "1", source="acme", target="loja", code=3)
+    shop.hook("loja", "")
+    with (shop.folder / "map.csv").open("a") as file:
+        file.write("99999,,7,\n")
+    assert "4 carts: 4 equal" in migrate(shop, *options, source="acme", target="loja").out
+    assert len(made_in(shop, "loja")) == 4
+
+
+def test_a_cart_in_doubt_is_not_made_again_with_a_mended_map(shop: Desk) -> None:
+    brought(shop, "loja", 4)
+    write_map(shop.folder / "map.csv", "tray", "3dcart")
+    lost: list[str] = []
+
+    def decide(call: Call) -> str:
+        if call.route == "POST Cart" and not lost:
+            lost.append("lost")
+            return "reset-after"
+        return ""
+
+    shop.hook("acme", decide)
+    migrate(shop, "--map", "map.csv", "--allow-unused", code=1)
+    with (shop.folder / "map.csv").open("a") as file:
+        file.write("99999,,7,\n")
+    second = migrate(shop, "--map", "map.csv", "--allow-unused", code=1)
+
+    assert "1 cannot be read" in second.out
+    assert len(made_in(shop, "acme")) == 4
+    assert "  batchcart settle moved/results.jsonl\n" in second.out
+
+
+@pytest.fixture
+def reported(shop: Desk) -> Path:
+    """The folder of a migration in which one cart was stopped and others lost something."""
+    brought(shop, "loja", 8)
+    migrate(shop, code=2)
+    template = shop.folder / "moved" / "products.csv"
+    fill_in(template, "loja", "acme", leave_out=most_frequent(shop, "loja"))
+    migrate(shop, code=1)
+    return shop.folder / "moved"
+
+
+def test_the_owner_reads_in_plain_words_what_became_of_each_cart(reported: Path) -> None:
+    text = (reported / "report.html").read_text()
+    plain = " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", text, flags=re.DOTALL)).split())
+    made = [row for row in rows(reported / "parity.jsonl") if row["status"] == "equal"]
+
+    assert f"{len(made)} of 8 carts are in the new shop." in plain
+    assert "Carts moved from loja to acme" in plain
+    assert "the price of an item 3dcart takes the price of the product" in plain
+    assert re.search(r"not moved \d+ all carts of the old shop that were to move 8", plain)
+    assert all(f"{row['cart']} {row['cart_id']} moved" in plain for row in made)
+    assert "name, signature" in plain
+    assert re.search(r"made in the new shop \d{4}-\d\d-\d\d", plain)
+    assert "<script" not in text
+    assert "default-src 'none'; style-src 'sha256-" in unescape(text)
+
+
+def test_the_owners_table_has_the_old_and_the_new_key_of_every_cart(reported: Path) -> None:
+    found = table(reported / "report.csv")
+    made = {row["cart"]: row.get("cart_id", "") for row in rows(reported / "parity.jsonl")}
+
+    assert {row["old_key"].lstrip("'"): row["new_key"].lstrip("'") for row in found} == made
+    assert {row["outcome"] for row in found} <= {"moved", "moved with losses", "not moved"}
+    assert any("the price of an item" in row["lost"] for row in found)
+    assert all(row["why"] for row in found if row["outcome"] == "not moved")
+    for name in ("report.csv", "report.html"):
+        assert stat.S_IMODE((reported / name).stat().st_mode) == 0o600
