@@ -28,11 +28,14 @@ ROWS = {
     "peers": "peers",
     "overhead": "overhead",
     "limits": "limit_use",
+    "finish": "finish_times",
+    "referees": "referees",
     "memory": "memory",
     "check": "checking",
     "resume": "resume",
     "startup": "startup",
     "scaling": "scaling",
+    "many": "many_accounts",
 }
 """The rows and their scripts."""
 

@@ -92,22 +92,27 @@ class Bench:
             env["PYTHONPATH"] = os.pathsep.join([str(without_uvloop(self.folder)), *before])
         return weigh([BATCHCART, *words], cwd=self.folder, env=env, codes=codes, meanwhile=meanwhile)
 
-    def run(self, job: Path, config: Path, *, loop: str = "") -> "Run":
+    def run(self, job: Path, config: Path, *, loop: str = "", more: Sequence[str] = ()) -> "Run":
         """Run the job to its end; its results are read for what is to be known of them and removed."""
         results = self.new(".results.jsonl")
-        ended = self.command(*run_words(job, config, results), loop=loop)
-        run = Run(ended, first_sent(results), int(msgspec.json.decode(ended.output)["ok"]))
+        ended = self.command(*run_words(job, config, results), *more, loop=loop)
+        ok = int(msgspec.json.decode(ended.output)["ok"])
+        run = Run(ended, first_sent(results), ok, results.stat().st_mtime)
         forget(results)
         return run
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run of batchcart that ended: when its first request left, on the wall clock, and how many lines ended ok."""
+    """A run of batchcart that ended: when its first request left, on the wall clock, and how many lines ended ok.
+
+    ``ended_last`` is when its last result was written.
+    """
 
     ended: Ended
     began: float
     lines: int
+    ended_last: float
 
     @property
     def rate(self) -> float:

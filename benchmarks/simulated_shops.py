@@ -1,0 +1,95 @@
+"""Owns figures that are found in virtual time: when short jobs end, and how a limit is used at shops of several kinds.
+
+    python benchmarks/simulated_shops.py finish
+    python benchmarks/simulated_shops.py referees
+
+The limiter is the real one; the shops, the way to them and the clock are simulated, by what the tests use. It runs as a
+process of its own, so that its memory counts for nothing that is measured.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
+
+import virtualtime
+from refereeing import (
+    Client,
+    FixedWindow,
+    Referee,
+    Shared,
+    SlidingEstimate,
+    SlidingWindow,
+    Spacing,
+    TokenBucket,
+)
+
+from batchcart.model.limits import Limit, Window, min_duration, parse_limit
+
+LIMITS = ("180/min", "18/2s", "2/s", "8/s + 24/6s")
+WINDOWS = (0.5, 1, 1.5, 3, 10)
+JITTERS = (0.002, 0.05)
+REFEREES: dict[str, Callable[[int, float], Referee]] = {
+    "sliding window": SlidingWindow,
+    "fixed window": FixedWindow,
+    "pure spacing": lambda count, seconds: Spacing(seconds / count),
+    "token or leaky bucket": lambda count, seconds: TokenBucket(count, count / seconds),
+    "sliding estimate": SlidingEstimate,
+}
+
+Found = list[tuple[str, float, int]]
+"""What it is, its figure, and how many requests were refused."""
+
+
+class EveryWindow:
+    """A referee of several windows; what one refuses counts in none."""
+
+    def __init__(self, limits: Sequence[Limit]) -> None:
+        self.windows = [SlidingWindow(limit.count, limit.seconds) for limit in limits if isinstance(limit, Window)]
+
+    def admits(self, now: float) -> bool:
+        for window in self.windows:
+            if sum(at > now - window.seconds + 1e-9 for at in window.admitted) >= window.count:
+                return False
+        return sum(window.admits(now) for window in self.windows) == len(self.windows)
+
+
+def finish() -> Found:
+    """How long jobs of so many windows take against the least that their limits demand and a round trip."""
+    return [_finish(text, windows, jitter) for text in LIMITS for jitter in JITTERS for windows in WINDOWS]
+
+
+def _finish(text: str, windows: float, jitter: float) -> tuple[str, float, int]:
+    limits = [parse_limit(part.strip()) for part in text.split("+")]
+    longest = max((one for one in limits if isinstance(one, Window)), key=lambda one: one.seconds)
+    count = int(longest.count * windows)
+    client = Client(limits, EveryWindow(limits), jitter=jitter)
+    virtualtime.run(client.run(count))
+    # Eight at a time: as many round trips as the first window's requests take besides.
+    turns = -(-min(count, longest.count) // client.workers) * (0.0015 + jitter)
+    least = min_duration(limits, count) + turns + 2 * jitter
+    name = f"{text}, {windows:g} windows, 0-{jitter * 1000:g} ms"
+    return name, (client.good[-1] - client.left[0]) / least, len(client.refused)
+
+
+def referees() -> Found:
+    """The use of the true limit where the config is right, twice too high, and where another program sends too."""
+    found: Found = []
+    for name, referee in REFEREES.items():
+        found += [_used(f"{name}, config right", referee(180, 60.0), 600, 3.0, since=60)]
+        found += [_used(f"{name}, config twice too high", referee(90, 60.0), 1800, 1.5)]
+    shared = Shared(SlidingWindow(180, 60.0), 1.5)
+    return [*found, _used("sliding window, shared with another program", shared, 1800, 1.5)]
+
+
+def _used(name: str, referee: Referee, seconds: float, rate: float, since: float = 0.0) -> tuple[str, float, int]:
+    client = Client([parse_limit("180/min")], referee)
+    virtualtime.run(client.run(seconds=seconds))
+    began = client.left[0]
+    return name, 100 * client.rate(began + since, began + seconds) / rate, len(client.refused)
+
+
+if __name__ == "__main__":
+    print(json.dumps({"finish": finish, "referees": referees}[sys.argv[1]]()))
