@@ -34,10 +34,10 @@ _OPERATIONS = (
 )
 _WIDTH = 96
 _EXIT_CODES = {
-    "0": "Every line ended ok; or all is well.",
+    "0": "Every line ended ok; or all checks passed.",
     "1": "Every line ended, some of them not ok; or something is to be mended.",
     "2": "Nothing was sent: usage, config or job file is wrong, or somebody else holds the run.",
-    "3": "Stopped before the end; the same command goes on.",
+    "3": "Stopped before the end; run the same command again to resume.",
 }
 _FILES = {
     "batchcart.toml": "The accounts, where --config and BATCHCART_CONFIG name no other file.",

@@ -26,7 +26,7 @@ def check_address(address: str, where: str, *, insecure: bool) -> None:
 
 
 def in_ascii(address: str) -> str:
-    """The address with its host as it goes over the wire; raises ValueError where the host cannot be a name."""
+    """The address with its host as it goes over the wire; raises ValueError if the host cannot be a name."""
     host = urlsplit(address).hostname or ""
     if host.isascii():
         return address

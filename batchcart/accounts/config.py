@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,13 +18,21 @@ from batchcart.accounts.client_certificate import (
     find_exposed_key,
     find_file,
 )
+from batchcart.accounts.config_file import read_tables
 from batchcart.accounts.config_table import ConfigSource, ConfigTable
 from batchcart.accounts.options import AccountOptions
 from batchcart.accounts.proxy import Proxy, proxy_of_environment, read_proxy
-from batchcart.accounts.secrets import find_exposed, is_secret, read_secret, secret_names
+from batchcart.accounts.secrets import (
+    REFERENCE_FORMS,
+    check_secret,
+    find_exposed,
+    is_looked_up,
+    is_secret,
+    read_secret,
+    secret_names,
+)
 from batchcart.model.adapter import Adapter, Adapters, Credentials, SecretRef, SecretText
 from batchcart.model.errors import UsageError, quote, suggest
-from batchcart.model.files import read_bounded
 from batchcart.model.limits import Limit, parse_limit
 from batchcart.model.system import is_trusted_owner
 from batchcart.model.validation import describe_type
@@ -37,8 +44,6 @@ SANDBOX = "sandbox-"
 """What the names of the built-in accounts begin with; the platform's name follows."""
 
 _MOST_LIMITS = 8  # as many as an account's memory of sends has room for
-_LARGEST_CONFIG = 16 << 20
-_BY_REFERENCE = 'a text, { env = "NAME" } or { file = "PATH" }'
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class AccountConfig:
 
     @property
     def currency(self) -> str | None:
-        """What the shop counts its money in; None where nobody said and the platform does not tell."""
+        """What the shop counts its money in; None if nobody said and the platform does not tell."""
         return self.options.currency or self.adapter.account.currency
 
     @property
@@ -120,7 +125,7 @@ class AccountConfig:
         return {name: value for name, value in plain.items() if name not in self.secret_names}
 
     def resolve(self) -> Account:
-        """The account with its secrets read; raises UsageError where one cannot be."""
+        """The account with its secrets read; raises UsageError if one cannot be."""
         where = f"account {self.name!r}"
         values = {
             name: read_secret(value, f"{where}: {name}", self.folder)
@@ -128,7 +133,7 @@ class AccountConfig:
             else _sendable(str(value), f"{where}: {name}")
             for name, value in self.settings.items()
         }
-        ca_file = self.options.ca_file
+        ca_file = self._find_ca_file()
         return Account(
             self.name,
             self.adapter,
@@ -136,14 +141,33 @@ class AccountConfig:
             Credentials(values, self.secret_names & frozenset(values)),
             self.limits,
             self.options,
-            find_file(ca_file, self.folder, f"{where}: ca_file") if ca_file else None,
+            ca_file,
             self.embedded,
             self.proxy(),
             find_client_certificate(self.options, self.folder, where),
         )
 
+    def check(self) -> None:
+        """Raises what ``resolve`` does, as far as that can be told without running a command or opening a keyring."""
+        where = f"account {self.name!r}"
+        for name, value in self.settings.items():
+            if name in self.secret_names:
+                check_secret(value, f"{where}: {name}", self.folder)
+            else:
+                _sendable(str(value), f"{where}: {name}")
+        self._find_ca_file()
+        find_client_certificate(self.options, self.folder, where)
+        if self.options.proxy is not None and is_looked_up(self.options.proxy):
+            check_secret(self.options.proxy, f"{where}: proxy", self.folder)
+        else:
+            self.proxy()
+
+    def _find_ca_file(self) -> Path | None:
+        given = self.options.ca_file
+        return find_file(given, self.folder, f"account {self.name!r}: ca_file") if given else None
+
     def proxy(self) -> Proxy | None:
-        """The proxy to the shop: the config's, else the environment's; raises UsageError where it cannot be read."""
+        """The proxy to the shop: the config's, else the environment's; raises UsageError if it cannot be read."""
         if self.embedded:
             return None
         if self.options.proxy is None:
@@ -169,7 +193,7 @@ class Accounts(dict[str, AccountConfig]):
         return self.unusable.get(name) or f"is not in {self.config_name}; {suggest(name, self)}"
 
     def find(self, name: str) -> AccountConfig:
-        """The account; raises UsageError where it is not there or cannot be used."""
+        """The account; raises UsageError if it is not there or cannot be used."""
         if name not in self:
             raise UsageError(f"account {quote(name)} {self.absence(name)}")
         return self[name]
@@ -210,7 +234,7 @@ def load_config(path: ConfigSource | None, adapters: Adapters) -> Accounts:
     if path is None:
         return entries
     folder = Path.cwd() if isinstance(path, ConfigTable) else path.resolve().parent
-    for name, keys in _accounts(path).items():
+    for name, keys in read_tables(path).items():
         where = f"{path}: account {quote(name)}"
         if not isinstance(keys, dict):
             raise UsageError(f"{where}: expected a table: [accounts.{name}]")
@@ -222,35 +246,12 @@ def load_config(path: ConfigSource | None, adapters: Adapters) -> Accounts:
     return entries
 
 
-def config_text(path: Path) -> str:
-    """What stands in the config; raises OSError, or ValueError where it is no UTF-8."""
-    return read_bounded(path, _LARGEST_CONFIG).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _accounts(source: ConfigSource) -> dict[str, Any]:
-    table = source.plain() if isinstance(source, ConfigTable) else _read(source)
-    for key in table:
-        if key != "accounts":
-            raise UsageError(f"{source}: unknown key {quote(key)}; {suggest(key, ['accounts'])}")
-    accounts = table.get("accounts", {})
-    if not isinstance(accounts, dict):
-        raise UsageError(f"{source}: accounts is a table of accounts: [accounts.NAME]")
-    return accounts
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(config_text(path))
-    except FileNotFoundError:
-        raise UsageError(f"config file {path} does not exist; `batchcart init` writes a first one") from None
-    except IsADirectoryError:
-        raise UsageError(f"config file {path} is a folder; give a file") from None
-    except OSError as error:
-        raise UsageError(f"config file {path} cannot be read: {error.strerror}; choose another with --config") from None
-    except RecursionError:
-        raise UsageError(f"{path}: not TOML: nested too deeply") from None
-    except ValueError as error:  # not TOML, not UTF-8, a number of 5,000 digits
-        raise UsageError(f"{path}: not TOML: {error}") from None
+def check_account_name(name: str, where: str) -> None:
+    """Raises UsageError, which begins with ``where``, if no account of a config can have the name."""
+    if name in {f"{SANDBOX}{simulated}" for simulated in list_simulated()}:
+        raise UsageError(f"{where}: this name is the built-in sandbox's; choose another")
+    if not name or not name.isprintable():
+        raise UsageError(f"{where}: a name has at least one character, and only ones that can be printed")
 
 
 def read_entry(name: str, keys: dict[str, Any], adapters: Adapters, folder: Path, where: str) -> AccountConfig:
@@ -258,15 +259,12 @@ def read_entry(name: str, keys: dict[str, Any], adapters: Adapters, folder: Path
 
     Raises UsageError, which begins with ``where``.
     """
-    if name in {f"{SANDBOX}{simulated}" for simulated in list_simulated()}:
-        raise UsageError(f"{where}: this name is the built-in sandbox's; choose another")
-    if not name or not name.isprintable():
-        raise UsageError(f"{where}: a name has at least one character, and only ones that can be printed")
+    check_account_name(name, where)
     platform = keys.get("platform")
     if platform is None:
         raise UsageError(f"{where}: platform is missing; it is one of {', '.join(adapters)}")
     if not isinstance(platform, str):
-        raise UsageError(f"{where}: platform: expected a text; it is one of {', '.join(adapters)}")
+        raise UsageError(f"{where}: platform: expected a string; it is one of {', '.join(adapters)}")
     if platform not in adapters:
         raise UsageError(f"{where}: platform {quote(platform)} {adapters.absence(platform)}")
     if keys.get("pacing") == "strict":
@@ -294,7 +292,7 @@ def read_entry(name: str, keys: dict[str, Any], adapters: Adapters, folder: Path
 def _limits(options: AccountOptions, adapter: Adapter, where: str) -> tuple[Limit, ...]:
     given = adapter.limits if options.limits is None else options.limits
     if len(given) > _MOST_LIMITS:
-        raise UsageError(f"{where}: limits: {len(given)} of them, but {_MOST_LIMITS} are the most")
+        raise UsageError(f"{where}: limits: {len(given)} of them, but at most {_MOST_LIMITS} are kept")
     try:
         return tuple(parse_limit(text) for text in given)
     except UsageError as error:
@@ -313,7 +311,7 @@ def _convert(given: dict[str, Any], to: type[msgspec.Struct], where: str) -> Any
             msgspec.convert(given.get(field.name, field.default), field.type)
         except msgspec.ValidationError:
             if field.name in given:
-                expected = _BY_REFERENCE if is_secret(field) else describe_type(msgspec.inspect.type_info(field.type))
+                expected = REFERENCE_FORMS if is_secret(field) else describe_type(msgspec.inspect.type_info(field.type))
                 raise UsageError(f"{where}: {field.name}: expected {expected}") from None
     try:
         return msgspec.convert(given, to)
@@ -324,7 +322,7 @@ def _convert(given: dict[str, Any], to: type[msgspec.Struct], where: str) -> Any
 
 
 def _sendable(text: str, where: str) -> str:
-    """A setting that is no secret; raises UsageError where it could not be sent."""
+    """A setting that is no secret; raises UsageError if it could not be sent."""
     if not text.strip():
         raise UsageError(f"{where}: it is empty; put its value there, or take the key out")
     if not text.isprintable():

@@ -1,6 +1,6 @@
 """Owns what `batchcart doctor` finds out on this machine: secrets, folders, disk, SQLite, versions; it asks no shop.
 
-Every finding is a sentence; where something is to be mended, the sentence says how.
+Every finding is a sentence; if something needs fixing, the sentence says how.
 """
 
 import importlib.metadata
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from batchcart.accounts.client_certificate import find_client_certificate
 from batchcart.accounts.config import AccountConfig
-from batchcart.accounts.secrets import read_secret
+from batchcart.accounts.secrets import check_secret, describe_source, is_looked_up, read_secret
 from batchcart.accounts.state import find_account_holder, state_place
 from batchcart.journal.schema import SQLITE, DatabaseError, probe
 from batchcart.model.errors import UsageError
@@ -23,7 +23,7 @@ from batchcart.model.files import is_private
 from batchcart.platforms import find_platforms
 
 LEAST_FREE = 1 << 30
-"""Bytes of disk below which there is something to mend; a million lines take about as much."""
+"""Bytes of disk below which there is something to fix; a million lines take about as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +46,20 @@ def report_problem(about: str, sentence: str) -> Check:
 
 
 def run_checks(
-    config: Path | None, entries: list[AccountConfig], unusable: Mapping[str, str], folder: Path
+    config: Path | None, entries: list[AccountConfig], unusable: Mapping[str, str], folder: Path, *, look_up: bool
 ) -> Iterator[Check]:
-    """Everything that can be found out here; ``folder`` is where results go, ``unusable`` are accounts with the why."""
+    """Everything that can be found out here; ``folder`` is where results go, ``unusable`` are accounts with the why.
+
+    With ``look_up`` the commands are run, and the keyring is opened, that have secrets.
+    """
     yield _config(config, entries)
     yield from _platforms()
     for name, why in unusable.items():
         yield report_problem(f"account {name}", f"it {why}")
     for entry in entries:
-        yield from _secrets(entry)
+        yield from _secrets(entry, look_up=look_up)
         yield from _client_certificate(entry)
-        yield from _proxy(entry)
+        yield from _proxy(entry, look_up=look_up)
     yield from _state(entries)
     yield from _disk(folder)
     yield _sqlite(folder)
@@ -73,7 +76,7 @@ def _config(config: Path | None, entries: list[AccountConfig]) -> Check:
     if clear and not is_private(config):
         return report_problem(
             "config",
-            f"{config} holds secrets of {', '.join(clear)} and others can read it; mend it with: chmod 600 {config}",
+            f"{config} holds secrets of {', '.join(clear)} and others can read it; fix it with: chmod 600 {config}",
         )
     return report_ok("config", f"{config} is in order")
 
@@ -84,20 +87,21 @@ def _platforms() -> Iterator[Check]:
             yield report_problem("platforms", f"{found.name} is left out: {found.complaint}")
 
 
-def _secrets(entry: AccountConfig) -> Iterator[Check]:
+def _secrets(entry: AccountConfig, *, look_up: bool) -> Iterator[Check]:
     about = f"account {entry.name}"
+    read = read_secret if look_up else check_secret
     bad = False
     for name, value in sorted(entry.secret_settings.items()):
         try:
-            read_secret(value, name, entry.folder)
+            read(value, name, entry.folder)
         except UsageError as error:
             bad = True
             yield report_problem(about, str(error))
     for name, file in entry.exposed_files():
         bad = True
-        yield report_problem(about, f"{name}: others can read {file}; mend it with: chmod 600 {file}")
+        yield report_problem(about, f"{name}: others can read {file}; fix it with: chmod 600 {file}")
     if not bad:
-        yield report_ok(about, "its secrets are there")
+        yield report_ok(about, f"its secrets are there{_list_sources(entry, look_up=look_up)}")
 
 
 def _client_certificate(entry: AccountConfig) -> Iterator[Check]:
@@ -111,8 +115,19 @@ def _client_certificate(entry: AccountConfig) -> Iterator[Check]:
         yield report_ok(about, f"it shows its shop the client certificate {found.certificate}")
 
 
-def _proxy(entry: AccountConfig) -> Iterator[Check]:
+def _list_sources(entry: AccountConfig, *, look_up: bool) -> str:
+    sources = [
+        f"{name} from {describe_source(value, entry.folder)}"
+        + (", not read now" if is_looked_up(value) and not look_up else "")
+        for name, value in sorted(entry.secret_settings.items())
+    ]
+    return f": {'; '.join(sources)}" if sources else ""
+
+
+def _proxy(entry: AccountConfig, *, look_up: bool) -> Iterator[Check]:
     about = f"account {entry.name}"
+    if entry.options.proxy is not None and is_looked_up(entry.options.proxy) and not look_up:
+        return
     try:
         proxy = entry.proxy()
     except UsageError as error:
@@ -125,13 +140,13 @@ def _proxy(entry: AccountConfig) -> Iterator[Check]:
 def _state(entries: list[AccountConfig]) -> Iterator[Check]:
     place = state_place()
     if not place.exists():
-        yield _writable("state folder", place, "will be made by the first run")
+        yield _writable("state folder", place, "will be created by the first run")
         return
     if not place.is_dir() or not os.access(place, os.R_OK | os.W_OK | os.X_OK):
         yield report_problem("state folder", f"{place} cannot be written; make it yours, or set XDG_STATE_HOME")
         return
     if not is_private(place):
-        yield report_problem("state folder", f"others can look into {place}; mend it with: chmod 700 {place}")
+        yield report_problem("state folder", f"others can look into {place}; fix it with: chmod 700 {place}")
     else:
         yield report_ok("state folder", f"{place} is there and yours alone")
     for entry in entries:
@@ -194,7 +209,7 @@ def _versions() -> Iterator[Check]:
         if not fits(version, requirement):
             wrong.append(f"{name} {version} is not {requirement.partition(';')[0].removeprefix(name).strip()}")
     if wrong:
-        yield report_problem("libraries", f"{', '.join(wrong)}; mend it with: pip install --upgrade batchcart")
+        yield report_problem("libraries", f"{', '.join(wrong)}; fix it with: pip install --upgrade batchcart")
     yield report_ok("libraries", ", ".join(found))
 
 

@@ -6,21 +6,29 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from batchcart.accounts.config import SANDBOX, AccountConfig, config_text, load_config, read_entry
+import msgspec
+
+from batchcart.accounts.address import check_address
+from batchcart.accounts.config import (
+    SANDBOX,
+    AccountConfig,
+    check_account_name,
+    load_config,
+    read_entry,
+)
+from batchcart.accounts.config_file import config_text
 from batchcart.model.adapter import Adapter, SecretRef
 from batchcart.model.errors import UsageError, quote
 from batchcart.model.files import create_new, replace_atomically
-from batchcart.model.operation import OperationKind
 from batchcart.platforms import load_adapters
 from batchcart.sandbox.platforms import list_simulated
 
 Settings = Mapping[str, str | SecretRef]
 """An account's own config keys as they will stand in the file."""
 
-_SECRETS = '# Accounts that a job may name. A secret is { env = "NAME" }, { file = "PATH" } or a plain string.'
-
-PUT_A_KEY = "PUT-A-CART-KEY-HERE"
-"""What stands in a first job where only the person knows which cart there is."""
+_SECRETS = (
+    '# Accounts that a job may name. A secret is { env = "NAME" }, { file = "PATH" }, { command = "LINE" } or a string.'
+)
 
 
 def example_config() -> str:
@@ -51,7 +59,7 @@ def _head() -> str:
 def add_account(path: Path, name: str, adapter: Adapter, settings: Settings, *, private: bool) -> AccountConfig:
     """Put the account at the end of the config, which is made if it is not there; what stood there stays.
 
-    ``private`` says that a secret goes into the file, so that nobody else may read it. Raises UsageError where the
+    ``private`` says that a secret goes into the file, so that nobody else may read it. Raises UsageError if the
     account is not in order or the config has one of that name; the file is then as it was.
     """
     keys: dict[str, object] = {"platform": adapter.name, **{key: _as_toml(value) for key, value in settings.items()}}
@@ -60,7 +68,7 @@ def add_account(path: Path, name: str, adapter: Adapter, settings: Settings, *, 
     if path.exists():
         if name in load_config(path, load_adapters()):
             raise UsageError(
-                f"{path}: there is an account {quote(name)} already and it was not touched; "
+                f"{path}: there is an account {quote(name)} already, which was not overwritten; "
                 "choose another name with --account, or edit the file"
             )
         before = config_text(path)
@@ -75,22 +83,32 @@ def add_account(path: Path, name: str, adapter: Adapter, settings: Settings, *, 
     return entry
 
 
-def first_job(entry: AccountConfig) -> tuple[str, bool]:
-    """A job of one read for the account, and whether it runs as it stands."""
-    for kind in (OperationKind.CART_COUNT, OperationKind.CART_LIST):
-        if kind in entry.adapter.operations:
-            return json.dumps({"op": kind.value, "account": entry.name}) + "\n", True
-    line = {"op": OperationKind.CART_GET.value, "account": entry.name, "cart_id": PUT_A_KEY}
-    return json.dumps(line) + "\n", False
+def check_name(path: Path, name: str) -> None:
+    """Raises UsageError if the account cannot be called so, or the config at ``path`` has one of that name."""
+    check_account_name(name, "")
+    if path.exists() and name in load_config(path, load_adapters()):
+        raise UsageError(f"{path} has an account {quote(name)} already; choose another name")
+
+
+def check_setting(adapter: Adapter, key: str, value: str, folder: Path) -> None:
+    """Raises UsageError if the value cannot stand under the key of the platform's own that is no secret."""
+    if not value.strip():
+        raise UsageError(f"{key} is empty")
+    keys = {"platform": adapter.name, **adapter.account.sandbox_settings, key: value}
+    read_entry("a", keys, load_adapters(), folder, "")
+    if key == adapter.account.shop_key:
+        check_address(value if "//" in value else f"https://{value}", key, insecure=False)
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a file that is not there yet, for its owner alone; raises UsageError where it cannot be written."""
+    """Write a file that is not there yet, for its owner alone; raises UsageError if it cannot be written."""
     try:
         with create_new(path) as file:
             file.write(text.encode())
     except FileExistsError:
-        raise UsageError(f"{path} is there already and was not touched; remove it, or work in another folder") from None
+        raise UsageError(
+            f"{path} already exists and was not overwritten; remove it, or work in another folder"
+        ) from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
@@ -111,12 +129,10 @@ def _replace(path: Path, text: str, *, private: bool) -> None:
 
 def _as_toml(value: str | SecretRef) -> str | dict[str, str]:
     match value:
-        case SecretRef(env=str() as env):
-            return {"env": env}
-        case SecretRef(file=str() as file):
-            return {"file": file}
+        case SecretRef():
+            return {key: text for key, text in msgspec.structs.asdict(value).items() if text is not None}
         case _:
-            return str(value)
+            return value
 
 
 def _table(name: str, keys: Mapping[str, object]) -> str:

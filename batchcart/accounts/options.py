@@ -36,7 +36,7 @@ class AccountOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_f
         if not 1 <= self.concurrency <= 10_000:
             raise ValueError("concurrency is a whole number from 1 to 10000")
         if not 0 < self.timeout <= 3600:
-            raise ValueError("timeout is a number of seconds above 0, 3600 at the most")
+            raise ValueError("timeout is a number of seconds above 0 and at most 3600")
         if not all(400 <= status <= 599 for status in self.busy):
             raise ValueError("busy is a list of the statuses, 400 to 599, with which the shop asks for a pause: [503]")
         for name in ("max_read_answer", "max_write_answer"):

@@ -15,7 +15,7 @@ from batchcart.model.errors import UsageError
 class Proxy:
     """An HTTP proxy. ``url`` names it without credentials; ``source`` is where it was read: a config key or a variable.
 
-    ``authorization`` is the header that it wants, "" where it wants none; ``secrets`` is what must never be seen.
+    ``authorization`` is the header that it wants, "" if it wants none; ``secrets`` is what must never be seen.
     """
 
     url: str

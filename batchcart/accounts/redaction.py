@@ -74,7 +74,7 @@ class Redactor(msgspec.Struct, frozen=True):
 
 
 def compile_redactor(secrets: Iterable[str], *, least: int = _SHORTEST, most: int | None = None) -> Redactor | None:
-    """What finds the secrets that have ``least`` to ``most`` characters; None where there are none.
+    """What finds the secrets that have ``least`` to ``most`` characters; None if there are none.
 
     From 8 characters on they are found anywhere. Shorter ones only as a word of their own, and below 4 not at all:
     anything else would cut ids and prices to pieces.
@@ -195,7 +195,7 @@ class _Reading:
     _escapes: list[tuple[int, int, int, int]] = field(default_factory=list)
 
     def undone(self) -> "_Reading | None":
-        """The text with its escapes undone; None where it has none."""
+        """The text with its escapes undone; None if it has none."""
         text = self.text
         if all(text.find(sign) < 0 for sign in _SIGNS):
             return None

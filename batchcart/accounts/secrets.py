@@ -8,12 +8,19 @@ from typing import get_args
 
 import msgspec
 
-from batchcart.model.adapter import Adapter, SecretRef
-from batchcart.model.errors import UsageError
+from batchcart.accounts.secret_stores import check_keyring, read_command, read_keyring
+from batchcart.model.adapter import Adapter, SecretRef, SecretText
+from batchcart.model.command_line import split_command
+from batchcart.model.errors import UsageError, quote
 from batchcart.model.files import is_private, read_bounded
 
 SHORTEST, LONGEST = 4, 4096
 """Characters of a secret: a shorter one cannot be told from a shop's own words, a longer one fits into no header."""
+
+REFERENCE_FORMS = (
+    'a string, { env = "NAME" }, { file = "PATH" }, { command = "LINE" } or { keyring = "SERVICE", user = "NAME" }'
+)
+"""How a config gives a secret, in words."""
 
 _LARGEST_FILE = 64 << 10
 _ODD = (
@@ -36,19 +43,23 @@ def secret_names(adapter: Adapter) -> frozenset[str]:
     return frozenset(field.name for field in msgspec.structs.fields(adapter.account.settings) if is_secret(field))
 
 
-def read_secret(value: str | SecretRef, where: str, folder: Path) -> str:
+def read_secret(value: SecretText, where: str, folder: Path) -> str:
     """The secret itself; ``folder`` is the config's.
 
-    Raises UsageError, which begins with ``where`` and names the variable or file, if it cannot be read or be a secret.
+    Raises UsageError, which begins with ``where`` and names the source, if it cannot be read or be a secret.
     """
+    source = describe_source(value, folder)
     match value:
+        case str():
+            text = value
         case SecretRef(env=str() as name):
-            source, text = f"environment variable {name}", _from_environment(name, where)
-        case SecretRef():
-            file = secret_file(value, folder)
-            source, text = f"file {file}", _from_file(file, where)
+            text = _from_environment(name, where)
+        case SecretRef(command=str() as line):
+            text = read_command(line, where, folder)
+        case SecretRef(keyring=str() as service, user=str() as user):
+            text = read_keyring(service, user, where)
         case _:
-            source, text = "its text in the config", str(value)
+            text = _from_file(secret_file(value, folder), where)
     text = text.strip()
     if not text:
         raise UsageError(f"{where}: {source} is empty; put the secret there")
@@ -57,8 +68,39 @@ def read_secret(value: str | SecretRef, where: str, folder: Path) -> str:
     return text
 
 
+def check_secret(value: SecretText, where: str, folder: Path) -> None:
+    """Raises what ``read_secret`` does, as far as that can be told without running a command or opening a keyring."""
+    match value:
+        case SecretRef(command=str() as line):
+            split_command(line, where, folder)
+        case SecretRef(keyring=str()):
+            check_keyring(where)
+        case _:
+            read_secret(value, where, folder)
+
+
+def is_looked_up(value: SecretText) -> bool:
+    """Whether reading it asks another program, which takes time and may ask a person."""
+    return isinstance(value, SecretRef) and value.env is None and value.file is None
+
+
+def describe_source(value: SecretText, folder: Path) -> str:
+    """Where the secret comes from, in words; ``folder`` is the config's."""
+    match value:
+        case str():
+            return "its text in the config"
+        case SecretRef(env=str() as name):
+            return f"environment variable {name}"
+        case SecretRef(command=str() as line):
+            return f"the output of {quote(line)}"
+        case SecretRef(keyring=str() as service, user=str() as user):
+            return f"the keyring's entry for {quote(user)} of {quote(service)}"
+        case _:
+            return f"file {secret_file(value, folder)}"
+
+
 def secret_problem(text: str, shortest: int = SHORTEST) -> str:
-    """Why the text cannot be a secret, as the end of a sentence that does not show it; "" where it can be one."""
+    """Why the text cannot be a secret, as the end of a sentence that does not show it; "" if it can be one."""
     for odd, name in _ODD:
         if odd.search(text):
             return f"holds {name}"

@@ -39,17 +39,17 @@ def state_place() -> Path:
 
 
 def state_folder() -> Path:
-    """The folder that outlives runs, made with mode 0700; raises UsageError where it cannot be made."""
+    """The folder that outlives runs, made with mode 0700; raises UsageError if it cannot be made."""
     return _private(state_place())
 
 
 def _private(folder: Path) -> Path:
-    """The folder, made if it is not there, for its owner alone; raises UsageError where that fails."""
+    """The folder, made if it is not there, for its owner alone; raises UsageError if that fails."""
     try:
         make_private_dir(folder)
     except OSError as error:
         raise UsageError(
-            f"the state folder {folder} cannot be made: {error.strerror}; it keeps limits across runs. "
+            f"the state folder {folder} cannot be created: {error.strerror}; it keeps limits across runs. "
             "Set XDG_STATE_HOME to a folder you can write to"
         ) from None
     return folder
@@ -152,7 +152,7 @@ class AccountState:
             fresh.unlink(missing_ok=True)
 
     def keep_tokens(self, origin: str, tokens: Mapping[str, str]) -> None:
-        """Put renewed tokens on the disk, durably; raises OSError where that fails."""
+        """Put renewed tokens on the disk, durably; raises OSError if that fails."""
         if self.folder is not None:
             make_private_dir(self.folder)
             past = [token for token in dict.fromkeys(self.past_secrets()) if token not in tokens.values()]

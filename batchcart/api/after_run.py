@@ -231,7 +231,7 @@ def undo(
     The shops are read, and nothing is written to them; ``force`` takes back what somebody changed since, too.
 
     Raises UsageError where there is no such run or somebody works on it, and Stopped where the shops could not all be
-    read yet: the same call goes on.
+    read yet: the same call resumes.
     """
     options = UndoOptions(Path(results), Path(output), config_source(config), force, tuple(accounts))
 

@@ -81,4 +81,4 @@ def spool(job: Job, options: RunOptions) -> tuple[RunOptions, Path | None]:
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchcart.accounts.config import AccountConfig, Accounts, find_config, load_config
+from batchcart.accounts.secrets import describe_source, is_looked_up
 from batchcart.api.driving import Config, config_source
 from batchcart.jobs.checks import preview_request
 from batchcart.jobs.job_file import JobSource, parse_line
@@ -21,7 +22,8 @@ class AccountPlan:
     """One account's part of a job.
 
     ``seconds_at_best`` is what its limits allow at the least, because of ``limit``, None where there is none;
-    ``trouble`` is why a run would stop there.
+    ``trouble`` is why a run would stop there; ``looked_up`` are the secrets that only a run reads, by name with where
+    from.
     """
 
     lines: int
@@ -29,6 +31,7 @@ class AccountPlan:
     seconds_at_best: float
     limit: str | None
     trouble: str | None
+    looked_up: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class JobPlan:
 
     def as_dict(self) -> dict[str, object]:
         """What `check --json` prints."""
-        fields = AccountPlan.__dataclass_fields__
+        fields = [name for name in AccountPlan.__dataclass_fields__ if name != "looked_up"]
         accounts = {name: {key: getattr(one, key) for key in fields} for name, one in self.accounts.items()}
         return {"lines": self.lines, "accounts": accounts}
 
@@ -85,15 +88,20 @@ def _part(entry: AccountConfig, planned: PlanStats) -> AccountPlan:
     lines = sum(operations.values())
     slowest = max(entry.limits, key=lambda limit: min_duration([limit], lines), default=None)
     limit = None if slowest is None else str(slowest)
-    return AccountPlan(lines, operations, min_duration(entry.limits, lines), limit, _trouble(entry))
+    return AccountPlan(lines, operations, min_duration(entry.limits, lines), limit, _trouble(entry), _looked_up(entry))
 
 
 def _trouble(entry: AccountConfig) -> str | None:
     try:
-        entry.resolve()
+        entry.check()
     except UsageError as error:
         return str(error)
     return None
+
+
+def _looked_up(entry: AccountConfig) -> dict[str, str]:
+    secrets = entry.secret_settings
+    return {name: describe_source(one, entry.folder) for name, one in secrets.items() if is_looked_up(one)}
 
 
 def _preview(

@@ -84,7 +84,7 @@ def arun(job: Job, *, on_event: EventSink | None = None, **options: Unpack[RunKe
 
     The work has a thread of its own, so files, journal and checks never block the caller's loop. Leaving the
     ``async for``, ``aclose()`` and a cancelled task stop the run politely, as a first Ctrl-C does: what is in flight
-    ends, nothing is lost, and the same call goes on. It has the arguments of ``run``, and raises as that does.
+    ends, nothing is lost, and the same call resumes. It has the arguments of ``run``, and raises as that does.
     """
     return AsyncRun(job, run_options(job, options), on_event)
 
@@ -139,7 +139,7 @@ class Run:
     """A run that is iterated over: every line's result once, in the order they end, those of an earlier start first.
 
     Raises UsageError where nothing was sent. Leaving the block, or the loop, early stops the run politely: what is in
-    flight ends, and the same call goes on. ``summary`` is there once the iteration has ended.
+    flight ends, and the same call resumes. ``summary`` is there once the iteration has ended.
     """
 
     def __init__(self, options: RunOptions, folder: Path | None, on_event: EventSink | None = None) -> None:
@@ -213,7 +213,7 @@ class Run:
 
     def _check_unused(self) -> None:
         if self._begun:
-            raise RuntimeError("a run is iterated over once; call batchcart.run again, and it goes on")
+            raise RuntimeError("a run is iterated over once; call batchcart.run again to resume")
         self._begun = True
 
 

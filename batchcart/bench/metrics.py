@@ -120,7 +120,7 @@ def service_times(tapes: Iterable[RequestTrace]) -> Times:
 
 
 def times_from_plan(tapes: Sequence[RequestTrace], start: float) -> Times | None:
-    """From the place that the limits had for a request to its answer; None where no account has a limit."""
+    """From the place that the limits had for a request to its answer; None if no account has a limit."""
     limited = [tape for tape in tapes if tape.limits]
     if not limited:
         return None

@@ -34,7 +34,7 @@ class BenchTarget:
 
 
 def bench_account(name: str, config: Path | None) -> AccountConfig:
-    """The account, if its config allows benchmarks; raises UsageError where it does not."""
+    """The account, if its config allows benchmarks; raises UsageError if it does not."""
     entries = load_config(config_path(config), load_adapters())
     entry = entries.find(name)
     if entry.embedded:
@@ -101,5 +101,5 @@ def work_folder(keep: Path | None) -> Iterator[Path]:
     try:
         keep.mkdir(mode=0o700)
     except OSError as error:
-        raise UsageError(f"--keep {keep}: {error.strerror}; give a folder that is not there yet") from None
+        raise UsageError(f"--keep {keep}: {error.strerror}; give a folder that does not exist yet") from None
     yield keep

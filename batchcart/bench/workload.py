@@ -58,9 +58,9 @@ def parse_mix(text: str) -> Mix:
             raise UsageError(f"--mix: {step} is given twice")
         counts[step] = int(number)
         if counts[step] > _MOST:
-            raise UsageError(f"--mix: {step}={number}: {_MOST} are the most")
+            raise UsageError(f"--mix: {step}={number}: at most {_MOST} is possible")
     if counts.get("create", 1) != 1 or counts.get("delete", 0) > 1:
-        raise UsageError("--mix: a cart is made once, create=1, and deleted once at the most, delete=1")
+        raise UsageError("--mix: a cart is created once, create=1, and deleted at most once, delete=1")
     return Mix(**{"create": 1, **counts})
 
 
@@ -78,7 +78,7 @@ def job_lines(mix: Mix, accounts: Sequence[tuple[str, str]], carts: int, product
 
 
 def workload_of(adapter: Adapter) -> Workload:
-    """What a benchmark does on the platform; raises UsageError where its adapter has no such example."""
+    """What a benchmark does on the platform; raises UsageError if its adapter has no such example."""
     if adapter.examples.workload is None:
         able = [name for name, other in load_adapters().items() if other.examples.workload is not None]
         raise UsageError(f"there is no synthetic job for {adapter.name}; there is one for {', '.join(able)}")

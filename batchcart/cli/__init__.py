@@ -19,14 +19,14 @@ COMPLETE_VAR = "_BATCHCART_COMPLETE"
 """The environment variable by which a shell asks for completion, however the program was called."""
 
 COMMANDS = {
-    "run": "Check the whole job file, then run it, or go on with it.",
+    "run": "Check the whole job file, then run it, or resume it.",
     "check": "Check the job file and show the plan; nothing is sent.",
     "status": "Show where a run stands, also while it runs.",
-    "settle": "Settle what is in doubt, by reading the shops again or by your word.",
+    "settle": "Settle what is in doubt, by reading the shops again or manually.",
     "rest": "Write what did not end well in a run as a job, to be corrected and run.",
     "results": "Write the results of a run as a table: .csv, .xlsx or .parquet.",
     "undo": "Write the job that takes back what a run did, and list what cannot be.",
-    "report": "Sum up one or several runs, as text, JSON or a web page.",
+    "report": "Summarize one or several runs, as text, JSON or a web page.",
     "export": "Write a shop's carts to a file of neutral carts.",
     "convert": "Turn a carts file into a job for another account, and list what is lost.",
     "verify": "Read the new carts back and compare them with their sources.",
@@ -34,9 +34,10 @@ COMMANDS = {
     "platforms": "Show which operations each platform has.",
     "template": "Write a spreadsheet to begin a job with: its columns, and rows that show it.",
     "schema": "Print the JSON Schema of a job line, or of a cart.",
-    "init": "Put an account into the config, write a first job, and try the credentials.",
+    "init": "Put an account into the config, write a first job, and check the account.",
     "accounts": "Show which config is read, which accounts it has, and where their secrets come from.",
-    "doctor": "Check config, secrets, shops, clock and disk, and say what to mend.",
+    "doctor": "Check config, secrets, shops, clock and disk, and say what to fix.",
+    "help": "Show the help of a command, or of batchcart.",
     "completion": "Print the script that completes words in bash, zsh or fish.",
     "bench": "Measure how fast a synthetic job runs, against a sandbox or a shop that allows it.",
     "sandbox": "Run a simulator of the platforms on this machine.",
@@ -75,7 +76,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="batchcart")
+@click.version_option(__version__, "-V", "--version", prog_name="batchcart")
 def cli() -> None:
     """Run a JSONL file of shopping-cart operations against shops; `batchcart platforms` lists whose.
 
@@ -102,7 +103,7 @@ def main() -> None:
         echo_err(f"batchcart: {error.filename or 'the output'}: {error.strerror or error}")
         code = 3
     except Exception as error:  # noqa: BLE001  # 1 means that every line ended; a fault of ours is no such end
-        echo_err(f"batchcart: {fault_sentence(error, 'running the command')}. The same command goes on")
+        echo_err(f"batchcart: {fault_sentence(error, 'running the command')}. Run the same command again to resume")
         code = 3
     detach_broken()
     sys.exit(code if isinstance(code, int) else 0)

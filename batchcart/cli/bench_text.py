@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from batchcart.bench.bench import BenchReport
 from batchcart.bench.metrics import BenchFigures, Times, differing
 from batchcart.cli.tables import table_text
+from batchcart.model.text import plural
 
 _Figure = Callable[[BenchFigures], float | None]
 
@@ -86,9 +87,9 @@ def _notes(report: BenchReport) -> list[str]:
     if report.figures.from_plan_ms is None:
         notes.append("No limit, so no plan: time from plan and use of the limit need one (--limit 50/s)")
     if report.deleted:
-        notes.append(f"{report.deleted:,} carts that the benchmark made were deleted")
+        notes.append(f"{plural(report.deleted, 'cart')} of the benchmark deleted again")
     if report.left:
-        notes.append(f"{report.left:,} carts are left in the shop, or may be: their deleting did not end ok")
+        notes.append(f"{plural(report.left, 'cart')} left in the shop, or perhaps left: deleting did not end ok")
     if report.stopped:
         notes.append(f"Stopped before the end: {report.stopped}")
     return notes

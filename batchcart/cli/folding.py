@@ -1,16 +1,25 @@
-"""Owns fitting sentences to the width of the terminal that stdout is; commands and tables stay as they are."""
+"""Owns fitting sentences to the width of the terminal that they are shown on; commands and tables stay as they are."""
 
 import os
 import sys
 import textwrap
 from contextlib import suppress
+from typing import TextIO
 
 _LEAST, _MOST = 40, 120
 
 
 def fold(text: str, indent: str = "", following: str = "  ") -> str:
     """The sentence in lines that fit the terminal, the first with ``indent``; elsewhere one line."""
-    width = _width()
+    return _fold(text, _width(sys.stdout), indent, following)
+
+
+def fold_err(text: str) -> str:
+    """The sentence in lines that fit the terminal that stderr is; elsewhere one line."""
+    return _fold(text, _width(sys.stderr), "", "  ")
+
+
+def _fold(text: str, width: int | None, indent: str, following: str) -> str:
     if width is None:
         return indent + text
     lines = textwrap.wrap(
@@ -24,10 +33,10 @@ def fold(text: str, indent: str = "", following: str = "  ") -> str:
     return "\n".join(lines)
 
 
-def _width() -> int | None:
-    if sys.stdout is None or not sys.stdout.isatty():
+def _width(stream: TextIO | None) -> int | None:
+    if stream is None or not stream.isatty():
         return None
     with suppress(OSError):
-        if columns := os.get_terminal_size(sys.stdout.fileno()).columns:
+        if columns := os.get_terminal_size(stream.fileno()).columns:
             return max(_LEAST, min(columns, _MOST))
     return None

@@ -35,7 +35,7 @@ def _has_colours() -> bool:
 
 
 def echo(text: str) -> None:
-    """Write to stdout. A reader that has gone is no error; raises Stopped where the disk takes no more."""
+    """Write to stdout. A reader that has gone is no error; raises Stopped if the disk takes no more."""
     if sys.stdout is None:  # so it is in a process that was started with it closed
         return
     try:
@@ -61,7 +61,12 @@ def detach_broken() -> None:
 
 def echo_json(document: object) -> None:
     """Write a document to stdout as JSON."""
-    echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    echo(json_text(document))
+
+
+def json_text(document: object) -> str:
+    """The document as JSON for people and scripts."""
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
 
 def echo_event(event: Event) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from batchcart.cli.folding import fold
 from batchcart.journal.summary import AccountSummary, Summary
 from batchcart.model.reasons import without
+from batchcart.model.text import plural
 from batchcart.report.error_groups import ErrorGroup, ErrorGroups, ErrorKey, hint
 from batchcart.runs.commands import RunCommands, next_steps
 
+_GONE = "It is gone already, so there is nothing to delete"
 _MOST_REASONS = 5
 _MOST_ACCOUNTS = 8
 _LINES_NAMED = 5
@@ -21,14 +23,14 @@ def reasons_text(
     roots = groups.roots()
     hinted: set[str] = set()
     for cause, reason in roots[:_MOST_REASONS]:
-        parts.append(fold(_reason(cause, reason, several=len(accounts) > 1, run_known=runs == 1), "  "))
-        what_to_do = hint(cause)
+        parts.append(fold(reason_text(cause, reason, several=len(accounts) > 1, run_known=runs == 1), "  "))
+        what_to_do = _GONE if _is_gone(cause, reason) else hint(cause)
         if cause.status != "in_doubt" and what_to_do not in hinted:  # of doubts the next steps tell
             hinted.add(what_to_do)
             parts.append(fold(what_to_do, "    ", ""))
     if (hidden := len(roots) - _MOST_REASONS) > 0:
         report = commands.report("--json") if runs == 1 else "--json"
-        parts.append(fold(f"… and {hidden:,} more reason{'' if hidden == 1 else 's'}: {report}", "  "))
+        parts.append(fold(f"… and {plural(hidden, 'more reason')}: {report}", "  "))
     return ["Why lines are not ok:", *parts] if parts else []
 
 
@@ -38,7 +40,7 @@ def next_text(summary: Summary, commands: RunCommands, pid: int | None = None) -
     ``pid`` is the run's that is at work; then its end is the next step.
     """
     if pid:
-        return [f"A run is at work on it (pid {pid}); it goes on by itself"]
+        return [f"A run is at work on it (pid {pid}); it continues by itself"]
     return [part for step in next_steps(summary, commands) for part in (fold(f"{step.purpose}:"), f"  {step.command}")]
 
 
@@ -54,12 +56,23 @@ def _accounts_text(accounts: Mapping[str, AccountSummary]) -> Iterator[str]:
         yield f"{lines}{_join(names)}: {accounts[names[0]].reason}"
 
 
+def only_gone(groups: ErrorGroups) -> bool:
+    """Whether all lines that failed were to delete what the shop does not have any more."""
+    failed = [(cause, reason) for cause, reason in groups.rank() if cause.status == "failed"]
+    return bool(failed) and all(_is_gone(cause, reason) for cause, reason in failed)
+
+
+def _is_gone(cause: ErrorKey, reason: ErrorGroup) -> bool:
+    return cause.http_status in {404, 410} and all(place.op.endswith(".delete") for place in reason.first)
+
+
 def _join(names: list[str]) -> str:
     hidden = len(names) - _MOST_ACCOUNTS
-    return ", ".join(names[:_MOST_ACCOUNTS]) + (f" and {hidden:,} more accounts" if hidden > 0 else "")
+    return ", ".join(names[:_MOST_ACCOUNTS]) + (f" and {plural(hidden, 'more account')}" if hidden > 0 else "")
 
 
-def _reason(cause: ErrorKey, reason: ErrorGroup, *, several: bool, run_known: bool) -> str:
+def reason_text(cause: ErrorKey, reason: ErrorGroup, *, several: bool, run_known: bool = True) -> str:
+    """One reason as a sentence: how many lines, what was said, where, and what was skipped because of them."""
     count = reason.count - reason.explained
     message = reason.first[0].message if reason.alike else cause.message
     where = _lines(sorted(place.line for place in reason.first)[:_LINES_NAMED], reason.count) if run_known else ""

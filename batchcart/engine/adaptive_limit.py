@@ -27,7 +27,7 @@ _SHORT = 10.0  # seconds of a window; shorter ones are tried sooner
 
 
 class RefusalRate(msgspec.Struct, frozen=True):
-    """How often sends are answered 429, of late."""
+    """How often sends are answered 429 recently."""
 
     sends: float = 0.0
     refusals: float = 0.0

@@ -66,7 +66,7 @@ class ChainFeed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """What is worked off: the job's text, its plan, and the run's own name."""
+    """What is processed: the job's text, its plan, and the run's own name."""
 
     run: str
     source: JobSource
@@ -80,7 +80,7 @@ class PlannedJob:
         if planned.digest not in {None, raw.digest}:
             raise JournalFailed(
                 f"{self.source.name}: line {planned.line} is not what it was when the run was planned. Sending has "
-                "stopped; put the old text back, then run the same command again"
+                "stopped; restore the original job file, then run the same command again"
             )
         return raw
 

@@ -1,4 +1,4 @@
-"""Owns what is known of one cart while its lines are worked off: ids, facts, and what did not come to be."""
+"""Owns what is known of one cart while its lines are processed: ids, facts, and what failed to be created."""
 
 import hashlib
 
@@ -34,12 +34,12 @@ class ChainState(msgspec.Struct):
         """Why the operation cannot be tried, if an earlier line did not bring what it needs."""
         if self.missing_cart is not None:
             line = self.missing_cart
-            return Skipped(line, f"line {line} did not make the cart; {self._advice(line)}")
+            return Skipped(line, f"line {line} did not create the cart; {self._advice(line)}")
         if operation.item in self.missing_items and not operation.kind.creates_item:
             line = self.missing_items[operation.item]
             return Skipped(
                 line,
-                f"line {line} brought no id for the item {operation.item!r}; {self._advice(line)}",
+                f"line {line} returned no id for the item {operation.item!r}; {self._advice(line)}",
             )
         return None
 
@@ -78,7 +78,7 @@ class ChainState(msgspec.Struct):
     def _advice(self, line: int) -> str:
         if line in self.doubts:
             return "it is in doubt: settle it with `batchcart settle`, then run with --retry-failed"
-        return "mend it, then run with --retry-failed"
+        return "fix it, then run with --retry-failed"
 
     def _new_key(self, operation: Operation) -> str:
         """A cart's key where the client chooses it: the same in every try of this run, and in no other run."""

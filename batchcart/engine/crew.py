@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from batchcart.engine.session import AccountSession
 
 _BUSY_TURN, _LONGEST_OPENING = 0.01, 0.1
-"""Seconds: a turn of a loop that is busy all the time, and how long the next worker waits for it at the most."""
+"""Seconds: a turn of a loop that is busy all the time, and how long the next worker waits for it at most."""
 
 _UNTRIED = 8
 """Carts that are worked on side by side before an account's shop has answered for the first time: one that is not there

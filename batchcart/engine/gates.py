@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LEAST_MARGIN = 0.003
 _SUREST_MARGIN = 0.0005  # for the clock's own steps
-_MARGIN_SHARE = 0.007  # of a window, at the most
+_MARGIN_SHARE = 0.007  # of a window, at most
 _FIRST_SPARE, _MOST_SPARE = 0.03, 0.15  # of the time between two sends
 _FINEST_SPACING = 0.02  # seconds; what is closer is spaced in groups
 

@@ -1,7 +1,7 @@
 """Owns what is known of a shop's health: whether it is down since when and why; it does not ask the shop.
 
 States: up, and down since a moment. A shop that is down may be ``suspected`` besides: what answered last was something
-else than the platform. Only a good answer to a question of the engine's own leads from down to up, so that no line is
+else than the platform. Only a good answer to a health probe leads from down to up, so that no line is
 spent on finding out.
 """
 

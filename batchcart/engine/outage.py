@@ -47,7 +47,7 @@ async def _probe(session: AccountSession) -> None:
             health.recover()
         elif chance.monotonic() - health.down_since >= session.patience:
             why = f"unreachable for {session.patience / 60:g} min ({health.why})"
-            session.close("unreachable", f"{why}. Its lines stay open; run again later")
+            session.close("unreachable", f"{why}. Its lines stay pending; run again later")
 
 
 def _down(session: AccountSession) -> ShopDown:

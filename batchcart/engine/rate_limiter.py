@@ -248,7 +248,7 @@ class RateLimiter:
         return self._learnt.most if self._learnt.allowed is None else self._learnt.allowed
 
     def _let_through(self, now: float) -> float:
-        """How many sends in the limit's window the shop has let through of late."""
+        """How many sends in the limit's window the shop has let through recently."""
         since = now - self._span
         while self._refused and self._refused[0] <= since:
             self._refused.popleft()

@@ -44,7 +44,7 @@ def replay(sent: Sequence[SentRequest], cell: OperationSpec, operation: Operatio
         if request is None:
             raise RequestMismatch(
                 f"the journal says that {one} was sent for line {operation.line}, and the line does not lead to that. "
-                "Its lines stay open; put back a copy of the journal, or go on with the version of batchcart that "
+                "Its lines stay pending; restore a copy of the journal, or resume with the version of batchcart that "
                 "began this run"
             )
         step = _step(one, request)

@@ -20,7 +20,7 @@ _SECONDS = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?")
 
 
 def backoff(tries: int, rng: random.Random) -> float:
-    """Seconds to wait after the ``tries``-th failure: exponential with full jitter, 8 s at the most."""
+    """Seconds to wait after the ``tries``-th failure: exponential with full jitter, at most 8 s."""
     return rng.uniform(0, min(_LONGEST, _FIRST * 2.0 ** min(tries, 20)))
 
 

@@ -39,12 +39,12 @@ Send = Callable[[Request, Callable[[], None]], Awaitable[Reply]]
 """Sends a signed request; the callable it is given is called when its bytes begin to leave."""
 
 _WHAT_TO_LOOK_AT = (
-    "Its lines stay open; check the account's address and path, and what stands in front of the shop (firewall, login, "
-    "maintenance page), then run again"
+    "Its lines stay pending; check the account's address and path, and what stands in front of the shop "
+    "(firewall, login, maintenance page), then run again"
 )
 
 
-_HOW_TO_GO_ON = "see to it, then run again, or let it go on whatever comes with --stop-after 0"
+_HOW_TO_GO_ON = "fix that, then run again, or continue regardless with --stop-after 0"
 _SHOWN = 300  # characters of one line's reason in an account's
 
 
@@ -123,7 +123,7 @@ class AccountSession:
         return self.signal.stopped
 
     def close(self, state: str, reason: str, *, settles: bool = False) -> None:
-        """Give the account up for this run; its open lines stay open."""
+        """Give the account up for this run; its open lines stay pending."""
         reason = self.auth.redact_reason(reason)
         first = not self.signal.closed
         self.signal.close(state, reason, settles=settles)
@@ -204,14 +204,14 @@ class AccountSession:
     async def probe(
         self, request: Request, read: Callable[[Response], Mapping[str, str] | None] | None = None
     ) -> Received | None:
-        """Ask a question of the engine's own, also of a shop that is down; None if the session was halted.
+        """Ask a health probe, also of a shop that is down; None if the session was halted.
 
         The journal keeps it under the account's number below zero, without its query, which may be a token.
         """
         number = next(self.probes)
         heard = await self.send_request(-self.number, number, request, replace(request, query=()), read=read)
         if heard is not None:
-            self.journal.record_response(-self.number, number, "void", encode_loss("a question of the engine's own"))
+            self.journal.record_response(-self.number, number, "void", encode_loss("a health probe"))
         return heard
 
     async def record(self, line: int, heard: Received, state: str) -> None:
@@ -271,11 +271,11 @@ class AccountSession:
 
     def close_as_untrusted(self, why: str) -> None:
         """A certificate was refused, and will be so the next time."""
-        self.close("closed", f"{why}. Its lines stay open; see to the certificate, then run again")
+        self.close("closed", f"{why}. Its lines stay pending; see to the certificate, then run again")
 
     def close_for_fault(self, error: Exception, doing: str) -> None:
         """Something of ours failed over this account's answers: give it up, so that no other account is touched."""
-        self.close("fault", f"{fault_sentence(error, doing)}. Its lines stay open, the other accounts go on")
+        self.close("fault", f"{fault_sentence(error, doing)}. Its lines stay pending, the other accounts continue")
 
     def close_for_trouble(self, stop: Stop, message: str) -> None:
         """Stop the account because of how its last lines ended; ``message`` is why the last of them did."""
@@ -286,10 +286,10 @@ class AccountSession:
                 self.close("foreign", f"{told}. {_WHAT_TO_LOOK_AT}")
             case "doubts":
                 told = f"{stop.lines} lines ended in doubt, and none of the same operation well between them: {said}"
-                self.close("stopped", f"{told}. Its other lines stay open; {_HOW_TO_GO_ON}")
+                self.close("stopped", f"{told}. Its other lines stay pending; {_HOW_TO_GO_ON}")
             case "reason":
                 told = f"{stop.lines} lines in a row did not end ok, and for the same reason: {said}"
-                self.close("stopped", f"{told}. Its other lines stay open; {_HOW_TO_GO_ON}")
+                self.close("stopped", f"{told}. Its other lines stay pending; {_HOW_TO_GO_ON}")
 
     def record_throttle(self, busy: Throttled) -> None:
         """The shop asked for a pause: the whole account keeps it."""
@@ -303,7 +303,7 @@ class AccountSession:
         if lasts > self.patience:
             minutes = f"{self.patience / 60:g} min"
             self.close(
-                "throttled", f"{busy.message}, to everything for {minutes}. Its lines stay open; run again later"
+                "throttled", f"{busy.message}, to everything for {minutes}. Its lines stay pending; run again later"
             )
         if asked:
             self._keep_pause(asked, "throttled", busy.message)
@@ -316,7 +316,7 @@ class AccountSession:
             self.close(
                 state,
                 f"{why}, and asks to wait until {until}, which is more than the {patience} of --patience. Its lines "
-                "stay open; run again then",
+                "stay pending; run again then",
             )
         self.limiter.pause(min(seconds, self.patience))
         self.account_state.keep_learnt_limit(self.limiter.memory)

@@ -27,7 +27,7 @@ class StopSignal:
         self._break_off()
 
     def close(self, state: str, reason: str, *, settles: bool) -> None:
-        """Give the account up for this run; its open lines stay open. The first reason is the one that counts."""
+        """Give the account up for this run; its open lines stay pending. The first reason is the one that counts."""
         if not self.closed:
             self.settles = settles and not self.stopped
             self.state, self.closed = state, reason

@@ -39,7 +39,7 @@ async def refresh_tokens(session: AccountSession, denied: Unauthorized, used: Cr
 
 
 def _close_for(session: AccountSession, refusal: str) -> None:
-    session.close("closed", f"{refusal}. Its lines stay open; fix the credentials, then run again")
+    session.close("closed", f"{refusal}. Its lines stay pending; fix the credentials, then run again")
 
 
 async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied: Unauthorized) -> None:
@@ -59,8 +59,8 @@ async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied
             why = f": {refusal}" if refusal else ""
             session.close(
                 "closed",
-                f"{denied.message}, and the {renewal.required_setting} brought no new token{why}. Its lines stay open; "
-                "authorise the application again, put the new tokens into the config, then run again",
+                f"{denied.message}, and the {renewal.required_setting} brought no new token{why}. Its lines "
+                "stay pending; authorise the application again, put the new tokens into the config, then run again",
             )
             return
         if not await session.signal.wait(backoff(tries + 1, session.chance.rng)):
@@ -68,7 +68,7 @@ async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied
     session.close(
         "unreachable",
         f"{denied.message}, and the shop could not be asked for a new one: "
-        f"{session.health.why or session.throttling.why}. Its lines stay open; run again later",
+        f"{session.health.why or session.throttling.why}. Its lines stay pending; run again later",
     )
 
 
@@ -104,7 +104,9 @@ async def _interpret_refusal(session: AccountSession, renewal: TokenRefresh, exc
         case _ if said is not None:
             return said
         case _:
-            session.record_suspicion(f"something that is no answer of {session.account.adapter.name} came to a renewal")
+            session.record_suspicion(
+                f"something that is not an answer of {session.account.adapter.name} came to a renewal"
+            )
     return None
 
 
@@ -113,7 +115,7 @@ async def _take_tokens(session: AccountSession, fresh: Mapping[str, str]) -> Non
         if problem := secret_problem(token, SURELY_SECRET):
             session.close(
                 "closed",
-                f"the shop renewed its tokens, but the new {name} {problem}. Its lines stay open; authorise the "
+                f"the shop renewed its tokens, but the new {name} {problem}. Its lines stay pending; authorise the "
                 "application again, put the new tokens into the config, then run again",
             )
             return

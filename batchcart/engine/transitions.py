@@ -18,7 +18,7 @@ from batchcart.model.adapter import CartContext, OperationSpec
 from batchcart.model.http import Exchange, History, LostWrite, NoResponse, NotSent, Reply, Request, Response
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import (
-    AccountTrouble,
+    AccountError,
     ErrorKind,
     Failed,
     Foreign,
@@ -59,7 +59,7 @@ class Execution(msgspec.Struct, frozen=True):
     operation: Operation
     known: CartContext
     cell: OperationSpec
-    trouble: Callable[[Exchange], AccountTrouble | None]
+    trouble: Callable[[Exchange], AccountError | None]
     timeout: float = 30.0
     past: History = ()
     sends: int = 0
@@ -344,4 +344,6 @@ def _in_doubt(op: Execution) -> InDoubt | None:
     writes = [step for step in op.past if step.request.writes]
     if not writes or op.cell.idempotent:
         return None
-    return InDoubt(f"{writes[0].request} was sent and not answered, and then reading the shop kept failing: {op.why}")
+    first = writes[0]
+    became = "not answered" if isinstance(first, LostWrite) else f"answered HTTP {first.response.status}"
+    return InDoubt(f"{first.request} was sent and {became}, and then reading the shop kept failing: {op.why}")

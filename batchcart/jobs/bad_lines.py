@@ -9,6 +9,7 @@ from batchcart.jobs.job_file import InvalidLine, RawLine
 from batchcart.jobs.sheet_places import SheetPlaces, locate
 from batchcart.model.errors import AlikeLines, BadLines, UsageError
 from batchcart.model.reasons import normalize
+from batchcart.model.text import plural
 
 MOST_LISTED = 1000
 """How many different mistakes are told in words; the lines of the others are counted."""
@@ -43,8 +44,8 @@ class _Mistake:
         named = ", ".join(str(line) for line in self.lines[1 : _NAMED + 1]) + (", …" if count > _NAMED + 1 else "")
         also = "The same is wrong with" if self.same else "The like is wrong with"
         end = "" if words.endswith("?") else "."
-        noun = "lines" if sheet is None else "rows"
-        yield first, f"{locate(name, sheet, first, words)}{end} {also} {count - 1:,} more {noun} ({named})"
+        more = plural(count - 1, "more line" if sheet is None else "more row")
+        yield first, f"{locate(name, sheet, first, words)}{end} {also} {more} ({named})"
 
 
 @dataclass(slots=True)

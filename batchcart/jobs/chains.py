@@ -103,7 +103,7 @@ class ChainAssigner:
         elif not creates:
             state = _BLAMED
             found.append(
-                f"cart: no earlier line makes {quote(operation.cart or '')}; begin with cart.create, "
+                f"cart: no earlier line creates {quote(operation.cart or '')}; begin with cart.create, "
                 "or give the key of a cart that exists as cart_id"
             )
         self.names[name] = (chain, state)
@@ -114,7 +114,7 @@ class ChainAssigner:
         if operation.kind is _CREATE:
             earlier = (self.names.get(name) or (0, ""))[0]
             if earlier and not blamed:
-                yield f"cart_id: {quote(chosen_id or '')} is made twice, first on line {earlier}"
+                yield f"cart_id: {quote(chosen_id or '')} is created twice, first on line {earlier}"
             self.names[name] = (operation.line, "")
         elif operation.kind is _DELETE:
             self.names[name] = (0, "")
@@ -125,10 +125,10 @@ class ChainAssigner:
         made = self.names.get(name)
         if operation.kind in _MAKES_ITEM:
             if made is not None and made[1] != _BLAMED:
-                yield f"item: {quote(item)} is made twice, first on line {made[0]}"
+                yield f"item: {quote(item)} is created twice, first on line {made[0]}"
             self.names[name] = (operation.line, "")
         elif made is None:
-            yield f"item: no earlier line of this cart makes {quote(item)}; name it where it is added"
+            yield f"item: no earlier line of this cart creates {quote(item)}; name it where it is added"
 
     def _of(self, name: str, otherwise: int) -> int:
         entry = self.names.get(name)
@@ -152,7 +152,7 @@ def _contradiction(operation: Operation, chosen_id: str | None, chain: int, stat
     """What a further line of a named cart says against what was said of it before."""
     cart = quote(operation.cart or "")
     if operation.kind is _CREATE:
-        yield f"cart: {cart} is made twice; it begins on line {chain}"
+        yield f"cart: {cart} is created twice; it begins on line {chain}"
     elif chosen_id is None or state in {_BLAMED, f"={chosen_id}"}:
         return
     elif state == _MADE:

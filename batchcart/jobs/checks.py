@@ -126,7 +126,7 @@ def _cart_problems(operation: Operation, adapter: Adapter) -> list[str]:
 
 def _key_problems(cart_id: str, kind: OperationKind, adapter: Adapter) -> list[str]:
     if kind is _CREATE and not adapter.keys.client_chooses:
-        return [f"cart_id: {adapter.name} makes the key of a new cart itself; leave it out"]
+        return [f"cart_id: {adapter.name} creates the key of a new cart itself; leave it out"]
     problem = id_problem(cart_id, f"a {adapter.keys.cart}", adapter.keys.max_length)
     return [f"cart_id: {problem}"] if problem else []
 
@@ -135,14 +135,14 @@ def _item_problems(operation: Operation, adapter: Adapter) -> list[str]:
     kind, item, item_id = operation.kind, operation.item, operation.item_id
     if item is None and item_id is None:
         if kind in _ON_ITEM:
-            return ["item: missing; name an item made earlier in this job, or give the platform's own id as item_id"]
+            return ["item: missing; name an item created earlier in this job, or give the platform's own id as item_id"]
         return []
     if kind in _ON_ITEM:
         if item and item_id:
             return ["item: give item or item_id, not both"]
         return _item_id_problems(item_id) if item_id else []
     if item_id:
-        because = ": the platform makes it" if kind.creates_item else ""
+        because = ": the platform creates it" if kind.creates_item else ""
         return [f"item_id: {kind} takes none{because}"]
     if not (kind is _ADD or (kind is _CREATE and adapter.create_adds_item)):
         hint = "; add the item with item.add" if kind is _CREATE else ""

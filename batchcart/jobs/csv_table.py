@@ -25,7 +25,7 @@ _INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u00ad\u00a0\u202f"
 _BLANK = " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029\u3000" + _INVISIBLE
 _HALF = re.compile("[\ud800-\udfff]")
 _WORDS = {
-    "unexpected end of data": "a cell that begins with a quote has no end; close the quote, or take it away",
+    "unexpected end of data": "a cell that begins with a quote has no end; close the quote, or remove it",
     "',' expected": "a quote stands inside a cell that is in quotes; write it twice",
 }
 
@@ -62,7 +62,7 @@ def _under(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     for line, cells in rows:
         if [_column(cell) for cell in cells[: len(header)]] == header:
-            raise UsageError(f"{path}:{line}: the header once more; two files were put together, keep one of both")
+            raise UsageError(f"{path}:{line}: the header once more; two files were put together, keep one of the two")
         yield line, _map_columns(path, line, cells, header, free)
 
 
@@ -151,14 +151,14 @@ def _header(path: Path, line: int, cells: Sequence[str], columns: Sequence[str],
     while header and not header[-1]:
         header.pop()
     if len(header) > 1 and not set(header) & set(columns):
-        raise UsageError(f"{path}:{line}: it is no header, which names its columns {', '.join(columns)}")
+        raise UsageError(f"{path}:{line}: it is not a header, which names its columns {', '.join(columns)}")
     for place, name in enumerate(header):
         if not name:
-            then = "name it, or take it away (pandas writes its index so: index=False)"
+            then = "name it, or remove it (pandas writes its index so: index=False)"
             raise UsageError(f"{path}:{line}: column {place + 1} has no name; {then}")
         if name not in columns:
             given = quote(_HALF.sub("\ufffd", cells[place]))
-            raise UsageError(f"{path}:{line}: {given} is no column of a {what}; {suggest(name, columns)}")
+            raise UsageError(f"{path}:{line}: {given} is not a column of a {what}; {suggest(name, columns)}")
         if name in header[:place]:
             raise UsageError(f"{path}:{line}: the column {name} is there twice")
     return header

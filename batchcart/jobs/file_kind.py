@@ -15,16 +15,16 @@ HEAD = 1 << 16
 """Bytes of a file that are looked at."""
 
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
-    (b"BZh", "packed with bzip2", "unpack it: bunzip2"),
-    (b"\xfd7zXZ\0", "packed with xz", "unpack it: unxz"),
+    (b"BZh", "compressed with bzip2", "decompress it: bunzip2"),
+    (b"\xfd7zXZ\0", "compressed with xz", "decompress it: unxz"),
     (b"PK\x03\x04", "a ZIP archive, or a workbook of Excel or LibreOffice", "take the job out of it"),
     (b"PK\x05\x06", "an empty ZIP archive", "take the job itself"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "take the job out of it"),
     (b"Rar!\x1a\x07", "a RAR archive", "take the job out of it"),
-    (b"\x04\x22\x4d\x18", "packed with lz4", "unpack it: unlz4"),
-    (b"LZIP", "packed with lzip", "unpack it: lzip -d"),
-    (b"\x1f\x9d", "packed with compress", "unpack it: uncompress"),
-    (b"\xff\x06\0\0sNaPpY", "packed with snappy", "unpack it"),
+    (b"\x04\x22\x4d\x18", "compressed with lz4", "decompress it: unlz4"),
+    (b"LZIP", "compressed with lzip", "decompress it: lzip -d"),
+    (b"\x1f\x9d", "compressed with compress", "decompress it: uncompress"),
+    (b"\xff\x06\0\0sNaPpY", "compressed with snappy", "decompress it"),
     (b"%PDF-", "a PDF", "give the job itself"),
     (b"SQLite format 3\0", "an SQLite database", "give the job itself"),
     (b"PAR1", "a Parquet file", "write it as JSON Lines"),
@@ -46,12 +46,12 @@ _YAML = re.compile(r"---(?:\s.*)?|- [\w-]+:(?:\s.*)?|[\w-]+:(?:\s[^{]*)?")
 
 
 def packing_of(head: bytes) -> str:
-    """What unpacks a file that begins so: "gzip", "zstd", or "" where it is packed with neither."""
+    """What decompresses a file that begins so: "gzip", "zstd", or "" if it is compressed with neither."""
     return next((kind for magic, kind in _PACKED if head.startswith(magic)), "")
 
 
 def binary_kind(head: bytes) -> tuple[str, str] | None:
-    """What a file is that begins so and is no text in UTF-8, and what to do with it; None where that is not known."""
+    """What a file is that begins so and is no text in UTF-8, and what to do with it; None if that is not known."""
     for magic, kind, then in _MAGIC:
         if head.startswith(magic):
             return kind, then
@@ -66,7 +66,7 @@ def binary_kind(head: bytes) -> tuple[str, str] | None:
 
 
 def text_kind(head: bytes) -> tuple[str, str] | None:
-    """What a text is that begins so and is no JSON Lines, and what to do with it; None where it may be."""
+    """What a text is that begins so and is no JSON Lines, and what to do with it; None if it may be."""
     text = head.decode(errors="replace").removeprefix("\ufeff").lstrip()
     first, _, rest = text.partition("\n")
     first = first.rstrip()
@@ -82,9 +82,9 @@ def text_kind(head: bytes) -> tuple[str, str] | None:
 
 
 def kind_sentence(head: bytes, noun: str) -> str:
-    """What a file is that should be JSON Lines, and what to do with it; "" where it may be. ``noun`` names the file."""
+    """What a file is that should be JSON Lines, and what to do with it; "" if it may be. ``noun`` names the file."""
     if packing := packing_of(head):
-        return f"packed with {packing}; unpack it"
+        return f"compressed with {packing}; decompress it"
     kind, then = binary_kind(head) or text_kind(head) or ("", "")
     return f"{kind}; {then.replace('the job', noun).replace('operation', 'line')}" if kind else ""
 

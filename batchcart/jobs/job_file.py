@@ -18,7 +18,7 @@ from batchcart.model.system import read_at
 from batchcart.model.validation import validation_errors
 
 LONGEST_LINE = 1 << 20
-"""Bytes a job line may have at the most, its line end not counted."""
+"""Bytes a job line may have at most, its line end not counted."""
 
 _BOM = b"\xef\xbb\xbf"
 _ENOUGH = len(_BOM) + LONGEST_LINE + len(b"\r\n")
@@ -201,8 +201,8 @@ def _other_kind(text: bytes) -> str:
     if keys >= {"line", "status", "op"}:
         return "result lines, as a run writes them; give the job"
     if keys >= {"version", "platform", "items"}:
-        return "neutral carts, as batchcart export writes them; batchcart convert makes a job of them"
-    return "" if "op" in keys else "JSON Lines without the key op, so no job; batchcart init writes a first job"
+        return "neutral carts, as batchcart export writes them; batchcart convert turns them into a job"
+    return "" if "op" in keys else "JSON Lines without the key op, so not a job; batchcart init writes a first job"
 
 
 class _Names(msgspec.Struct):

@@ -82,13 +82,13 @@ def _beginning(text: str) -> Flaw | None:
     """What stands where the line's object should begin."""
     first = text[:1]
     if first == _MARK:
-        then = "inside the file, as where files were put together; take it away"
+        then = "inside the file, as where files were put together; remove it"
         return Flaw(f"it begins with a byte-order mark (U+FEFF) {then}", "mark")
     if first == _RECORD:
         then = "as a JSON text sequence does (RFC 7464); a job is JSON Lines, without them"
         return Flaw(f"it begins with a record separator (U+001E), {then}", "record separator")
     if text == _DOS_END:
-        return Flaw("it is Ctrl-Z (U+001A), the end of a file in DOS; take it away", "ctrl-z")
+        return Flaw("it is Ctrl-Z (U+001A), the end of a file in DOS; remove it", "ctrl-z")
     if text and not text.strip("[],;"):
         then = "in a job each line is one object, with nothing around or between them"
         return Flaw(f"it is {text[:_SHOWN]}, as in a JSON array; {then}", "array")
@@ -129,7 +129,7 @@ def _flaw_of(found: re.Match[str], following: str, text: str) -> Flaw | None:
         case "entity":
             return Flaw(f"{part} ({byte}) is how web pages write a quote; write the quote itself", "entities")
         case "comment":
-            return Flaw(f"{part} ({byte}) begins a comment, and JSON has none; take it away", "comment")
+            return Flaw(f"{part} ({byte}) begins a comment, and JSON has none; remove it", "comment")
         case _ if part == '"':
             return _open_text(text, found.start(), byte)
         case _:
@@ -144,7 +144,7 @@ def _word(word: str, following: str, byte: str) -> Flaw:
     if word.lstrip("-").lower() in _NOT_NUMBERS:
         return Flaw(f"{word} is not a JSON number", "NaN")
     if word.lower() in _WORDS:
-        return Flaw(f"{word} ({byte}): JSON writes it small, {word.lower()}", "capitals")
+        return Flaw(f"{word} ({byte}): JSON writes it in lower case, {word.lower()}", "capitals")
     if word == "undefined":
         return Flaw(f"undefined ({byte}) is JavaScript's; leave the key out", "undefined")
     return Flaw(f"the word {word[:_SHOWN]} ({byte}) stands without quotes")
@@ -159,7 +159,7 @@ def _sign(sign: str, following: str, byte: str) -> Flaw | None:
         return Flaw(f"a backslash ({byte}) stands outside of a text: the line was escaped once too often", "escaped")
     if sign == ",":
         before = "another" if following == "," else following
-        return Flaw(f"a trailing comma ({byte}) stands before {before}; take it away", "trailing comma")
+        return Flaw(f"a trailing comma ({byte}) stands before {before}; remove it", "trailing comma")
     if sign.isspace() or not sign.isprintable():
         name = unicodedata.name(sign, "a control character").lower()
         return Flaw(f"U+{ord(sign):04X}, {name} ({byte}), stands between the parts of the object", "spaces")
@@ -189,7 +189,7 @@ def _what_follows(found: re.Match[str], text: str) -> Flaw:
         case ",":
             return Flaw(f"a comma ({byte}) and more follow the object; put each on a line of its own", "second")
         case "\x1a":
-            return Flaw(f"Ctrl-Z ({byte}), the end of a file in DOS, follows the object; take it away", "ctrl-z")
+            return Flaw(f"Ctrl-Z ({byte}), the end of a file in DOS, follows the object; remove it", "ctrl-z")
         case "\x1e" | "\ufeff":
             return Flaw(f"U+{ord(found[0]):04X} ({byte}) follows the object; put each object on its own line", "second")
         case _:

@@ -1,4 +1,4 @@
-"""Owns opening a job: plain, packed, from standard input, or a sheet; it does not know what its lines say."""
+"""Owns opening a job: plain, compressed, from standard input, or a sheet; it does not know what its lines say."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ _AS_SHEET = {
     "a ZIP archive": "take the job out of it, or give a workbook a name that ends in .xlsx",
     "a document of an old Excel": "save it as .xlsx",
 }
-_NO_PLACE = "no place to unpack"
+_NO_PLACE = "no room to decompress"
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def _open_sheet(stream: IO[bytes], name: str, spool_folder: Path | None, stack: 
 def text_path(source: JobSource, path: str) -> str:
     """Where another process of this machine reads the plain text of the job that was opened from ``path``.
 
-    Raises UsageError where that cannot be: a spooled file has no name, and not every system shows open files by number.
+    Raises UsageError if that cannot be: a spooled file has no name, and not every system shows open files by number.
     """
     opened = os.fstat(source.file.fileno())
     with suppress(OSError):

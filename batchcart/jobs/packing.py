@@ -1,4 +1,4 @@
-"""Owns taking a job out of what it is packed in, with what may be wrong there in words; it does not know lines."""
+"""Owns decompressing a job, with what may be wrong there in words; it does not know lines."""
 
 import gzip
 import importlib
@@ -17,9 +17,9 @@ _DAMAGE = (gzip.BadGzipFile, zlib.error, EOFError)
 
 
 def open_decompressed(path: str, stack: ExitStack) -> tuple[IO[bytes], tuple[type[Exception], ...]]:
-    """The file's bytes, unpacked where its name says that it is packed, and what reading them raises for damage.
+    """The file's bytes, decompressed if its name says that it is compressed, and what reading them raises for damage.
 
-    Raises UsageError where it holds something else than its name says, and OSError where it cannot be opened.
+    Raises UsageError if it holds something else than its name says, and OSError where it cannot be opened.
     """
     kind = _ENDINGS.get(Path(path).suffix.lower(), "")
     zstd = _zstd(path) if kind == "zstd" else None
@@ -36,32 +36,32 @@ def open_decompressed(path: str, stack: ExitStack) -> tuple[IO[bytes], tuple[typ
 
 
 def describe_damage(error: Exception) -> str:
-    """What is wrong with a packed file that raised this on reading, and what to do."""
+    """What is wrong with a compressed file that raised this on reading, and what to do."""
     said = str(error)
     if "too much memory" in said:
         return (
-            "has a zstd window too large to unpack (over 128 MiB, as --long=28 and more make it); pack it again with "
-            "--long=27 or less, or unpack it"
+            "has a zstd window too large to decompress (over 128 MiB, as --long=28 and more make it); compress it "
+            "again with --long=27 or less, or decompress it"
         )
     if isinstance(error, EOFError):
-        return "is not whole: it is cut off in the middle of its packed data; pack it again"
+        return "is not whole: it is cut off in the middle of its compressed data; compress it again"
     if "Not a gzipped file" in said or "nknown frame" in said:
-        return "is not whole: something else follows its packed data; pack it again"
-    return f"is not whole: {said}; pack it again"
+        return "is not whole: something else follows its compressed data; compress it again"
+    return f"is not whole: {said}; compress it again"
 
 
 def check_decompressed(name: str, head: bytes) -> None:
-    """Raises UsageError where what was unpacked, or was not said to be packed, is packed by its first bytes."""
+    """Raises UsageError if what was decompressed, or was said to be plain, is compressed by its first bytes."""
     kind = packing_of(head)
     if not kind:
         return
     named = _ENDINGS.get(Path(name).suffix.lower(), "")
     ending = next(ending for ending, other in _ENDINGS.items() if other == kind)
     if named:
-        raise UsageError(f"job file {name} was packed twice: it holds {kind} data once more; unpack it once")
+        raise UsageError(f"job file {name} was compressed twice: it holds {kind} data once more; decompress it once")
     if name == "<stdin>":
-        raise UsageError(f"job file {name} holds {kind} data; unpack it on the way in: {kind} -dc JOB | batchcart …")
-    raise UsageError(f"job file {name} holds {kind} data; give it a name that ends in {ending}, or unpack it")
+        raise UsageError(f"job file {name} holds {kind} data; decompress it on the way: {kind} -dc JOB | batchcart …")
+    raise UsageError(f"job file {name} holds {kind} data; give it a name that ends in {ending}, or decompress it")
 
 
 def _otherwise(path: str, kind: str, head: bytes) -> str:
@@ -71,7 +71,7 @@ def _otherwise(path: str, kind: str, head: bytes) -> str:
         return f"holds {other} data although its name ends in {ending}; give it a name that ends in {right}"
     if found := binary_kind(head):
         return f"is {found[0]}, although its name ends in {ending}; {found[1]}"
-    return f"is not packed with {kind} although its name ends in {ending}; if it is plain text, take the ending away"
+    return f"is not compressed with {kind} although its name ends in {ending}; if it is plain text, remove the ending"
 
 
 def _zstd(path: str) -> ModuleType:

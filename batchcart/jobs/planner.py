@@ -41,7 +41,7 @@ class PlanStats:
 
 
 def check_account(account: str | None, entries: Accounts) -> None:
-    """Raises UsageError where --account names none, even if every line of the job names its own."""
+    """Raises UsageError if --account names none, even if every line of the job names its own."""
     if account is not None and account not in entries:
         raise UsageError(f"--account: {quote(account)} {entries.absence(account)}")
 

@@ -86,7 +86,7 @@ def _readable(text: str) -> str:
     if _HALF.search(text):
         raise ValueError("is not UTF-8 but in another encoding (Windows-1250, ISO 8859?); save the sheet as CSV UTF-8")
     if _ERROR.fullmatch(text):
-        raise ValueError(f"{quote(text)} is a spreadsheet's error; mend it there, or leave the cell empty")
+        raise ValueError(f"{quote(text)} is a spreadsheet's error; fix it there, or leave the cell empty")
     return read_text(text)
 
 

@@ -63,7 +63,7 @@ def tables_of(kind: OperationKind) -> Iterator[tuple[str, type[msgspec.Struct]]]
 
 @cache
 def cell_type(operation: str, column: str) -> CellType | None:
-    """What a cell of the column takes in a row of the operation; None where no document says it."""
+    """What a cell of the column takes in a row of the operation; None if no document says it."""
     if column in OWN_KEYS:
         return CellType(text=True)
     if operation not in list(OperationKind):

@@ -101,12 +101,12 @@ def _column_problem(column: str, before: Sequence[str], known: Mapping[str, str]
         return f"give each field of {column} a column of its own, such as {field_columns()[0]}"
     if not (column in known.values() or _FIELD.fullmatch(column)):
         given = quote(column.encode(errors="replace").decode())
-        return f"{given} is no column of a job; {_near(column, known)} Notes of your own stand in a column why"
+        return f"{given} is not a column of a job; {_near(column, known)} Notes of your own stand in a column why"
     if column in before:
         return f"the column {column} is there twice, first as column {column_letter(before.index(column))}"
     for other in before:
         if other.startswith(f"{column}.") or column.startswith(f"{other}."):
-            return f"{column} stands beside {other}, which is a part of it; keep one of both"
+            return f"{column} stands beside {other}, which is a part of it; keep one of the two"
     return ""
 
 

@@ -62,7 +62,7 @@ class LineOfCart(msgspec.Struct, frozen=True):
 
 
 class LineOfAccount(msgspec.Struct, frozen=True):
-    """A line with its result line; both None where it has not ended."""
+    """A line with its result line; both None if it has not ended."""
 
     planned: PlannedLine
     kind: OperationKind

@@ -14,7 +14,7 @@ RequestState = Literal["sent", "answered", "failing", "lost", "void"]
 class SentRequest(msgspec.Struct, frozen=True):
     """A request that was sent, as the journal says it, and what became of it.
 
-    ``body`` is None where it follows from the job line. What is "void" is not a part of the operation's past.
+    ``body`` is None if it follows from the job line. What is "void" is not a part of the operation's past.
     """
 
     method: str
@@ -69,7 +69,7 @@ def decode_row(
     body: bytes | None,
     why: str | None,
 ) -> SentRequest:
-    """A row of the past; raises ValueError where it is none."""
+    """A row of the past; raises ValueError if it is none."""
     method, path, query, said = msgspec.json.decode(request, type=_Parts)
     answer = None
     if status is not None:

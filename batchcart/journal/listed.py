@@ -26,7 +26,7 @@ class ListedRows:
     count: int
 
     def walk(self) -> bytes | None:
-        """How far the list has been read, as it was noted; None where it was not begun."""
+        """How far the list has been read, as it was noted; None if it was not begun."""
         row = self._connection.execute("SELECT walk FROM walk").fetchone()
         return row[0] if row else None
 
@@ -38,7 +38,7 @@ class ListedRows:
         self._connection.execute("COMMIT")
 
     def last_way_of(self, number: int) -> int | None:
-        """On which way back the row of this number was met last, 0 for forward; None where it never was."""
+        """On which way back the row of this number was met last, 0 for forward; None if it never was."""
         row = self._connection.execute("SELECT way FROM met WHERE id = ?", (number,)).fetchone()
         return row[0] if row else None
 

@@ -137,7 +137,7 @@ def completed_lines(connection: Connection, account: int, chain: int) -> Iterato
             update = msgspec.json.decode(learnt, type=ChainUpdate)
             for key in (update.cart_id, update.item_id):
                 if key is not None and not usable_id(key):
-                    raise ValueError(f"line {place[0]} has a key that is none")
+                    raise ValueError(f"line {place[0]} has a key that is not one")
         yield EndedLine(PlannedLine(*place), status, update)
 
 
@@ -211,7 +211,7 @@ def line_digests(connection: Connection) -> Iterator[tuple[int, int]]:
 
 
 def result_of(connection: Connection, line: int) -> EndedStatus | None:
-    """How a line ended; None where it has not."""
+    """How a line ended; None if it has not."""
     return first(connection, EndedStatus, "SELECT status, text FROM result WHERE line = ?", (line,))
 
 

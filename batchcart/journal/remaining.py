@@ -93,7 +93,7 @@ def add_links(connection: Connection, links: Iterator[tuple[int, str, int]]) -> 
     connection.executemany("INSERT INTO taken_up VALUES (?, ?, ?)", links)
 
 
-def taken_up(connection: Connection) -> Iterator[tuple[str, int]]:
+def lines_done_again(connection: Connection) -> Iterator[tuple[str, int]]:
     """The lines of other runs that this one does again, each after its run's name."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'taken_up'").fetchone() is not None:
         yield from select(connection, tuple[str, Count], "SELECT run, other FROM taken_up")

@@ -17,7 +17,7 @@ def repair_result_file(connection: Connection, path: Path) -> None:
     """Make the result file say what the journal says: cut back what is torn, fill up what is missing.
 
     A line is in the journal before it is in the file, so after a crash the file is a beginning of what the journal
-    holds, with perhaps a torn last line. Raises UsageError where the file holds something else.
+    holds, with perhaps a torn last line. Raises UsageError if the file holds something else.
     """
     if get_meta(connection, REWRITE):
         rewrite_result_file(connection, path)

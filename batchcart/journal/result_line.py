@@ -112,11 +112,11 @@ def _bring(line: dict[str, Any], outcome: Succeeded) -> None:
 def read_result(text: bytes) -> Result:
     """A result line back as a value; the platform's own names are whatever the contract does not list.
 
-    Raises ValueError where it is no result line.
+    Raises ValueError if it is not a result line.
     """
     fields = plain(text)
     if not isinstance(fields, dict) or not fields.keys() >= _NEEDED:
-        raise ValueError("it is no result line")
+        raise ValueError("it is not a result line")
     known = {name: fields.pop(name) for name in Result.__dataclass_fields__ if name != "names" and name in fields}
     known["status"] = Status(known["status"])
     return Result(**known, names=fields)

@@ -25,7 +25,7 @@ Moment = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
 def select(connection: Connection, kind: Any, sql: str, values: Sequence[object] = ()) -> Iterator[Any]:
     """The rows that a question brings, each as a value of the ``kind``, a tuple or a Struct that is like one.
 
-    Raises JournalFailed where one of them is not.
+    Raises JournalFailed if one of them is not.
     """
     with legible(connection, _table(sql)):
         for row in connection.execute(sql, values):
@@ -33,12 +33,12 @@ def select(connection: Connection, kind: Any, sql: str, values: Sequence[object]
 
 
 def first(connection: Connection, kind: type[Row], sql: str, values: Sequence[object] = ()) -> Row | None:
-    """The first row that a question brings; None where there is none. Raises JournalFailed as ``select`` does."""
+    """The first row that a question brings; None if there is none. Raises JournalFailed as ``select`` does."""
     return next(select(connection, kind, sql, values), None)
 
 
 def decode_value(connection: Connection, table: str, text: str | bytes, kind: type[Row]) -> Row:
-    """The JSON text that stood in the table as a value of the ``kind``; raises JournalFailed where it is none."""
+    """The JSON text that stood in the table as a value of the ``kind``; raises JournalFailed if it is none."""
     with legible(connection, table):
         return msgspec.json.decode(text, type=kind)
 
@@ -51,7 +51,7 @@ def legible(connection: Connection, table: str) -> Iterator[None]:
     except (DatabaseError, msgspec.DecodeError, ValueError, RecursionError) as error:
         if is_disk_trouble(error):
             raise
-        said = "it holds what is no text" if isinstance(error, UnicodeDecodeError) else error
+        said = "it holds what is not text" if isinstance(error, UnicodeDecodeError) else error
         raise JournalFailed(
             f"the journal {_path(connection)} is damaged, in its table {table}: {said}. Nothing more is sent. "
             f"{PUT_BACK}"

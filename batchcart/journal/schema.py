@@ -15,12 +15,12 @@ Connection = sqlite3.Connection
 DatabaseError = sqlite3.Error
 """What SQLite raises: others make a sentence of it."""
 
-PUT_BACK = "Put back a copy of it, or start over with --fresh, which keeps the old files under another name"
+PUT_BACK = "Restore a copy of it, or start over with --fresh, which keeps the old files under another name"
 """What to do about a journal that is damaged."""
 
 
 def create(path: Path) -> sqlite3.Connection:
-    """A fresh journal, open for writing; raises UsageError where the folder does not take it."""
+    """A fresh journal, open for writing; raises UsageError if the folder does not take it."""
     try:
         create_fresh(path).close()
         connection = _connect(path)
@@ -37,7 +37,7 @@ def create(path: Path) -> sqlite3.Connection:
 
 
 def open_existing(path: Path) -> sqlite3.Connection:
-    """A journal that is there, open for writing; raises UsageError where it is damaged, foreign or newer."""
+    """A journal that is there, open for writing; raises UsageError if it is damaged, foreign or newer."""
     with ExitStack() as stack:
         connection = stack.enter_context(closing(_connect(path)))
         with _readable(path):
@@ -56,7 +56,7 @@ def open_existing(path: Path) -> sqlite3.Connection:
 def open_alone(path: Path) -> sqlite3.Connection:
     """A journal that only is looked at, and left as it is: where nobody writes, SQLite then makes no files beside it.
 
-    Raises UsageError where it is foreign or newer; whether it is damaged is seen when it is read.
+    Raises UsageError if it is foreign or newer; whether it is damaged is seen when it is read.
     """
     # Without a WAL nobody writes, and there is nothing to share with a writer.
     return _open_to_read(path, "" if Path(f"{path}-wal").exists() else "&immutable=1")
@@ -98,7 +98,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> int:
-    """The journal's format; raises UsageError where this version does not know it."""
+    """The journal's format; raises UsageError if this version does not know it."""
     found = get_meta(connection, "version") or ""
     if not (found.isascii() and found.isdecimal() and len(found) < 10):
         raise sqlite3.DatabaseError("it does not say its version")
@@ -108,7 +108,7 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def probe(folder: Path) -> str:
-    """Try a journal in the folder: the mode that SQLite keeps it in; raises DatabaseError where it cannot."""
+    """Try a journal in the folder: the mode that SQLite keeps it in; raises DatabaseError if it cannot."""
     with closing(sqlite3.connect(folder / "journal")) as connection:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         lay_tables(connection)

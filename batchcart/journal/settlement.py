@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from batchcart.journal.schema import Connection, set_meta
 
 REWRITE = "rewrite"
-"""Set in the journal while the result file must be written anew."""
+"""Set in the journal while the result file must be written again."""
 
 SettledRow = tuple[str, str, bytes, int]
 """Status, what later lines learn, the new result line, and the number of the line."""

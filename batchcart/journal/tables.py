@@ -36,7 +36,7 @@ CREATE TABLE plan (
     digest INTEGER NOT NULL     -- its checksum, to tell the first line that changed
 ) STRICT;
 CREATE TABLE send (             -- the past of operations that have not ended, or ended in doubt
-    line INTEGER NOT NULL,      -- below 0: a question of the engine's own, of that account
+    line INTEGER NOT NULL,      -- below 0: a health probe, of that account
     n INTEGER NOT NULL,
     at REAL NOT NULL,           -- wall clock, seconds
     state TEXT NOT NULL,        -- sent, answered, failing, lost, void (nothing to remember)
@@ -117,7 +117,7 @@ def complete_tables(connection: sqlite3.Connection, kind: JournalKind) -> None:
 
 
 def recognize(connection: sqlite3.Connection) -> JournalKind:
-    """What kind of journal the file is, by its tables alone; raises DatabaseError where it is none."""
+    """What kind of journal the file is, by its tables alone; raises DatabaseError if it is none."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     rows = connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
     found = {(kind, name): _bare(sql or "") for kind, name, sql in rows}
@@ -183,7 +183,7 @@ _MISFITS = (
 
 
 def check_values(connection: sqlite3.Connection, kind: JournalKind) -> None:
-    """Raises DatabaseError where pages, types or rows do not fit together."""
+    """Raises DatabaseError if pages, types or rows do not fit together."""
     (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if said != "ok":
         raise sqlite3.DatabaseError(f"its pages do not fit together: {said.splitlines()[-1]}")
@@ -197,7 +197,7 @@ def check_values(connection: sqlite3.Connection, kind: JournalKind) -> None:
 
 
 def _check_types(connection: sqlite3.Connection) -> None:
-    """What the newer tables' own definition does: raises DatabaseError where a value is not of its column's type."""
+    """What the newer tables' own definition does: raises DatabaseError if a value is not of its column's type."""
     names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
     for (table,) in names:
         columns = connection.execute(f"PRAGMA table_info({table})").fetchall()

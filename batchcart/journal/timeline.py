@@ -46,7 +46,7 @@ class EarlierEnding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A time in which an account sent little or nothing; ``ended`` is None where it lasts or nobody saw its end.
+    """A time in which an account sent little or nothing; ``ended`` is None if it lasts or nobody saw its end.
 
     ``refusals`` counts the 429s of a throttled one, which may also have sent between them.
     """

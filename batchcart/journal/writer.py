@@ -113,7 +113,7 @@ class JournalWriter:
         self._gathering().settled += settled
 
     async def flush(self) -> None:
-        """Wait until everything noted so far is on the disk; raises JournalFailed where any of it is not."""
+        """Wait until everything noted so far is on the disk; raises JournalFailed if any of it is not."""
         waiter = self._loop.create_future()
         self._gathering().waiters.append(waiter)
         await waiter
@@ -205,7 +205,7 @@ class JournalWriter:
     def _fail(self, error: Exception) -> JournalFailed:
         if self._failure is None:
             damaged = isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.OperationalError)
-            next_step = "put back a copy of the journal" if damaged else "make room"
+            next_step = "restore a copy of the journal" if damaged else "make room"
             self._failure = JournalFailed(
                 f"{self._results_path} and its journal cannot be written: {error}. Sending has stopped and nothing "
                 f"that was done is forgotten; {next_step}, then run the same command again"

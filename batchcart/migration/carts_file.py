@@ -15,7 +15,7 @@ from batchcart.model.files import LONGEST_RESULT, check_ends
 from batchcart.model.validation import validation_errors
 
 LONGEST_LINE = 16 << 20
-"""Bytes that a cart's line may have at the most."""
+"""Bytes that a cart's line may have at most."""
 
 _SHOWN = 100  # bad lines that are told one by one
 _BOM = b"\xef\xbb\xbf"

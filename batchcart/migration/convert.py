@@ -23,6 +23,7 @@ from batchcart.migration.product_map_template import Product, ProductCollector, 
 from batchcart.model.cart import Cart
 from batchcart.model.errors import BadLines, UsageError, quote
 from batchcart.model.files import create_fresh, move_into_place
+from batchcart.model.text import plural
 from batchcart.runs.status import storage_errors
 from batchcart.runs.work_folder import keep_inputs
 
@@ -183,9 +184,7 @@ class _Work:
         why = self._why_not()
         same = output.exists() and filecmp.cmp(self.job.name, output, shallow=False)
         if not why and output.exists() and not same and not self.options.force:
-            raise UsageError(
-                f"{output} is there already and differs; remove it, choose another with -o, or give --force"
-            )
+            raise UsageError(f"{output} already exists and differs; remove it, choose another with -o, or give --force")
         move_into_place(Path(self.report.file.name), losses_path(output))
         if not why and not same and self.converted:
             move_into_place(Path(self.job.name), output)
@@ -206,13 +205,13 @@ class _Work:
     def _why_not(self) -> str:
         lossy, stopped = self.report.carts, self.carts - self.converted
         if self.options.strict and (lossy or stopped):
-            return f"--strict: {lossy:,} carts would lose something and {stopped:,} cannot be converted"
+            return f"--strict: {plural(lossy, 'cart')} would lose something and {stopped:,} cannot be converted"
         return ""
 
     def _check_unused_rows(self) -> None:
         unused = [(row.line, key) for key, row in self.products.rows.items() if row.line not in self.used]
         if unused:
-            then = f"is in no cart of {self.options.carts}; mend the row, remove it, or give --allow-unused"
+            then = f"is in no cart of {self.options.carts}; fix the row, remove it, or give --allow-unused"
             near = {_alike(key): key for key in _keys_of(self.seen)}
             problems = [
                 f"{self.products.path}:{line}: {_describe_row(key)} {then}{_nearly(near.get(_alike(key)))}"

@@ -66,7 +66,7 @@ class CreatedCarts:
         """The new cart of that name."""
         made = self._made.get(name)
         if made is None or (made.key is None and not made.why):
-            return Target(why="the result file has no line that made it: it was not sent, or has not ended")
+            return Target(why="the result file has no line that created it: it was not sent, or has not ended")
         return Target(made.key, made.why, made.doubtful)
 
     def check(self, names: Iterable[str], carts: Path) -> None:
@@ -77,7 +77,7 @@ class CreatedCarts:
         for name, made in self._made.items():
             if not made.known:
                 raise UsageError(
-                    f"{self._results}:{made.line}: cart: {quote(name)} is no cart of {carts}; is it the result file "
+                    f"{self._results}:{made.line}: cart: {quote(name)} is not a cart of {carts}; is it the result file "
                     "of another job?"
                 )
 
@@ -115,7 +115,7 @@ def _after(made: _NewCart, result: _CreateResult) -> _NewCart:
         why = f"line {result.line} of the job is in doubt, settle it with `batchcart settle`: {said}"
         return structs.replace(made, why=why, doubtful=True)
     return structs.replace(
-        made, why=f"line {result.line} of the job did not make it ({result.status}): {said}", doubtful=False
+        made, why=f"line {result.line} of the job did not create it ({result.status}): {said}", doubtful=False
     )
 
 

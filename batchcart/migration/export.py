@@ -100,7 +100,7 @@ def account_entry(config: ConfigSource | None, account: str) -> AccountConfig:
 
 
 async def export(options: ExportOptions, monitor: RunMonitor) -> ExportResult:
-    """Export the carts, or go on with it. Raises UsageError where nothing was read, Stopped where the disk is full."""
+    """Export the carts, or resume it. Raises UsageError where nothing was read, Stopped where the disk is full."""
     entry = account_entry(options.reader.config, options.account)
     check_export(options, entry)
     with working_folder(options.output, _task(options, entry), may_exist=False) as folder:
@@ -135,7 +135,7 @@ def check_export(options: ExportOptions, entry: AccountConfig, keys_option: str 
     if options.keys_from is not None:
         if options.filters != Filters():
             raise UsageError(
-                f"{keys_option} names the carts; the filters are for listing all of a shop, so give one of both"
+                f"{keys_option} names the carts; the filters are for listing all of a shop, so use one or the other"
             )
         return
     if entry.adapter.listing is None:

@@ -136,7 +136,7 @@ def open_folder(options: MigrateOptions, source: AccountConfig, target: AccountC
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--folder {folder} cannot be made: {error.strerror}") from None
+        raise UsageError(f"--folder {folder} cannot be created: {error.strerror}") from None
     with storage_errors(folder / _STATE), lock_output(folder / _STATE, "migration"):
         begun = State(_task(options, source, target))
         if (folder / _STATE).exists():
@@ -159,13 +159,13 @@ def _check_state(options: MigrateOptions, begun: State) -> State:
         state = msgspec.json.decode(read_bounded(options.folder / _STATE, _LARGEST_STATE), type=State)
     except UNDECODABLE as error:
         raise UsageError(
-            f"{options.folder / _STATE} cannot be read: {error}. Its carts may be made already: go on with the steps "
-            "one by one (`batchcart run`, `batchcart verify`) in that folder, or put back a copy of the file"
+            f"{options.folder / _STATE} cannot be read: {error}. Its carts may exist already: continue with the steps "
+            "one by one (`batchcart run`, `batchcart verify`) in that folder, or restore a copy of the file"
         ) from None
     changed = [key for key in sorted({*state.task, *begun.task}) if state.task.get(key) != begun.task.get(key)]
     if changed:
         raise UsageError(
-            f"{options.folder} was begun with another {' and another '.join(changed)}; repeat the old command to go "
+            f"{options.folder} was started with another {' and another '.join(changed)}; repeat the old command to go "
             "on, or begin in another --folder"
         )
     return state

@@ -51,7 +51,7 @@ class ItemHistory:
         self._of_key.close()
 
     def items(self, cart_id: str) -> list[tuple[str, bytes]] | None:
-        """The cart's items, each its id and its data; None where the run did not make the cart or left doubts."""
+        """The cart's items, each its id and its data; None where the run did not create the cart or left doubts."""
         chains = self._of_key.get(cart_id, [])
         if len(chains) != 1 or (chain := self._chain(chains[0])).doubtful:
             return None

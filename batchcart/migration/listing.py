@@ -1,6 +1,6 @@
 """Owns listing all carts of a shop, page by page, into a file on disk; it does not know what a line means.
 
-Every page is on the disk together with the place to go on from; which page comes next is list_walk.py's to say.
+Every page is on the disk together with the place to resume from; which page comes next is list_walk.py's to say.
 """
 
 import contextlib
@@ -103,7 +103,7 @@ def check_filters(entry: AccountConfig, listing: Listing, filters: Filters) -> N
 async def read_list(
     folder: Path, entry: AccountConfig, filters: Filters, reader: Reader, monitor: RunMonitor
 ) -> Cursor | None:
-    """List the account's carts into ``folder``, or go on with it; how that ended, None where it was stopped first.
+    """List the account's carts into ``folder``, or resume it; how that ended, None where it was stopped first.
 
     Raises Stopped where the shop refuses the list.
     """

@@ -1,6 +1,6 @@
 """Owns what the rounds of a migration have made so far: which carts, and which of their lines are still to be done.
 
-It sends nothing and reads no shop. What may have happened counts as made, so that nothing is made twice.
+It sends nothing and reads no shop. What may have happened counts as made, so that nothing is created twice.
 """
 
 from collections.abc import Iterator, Sequence

@@ -69,7 +69,7 @@ def _why_no_target(text: str) -> str:
 
 def _why_nothing(text: str) -> str:
     if is_error(text):
-        return "is a spreadsheet's error; mend it there, or leave the cell empty"
+        return "is a spreadsheet's error; fix it there, or leave the cell empty"
     if not text.isprintable():
         return "holds a line break or another character that no id has; is a quote not closed?"
     return ""

@@ -31,7 +31,7 @@ _WORDS = {
 
 _LACKING = re.compile(r"the product map lacks ([\d,]+) of its products")
 _DOUBTFUL = re.compile(r"line \d+ of the job is in doubt")
-_REFUSED = re.compile(r"line \d+ of the job did not make it \(\w+\): (.*)", re.DOTALL)
+_REFUSED = re.compile(r"line \d+ of the job did not create it \(\w+\): (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

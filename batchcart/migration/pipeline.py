@@ -108,7 +108,7 @@ async def migrate(
     monitoring: Callable[[], AbstractAsyncContextManager[RunMonitor]],
     tell: Callable[[str], None],
 ) -> MigrationResult:
-    """Export, convert, run and verify, or go on with it; finished steps are not done again.
+    """Export, convert, run and verify, or resume that; finished steps are not done again.
 
     Where the product map was mended since, one more round makes what is not made yet: carts that were stopped, carts
     and lines that failed. Raises UsageError where accounts, map or folder are wrong, or another migration was begun in
@@ -201,7 +201,7 @@ def _is_still_so(way: MigrationContext, name: str, done: StepResult) -> bool:
     if name.partition(" ")[0] in {"run", "verify"}:
         return False
     raise UsageError(
-        f"{_files_of(way, name)[0]} changed since {name} was done; put the old one back to go on, or begin in another "
+        f"{_files_of(way, name)[0]} changed since {name} was done; restore the old one to resume, or begin in another "
         "--folder"
     )
 

@@ -49,7 +49,7 @@ def write_template(path: Path, seen: ProductCollector) -> None:
             with create_new(path) as file:
                 file.write(made)
         elif not path.is_file() or path.stat().st_size != len(made) or path.read_bytes() != made:
-            raise UsageError(f"{path} is there already and was not touched; choose another name for the template")
+            raise UsageError(f"{path} already exists and was not overwritten; choose another name for the template")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 

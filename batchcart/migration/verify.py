@@ -101,7 +101,7 @@ class VerifyResult:
 
 
 async def verify(options: VerifyOptions, monitor: RunMonitor) -> VerifyResult:
-    """Read every new cart back and compare, or go on with it.
+    """Read every new cart back and compare, or resume it.
 
     Raises UsageError where the files do not belong together: nothing was read then.
     """

@@ -11,18 +11,26 @@ from batchcart.model.cart import Cart, CartPlan, CartSource
 from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.model.http import Exchange, History, Request, Response
 from batchcart.model.operation import Operation, OperationKind
-from batchcart.model.outcome import AccountTrouble, Step
+from batchcart.model.outcome import AccountError, Step
 
 
 class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a secret stands: the environment variable ``env``, or the first line of ``file``."""
+    """Where a secret stands: exactly one of these.
+
+    The environment variable ``env``, the first line of ``file``, the first line that ``command`` prints, or what the
+    system's keyring has for the service ``keyring`` and its ``user``.
+    """
 
     env: str | None = None
     file: str | None = None
+    command: str | None = None
+    keyring: str | None = None
+    user: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.env is None) == (self.file is None):
-            raise ValueError('a secret is a string, { env = "NAME" } or { file = "PATH" }')
+        given = [name for name in (self.env, self.file, self.command, self.keyring) if name is not None]
+        if len(given) != 1 or (self.user is None) != (self.keyring is None):
+            raise ValueError("a secret has one source")
 
 
 SecretText = str | SecretRef
@@ -39,7 +47,7 @@ class Credentials:
         return self.values[name]
 
     def get(self, name: str) -> str:
-        """The setting, or "" where the account has none."""
+        """The setting, or "" if the account has none."""
         return self.values.get(name, "")
 
     def secrets(self) -> tuple[str, ...]:
@@ -73,7 +81,7 @@ class Evidence:
     """What makes an operation ``ok``: an answer that says so in a documented form, or a read that shows it.
 
     ``says`` takes an answer for that: what it gives back is true for such an answer and for no other; ``said`` is the
-    same in words. ``shown`` says in words what a later read must show instead; "" where no read can.
+    same in words. ``shown`` says in words what a later read must show instead; "" if no read can.
     """
 
     said: str
@@ -111,7 +119,7 @@ class TokenRefresh:
     """How an expiring token is renewed.
 
     ``build_request`` builds the request, ``parse_tokens`` finds the fresh settings in its answer. ``refused`` is what
-    the platform says where it renews nothing, "" where it gives no reason; None where the answer is none of the
+    the platform says where it renews nothing, "" if it gives no reason; None if the answer is none of the
     platform's. Without ``required_setting`` nothing is renewed; ``further_settings`` serve a renewal only.
     """
 
@@ -136,7 +144,7 @@ class Filters:
 class ListedLine:
     """One row of a list of all carts: its number, the key of its cart, and its JSON as the shop wrote it.
 
-    ``created`` is written as in Filters, "" where the row does not say it.
+    ``created`` is written as in Filters, "" if the row does not say it.
     """
 
     id: int
@@ -150,7 +158,7 @@ class Listing:
     """How a shop lists all its carts, line by line.
 
     ``query_schema`` is that of a ``cart.list`` for one page, from 1 on. It asks for ``rows`` of them, perhaps for
-    more than the filters leave. ``lines`` reads the answer; it raises NotACart where that is no list. ``merge`` puts
+    more than the filters leave. ``lines`` reads the answer; it raises NotACart if that is no list. ``merge`` puts
     one cart's rows into the form of a ``cart.get``.
     """
 
@@ -164,7 +172,7 @@ class Listing:
 class CartSnapshot:
     """What one read shows: how many each line holds, and the cart's own fields as `cart.update` names them, in JSON.
 
-    Lines have the keys that facts about lines have; ``lines`` is None where the read does not show them.
+    Lines have the keys that facts about lines have; ``lines`` is None if the read does not show them.
     """
 
     lines: Mapping[str, Decimal] | None = None
@@ -190,7 +198,7 @@ class Migration:
     """What a platform's carts mean as neutral ones, and how such a cart is made there.
 
     ``to_neutral`` turns the bodies of ``cart.get`` (all views or pages that were read of it) into neutral carts; it
-    raises NotACart where they show none. ``from_neutral`` says how a cart, whose products are already the target's, is
+    raises NotACart if they show none. ``from_neutral`` says how a cart, whose products are already the target's, is
     made in a shop of the given currency. ``readable_fields`` names the neutral fields that this platform's answers
     may fill, ``hidden_fields`` those that it may hold and an answer may not show, each with the reason.
     ``merge_items`` puts items, each as its id and the ``data_schema`` that added it, into the body of a ``cart.get``
@@ -212,7 +220,7 @@ class AccountSchema:
     ``address_key``. ``shop_key`` is the key by which a person knows the shop: its address, often the same key.
     ``identity_keys`` are further keys that tell one shop from another. ``auth_methods`` are the kinds of credentials by
     name, the usual one first, each with the own keys that it takes. ``sandbox_settings`` are own keys that a simulator
-    takes. ``currency`` is what the platform's shops count in unless an account says otherwise, None where that is not
+    takes. ``currency`` is what the platform's shops count in unless an account says otherwise, None if that is not
     known.
     """
 
@@ -230,7 +238,7 @@ class AccountSchema:
 class KeyNames:
     """What the platform calls the key of a cart, the id of an item, and how many of it there are.
 
-    ``item`` is "" where results have the id under no name but ``item_id``. ``client_chooses`` says that the client
+    ``item`` is "" if results have the id under no name but ``item_id``. ``client_chooses`` says that the client
     names a cart, in the field ``cart`` of what creates it; else the shop makes the key. A key has at most
     ``max_length`` characters.
     """
@@ -262,7 +270,7 @@ class ErrorForms:
     ``described`` says in words which forms of an error below 500 are taken for the platform's.
     """
 
-    classify: Callable[[Exchange], AccountTrouble | None]
+    classify: Callable[[Exchange], AccountError | None]
     described: str
 
 
@@ -285,7 +293,7 @@ class Examples:
 
     ``account`` is a name and the own keys of an account, for a first config. ``job`` are lines about one cart without
     their account, as JSON: the first ones of a first job, and examples of the schema. ``workload`` is what a benchmark
-    does; None where there is none yet.
+    does; None if there is none yet.
     """
 
     account: tuple[str, Mapping[str, str | SecretRef]]
@@ -329,7 +337,7 @@ class Adapters(dict[str, Adapter]):
         self.left_out = left_out
 
     def find(self, name: str) -> Adapter:
-        """The platform's adapter; raises UsageError where there is none."""
+        """The platform's adapter; raises UsageError if there is none."""
         if name not in self:
             raise UsageError(f"platform {quote(name)} {self.absence(name)}")
         return self[name]

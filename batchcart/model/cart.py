@@ -46,7 +46,7 @@ class Customer(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
 
 
 class Address(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A billing or shipment address; "" where the source says nothing or says it is empty.
+    """A billing or shipment address; "" if the source says nothing or says it is empty.
 
     ``email`` is filled where the address has one beside the customer's.
     """
@@ -149,9 +149,9 @@ def item_name(item: Item, index: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CartSource:
-    """Where an answer comes from: the account's name, its currency (None where nobody said), and the cart's key.
+    """Where an answer comes from: the account's name, its currency (None if nobody said), and the cart's key.
 
-    ``cart_id`` may be "" where the answer itself names its carts (a list of several).
+    ``cart_id`` may be "" if the answer itself names its carts (a list of several).
     """
 
     account: str
@@ -190,7 +190,7 @@ class CartPlan:
 
     ``expected`` is the cart as the target will have it: the given one without what was lost; a read of the new cart
     shows it, but for the fields that are ``unread`` there. ``inexact`` are values that have no exact form in the
-    target. ``blocked`` says why no cart can be made at all, "" where one can.
+    target. ``blocked`` says why no cart can be made at all, "" if one can.
     """
 
     operations: Sequence[OperationTemplate]

@@ -3,13 +3,15 @@
 BatchcartError
 ├── UsageError   nothing was sent: usage, config or job file is wrong (exit code 2)
 │   └── BadLines   the job file's bad lines, one problem each
-└── Stopped      the run ended before its end; the same command goes on (exit code 3)
+└── Stopped      the run ended before its end; run the same command again to resume (exit code 3)
 """
 
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+
+from batchcart.model.text import plural
 
 _SHOWN = 60
 _MOST_CHOICES = 40
@@ -42,12 +44,12 @@ class BadLines(UsageError):
         self.total = total
         self.every = tuple(every)
         hidden = total - (sum(len(one.lines) for one in every) if every else len(self.problems))
-        more = f"\n… and {hidden:,} more bad lines" if hidden else ""
+        more = f"\n… and {plural(hidden, 'more bad line')}" if hidden else ""
         super().__init__("\n".join(self.problems) + more)
 
 
 class Stopped(BatchcartError):
-    """The run ended before its end, for a reason that is not a line's; the same command goes on."""
+    """The run ended before its end, for a reason that is not a line's; run the same command again to resume."""
 
 
 def quote(word: str) -> str:

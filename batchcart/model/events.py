@@ -13,6 +13,8 @@ from typing import Literal
 import msgspec
 from msgspec import structs
 
+from batchcart.model.text import plural
+
 Level = Literal["info", "warning", "error"]
 
 
@@ -42,18 +44,18 @@ class RunStarted(_Told, frozen=True, tag="run_began"):
     accounts: int
 
     def __str__(self) -> str:
-        return f"{self.job}: the run begins, {_lines(self.lines)} for {_accounts(self.accounts)}"
+        return f"{self.job}: the run starts, {plural(self.lines, 'line')} for {plural(self.accounts, 'account')}"
 
 
 class RunResumed(_Told, frozen=True):
-    """A job that was begun earlier goes on."""
+    """A job that was started earlier resumes."""
 
     job: str
     lines: int
     ended: int
 
     def __str__(self) -> str:
-        return f"{self.job}: the run goes on, {self.ended:,} of {_lines(self.lines)} have ended before"
+        return f"{self.job}: the run resumes, {self.ended:,} of {plural(self.lines, 'line')} had ended before"
 
 
 class RunFinished(_Told, frozen=True):
@@ -66,11 +68,11 @@ class RunFinished(_Told, frozen=True):
     in_doubt: int = 0
 
     def __str__(self) -> str:
-        return f"the run is finished: {_lines(self.lines)}, {_endings(self)}"
+        return f"the run is finished: {plural(self.lines, 'line')}, {_endings(self)}"
 
 
 class RunStopped(_Told, frozen=True):
-    """The run ended before its end; the same command goes on."""
+    """The run ended before its end; run the same command again to resume."""
 
     lines: int
     not_attempted: int
@@ -82,8 +84,9 @@ class RunStopped(_Told, frozen=True):
 
     def __str__(self) -> str:
         because = f" {self.why}" if self.why else ""
-        left = f"{self.not_attempted:,} of {_lines(self.lines)} are left, {_endings(self)}"
-        return f"the run is stopped before the end{because}: {left}; the same command goes on"
+        be = "is" if self.not_attempted == 1 else "are"
+        left = f"{self.not_attempted:,} of {plural(self.lines, 'line')} {be} left, {_endings(self)}"
+        return f"the run is stopped before the end{because}: {left}; run the same command again to resume"
 
 
 class Paused(_Told, frozen=True):
@@ -127,7 +130,7 @@ class QuotaUsedUp(_Told, frozen=True):
 
     def __str__(self) -> str:
         return (
-            f"account {self.account!r}: {self.limit} is used up; it goes on at {clock(self.until)}, "
+            f"account {self.account!r}: {self.limit} is used up; it resumes at {clock(self.until)}; "
             "other accounts do not wait"
         )
 
@@ -256,7 +259,7 @@ def kind_of(event: Event) -> str:
 
 
 def account_of(event: Event) -> str:
-    """The account the event is about; empty where it is about the whole run."""
+    """The account the event is about; empty if it is about the whole run."""
     return event.account if isinstance(event, OfAccount) else ""
 
 
@@ -333,14 +336,6 @@ def rate(per_second: float) -> str:
     """A rate in the unit in which it is a number that one can imagine."""
     unit, seconds = next((found for found in _SECONDS.items() if per_second * found[1] >= 1), ("day", 86400))
     return f"{per_second * seconds:.3g}/{unit}"
-
-
-def _lines(count: int) -> str:
-    return f"{count:,} line{'' if count == 1 else 's'}"
-
-
-def _accounts(count: int) -> str:
-    return f"{count:,} account{'' if count == 1 else 's'}"
 
 
 def _endings(event: RunFinished | RunStopped) -> str:

@@ -40,7 +40,7 @@ def is_same_place(one: Path, other: Path) -> bool:
 def create_new(path: Path) -> IO[bytes]:
     """A new file for its owner alone, open for reading and writing.
 
-    Raises FileExistsError where anything has the name, a dangling link too.
+    Raises FileExistsError if anything has the name, a dangling link too.
     """
     return open(path, "x+b", opener=_open_private)  # Path.open takes no opener
 
@@ -51,13 +51,13 @@ def create_fresh(path: Path) -> IO[bytes]:
         with suppress(FileExistsError):
             return create_new(path)
         path.unlink(missing_ok=True)
-    raise FileExistsError(errno.EEXIST, "somebody else keeps making it", str(path))
+    raise FileExistsError(errno.EEXIST, "somebody else keeps creating it", str(path))
 
 
 def open_helper(path: Path) -> IO[bytes]:
     """The file, made if it is not there, open for reading and writing without a buffer.
 
-    Raises OSError where it is a link or a device, or has a second name: then it may be anybody's.
+    Raises OSError if it is a link or a device, or has a second name: then it may be anybody's.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK | NO_WAIT, PRIVATE)
     found = os.fstat(handle)
@@ -68,7 +68,7 @@ def open_helper(path: Path) -> IO[bytes]:
 
 
 def check_no_link(path: Path) -> None:
-    """Raises OSError where the name is that of a link or a device, which a library would follow."""
+    """Raises OSError if the name is that of a link or a device, which a library would follow."""
     with suppress(FileNotFoundError):
         if not stat.S_ISREG(path.lstat().st_mode):
             raise OSError(errno.ELOOP, "it is a link, a folder or a device", str(path))
@@ -105,7 +105,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
 
 
 def replace_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Put ``content`` in the place of what is at ``path``, in one step; raises OSError where that fails."""
+    """Put ``content`` in the place of what is at ``path``, in one step; raises OSError if that fails."""
     with replacing(path, durable=durable) as file:
         file.write(content)
 
@@ -143,14 +143,14 @@ def _keep_mode(handle: int, place: Path) -> None:
 
 
 def sync_dir(path: Path) -> None:
-    """Put on the disk which files the folder holds; raises OSError where that fails."""
+    """Put on the disk which files the folder holds; raises OSError if that fails."""
     sync_folder(path)
 
 
 def make_private_dir(path: Path) -> None:
     """Make the folder, and those above it, for their owner alone, and take others' rights from one that is there.
 
-    Raises OSError where that fails.
+    Raises OSError if that fails.
     """
     for folder in (*reversed(path.parents), path):
         if not folder.exists():
@@ -160,7 +160,7 @@ def make_private_dir(path: Path) -> None:
 
 
 def read_bounded(path: Path, most: int) -> bytes:
-    """The whole file; raises OSError where it cannot be read or is longer than ``most`` bytes.
+    """The whole file; raises OSError if it cannot be read or is longer than ``most`` bytes.
 
     A pipe that nobody writes to is empty, and is not waited for.
     """
@@ -177,7 +177,7 @@ def read_bounded(path: Path, most: int) -> bytes:
 
 
 def lines_of(path: Path, longest: int = LONGEST_RESULT) -> Iterator[bytes]:
-    """The file's lines with their ends; raises OSError where it cannot be read, is a device or has an endless line."""
+    """The file's lines with their ends; raises OSError if it cannot be read, is a device or has an endless line."""
     with path.open("rb") as file:
         check_ends(file)
         while line := file.readline(longest + 1):
@@ -190,7 +190,7 @@ def check_ends(file: IO[bytes]) -> None:
     """Raises OSError for a device that never ends, such as /dev/zero; a terminal does, and /dev/null."""
     found = os.fstat(file.fileno())
     if stat.S_ISCHR(found.st_mode) and not (os.isatty(file.fileno()) or _is_null(found)):
-        raise OSError(errno.EINVAL, "it is a device and no file", str(file.name))
+        raise OSError(errno.EINVAL, "it is a device, not a file", str(file.name))
 
 
 def _is_null(found: os.stat_result) -> bool:
@@ -200,5 +200,5 @@ def _is_null(found: os.stat_result) -> bool:
 
 
 def is_private(path: Path) -> bool:
-    """Whether only its owner has any right to the file; raises OSError where it is not there."""
+    """Whether only its owner has any right to the file; raises OSError if it is not there."""
     return not stat.S_IMODE(path.stat().st_mode) & 0o077

@@ -11,7 +11,7 @@ Made = TypeVar("Made")
 class Request(msgspec.Struct, frozen=True):
     """What is said to a shop. ``path`` is percent-encoded and begins with "/"; it names no host and no secret.
 
-    ``body`` is JSON text, b"" where the request has none; signing adds ``headers``.
+    ``body`` is JSON text, b"" if the request has none; signing adds ``headers``.
     """
 
     method: str

@@ -18,7 +18,7 @@ _THIS_CENTURY = 70  # two digits of a year below it are 20xx
 
 
 def http_date(text: str) -> float | None:
-    """The moment in wall-clock seconds; None where the text is in none of HTTP's three forms (RFC 9110 §5.6.7).
+    """The moment in wall-clock seconds; None if the text is in none of HTTP's three forms (RFC 9110 §5.6.7).
 
     A form without a zone, or with one of which nothing is known (`-0000`), is UTC as all of them are.
     """

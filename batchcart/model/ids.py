@@ -30,7 +30,7 @@ def usable_id(text: str, longest: int = LONGEST_ID) -> bool:
 
 
 def id_problem(text: str, noun: str, longest: int = LONGEST_ID) -> str:
-    """Why the text is no key, as the rest of a sentence; "" where it can be one. ``noun`` comes with its article."""
+    """Why the text is no key, as the rest of a sentence; "" if it can be one. ``noun`` comes with its article."""
     if usable_id(text, longest):
         return ""
     if len(text) > longest:

@@ -66,7 +66,7 @@ def _signs(text: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 def _end_of_string(text: bytes, place: int) -> int:
-    """The place behind a string's end; raises NoMembers where it has none. No backslash is looked at twice."""
+    """The place behind a string's end; raises NoMembers if it has none. No backslash is looked at twice."""
     while (quote := text.find(b'"', place)) >= 0:
         first = quote
         while first > place and text[first - 1] == _BACKSLASH:
@@ -78,7 +78,7 @@ def _end_of_string(text: bytes, place: int) -> int:
 
 
 def member(text: bytes) -> tuple[bytes, bytes]:
-    """An object's member as name and value; raises NoMembers where it is none."""
+    """An object's member as name and value; raises NoMembers if it is none."""
     found = _NAMED.match(text)
     if found is None:
         raise NoMembers
@@ -86,7 +86,7 @@ def member(text: bytes) -> tuple[bytes, bytes]:
 
 
 def _is_missing(text: bytes, start: int, end: int, *, closes: bool) -> bool:
-    """Whether there is no member at all; raises NoMembers where just this one is missing.
+    """Whether there is no member at all; raises NoMembers if just this one is missing.
 
     ``closes`` says that a bracket stands at the end of it, not a comma.
     """

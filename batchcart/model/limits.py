@@ -72,7 +72,7 @@ def parse_limit(text: str) -> Limit:
 
 
 def min_duration(limits: Sequence[Limit], sends: int) -> float:
-    """The seconds that ``sends`` sends take at the least under all of ``limits``, from a fresh start.
+    """The seconds that ``sends`` sends take at least under all of ``limits``, from a fresh start.
 
     A window is filled at once and waits for its end; a longer one is filled as its shorter ones allow.
     """

@@ -59,7 +59,7 @@ _ON_ITEM = frozenset(
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One job line, read and checked; ``data`` and ``query`` are the author's own JSON text, b"" where none."""
+    """One job line, read and checked; ``data`` and ``query`` are the author's own JSON text, b"" if none."""
 
     line: int
     kind: OperationKind

@@ -61,7 +61,7 @@ class Failed(msgspec.Struct, frozen=True):
 class InDoubt(msgspec.Struct, frozen=True):
     """Nobody can say whether it happened; ``evidence`` says what was sent, when, and what came back.
 
-    ``body`` is the beginning of the last answer, "" where there was none.
+    ``body`` is the beginning of the last answer, "" if there was none.
     """
 
     evidence: str
@@ -130,7 +130,7 @@ class Unauthorized(_Said, frozen=True):
     permanent: bool = False
 
 
-AccountTrouble = Throttled | Unavailable | Foreign | Unauthorized
+AccountError = Throttled | Unavailable | Foreign | Unauthorized
 """What may be wrong with the shop or the credentials, whatever the operation was."""
 
 Step = Request | Throttled | Unavailable | Foreign | Unauthorized | Succeeded | Failed | InDoubt

@@ -31,7 +31,7 @@ def _info(table: type[msgspec.Struct]) -> inspect.StructType:
 def validation_errors(
     text: bytes, table: type[msgspec.Struct], where: str, *, allow_unknown: bool = False
 ) -> list[str]:
-    """What is wrong with ``text`` as a ``table``, one sentence per field; empty where nothing is.
+    """What is wrong with ``text`` as a ``table``, one sentence per field; empty if nothing is.
 
     ``where`` is the place the sentences begin with, "" for none.
     """
@@ -98,10 +98,10 @@ def describe_type(kind: inspect.Type) -> str:
 
 def _describe_text(kind: inspect.StrType) -> str:
     if kind.max_length is not None:
-        return f"a text of at most {kind.max_length} characters"
+        return f"a string of at most {kind.max_length} characters"
     if kind.pattern is not None:
-        return f"a text like {kind.pattern}"
-    return "a text that is not empty" if kind.min_length else "a text"
+        return f"a string like {kind.pattern}"
+    return "a string that is not empty" if kind.min_length else "a string"
 
 
 def _describe_number(kind: inspect.IntType | inspect.FloatType) -> str:

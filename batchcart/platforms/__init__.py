@@ -29,7 +29,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 @dataclass(frozen=True, slots=True)
 class FoundPlatform:
-    """A platform, and the package that brings it with its version; both are "" where it is built in.
+    """A platform, and the package that brings it with its version; both are "" if it is built in.
 
     ``problem`` says, as the end of a sentence, why there is no ``adapter``.
     """
@@ -118,7 +118,7 @@ def _flaw(name: str, adapter: Adapter) -> str:
         for text in adapter.limits:
             parse_limit(text)
     except UsageError as error:
-        return f"has a limit that is none: {error}"
+        return f"has a limit that is not one: {error}"
     return ""
 
 

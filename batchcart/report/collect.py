@@ -179,7 +179,7 @@ def _run(
         if ended != read and not pid:
             notes.append(
                 f"{name} holds {read:,} results, but {ended:,} lines have ended; times, reasons and doubts are of the "
-                "results in the file. The same `batchcart run` mends it."
+                "results in the file. The same `batchcart run` fixes it."
             )
     if pid:
         notes.append(f"{name}: a run is at work on it now (pid {pid}); the figures are those of a moment ago.")

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from batchcart.journal.remaining import status_of_line, taken_up
+from batchcart.journal.remaining import lines_done_again, status_of_line
 from batchcart.journal.schema import Connection
 from batchcart.journal.summary import AccountSummary, Summary
 from batchcart.model.errors import UsageError
@@ -26,7 +26,7 @@ def find_done_again(results: Iterable[Path]) -> Mapping[str, DoneAgain]:
     found: dict[str, DoneAgain] = {}
     for path in results:
         with suppress(UsageError), open_journal_readonly(path) as connection:
-            for run, line in taken_up(connection):
+            for run, line in lines_done_again(connection):
                 again = found.setdefault(run, DoneAgain())
                 again.lines.add(line)
                 if path not in again.later:

@@ -87,7 +87,7 @@ def pick_lines(report: Report) -> list[ShownLine]:
 def read_lines(results: Path) -> Iterator[LineRecord]:
     """All lines of a run in file order, also those that have not ended.
 
-    Raises UsageError at what is no result line.
+    Raises UsageError at what is not a result line.
     """
     try:
         with open_journal_readonly(results) as connection:

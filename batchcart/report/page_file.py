@@ -15,7 +15,7 @@ def write_page(report: Report, html: Path) -> None:
     page = importlib.import_module("batchcart.report.html.page")  # templates and charts take longer than all the rest
     try:
         if html.is_file() and not _is_page(html):
-            raise UsageError(f"--html {html}: the file that is there is no web page; choose another name")
+            raise UsageError(f"--html {html}: the existing file is not a web page; choose another name")
         text = page.page(report).encode("utf-8", "backslashreplace")
         if html.exists() and not html.is_file():  # a pipe, or /dev/stdout
             html.write_bytes(text)

@@ -102,7 +102,7 @@ class PauseStats:
 
 
 def _merge_spans(spans: list[Pause]) -> list[Pause]:
-    """Half as many spans at the most: those with the shortest time between them become one."""
+    """At most half as many spans: those with the shortest time between them become one."""
     spans = sorted(spans, key=lambda span: span.began)
     ends = [span.began if span.ended is None else span.ended for span in spans]
     gaps = [after.began - end for end, after in zip(ends, spans[1:], strict=False)]

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 Name = TypeVar("Name", bound=Hashable)
 
 MOST = 300
-"""How many steps there are at the most."""
+"""How many steps there are at most."""
 
 WIDTHS = (1, 2, 10, 30, 60, 120, 600, 1800, 3600, 7200, 21600, 43200, 86400)
 """Seconds that a step may last; each is a whole number of the one before. Longer ones double the last."""

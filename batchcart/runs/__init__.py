@@ -1,1 +1,1 @@
-"""Owns everything one does with a run: start it, go on with it, settle it, watch it."""
+"""Owns everything one does with a run: start it, resume it, settle it, watch it."""

@@ -86,7 +86,7 @@ def write_questions(folder: Path, questions: Iterable[bytes]) -> None:
 
 
 async def run_reads(folder: Path, reader: Reader, monitor: RunMonitor) -> Summary:
-    """Read what was written down, or go on with it; exit code 3 in the summary says that some are open."""
+    """Read what was written down, or resume it; exit code 3 in the summary says that some are open."""
     options = RunOptions(
         job=str(folder / _JOB),
         results=folder / _RESULTS,

@@ -10,6 +10,7 @@ from batchcart.accounts.config_table import ConfigSource
 from batchcart.jobs.sheet_places import is_sheet, sheet_ending
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.journal.summary import Summary
+from batchcart.model.text import plural
 
 _STDIN = "<stdin>"
 _ENDINGS = (".gz", ".zst", ".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".xlsm")
@@ -104,13 +105,16 @@ def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
         return
     totals = summary.totals
     if doubts := totals["in_doubt"]:
-        purpose = "nobody could say whether they happened. Read the shops again"
+        purpose = f"nobody could say whether {'it' if doubts == 1 else 'they'} happened. Read the shops again"
         yield NextStep(f"{doubts:,} in doubt: {purpose}", commands.settle())
         if doubts > 1:
             yield NextStep("Or look them up yourself, with a table to fill in", commands.todo())
     if bad := totals["failed"] + totals["skipped"]:
         were, them = ("was", "it") if bad == 1 else ("were", "them")
-        told, put = f"{_lines(bad)} failed or {were} skipped", f"ut {them} into a job that you can correct and run"
+        told, put = (
+            f"{plural(bad, 'line')} failed or {were} skipped",
+            f"ut {them} into a job that you can correct and run",
+        )
         rest = commands.rest(f"{_stem(commands)}.rest.jsonl")
         if commands.later:  # --retry-failed would open those again as well that were done since
             yield NextStep(f"{told}. P{put}", rest)
@@ -119,9 +123,11 @@ def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
             yield NextStep(f"Or p{put}", rest)
     if left := totals["not_attempted"]:
         if summary.chosen is not None:
-            yield NextStep(f"{_lines(left)} left, as only some were chosen. Go on with all of them", commands.run())
+            yield NextStep(
+                f"{plural(left, 'line')} left, as only some were chosen. Continue with all of them", commands.run()
+            )
         else:
-            yield NextStep(f"Run the same command again to go on with the {_lines(left)} left", commands.run())
+            yield NextStep(f"{plural(left, 'line')} left. Run the same command again to resume", commands.run())
     if is_sheet(commands.job) and left < sum(totals.values()):
         ending = ".csv" if sheet_ending(commands.job) in {".csv", ".tsv"} else ".xlsx"
         sheet = commands.results_sheet(f"{_stem(commands)}.keys{ending}")
@@ -136,7 +142,3 @@ def _stem(commands: RunCommands) -> str:
 def _write_out(*words: str) -> str:
     """The words as a shell takes them; a file name may hold bytes that are no text."""
     return shlex.join(words).encode("utf-8", "backslashreplace").decode()
-
-
-def _lines(count: int) -> str:
-    return "1 line" if count == 1 else f"{count:,} lines"

@@ -47,7 +47,7 @@ def take_up(
         connection.close()  # nothing was sent: the plan may be made anew
     if results.exists() and results.stat().st_size and not options.fresh:
         raise UsageError(
-            f"{results} exists, but its journal {path} does not, so this run cannot go on from it. Choose other "
+            f"{results} exists, but its journal {path} does not, so this run cannot resume from it. Choose other "
             "results with -o, or start over with --fresh, which keeps the old file under another name"
         )
     fresh = path.with_name(f"{path.name}.new")
@@ -71,7 +71,7 @@ def _check_same_default(connection: Connection, account: str | None) -> None:
     began = get_meta(connection, "account") or ""
     if began and account is not None and account != began:
         raise UsageError(
-            f"this run began with --account {began}, not {account}; give the old one to go on, or start over with "
+            f"this run began with --account {began}, not {account}; give the old one to resume, or start over with "
             "--fresh"
         )
 

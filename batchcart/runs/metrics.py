@@ -76,9 +76,7 @@ METRICS = (
         "Until when it waits, as Unix time; of an unreachable shop, when it is asked next. 0: it does not wait.",
         _one(lambda snapshot: snapshot.waiting_until or 0.0),
     ),
-    Metric(
-        "batchcart_best_seconds", "gauge", "What open lines take at the least.", _one(lambda snapshot: snapshot.best)
-    ),
+    Metric("batchcart_best_seconds", "gauge", "What open lines take at least.", _one(lambda snapshot: snapshot.best)),
 )
 RUN_METRICS = (
     ("batchcart_run_alive", "1: the run is at work; 0: it has ended."),
@@ -141,7 +139,7 @@ async def metrics_file(
 def _check_replaceable(path: Path) -> None:
     if path.exists() and not path.is_file():
         raise UsageError(
-            f"the metrics file {path} is no ordinary file and was not replaced; choose another with --metrics"
+            f"the metrics file {path} is not a regular file and was not replaced; choose another with --metrics"
         )
 
 

@@ -42,6 +42,10 @@ class RunMonitor:
         for sink in self.sinks:
             sink(event)
 
+    def show_lines(self, sink: Callable[[bytes], None]) -> None:
+        """Give each result line to the sink, in the writer's thread. To be called before the run is opened."""
+        self.on_line = sink
+
     def show_checking(self, checking: Callable[[int], None] | None) -> None:
         """Have ``checking`` told how far the check of the job is."""
         self.checking = checking

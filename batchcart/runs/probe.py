@@ -57,7 +57,7 @@ async def probe(entry: AccountConfig) -> ProbeResult:
 
     account = entry.resolve()
     if account.embedded:
-        return ProbeResult(ProbeStatus.OK, "it is the simulator that a run starts itself, and takes whoever comes")
+        return ProbeResult(ProbeStatus.OK, "it is the simulator that a run starts itself, and accepts any credentials")
     async with AsyncExitStack() as stack:
         try:
             account_state = stack.enter_context(closing(AccountState.open(account.name, entry.identity)))
@@ -114,13 +114,13 @@ def _judge(account: Account, credentials: Credentials, clean: Response) -> Probe
                 and adapter.auth.token_refresh is not None
                 and credentials.get(adapter.auth.token_refresh.required_setting)
             )
-            mend = "a run would renew it once" if renewable else "fix the credentials"
-            return ProbeResult(ProbeStatus.UNAUTHORIZED, f"{message}; {mend}")
+            next_step = "a run would renew it once" if renewable else "fix the credentials"
+            return ProbeResult(ProbeStatus.UNAUTHORIZED, f"{message}; {next_step}")
         case Throttled(message) | Unavailable(message):
             return ProbeResult(ProbeStatus.UNAVAILABLE, f"{message}; try again later")
         case Foreign(message):
             return ProbeResult(
-                ProbeStatus.UNEXPECTED, f"{message}, which is no answer of {adapter.name}; check address and rights"
+                ProbeStatus.UNEXPECTED, f"{message}, which is not an answer of {adapter.name}; check address and rights"
             )
         case None if ok(clean) or clean.status == 404:
             return ProbeResult(ProbeStatus.OK, "the shop took the credentials")

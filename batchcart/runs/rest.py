@@ -15,7 +15,7 @@ from batchcart.accounts.config_table import ConfigSource
 from batchcart.jobs.job_file import LONGEST_LINE, JobSource, RawLine
 from batchcart.jobs.opening import open_job
 from batchcart.jobs.sheet_places import locate
-from batchcart.journal.remaining import LineLeft, known_lines, lines_not_ok, taken_up
+from batchcart.journal.remaining import LineLeft, known_lines, lines_done_again, lines_not_ok
 from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.errors import UsageError
@@ -160,7 +160,7 @@ def _done_again(run: str, later: Sequence[Path]) -> set[int]:
     found = set()
     for path in later:
         with open_journal_readonly(path) as connection:
-            found |= {line for other, line in taken_up(connection) if other == run}
+            found |= {line for other, line in lines_done_again(connection) if other == run}
     return found
 
 

@@ -43,7 +43,7 @@ def check_same_job(connection: Connection, source: JobSource, journal: Path) -> 
 
 
 def check_not_replaced(connection: Connection, results: Path) -> None:
-    """Raises UsageError if another job does what is left of the run, so that nothing is made twice."""
+    """Raises UsageError if another job does what is left of the run, so that nothing is created twice."""
     if job := get_meta(connection, REPLACED):
         raise UsageError(
             f"{results}: {job} took the place of what was left of this run; nothing was sent. Run the same "
@@ -100,11 +100,11 @@ def check_same_accounts(connection: Connection, entries: Accounts, chosen: Conta
             continue
         entry = entries.get(name)
         if entry is None:
-            why = entries.unusable.get(name) or f"is not in {entries.config_name} any more; put it back to go on"
+            why = entries.unusable.get(name) or f"is not in {entries.config_name} any more; restore it to resume"
             raise UsageError(f"account {name!r} of this run {why}")
         now = "the embedded sandbox" if entry.embedded else entry.identity
         if (entry.adapter.name, now) != (platform, place):
             raise UsageError(
                 f"account {name!r} pointed to {platform} at {place} when this run began, and to {entry.adapter.name} "
-                f"at {now} now ({entries.config_name}); put it back to go on, or start over with --fresh"
+                f"at {now} now ({entries.config_name}); restore it to resume, or start over with --fresh"
             )

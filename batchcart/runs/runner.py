@@ -38,7 +38,7 @@ _RETRIED = (Status.FAILED, Status.SKIPPED)
 
 
 async def run_job(options: RunOptions, monitor: RunMonitor, deps: Deps = WORLD) -> Summary:
-    """Check the job, run it or go on with it, and give its figures; a run that ended early says so in them.
+    """Check the job, run it or resume it, and give its figures; a run that ended early says so in them.
 
     Raises UsageError where nothing was sent, and Stopped where the disk took no more before anything could begin.
     """

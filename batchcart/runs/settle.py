@@ -59,12 +59,12 @@ def settlement_by_hand(connection: Connection, results: Path, line: int, done: M
     """What the operator's word makes of a line; raises UsageError if it is not in doubt, or an id lacks."""
     ended = result_of(connection, line)
     if ended is None or ended.status != Status.IN_DOUBT:
-        open_or_not = "has not ended" if is_planned(connection, line) else "is no operation of this run"
+        open_or_not = "has not ended" if is_planned(connection, line) else "is not an operation of this run"
         is_now = f"is {ended.status}" if ended else open_or_not
         raise UsageError(f"{results}: line {line} {is_now}; only lines in doubt can be settled")
     fields = doubt_fields(connection, ended.text)
     if fields["platform"] not in load_adapters():
-        raise UsageError(f"{results}: line {line} is of {fields['platform']!r}, which is no platform; {PUT_BACK}")
+        raise UsageError(f"{results}: line {line} is of {fields['platform']!r}, which is no known platform; {PUT_BACK}")
     evidence = fields.pop("error")["message"]
     return _mark_not_done(line, fields, evidence) if done is None else _mark_done(line, fields, done, results)
 
@@ -174,10 +174,10 @@ def _mark_done(line: int, fields: dict[str, Any], given: Mapping[str, str], resu
             raise UsageError(f"--done {name}: {problem}")
         ids[meaning] = value
     if fields["op"] == "cart.create" and not (ids.get("cart_id") or fields.get("cart_id")):
-        raise UsageError(f"{results}: line {line} made a cart: give its key, as in --done {adapter.keys.cart}=KEY")
+        raise UsageError(f"{results}: line {line} created a cart: give its key, as in --done {adapter.keys.cart}=KEY")
     # Where later lines can be about one item, its id is needed.
     if "item" in fields and not ids.get("item_id") and any(kind.targets_item for kind in adapter.operations):
-        raise UsageError(f"{results}: line {line} made an item: give its id too, as in --done item_id=123")
+        raise UsageError(f"{results}: line {line} created an item: give its id too, as in --done item_id=123")
     fields |= {"status": Status.OK.value, **given, **ids, "settled": "by hand"}
     learnt = ChainUpdate(fields.get("cart_id"), fields.get("item_id"), {"lines": None})
     return Settlement(line, Status.OK, learnt, orjson.dumps(fields))

@@ -16,8 +16,9 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     """One account of a run. ``ended`` counts lines by status; ``sent``, ``retries``, ``refusals`` are this process's.
 
     ``limit`` is what the limits allow a second, a day's quota aside, None where there is none; ``best`` the seconds
-    that the open lines take under all of them at the least; ``waiting_until`` the wall-clock time to which
-    ``waiting`` lasts or, where the shop is unreachable, at which it is asked next.
+    that the open lines take under all of them at least; ``waiting_until`` the wall-clock time to which
+    ``waiting`` lasts or, if the shop is unreachable, at which it is asked next; ``given_up_at`` is when an unreachable
+    shop is given up.
     """
 
     account: str
@@ -34,6 +35,7 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     waiting: Waiting = ""
     waiting_until: float | None = None
     why: str = ""
+    given_up_at: float | None = None
 
     @property
     def done(self) -> int:
@@ -74,7 +76,15 @@ def take_snapshot(session: AccountSession, lines: int, ended: Mapping[str, int])
         waiting=waiting,
         waiting_until=until,
         why=why,
+        given_up_at=_given_up_at(session) if waiting == "unreachable" else None,
     )
+
+
+def _given_up_at(session: AccountSession) -> float | None:
+    down_since = session.health.down_since
+    if down_since is None:
+        return None
+    return session.chance.wall() + down_since + session.patience - session.chance.monotonic()
 
 
 def _per_second(limit: Limit) -> float:

@@ -24,7 +24,7 @@ _MAKE_ROOM = "Nothing that was done is forgotten; make room, then run the same c
 def lock_output(output: Path, what: str = "result file") -> Iterator[None]:
     """A file that is made, held against other runs; raises UsageError naming the pid of the one that has it."""
     if output.exists() and not output.is_file():  # a device or a pipe would be replaced when the file is made again
-        raise UsageError(f"the {what} {output} is no ordinary file and was not touched; choose another place")
+        raise UsageError(f"the {what} {output} is not a regular file and was not changed; choose another place")
     if output.is_symlink() and not output.exists():
         raise UsageError(f"the {what} {output} is a link that leads nowhere; remove it, or choose another place")
     lock = FileLock(_lock_path(output))

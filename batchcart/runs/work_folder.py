@@ -1,6 +1,6 @@
 """Owns the folder of working files beside an output, until the output is whole; it does not know what they hold.
 
-The folder says what it was begun for, so that only the same command goes on with it.
+The folder says what it was begun for, so that only the same command resumes with it.
 """
 
 import contextlib
@@ -33,14 +33,14 @@ def working_folder(output: Path, task: Mapping[str, str], *, may_exist: bool) ->
         changed = _find_changes(folder, task) if (folder / _TASK).exists() else None
         if changed and not may_exist:
             raise UsageError(
-                f"{folder} was begun with another {' and another '.join(changed)}; repeat the old command to go on, or "
-                f"remove {folder} to start over"
+                f"{folder} was started with another {' and another '.join(changed)}; repeat the old command to resume, "
+                f"or remove {folder} to start over"
             )
         if changed == []:
             yield folder
             return
         if output.exists() and not may_exist:
-            raise UsageError(f"{output} is there already and was not touched; remove it, or choose another with -o")
+            raise UsageError(f"{output} already exists and was not overwritten; remove it, or choose another with -o")
         _begin(folder, task)
         try:
             yield folder
@@ -53,7 +53,7 @@ def keep_inputs(output: Path, inputs: Mapping[str, Path]) -> None:
     """Raises UsageError where writing ``output`` would destroy one of the ``inputs``, which are by their names."""
     for name, path in inputs.items():
         if is_same_place(output, path):
-            raise UsageError(f"{output} is the {name} and was not touched; choose another output with -o")
+            raise UsageError(f"{output} is the {name} and was not overwritten; choose another output with -o")
 
 
 def work_of(output: Path) -> Path:

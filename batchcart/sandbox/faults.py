@@ -94,7 +94,7 @@ class FaultInjector:
 
 
 def fault_injector(faults: Iterable[Fault], seed: int, platform: str, shop: str) -> FaultInjector:
-    """What can happen to the requests of one shop; the rates that concern it add up to 1 at the most."""
+    """What can happen to the requests of one shop; the rates that concern it add up to at most 1."""
     concerned = tuple(fault for fault in faults if fault.concerns(platform, shop))
     if sum(fault.rate for fault in concerned) > 1 + 1e-9:
         listed = ", ".join(map(str, concerned))

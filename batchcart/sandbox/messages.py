@@ -40,7 +40,7 @@ class Call:
     body: bytes = b""
 
     def document(self, form: str = "both") -> Any:
-        """The body as JSON or PHP form data, numbers as text; None where it is neither, or not of that ``form``."""
+        """The body as JSON or PHP form data, numbers as text; None if it is neither, or not of that ``form``."""
         is_form = self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
         if form == ("json" if is_form else "form"):
             return None

@@ -19,7 +19,7 @@ PLATFORMS = _load_platforms()
 
 
 def find_platform(name: str) -> Platform:
-    """The platform of that name; raises UsageError where there is none."""
+    """The platform of that name; raises UsageError if there is none."""
     if name not in PLATFORMS:
         raise UsageError(f"there is no simulator of a platform {name!r}; {suggest(name, PLATFORMS)}")
     return PLATFORMS[name]
@@ -33,7 +33,7 @@ def address(origin: str, platform: str, shop: str) -> str:
 
 
 def read_call(method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> Call | None:
-    """The call that a request makes, as in ``/PLATFORM/SHOP/DOOR/carts/KEY``; None where no shop is there."""
+    """The call that a request makes, as in ``/PLATFORM/SHOP/DOOR/carts/KEY``; None if no shop is there."""
     path, _, query = target.partition("?")
     segments = [unquote(segment) for segment in path.split("/")[1:]]
     if segments[-1:] == [""]:

@@ -62,7 +62,7 @@ class Platform:
     its routes, with ``versions`` segments behind it that are not looked at; ``address_has_door`` says that an account's
     address ends with it. ``pattern`` splits the rest into words and keys.
     ``account`` tells whose limits a call uses, ``cart`` which cart it is about ("" for none).
-    ``refusal`` answers who may not come in, ``denied`` does so by fault (None where that cannot strike).
+    ``refusal`` answers who may not come in, ``denied`` does so by fault (None if that cannot strike).
     ``as_printed`` turns an answer into the malformed one that the document prints.
     """
 

@@ -22,7 +22,7 @@ _LONGEST = 19  # digits of an item's number
 
 
 def restore(path: Path, shop_named: Callable[[str, str], Shop]) -> None:
-    """Bring the shops back to what the file says; raises UsageError where it cannot be read."""
+    """Bring the shops back to what the file says; raises UsageError if it cannot be read."""
     for record in _records(path):
         shop = shop_named(record.platform, record.shop)
         shop.last_id = record.last_id

@@ -20,7 +20,7 @@ _LONGEST = 1 << 20  # characters of a line
 _DELIMITERS = (",", ";", "\t", "|")
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _WORDS = {
-    "unexpected end of data": "a cell that begins with a quote has no end; close the quote, or take it away",
+    "unexpected end of data": "a cell that begins with a quote has no end; close the quote, or remove it",
     "' expected": "a quote stands inside a cell that is in quotes; write it twice",
     "field limit": "a cell is very long; is a quote not closed?",
 }

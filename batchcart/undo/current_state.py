@@ -59,7 +59,7 @@ async def answers(
     """Ask the shops the questions, job lines all of them; what was answered is kept in the folder.
 
     An account that is given up ends nothing but its own reads. Raises Stopped where a signal or the disk ended them, or
-    no account answered them all: the same call goes on.
+    no account answered them all: the same call resumes.
     """
     write_questions(folder, questions)
     if not has_questions(folder):
@@ -72,7 +72,7 @@ async def answers(
         why = summary.stopped or "; ".join(f"{name}: {reason}" for name, reason in given_up.items())
         raise Stopped(
             f"{summary.totals['not_attempted']:,} of {summary.lines:,} carts are not read yet ({why}); "
-            "the same command goes on"
+            "the same command resumes"
         )
     with open_answers(folder) as connection:
         yield Answers(connection, given_up)

@@ -206,7 +206,7 @@ class CartHistory:
             why = f"{self.adapter.name} has no item.delete, and the cart was there before the run"
             self.kept.append(Irreversible(ended.line, ended.kind, KeptReason.IMPOSSIBLE, why, key))
         elif key is None:
-            why = "its result does not name the item that it made"
+            why = "its result does not name the item that it created"
             self.kept.append(Irreversible(ended.line, ended.kind, KeptReason.UNKNOWN, why))
         elif key in self.items:
             self.items[key].again.append((ended.line, ended.kind))

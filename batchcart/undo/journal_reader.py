@@ -17,7 +17,7 @@ from batchcart.model.outcome import ErrorKind, Status
 from batchcart.undo.model import CompletedLine
 
 _IN_DOUBT = "it is in doubt: settle it first, with `batchcart settle`"
-_ON_ITS_WAY = "it was on its way when the run stopped: let the run go on to its end first"
+_ON_ITS_WAY = "it was on its way when the run stopped: let the run end first"
 _UNANSWERED = "it failed unanswered and may have happened all the same: run the job with --retry-failed first"
 
 

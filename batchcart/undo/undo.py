@@ -91,7 +91,7 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
     """Write the job that takes back what the run did, and the list of what is kept.
 
     Raises UsageError where there is no such run or somebody works on it, and Stopped where the shops could not all be
-    read yet: the same call goes on.
+    read yet: the same call resumes.
     """
     entries = load_config(find_config(options.config, options.results), load_adapters())
     with contextlib.ExitStack() as stack:

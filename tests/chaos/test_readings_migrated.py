@@ -151,7 +151,7 @@ def check(first: ShopEndpoint, second: ShopEndpoint, made: Mapping[str, str | No
         there, same = made.get(key) in second.shop.carts, holds(first, key) == holds(second, made.get(key))
         assert status != "equal" or same, key
         assert status != "missing" or not there, key
-    assert len(second.shop.carts) <= len(CARTS), "no cart is made twice"
+    assert len(second.shop.carts) <= len(CARTS), "no cart is created twice"
 
 
 @pytest.mark.timeout(300)

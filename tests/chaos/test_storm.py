@@ -97,7 +97,7 @@ def storm_of_readings(folder: Path, *, seed: int, carts: int, kills: int) -> tup
 def _judgeable(lines: Sequence[Line], found: Sequence[Line]) -> tuple[Sequence[Line], list[Line]]:
     """The results with those of open lines, which may have happened, but for carts whose delete stopped on its way.
 
-    A shop that says nothing that is documented closes its account, whose lines stay open.
+    A shop that says nothing that is documented closes its account, whose lines stay pending.
     """
     known = {result["line"]: result for result in found}
     may_be = [{"line": number, "status": "in_doubt"} for number in range(1, len(lines) + 1) if number not in known]

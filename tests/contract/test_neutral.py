@@ -72,7 +72,7 @@ BAD = [
     (_line(version=2), "version: 2 is not known, this batchcart reads 1; use the batchcart that wrote the file"),
     (_line(version="1"), 'version: expected a whole number, found "1"'),
     ('{"account":"a"}', "version: missing; expected a whole number"),
-    (_line(id=""), 'id: expected a text that is not empty, found ""'),
+    (_line(id=""), 'id: expected a string that is not empty, found ""'),
     (_line(curency="PLN"), "curency: there is no such field; did you mean 'currency'?"),
     (_line(currency="pln"), 'currency: expected an ISO 4217 code such as "PLN", found "pln"'),
     (_line(items=[{"quantity": 1.5}]), 'items[0].quantity: expected an exact decimal in quotes such as "19.90"'),

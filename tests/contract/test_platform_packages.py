@@ -36,7 +36,7 @@ BROKEN = {
     "has no adapter": ("ADAPTER = 'loja-nova'", "has no Adapter at nova:ADAPTER"),
     "has half an adapter": (GOOD + "ADAPTER = replace(ADAPTER, account=None)", "cannot be imported (AttributeError: "),
     "has another name": (COPY.format(name="nova"), "calls its platform 'nova' and its entry point 'loja-nova', but"),
-    "has a limit that is none": (GOOD + "ADAPTER = replace(ADAPTER, limits=('often',))", "has a limit that is none: "),
+    "has a limit that is none": (GOOD + "ADAPTER = replace(ADAPTER, limits=('often',))", "has a limit that is not"),
 }
 
 

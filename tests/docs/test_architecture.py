@@ -315,6 +315,7 @@ OF_THE_MACHINE = {
     "completion": "is a shell's",
     "doctor": "looks at the machine",
     "init": "asks a person for an account",
+    "help": "shows what --help shows",
     "platforms": "lists what is installed",
     "sandbox": "serves a simulator",
     "schema": "prints what an editor reads",

@@ -217,7 +217,7 @@ def test_a_page_leaves_no_name_out(page: str, names: set[str]) -> None:
 def test_every_command_that_can_end_in_several_ways_says_how_in_its_help() -> None:
     for section in re.split(r"^## ", (DOCS / "commands.md").read_text(), flags=re.MULTILINE)[1:]:
         name = section.partition("\n")[0]
-        assert "xit codes" in section or name in {"platforms", "schema", "completion", "sandbox"}, name
+        assert "xit codes" in section or name in {"platforms", "schema", "help", "completion", "sandbox"}, name
 
 
 def test_the_index_names_every_page() -> None:

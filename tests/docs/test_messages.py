@@ -47,7 +47,7 @@ CASES = {
     "no such job": Case("check nix.jsonl", ("nix.jsonl", "does not exist", "- for standard input")),
     "job is a folder": Case("check .", ("job file .", "give a file")),
     "empty job": Case("check -", ("<stdin>", "put at least one line into it")),
-    "packed job": Case("check job.gz", ("job.gz", "pack it again"), (("job.gz", "\x1f\x8bbroken"),)),
+    "packed job": Case("check job.gz", ("job.gz", "compress it again"), (("job.gz", "\x1f\x8bbroken"),)),
     "misspelt operation": Case("check job.jsonl", ("job.jsonl:1: op:", "did you mean"), job('{"op":"cart.gte"}')),
     "misspelt key": Case(
         "check job.jsonl", ("job.jsonl:1: ", "did you mean 'account'?"), job('{"op":"a","acount":""}')
@@ -170,7 +170,7 @@ def test_a_mistake_is_told_with_its_place_and_the_next_step(name: str, provoked:
         ("loja", "401", "and the renewed one too"),
         ("sklep", "401", "fix the credentials, then run again"),
         ("loja", "500", "unreachable for"),
-        ("sklep", "reset-before", "Its lines stay open; run again later"),
+        ("sklep", "reset-before", "Its lines stay pending; run again later"),
     ],
 )
 def test_an_account_that_is_given_up_says_why_and_what_to_do(shop: Desk, account: str, kind: str, told: str) -> None:
@@ -179,7 +179,7 @@ def test_an_account_that_is_given_up_says_why_and_what_to_do(shop: Desk, account
     ended = shop.run("--patience", "0.01", code=3)
 
     assert told in ended.out
-    assert "Run the same command again to go on" in ended.out
+    assert "Run the same command again to resume" in ended.out
     spoken = [line for line in ended.err.splitlines() if line]
     assert all(f"account '{account}': " in line or f"{account}: " in line for line in spoken), spoken
     assert "Traceback" not in ended.err + ended.out
@@ -192,9 +192,9 @@ def test_a_result_that_is_not_ok_says_why_in_a_sentence(shop: Desk) -> None:
     found = {result["line"]: result["error"]["message"] for result in shop.results() if result["status"] != "ok"}
 
     assert "was sent and not answered" in found[1]
-    assert "3dcart makes the OrderKey" in found[1]
-    assert "line 1 did not make the cart" in found[2]
-    assert "in doubt: nobody could say whether they happened" in ended.out
+    assert "3dcart creates the OrderKey" in found[1]
+    assert "line 1 did not create the cart" in found[2]
+    assert "in doubt: nobody could say whether it happened" in ended.out
     assert all(not message.endswith(".") and "None" not in message for message in found.values())
 
 

@@ -32,7 +32,7 @@ def test_what_is_wrong_in_appended_lines_leaves_the_run_as_it_was(shop: Desk) ->
     before = (shop.folder / f"{RESULTS}.journal").read_bytes()
     shop.job([create("acme"), create("acme")])
 
-    assert "job.jsonl:2: cart: 'c1' is made twice" in shop.run("--append", code=2).err
+    assert "job.jsonl:2: cart: 'c1' is created twice" in shop.run("--append", code=2).err
     assert "line 1 is as before, line 2 is new" in shop.run(code=2).err
     shop.job([create("acme")])
     assert "nothing was sent" in shop.run(code=0).out
@@ -63,7 +63,7 @@ def test_starting_over_says_what_it_makes_again_and_asks_at_a_terminal_alone(sho
     shop.run(code=0)
     with terminal("run", "job.jsonl", "--fresh", folder=shop.folder) as shown:
         until(lambda: "Start over?" in shown.text)
-        assert "makes again what the earlier run made: 1 × cart.create, 1 × item.add" in " ".join(shown.lines)
+        assert "does again what the earlier run did: 1 × cart.create, 1 × item.add" in " ".join(shown.lines)
 
         os.write(shown.handle, b"n\n")
         assert shown.process.wait(20) == 2

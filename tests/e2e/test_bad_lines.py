@@ -44,12 +44,12 @@ def test_a_few_lines_of_one_mistake_are_told_one_by_one_in_the_files_order() -> 
 
 
 def test_mistakes_that_differ_in_names_alone_are_folded_where_there_are_very_many() -> None:
-    few = judged(*((n, f"cart: no earlier line makes 'c{n}'") for n in range(1, 21)))
-    many = judged(*((n, f"cart: no earlier line makes 'c{n}'") for n in range(1, 41)))
+    few = judged(*((n, f"cart: no earlier line creates 'c{n}'") for n in range(1, 21)))
+    many = judged(*((n, f"cart: no earlier line creates 'c{n}'") for n in range(1, 41)))
 
     assert len(few.problems) == 20
     assert many.problems == (
-        "job.jsonl:1: cart: no earlier line makes 'c1'. The like is wrong with 39 more lines (2, 3, 4, 5, 6, …)",
+        "job.jsonl:1: cart: no earlier line creates 'c1'. The like is wrong with 39 more lines (2, 3, 4, 5, 6, …)",
     )
     assert list(many.every[0].lines) == list(range(1, 41))
 

@@ -122,7 +122,7 @@ def test_an_account_that_does_not_allow_it_is_refused_and_nothing_is_sent(shop: 
 def test_carts_made_in_a_shop_are_deleted_afterwards(shop: Desk) -> None:
     shop.configure(loja={"allow_bench": True})
     ended = bench(shop.folder, "--account", "loja", "--product", "5", "--carts", "3", code=0)
-    assert "3 carts that the benchmark made were deleted" in ended.out
+    assert "3 carts of the benchmark deleted again" in ended.out
     effects = shop.front("loja").saw.effects
     assert (effects["create"], effects["delete"]) == (3, 3)
     assert shop.front("loja").shop.carts == {}
@@ -138,8 +138,8 @@ def test_carts_that_may_be_left_are_told(shop: Desk) -> None:
 
     shop.hook("acme", lose_the_first_create)
     ended = bench(shop.folder, "--account", "acme", "--product", "5", "--carts", "3", "--mix", "create=1", code=1)
-    assert "2 carts that the benchmark made were deleted" in ended.out
-    assert "1 carts are left in the shop, or may be" in ended.out
+    assert "2 carts of the benchmark deleted again" in ended.out
+    assert "1 cart left in the shop, or perhaps left" in ended.out
     assert len(shop.front("acme").shop.carts) == 1
 
 
@@ -150,9 +150,9 @@ def test_carts_that_may_be_left_are_told(shop: Desk) -> None:
         (["--account", "sandbox-tray"], "give --platform instead"),
         (["--account", "loja"], "--product ID is missing"),
         (["--account", "loja", "--limit", "2/s"], "--account has its own"),
-        (["--account", "loja", "--product", "12½"], "--product '12½' is no product's id"),
-        (["--platform", "shoplo", "--product", "x"], "--product 'x' is no product's id"),
-        (["--platform", "shoplo", "--product", "9" * 30], "is no product's id"),
+        (["--account", "loja", "--product", "12½"], "--product '12½' is not a product id"),
+        (["--platform", "shoplo", "--product", "x"], "--product 'x' is not a product id"),
+        (["--platform", "shoplo", "--product", "9" * 30], "is not a product id"),
         (["--platform", "magento"], "'magento' is not a platform"),
         (["--limit", "often"], "is not a limit"),
         (["--keep", "job/there"], "--keep job/there"),

@@ -32,7 +32,7 @@ def test_only_the_lines_of_some_accounts_are_done_and_the_rest_is_told_and_done_
 
     assert done(shop) == {"acme": 8, "loja": 8}
     assert "Chosen for this run: 16 lines of 24" in out
-    assert "8 lines left, as only some were chosen. Go on with all of them:\n  batchcart run job.jsonl\n" in out
+    assert "8 lines left, as only some were chosen. Continue with all of them:\n  batchcart run job.jsonl\n" in out
     shop.run(code=0)
     assert done(shop) == {"acme": 8, "loja": 8, "sklep": 8}
 

@@ -1,7 +1,8 @@
-"""`batchcart doctor`: every kind of trouble is found, named and told how to mend, and health is told as health."""
+"""`batchcart doctor`: every kind of trouble is found, named and told how to fix, and health is told as health."""
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from shopping import Desk, Ended, Mall, batchcart, desk
 from batchcart.accounts.config import load_config
 from batchcart.accounts.diagnostics import fits
 from batchcart.accounts.state import AccountState
+from batchcart.model.errors import quote
 from batchcart.platforms import load_adapters
 from batchcart.runs.probe import clock_sentence
 
@@ -36,7 +38,7 @@ def to_mend(folder: Path, *words: str) -> list[tuple[str, str]]:
 def test_all_is_well_where_all_is_well(shop: Desk) -> None:
     ended = doctor(shop.folder, code=0)
 
-    assert ended.out.endswith("All is well\n")
+    assert ended.out.endswith("All checks passed\n")
     for account in ("acme", "loja", "sklep"):
         assert f"account {account}" in ended.out
         assert sum(shop.front(account).saw.requests.values()) == 1
@@ -60,7 +62,7 @@ def test_without_a_config_it_says_what_there_is(tmp_path: Path) -> None:
     ended = doctor(tmp_path, code=0)
 
     assert "batchcart init writes one" in ended.out
-    assert "will be made by the first run" in ended.out
+    assert "will be created by the first run" in ended.out
     assert doctor(tmp_path, "sandbox-tray", code=0).out
 
 
@@ -90,6 +92,27 @@ def test_missing_and_unguarded_secrets_are_named_one_by_one(shop: Desk) -> None:
 
     assert "others can read" in dict(to_mend(shop.folder, "loja", "--offline"))["account loja"]
     assert sum(shop.front("loja").saw.requests.values()) == 0
+
+
+def test_a_command_that_has_a_secret_is_run_only_where_the_secret_is_needed(shop: Desk) -> None:
+    script = shop.folder / "secret.py"
+    script.write_text("open('runs', 'a').write('x'); print('an-access-token')")
+    shop.configure(loja={"access_token": None, "refresh_token": None})
+    config = shop.folder / "batchcart.toml"
+    line = f'access_token = {{ command = "{sys.executable} secret.py" }}'
+    config.write_text(config.read_text().replace("[accounts.loja]", f"[accounts.loja]\n{line}"))
+    config.chmod(0o600)
+    shop.job([{"op": "cart.get", "account": "loja", "cart_id": "k"}])
+    told = f"the output of {quote(f'{sys.executable} secret.py')}"
+
+    assert told in batchcart("accounts", folder=shop.folder, code=0).out
+    assert (
+        f"loja: a run reads access_token from {told}" in batchcart("check", "job.jsonl", folder=shop.folder, code=0).out
+    )
+    assert f"access_token from {told}, not read now" in doctor(shop.folder, "loja", "--offline", code=0).out
+    assert not (shop.folder / "runs").exists()
+    assert "the shop took the credentials" in doctor(shop.folder, "loja", code=0).out
+    assert (shop.folder / "runs").read_text() == "x"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import shlex
 import stat
 import subprocess
 import time
@@ -75,6 +76,7 @@ def test_options_make_an_account_whose_credentials_are_tried(shop: Desk) -> None
     ended = batchcart(*tray(shop, "--account", "loja", "--refresh-token", "file:r.key"), folder=shop.folder, code=1)
     assert "r.key cannot be read" in ended.err
     (shop.folder / "r.key").write_text(SECRET)
+    (shop.folder / "r.key").chmod(0o600)
     (shop.folder / "batchcart.toml").unlink()
     ended = batchcart(*tray(shop, "--account", "loja", "--refresh-token", "file:r.key"), folder=shop.folder, code=0)
 
@@ -139,9 +141,9 @@ WRONG = [
     (["--platform", "tary"], "did you mean 'tray'?"),
     (["--account", "x"], "--platform is missing"),
     (["--platform", "tray"], "is missing"),
-    (["--platform", "tray", "--app-id", "1"], "--app-id is nothing that tray has"),
-    (["--platform", "tray", "--access-token", SECRET], "--access-token: expected env:NAME or file:PATH"),
-    (["--platform", "tray", "--access-token", f"env:{SECRET}"], "expected env:NAME or file:PATH"),
+    (["--platform", "tray", "--app-id", "1"], "--app-id is not an option of tray"),
+    (["--platform", "tray", "--access-token", SECRET], "--access-token: expected env:NAME, file:PATH, "),
+    (["--platform", "tray", "--access-token", f"env:{SECRET}"], "expected env:NAME, file:PATH, "),
     (["--platform", "tray", "--access-token", "env:A", "--address", "http://shop.example"], "in the clear"),
     (["--platform", "shoplo", "--access-token", "env:A"], "app_id"),
     (["--platform", "tray", "--access-token", "env:A", "--address", "a", "--account", "sandbox-tray"], "built-in"),
@@ -208,6 +210,7 @@ def test_at_a_terminal_it_asks_for_the_rest_and_adds_the_account(shop: Desk) -> 
         ("access_token [env:", SECRET),
         ("kept nowhere", ""),
         ("refresh_token (- leaves it out) [env:", "-"),
+        ("First job [new]", "a-cart-key"),
     ]
     code, screen = at_a_terminal(shop.folder, answers)
 
@@ -221,15 +224,18 @@ def test_a_secret_is_written_only_if_it_was_typed_hidden_and_agreed_to(shop: Des
     given = ["--platform", "tray", "--address", address(shop, "tray"), "--account", "loja", "--refresh-token", "env:R"]
     typed = "typed-and-never-shown"
     asked = [("access_token [env:", "type"), ("access_token, hidden:", typed)]
-    rest = [("consumer_key (-", "-"), ("consumer_secret (-", "-")]
+    rest = [("consumer_key (-", "-"), ("consumer_secret (-", "-"), ("First job [new]", "later")]
     code, screen = at_a_terminal(
-        shop.folder, [*asked, ("as it is?", "n"), ("access_token [env:", "env:ACCESS"), *rest], *given, "--no-try"
+        shop.folder,
+        [*asked, ("only you can read?", "n"), ("access_token [env:", "env:ACCESS"), *rest],
+        *given,
+        "--no-try",
     )
     assert code == 0, screen
     assert config(shop.folder)["loja"]["access_token"] == {"env": "ACCESS"}
     (shop.folder / "batchcart.toml").write_text("")
     (shop.folder / "batchcart.toml").chmod(0o644)
-    code, more = at_a_terminal(shop.folder, [*asked, ("as it is?", "y"), *rest], *given, "--no-try")
+    code, more = at_a_terminal(shop.folder, [*asked, ("only you can read?", "y"), *rest[:2]], *given, "--no-try")
 
     assert code == 0, more
     assert config(shop.folder)["loja"]["access_token"] == typed
@@ -239,7 +245,8 @@ def test_a_secret_is_written_only_if_it_was_typed_hidden_and_agreed_to(shop: Des
 
 def test_the_kind_of_credentials_decides_what_is_asked(shop: Desk) -> None:
     answers = [("Kind of credentials", "oauth1"), ("Name of the account", "")]
-    answers += [(f"{key} [env:", "") for key in ("consumer_key", "consumer_secret", "token", "token_secret")]
+    for key in ("consumer_key", "consumer_secret", "token", "token_secret"):
+        answers += [(f"{key} [env:", ""), ("put the secret there later?", "y")]
     code, screen = at_a_terminal(shop.folder, answers, "--platform", "shoplo", "--no-try")
 
     assert code == 0, screen
@@ -269,14 +276,81 @@ def test_at_a_terminal_the_platform_is_asked_for_whatever_else_is_given(shop: De
             ("Name of the account", "my shop"),
             ("access_token [", "env:ACCESS"),
             ("refresh_token", "-"),
+            ("First job [new]", "later"),
         ],
         "--address",
         "http://127.0.0.1:1/web_api",
     )
 
     assert code == 1
-    assert "Try again with: batchcart doctor 'my shop'" in screen
+    assert "Check again with: batchcart doctor 'my shop'" in screen
     assert "--platform is missing" in batchcart("init", "--account", "loja", folder=shop.folder, code=2).err
+
+
+def test_each_answer_is_checked_when_it_is_given_and_asked_for_again_with_the_reason(shop: Desk) -> None:
+    (shop.folder / "batchcart.toml").write_text(
+        '[accounts.old]\nplatform = "shoplo"\napp_id = "1"\naccess_token = "abcd"\n'
+    )
+    answers = [
+        ("api_address", "http//nowhere at all"),
+        ("expected an address such as", address(shop, "tray")),
+        ("Name of the account", "old"),
+        ("has an account 'old' already", "sandbox-tray"),
+        ("built-in sandbox's", "loja"),
+        ("access_token [env:", "env:NOT_SET_ANYWHERE"),
+        ("put the secret there later?", "n"),
+        ("access_token [env:", "type"),
+        ("access_token, hidden:", "abc"),
+        ("has 3 characters", "command:no-such-program-here"),
+        ("put the secret there later?", "n"),
+        ("access_token [env:", "env:ACCESS"),
+        ("refresh_token (-", "-"),
+        ("First job [new]", "new"),
+        ("product_id of a product", "shoe"),
+        ("expected a whole number", "10"),
+    ]
+    code, screen = at_a_terminal(shop.folder, answers, "--platform", "tray")
+
+    assert code == 0, screen
+    assert config(shop.folder)["loja"]["access_token"] == {"env": "ACCESS"}
+    assert "Next: batchcart run first-loja.jsonl" in screen
+    batchcart("run", "first-loja.jsonl", folder=shop.folder, code=0)
+    saw = shop.front("loja").saw
+    assert saw.effects
+
+
+def test_what_was_answered_is_kept_in_a_command_when_the_person_stops(shop: Desk) -> None:
+    answers = [
+        ("api_address", "https://loja.example"),
+        ("Name of the account", "my shop"),
+        ("access_token [env:", "env:ACCESS"),
+        ("refresh_token (-", "\x04"),
+    ]
+    code, screen = at_a_terminal(shop.folder, answers, "--platform", "tray")
+
+    assert code == 2
+    said = " ".join(screen.split())
+    assert "stopped; nothing was written. To go on with your answers:" in said
+    command = "init --platform tray --account 'my shop' --address https://loja.example --access-token env:ACCESS"
+    assert f"batchcart {command}" in said
+    batchcart(*shlex.split(command), "--no-try", folder=shop.folder, code=0)
+
+
+def test_a_first_job_that_succeeds_is_written_by_options(shop: Desk) -> None:
+    for platform, words in {
+        "tray": ["--access-token", "env:ACCESS", "--new-cart", "10"],
+        "3dcart": ["--private-key", "env:ACCESS", "--token", "env:ACCESS", "--new-cart"],
+    }.items():
+        place = ["--address", address(shop, platform)]
+        if platform == "3dcart":
+            place = ["--address", "https://acme.example.com", "--base-url", address(shop, "3dcart")]
+        shown = batchcart(
+            "init", "--platform", platform, *place, *words, "--account", f"a-{platform}", folder=shop.folder, code=0
+        )
+        assert "a cart that is created, read and deleted again" in shown.out
+        batchcart("run", f"first-a-{platform}.jsonl", folder=shop.folder, code=0)
+    refused = batchcart(*tray(shop, "--account", "b", "--new-cart"), folder=shop.folder, code=2)
+    assert "tray creates a cart with a product in it; give the product_id of one" in refused.err
 
 
 def test_an_interrupted_question_says_that_nothing_was_written(shop: Desk) -> None:
@@ -292,4 +366,4 @@ def test_a_config_that_is_there_is_told_how_to_grow(tmp_path: Path, monkeypatch:
     assert not (tmp_path / "batchcart.toml").exists()
     ended = batchcart("init", folder=tmp_path, code=2)
 
-    assert "shops.toml is there already and was not touched; to add an account to it: batchcart init" in ended.err
+    assert "shops.toml already exists and was not overwritten; to add an account to it: batchcart init" in ended.err

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shlex
 import signal
 import stat
 import subprocess
@@ -14,12 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from jsonschema import Draft202012Validator
 from shopping import Desk, Ended, Mall, add, argv, batchcart, create, desk, environment, get, line, lines_until, until
 from storming import shops
 
 from batchcart.cli import COMMANDS
+from batchcart.cli.examples import EXAMPLES, examples_text
 from batchcart.sandbox.messages import Call
 
 JOBS = sorted((Path(__file__).parents[2] / "jobs").glob("*.jsonl"))
@@ -50,9 +53,34 @@ def test_the_commands_help_lines_are_their_first_sentences() -> None:
 
 
 def test_every_command_has_help(tmp_path: Path) -> None:
-    assert all(text.partition(".")[0][:40] in batchcart("--help", folder=tmp_path).out for text in COMMANDS.values())
+    shown = batchcart("--help", folder=tmp_path, code=0).out
+    assert all(text.partition(".")[0][:40] in shown for text in COMMANDS.values())
+    assert COMMANDS["run"].split()[0] in batchcart("run", "--help", folder=tmp_path, code=0).out
     for name, text in COMMANDS.items():
-        assert text.split()[0] in batchcart(name, "--help", folder=tmp_path, code=0).out
+        command = importlib.import_module(f"batchcart.cli.commands.{name}").command
+        assert text.split()[0] in command.get_help(click.Context(command, info_name=name))
+
+
+def test_every_command_has_examples_that_are_command_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert set(EXAMPLES) == set(COMMANDS)
+    for name, examples in EXAMPLES.items():
+        command = importlib.import_module(f"batchcart.cli.commands.{name}").command
+        assert command.epilog.endswith(examples_text(name))
+        for _, shown in examples:
+            assert len(shown) <= 100
+            if shown.startswith("batchcart "):
+                _, called, *words = shlex.split(shown)
+                importlib.import_module(f"batchcart.cli.commands.{called}").command.make_context(called, words)
+
+
+def test_help_is_also_a_command_and_the_version_has_a_short_option(tmp_path: Path) -> None:
+    shown = batchcart("help", "run", folder=tmp_path, code=0).out
+
+    assert shown == batchcart("run", "--help", folder=tmp_path, code=0).out
+    assert batchcart("help", folder=tmp_path, code=0).out == batchcart("--help", folder=tmp_path, code=0).out
+    assert "did you mean 'run'?" in batchcart("help", "rnu", folder=tmp_path, code=2).err
+    assert batchcart("-V", folder=tmp_path, code=0).out == batchcart("--version", folder=tmp_path, code=0).out
 
 
 @pytest.mark.parametrize(
@@ -272,7 +300,7 @@ def test_init_writes_what_runs_and_never_overwrites(tmp_path: Path) -> None:
     config.write_text("# mine\n")
     for leave in (config, tmp_path / "first.jsonl"):
         before = leave.read_bytes()
-        assert "was not touched" in batchcart("init", folder=tmp_path, code=2).err
+        assert "was not overwritten" in batchcart("init", folder=tmp_path, code=2).err
         assert leave.read_bytes() == before
         config.unlink(missing_ok=True)
 
@@ -511,7 +539,7 @@ def test_a_3dcart_cart_in_doubt_is_settled_by_its_key(shop: Desk) -> None:
         (["--line", "2", "--done", "session_ib=1"], "did you mean 'session_id'?"),
         (["--line", "2", "--done", "OrderKey"], "KEY=VALUE"),
         (["--line", "1", "--not-done"], "line 1 is ok"),
-        (["--line", "77", "--not-done"], "line 77 is no operation of this run"),
+        (["--line", "77", "--not-done"], "line 77 is not an operation of this run"),
     ],
 )
 def test_settling_the_wrong_way_is_told_and_changes_nothing(settled: Desk, words: list[str], told: str) -> None:

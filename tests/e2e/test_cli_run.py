@@ -66,7 +66,7 @@ def test_results_do_not_take_the_place_of_a_pipe_or_a_device(shop: Desk) -> None
     os.mkfifo(shop.folder / "pipe")
     ended = shop.run("-o", "pipe", code=2)
 
-    assert "pipe is no ordinary file and was not touched" in ended.err
+    assert "pipe is not a regular file and was not changed" in ended.err
     assert (shop.folder / "pipe").is_fifo()
     assert shop.requests() == 0
 

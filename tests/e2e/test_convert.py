@@ -212,7 +212,7 @@ def test_a_fraction_leaves_its_item_out_where_a_shop_counts_whole(tmp_path: Path
     alone = structs.replace(CART, items=(half,))
     stopped = convert(written(tmp_path, alone), target("sandbox-tray"))
     assert (stopped.exit_code, stopped.stopped) == (1, 1)
-    assert lines(stopped.report)[0]["why"] == "Tray makes a cart with its first item, and none is left"
+    assert lines(stopped.report)[0]["why"] == "Tray creates a cart with its first item, and none is left"
 
 
 def test_tray_joins_the_lines_of_one_product_and_variant(tmp_path: Path) -> None:
@@ -309,7 +309,7 @@ def test_what_the_source_never_showed_is_told(tmp_path: Path) -> None:
 
     ended = _command(tmp_path, *_TO_SHOPLO, code=0)
 
-    assert "Not known, since the source does not show it: discounts (1 carts)" in ended.out
+    assert "Not known, since the source does not show it: discounts (1 cart)" in ended.out
 
 
 # ---- what is stopped
@@ -407,7 +407,7 @@ def test_a_map_that_names_a_product_of_no_cart_is_refused_unless_allowed(tmp_pat
     assert problem.startswith(
         f"{options.products}:3: source_product: '12' variant '55' is in no cart of {options.carts}"
     )
-    assert problem.endswith("mend the row, remove it, or give --allow-unused")
+    assert problem.endswith("fix the row, remove it, or give --allow-unused")
 
 
 def test_a_file_without_carts_is_refused(tmp_path: Path) -> None:
@@ -422,7 +422,7 @@ def test_a_job_that_is_there_is_kept_unless_it_is_the_same_or_force_is_given(tmp
 
     assert convert(options, target("sandbox-tray")).unchanged
     other = written(tmp_path, structs.replace(CART, id="other"))
-    with pytest.raises(UsageError, match=r"is there already and differs; .* or give --force"):
+    with pytest.raises(UsageError, match=r"already exists and differs; .* or give --force"):
         convert(other, target("sandbox-tray"))
     assert (tmp_path / "job.jsonl").read_bytes() == first
     forced = ConvertOptions(other.carts, other.products, other.output, force=True, allow_unused=True)
@@ -439,7 +439,7 @@ def test_what_is_read_is_never_written_over_not_even_by_force(precious: str, tmp
     before = (tmp_path / precious).read_bytes()
     output = tmp_path / precious.replace(".losses", "")
 
-    with pytest.raises(UsageError, match=f"{precious} is the (carts file|map) and was not touched"):
+    with pytest.raises(UsageError, match=f"{precious} is the (carts file|map) and was not overwritten"):
         convert(ConvertOptions(carts, products, output, force=True, allow_unused=True), target("sandbox-tray"))
     assert (tmp_path / precious).read_bytes() == before
 
@@ -475,7 +475,7 @@ def test_the_command_writes_a_template_first_and_says_what_the_map_lacks(tmp_pat
 
     assert "1 of 2 carts converted" in ended.out
     assert "Not in the map, so that their carts are stopped:" in ended.out
-    assert ended.out.splitlines()[-1] == "Job: job.jsonl, 1 lines"
+    assert ended.out.splitlines()[-1] == "Job: job.jsonl, 1 line"
 
 
 @pytest.mark.parametrize(
@@ -485,7 +485,7 @@ def test_the_command_writes_a_template_first_and_says_what_the_map_lacks(tmp_pat
         (("--to", "loja", "--map", "products.csv", "-o", "j"), "account 'loja' is not in the config"),
         (("--to", "sandbox-tray", "--map", "none.csv", "-o", "j"), "product map none.csv does not exist"),
         (("--to", "sandbox-tray", "--map", "products.csv", "-o", "no/j"), "no/j cannot be written"),
-        (("--map-template", "products.csv"), "products.csv is there already and was not touched"),
+        (("--map-template", "products.csv"), "products.csv already exists and was not overwritten"),
     ],
 )
 def test_a_command_that_cannot_be_done_says_why(words: tuple[str, ...], sentence: str, tmp_path: Path) -> None:

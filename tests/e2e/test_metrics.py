@@ -125,7 +125,7 @@ async def test_a_folder_that_is_not_there_is_told_before_the_run_begins(tmp_path
 
 async def test_a_pipe_or_device_is_not_replaced_by_the_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UsageError, match="is no ordinary file and was not replaced"):
+    with pytest.raises(UsageError, match="is not a regular file and was not replaced"):
         async with metrics_file(tmp_path / "pipe", list):
             pass
     assert (tmp_path / "pipe").is_fifo()

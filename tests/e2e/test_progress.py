@@ -3,7 +3,7 @@
 import json
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +11,9 @@ import pytest
 from shopping import Desk, Mall, batchcart, create, desk, until
 from terminal import Terminal, ended, terminal
 
+from batchcart.cli.terminal.bar import bar_text
 from batchcart.cli.terminal.dashboard import Dashboard
+from batchcart.cli.terminal.live_reasons import LiveReasons
 from batchcart.cli.terminal.progress import plain_line
 from batchcart.cli.terminal.throughput import Throughput
 from batchcart.cli.terminal.wait_text import moment_text, short_duration, wait_text
@@ -42,7 +44,7 @@ def drawn(shown: Terminal) -> Callable[[], bool]:
 def test_a_run_shows_a_row_for_each_account_and_leaves_none_of_it(shop: Desk) -> None:
     with terminal(*RUN, "--json", folder=shop.folder) as shown:
         until(drawn(shown))
-        head, names, acme, loja = shown.lines
+        head, bar, names, acme, loja = shown.lines
         done = ended(shown)
 
     assert HEAD.match(head)
@@ -53,9 +55,11 @@ def test_a_run_shows_a_row_for_each_account_and_leaves_none_of_it(shop: Desk) ->
         "in flight",
         "retries",
         "failed",
+        "skipped",
         "in doubt",
         "left",
     ]
+    assert re.fullmatch("[█▒░]{100}", bar)
     assert re.match(r"acme +\d+/40 ", acme)
     assert re.match(r"loja +\d+/40 ", loja)
     assert done.err == ""
@@ -89,7 +93,7 @@ def test_a_second_ctrl_c_leaves_the_terminal_clean_too(shop: Desk) -> None:
     assert done.code == 3
     assert done.err.splitlines() == [
         "SIGINT: ending with the requests in flight; once more stops at once",
-        "SIGINT again: stopped at once; the same command goes on",
+        "SIGINT again: stopped at once; run the same command again to resume",
     ]
     assert not shown.screen.cursor.hidden
 
@@ -235,10 +239,14 @@ def test_a_wait_comes_on_top_of_the_time_left_and_an_outage_has_no_end() -> None
 
 def test_lines_of_accounts_that_are_down_or_given_up_are_not_counted_in_the_time_left() -> None:
     now = snapshot(done=100, best=450.0)
-    down = snapshot("loja", 400, best=9e9, waiting="unreachable", waiting_until=NOON + 5)
+    down = snapshot("loja", 400, best=9e9, waiting="unreachable", waiting_until=NOON + 5, given_up_at=NOON + 1800)
     closed = snapshot("sklep", 999, best=9e9, waiting="closed")
 
     assert "about 8 min left for all but 601 lines, until 12:07" in frame([now, down, closed], 200, 24)[0]
+    assert frame([now, down, closed], 200, 24)[-2:] == [
+        "600 lines wait for a shop that is down, until 12:30 at most",
+        "1 line of accounts that were given up stays pending",
+    ]
     assert "left" not in frame([down, closed], 200, 24)[0]
 
 
@@ -275,13 +283,13 @@ def test_a_clock_that_was_set_back_breaks_nothing() -> None:
     assert pace.rate(snapshot()) == pytest.approx(1.0)
 
 
-def frame(snapshots: list[AccountSnapshot], columns: int, rows: int) -> list[str]:
+def frame(snapshots: list[AccountSnapshot], columns: int, rows: int, reasons: Sequence[str] = ()) -> list[str]:
     pace = Throughput()
     pace.take(NOON - 10, [AccountSnapshot(one.account, one.platform, one.lines, {}) for one in snapshots])
     pace.take(NOON, snapshots)
     return [
         re.sub(r"\x1b\[[\d;]*m", "", line)
-        for line in Dashboard().lines(snapshots, pace, NOON, NOON - 10, (columns, rows))
+        for line in Dashboard().lines(snapshots, pace, NOON, NOON - 10, (columns, rows), reasons)
     ]
 
 
@@ -310,8 +318,8 @@ def test_of_many_accounts_the_busiest_are_shown_in_the_jobs_order_and_the_rest_i
     crowd = [snapshot(f"shop-{n:02}", n, sent=n) for n in range(50)]
     lines = frame(crowd, 200, 14)
 
-    assert [line.split()[0] for line in lines[2:-1]] == [f"shop-{n:02}" for n in range(40, 50)]
-    assert lines[-1] == "… and 40 more accounts, 40 of them at work"
+    assert [line.split()[0] for line in lines[3:-1]] == [f"shop-{n:02}" for n in range(41, 50)]
+    assert lines[-1] == "… and 41 more accounts, 41 of them at work"
     assert "of 50,000 lines" in lines[0]
 
 
@@ -329,8 +337,8 @@ def test_an_account_that_is_shown_keeps_its_row_while_another_is_hardly_busier()
 def test_a_narrow_terminal_says_below_the_row_what_is_waited_for() -> None:
     waiting = snapshot(waiting="quota", waiting_until=NOON + 60, why="10000/day")
 
-    assert frame([waiting], 80, 24)[3].strip() == "└ 10000/day used up until 12:01:00"
-    assert frame([waiting], 120, 24)[2].endswith("  10000/day used up until 12:01:00")
+    assert frame([waiting], 80, 24)[4].strip() == "└ 10000/day used up until 12:01:00"
+    assert frame([waiting], 120, 24)[3].endswith("  10000/day used up until 12:01:00")
 
 
 def test_a_plain_line_says_what_went_wrong_how_long_and_who_waits() -> None:
@@ -344,7 +352,76 @@ def test_a_plain_line_says_what_went_wrong_how_long_and_who_waits() -> None:
     pace.take(NOON - 10, [snapshot("acme"), loja])
     pace.take(NOON, monitor.snapshots())
 
-    assert plain_line(monitor, pace, NOON) == (
+    reasons = LiveReasons()
+    reasons.take(result(7, "failed", "Unknown CatalogID 17"))
+    reasons.take(result(8, "failed", "Unknown CatalogID 18"))
+    reasons.take(result(9, "ok", ""))
+
+    assert plain_line(monitor, pace, NOON, reasons) == (
         "100 of 2,000 lines, 10.0 requests/s, 10 in doubt, about 90 s left for all but 1,000 lines; "
-        "loja: shop unreachable, probing in 40 s"
+        "1,000 lines wait for a shop that is down; loja: shop unreachable, probing in 40 s; "
+        "2 failed: Unknown CatalogID N (acme, lines 7, 8)"
     )
+
+
+def result(line: int, status: str, message: str) -> bytes:
+    error = f',"error":{{"kind":"rejected","message":"{message}"}}' if message else ""
+    return f'{{"line":{line},"account":"acme","op":"cart.get","status":"{status}"{error}}}'.encode()
+
+
+def test_the_bar_shows_each_way_in_which_lines_end_and_is_full_only_at_the_end() -> None:
+    some = AccountSnapshot("acme", "3dcart", 1000, {"ok": 500, "failed": 1, "skipped": 100, "in_doubt": 1})
+    down = AccountSnapshot("loja", "tray", 200, {}, waiting="unreachable")
+    bar = bar_text([some, down], 60)
+    styles = [(bar.plain[span.start : span.end], span.style) for span in bar.spans]
+
+    assert bar.cell_len == 60
+    assert styles[:4] == [("█" * 24, "green"), ("█", "red"), ("█" * 5, "magenta"), ("█", "yellow")]
+    assert bar.plain.endswith("▒" * 10 + "░" * 19)
+    whole = AccountSnapshot("acme", "3dcart", 10**9, {"ok": 10**9})
+    assert bar_text([whole], 60).plain == "█" * 60
+    nearly = AccountSnapshot("acme", "3dcart", 10**9, {"ok": 10**9 - 1})
+    assert bar_text([nearly], 60).plain == "█" * 59 + "░"
+    assert bar_text([], 60).plain == "░" * 60
+
+
+def test_reasons_stand_below_the_rows_where_there_is_room() -> None:
+    reasons = LiveReasons()
+    for line in range(12):
+        reasons.take(result(line, "failed", "Unknown CatalogID"))
+    found = reasons.sentences(3, several=False)
+
+    assert found == ["12 failed: Unknown CatalogID (lines 0, 1, 2, 3, 4, …)"]
+    assert frame([snapshot(done=10)], 80, 24, found)[-1] == found[0]
+    assert found[0] not in frame([snapshot(done=10)], 80, 8, found)
+
+
+def test_a_run_is_watched_from_beside_it_until_it_ends(shop: Desk) -> None:
+    with shop.started(*RUN) as process:
+        until((shop.folder / "job.results.jsonl.journal").exists)
+        with terminal("status", "job.results.jsonl", "--watch", folder=shop.folder, columns=80) as shown:
+            until(lambda: HEAD.search(shown.text) is not None)
+            lines = shown.lines
+            process.wait(60)
+            done = ended(shown)
+
+    assert re.fullmatch("[█▒░]{79}", lines[1])
+    assert f"job.results.jsonl, run {process.pid}; Ctrl-C ends only the watching" in lines
+    assert all(len(one) < 80 for one in lines)
+    assert done.code == 0
+    assert "No run is at work on it" in done.out
+    assert not HEAD.search(done.err)
+
+
+def test_watching_ends_with_ctrl_c_and_the_run_goes_on(shop: Desk) -> None:
+    shop.hook("acme", "hang")
+    with shop.started(*RUN) as process:
+        until((shop.folder / "job.results.jsonl.journal").exists)
+        with terminal("status", "job.results.jsonl", "--watch", folder=shop.folder) as shown:
+            until(lambda: HEAD.search(shown.text) is not None)
+            shown.process.send_signal(signal.SIGINT)
+            done = ended(shown)
+        assert process.poll() is None
+
+    assert done.code == 3
+    assert f"A run is at work on it (pid {process.pid})" in done.out

@@ -96,7 +96,7 @@ def test_init_takes_credentials_for_good_under_every_reading(shop: Desk, platfor
         todo.append((one.folder, ["init", "--platform", platform, "--account", "neu", *place, *own]))
     for one, ended in zip(all_of_them, in_turn(todo, shop.folder), strict=True):
         if one.reading == SPEECHLESS:
-            assert "which is no answer of 3dcart" in ended.err
+            assert "which is not an answer of 3dcart" in ended.err
             assert ended.code == 1
             continue
         assert "the shop took the credentials" in ended.err, (one.reading, ended)

@@ -43,8 +43,22 @@ def test_a_run_says_at_its_end_why_lines_are_not_ok_and_what_to_type_next(shop: 
     assert "1 failed: 3dcart has no such cart or item (HTTP 404) (line 7)" in said
     assert re.search(r"1 in doubt: POST \S+ was sent and not answered .* \(line 1\)\. 2 skipped because of it", said)
     assert "skipped:" not in said
-    assert "1 in doubt: nobody could say whether they happened. Read the shops again:\n" in out
+    assert "1 in doubt: nobody could say whether it happened. Read the shops again:\n" in out
     assert out.index("  batchcart settle job.results.jsonl\n") < out.index("  batchcart run job.jsonl --retry-failed\n")
+
+
+def test_deleting_what_is_gone_already_is_no_alarm(shop: Desk) -> None:
+    shop.job([{"op": "cart.delete", "account": "acme", "cart_id": "nix"}])
+    with terminal("run", "job.jsonl", folder=shop.folder, stdout=True) as shown:
+        shown.process.wait(60)
+        shown.reader.join(10)
+        assert "It is gone already, so there is nothing to delete" in shown.text
+        assert b"\x1b[31mfailed" not in shown.written
+    shop.job([{"op": "cart.get", "account": "acme", "cart_id": "nix"}], "other.jsonl")
+    with terminal("run", "other.jsonl", folder=shop.folder, stdout=True) as shown:
+        shown.process.wait(60)
+        shown.reader.join(10)
+        assert b"\x1b[31mfailed" in shown.written
 
 
 def test_status_settle_and_report_say_the_same_as_the_run(shop: Desk) -> None:
@@ -95,17 +109,17 @@ def test_a_run_that_is_stopped_says_why_as_well(shop: Desk, times: int) -> None:
 
     assert process.returncode == 3
     assert "1 failed: 3dcart has no such cart or item (HTTP 404) (acme, line 1)" in out.decode()
-    assert "Run the same command again to go on with the 1 line left:\n  batchcart run job.jsonl\n" in out.decode()
+    assert "1 line left. Run the same command again to resume:\n  batchcart run job.jsonl\n" in out.decode()
 
 
 def test_what_cannot_be_explained_by_a_line_that_was_read_is_a_reason_of_its_own(tmp_path: Path) -> None:
-    needs = {"kind": "dependency", "message": "line 1 did not make the cart", "line": 1}
+    needs = {"kind": "dependency", "message": "line 1 did not create the cart", "line": 1}
     rows = [result(1, status="failed"), *(result(n, status="skipped", error=needs) for n in (2, 3))]
-    alone = [result(5, status="skipped", error={**needs, "message": "line 4 did not make the cart", "line": 4})]
+    alone = [result(5, status="skipped", error={**needs, "message": "line 4 did not create the cart", "line": 4})]
     text = report_text(report_on(tmp_path, rows + alone))
 
     assert "1 failed: no such cart 1 (line 1). 2 skipped because of it" in text
-    assert "1 skipped: line N did not make the cart" in text
+    assert "1 skipped: line N did not create the cart" in text
 
 
 def test_a_reason_of_many_lines_names_the_first_ones_and_no_word_that_differs_between_them() -> None:

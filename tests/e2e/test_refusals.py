@@ -121,10 +121,10 @@ def test_status_of_a_run_at_work_does_not_say_to_run_it_again(shop: Desk) -> Non
     with shop.started("run", "job.jsonl") as process:
         until(lambda: results_of(shop.folder))
         alive = batchcart("status", "job.results.jsonl", folder=shop.folder, code=3).out
-        assert f"A run is at work on it (pid {process.pid}); it goes on by itself" in alive
+        assert f"A run is at work on it (pid {process.pid}); it continues by itself" in alive
         assert "Run the same command again" not in alive
     killed = batchcart("status", "job.results.jsonl", folder=shop.folder, code=3).out
-    assert "Run the same command again to go on" in killed
+    assert "Run the same command again to resume" in killed
     assert "No run is at work on it" in killed
 
 

@@ -334,7 +334,7 @@ def test_an_unfinished_run_says_what_was_not_attempted(tmp_path: Path) -> None:
     assert report.exit_code == 3
     assert 0 < report.total.totals["not_attempted"] < 40
     assert report.total.lines == 40
-    assert "Run the same command again to go on with the" in page(report)
+    assert "left. Run the same command again to resume" in page(report)
 
 
 def test_results_that_are_missing_from_the_file_are_noted(tmp_path: Path) -> None:
@@ -388,8 +388,8 @@ def test_a_file_that_holds_no_results_is_refused_with_its_line(tmp_path: Path, t
     [
         (["gone.jsonl"], "gone.jsonl does not exist"),
         (["."], ". is not a file"),
-        (["r.jsonl", "--html", "r.jsonl"], "the file that is there is no web page"),
-        (["r.jsonl", "--html", "notes.txt"], "the file that is there is no web page"),
+        (["r.jsonl", "--html", "r.jsonl"], "the existing file is not a web page"),
+        (["r.jsonl", "--html", "notes.txt"], "the existing file is not a web page"),
         (["r.jsonl", "--html", "no/such/folder.html"], "cannot write there"),
         (["r.jsonl", "--config", "gone.toml"], "config file gone.toml does not exist"),
     ],

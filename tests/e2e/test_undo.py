@@ -344,7 +344,7 @@ def test_carts_that_are_gone_need_no_line(shop: Desk) -> None:
     told = undo(code=0).out
 
     assert "There is nothing to take back" in told
-    assert "3 carts, items or values are gone" in told
+    assert "3 carts, items or values already gone" in told
     assert not (shop.folder / "undo.jsonl").exists()
 
 
@@ -450,7 +450,7 @@ def test_of_a_run_that_was_stopped_that_is_taken_back_which_ended(shop: Desk) ->
 
     ended_with = undo(code=1)
 
-    assert "lines of the run have not ended; only what has ended is taken back" in ended_with.out
+    assert "of the run not ended; only what has ended is taken back" in ended_with.out
     assert {one["kind"] for one in kept(shop)} == {"in_doubt"}
     assert "it was on its way when the run stopped" in ended_with.out
     assert len(undone(shop)) >= ended
@@ -476,7 +476,7 @@ def test_a_run_at_work_is_not_taken_back(shop: Desk) -> None:
         ("broken", [], "cannot be read"),
         ("job.results.jsonl", ["-o", "job.jsonl"], "job.jsonl belongs to the run itself"),
         ("job.results.jsonl", ["-o", "job.results.jsonl"], "belongs to the run itself"),
-        ("job.results.jsonl", ["-o", "there.jsonl"], "there.jsonl is there already and was not touched"),
+        ("job.results.jsonl", ["-o", "there.jsonl"], "there.jsonl already exists and was not overwritten"),
         ("job.results.jsonl", ["--config", "other.toml"], "account 'acme' of this run is not in"),
     ],
 )

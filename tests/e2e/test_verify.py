@@ -235,7 +235,7 @@ def refused(shop: Desk, said: str) -> None:
 def test_the_results_of_other_carts_are_refused(two: Desk) -> None:
     carts = [json.loads(text) for text in (two.folder / "origin.jsonl").read_text().splitlines()]
     write_carts(two.folder / "origin.jsonl", carts[:1])
-    refused(two, "cart: 'cart-1' is no cart of origin.jsonl; is it the result file of another job?")
+    refused(two, "cart: 'cart-1' is not a cart of origin.jsonl; is it the result file of another job?")
 
 
 def test_the_results_of_a_job_that_convert_did_not_write_are_refused(two: Desk) -> None:
@@ -273,7 +273,7 @@ def test_a_report_is_never_written_over_what_is_read(two: Desk, name: str) -> No
     before = (two.folder / name).read_bytes()
     ended = verify(two, "-o", f"./{name}", code=2)
     assert f"{name} is the " in ended.err
-    assert "was not touched" in ended.err
+    assert "was not overwritten" in ended.err
     assert (two.folder / name).read_bytes() == before
 
 

@@ -249,4 +249,4 @@ def test_a_benchmark_of_a_shop_whose_answers_we_fail_over_ends_in_a_sentence(sho
 
     assert FAULT in ended.err
     assert "running the command" not in ended.err
-    assert "Its lines stay open" in ended.err
+    assert "Its lines stay pending" in ended.err

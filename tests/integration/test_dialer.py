@@ -204,10 +204,13 @@ async def test_a_proxy_that_refuses_is_named_and_nothing_was_sent(tmp_path: Path
     assert "secret-word" not in reply.why
 
 
+REFUSED = "its proxy http://127.0.0.1:1 (test) cannot be reached: connection refused, nothing listens there"
+
+
 @pytest.mark.parametrize(
     ("proxy", "words"),
     [
-        ("127.0.0.1:1", "its proxy http://127.0.0.1:1 (test) cannot be reached: connection refused"),
+        ("127.0.0.1:1", REFUSED),
         ("no-such-proxy.invalid:3128", "the name of its proxy http://no-such-proxy.invalid:3128 (test) is not known"),
     ],
 )

@@ -228,11 +228,11 @@ async def test_packings_named_in_headers_of_their_own_belong_together(tmp_path: 
 NOT_UNPACKED = {
     "cut off": (b"gzip", GZIP[:-9], "the answer was cut short"),
     "only its beginning": (b"gzip", GZIP[:10], "the answer was cut short"),
-    "a wrong checksum": (b"gzip", GZIP[:-8] + b"\1\2\3\4" + GZIP[-4:], "the answer was not packed as it says"),
-    "broken": (b"gzip", GZIP[:12] + b"\xff\xff\xff" + GZIP[15:], "the answer was not packed as it says"),
+    "a wrong checksum": (b"gzip", GZIP[:-8] + b"\1\2\3\4" + GZIP[-4:], "the answer is not compressed as it says"),
+    "broken": (b"gzip", GZIP[:12] + b"\xff\xff\xff" + GZIP[15:], "the answer is not compressed as it says"),
     "a second member that is broken": (b"gzip", GZIP + GZIP[:-9], "the answer was cut short"),
-    "no deflate": (b"deflate", b"not defl!", "the answer was not packed as it says"),
-    "packed ten times": (b", ".join([b"gzip"] * 10), GZIP, "the answer was not packed as it says"),
+    "no deflate": (b"deflate", b"not defl!", "the answer is not compressed as it says"),
+    "packed ten times": (b", ".join([b"gzip"] * 10), GZIP, "the answer is not compressed as it says"),
 }
 
 

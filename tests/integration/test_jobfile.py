@@ -153,7 +153,7 @@ def test_what_is_no_readable_file_is_said(tmp_path: Path) -> None:
 def test_a_folder_that_takes_no_spool_is_named(tmp_path: Path) -> None:
     job = tmp_path / "job.gz"
     job.write_bytes(gzip.compress(GET))
-    with pytest.raises(UsageError, match=r"no place to unpack"), open_job(str(job), spool_folder=tmp_path / "none"):
+    with pytest.raises(UsageError, match=r"no room to decompress"), open_job(str(job), spool_folder=tmp_path / "none"):
         pass
 
 
@@ -223,12 +223,12 @@ def test_the_default_account_serves_lines_that_name_none() -> None:
     ("text", "complaint"),
     [
         ('{"op":"cart.gte","account":"a"}', "op: 'cart.gte' is not an operation; did you mean 'cart.get'?"),
-        ('{"account":"a"}', "op: missing; expected a text"),
-        ('{"op":5,"account":"a"}', "op: expected a text, found 5"),
+        ('{"account":"a"}', "op: missing; expected a string"),
+        ('{"op":5,"account":"a"}', "op: expected a string, found 5"),
         ('{"op":"cart.get","acount":"a"}', "acount: there is no such field; did you mean 'account'?"),
-        ('{"op":"cart.get","account":""}', 'account: expected a text that is not empty, found ""'),
-        ('{"op":"cart.get","account":"a","cart":null}', "cart: expected a text that is not empty, found null"),
-        ('{"op":"cart.get","account":"a","cart":""}', 'cart: expected a text that is not empty, found ""'),
+        ('{"op":"cart.get","account":""}', 'account: expected a string that is not empty, found ""'),
+        ('{"op":"cart.get","account":"a","cart":null}', "cart: expected a string that is not empty, found null"),
+        ('{"op":"cart.get","account":"a","cart":""}', 'cart: expected a string that is not empty, found ""'),
         ('{"op":"cart.update","account":"a","data":null}', "data: expected an object, found null"),
         ('{"op":"cart.update","account":"a","data":[1]}', "data: expected an object, found [1]"),
         ('{"op":"cart.get","account":"a","query":"x"}', 'query: expected an object, found "x"'),
@@ -252,14 +252,14 @@ def test_a_wrong_line_is_told_key_and_expectation(text: str, complaint: str) -> 
 def test_only_texts_and_whole_numbers_are_keys_of_carts(value: str) -> None:
     (complaint,) = complaints(f'{{"op":"cart.get","account":"a","cart_id":{value}}}')
 
-    expected = "cart_id: expected a text that is not empty or a whole number of at least 0, found "
+    expected = "cart_id: expected a string that is not empty or a whole number of at least 0, found "
     assert complaint == expected + value
 
 
 def test_an_id_that_no_result_could_carry_is_refused() -> None:
     assert read('{"op":"cart.get","account":"a","id":-9223372036854775808}').id == -(1 << 63)
     assert complaints('{"op":"cart.get","account":"a","id":9223372036854775808}')[0].startswith(
-        "id: expected a text or"
+        "id: expected a string or"
     )
 
 

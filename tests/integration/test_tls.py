@@ -92,9 +92,9 @@ def old_versions(pair: Pair) -> ssl.SSLContext:
 @pytest.mark.parametrize(
     ("trouble", "words", "final"),
     [
-        ("expired", "its TLS certificate has expired", True),
+        ("expired", "its TLS certificate has expired; the shop must renew it", True),
         ("early", "its TLS certificate is not valid yet (is this machine's clock right?)", True),
-        ("other name", "its TLS certificate is for another name", True),
+        ("other name", "its TLS certificate is for another name, so the address may be wrong", True),
         ("unknown issuer", "its TLS certificate is of an issuer that is not known here (see ca_file)", True),
         ("old versions", "it speaks only versions of TLS that are too old to be safe", False),
         ("plain HTTP", "what answers there does not speak TLS (plain HTTP?)", False),
@@ -170,7 +170,7 @@ def test_a_refused_certificate_closes_its_account_at_once(tmp_path: Path, pair: 
     found = json.loads(ended.out)["accounts"]["loja"]
     assert (found["not_attempted"], found["state"]) == (3, "closed")
     assert "its TLS certificate is of an issuer that is not known here (see ca_file)" in found["reason"]
-    assert found["reason"].endswith("Its lines stay open; see to the certificate, then run again")
+    assert found["reason"].endswith("Its lines stay pending; see to the certificate, then run again")
 
 
 def test_files_of_tls_that_are_of_no_use_are_told_before_anything_is_sent(tmp_path: Path, authority: Authority) -> None:
@@ -200,7 +200,7 @@ def test_a_key_that_others_can_read_is_told_by_run_and_doctor(tmp_path: Path, au
     job = entry(tmp_path, "https://127.0.0.1:1", *keys)
     assert str(own.key) in batchcart("run", job, "--patience", "0", folder=tmp_path, code=3).err
     told = batchcart("doctor", "--offline", folder=tmp_path, code=1).out
-    assert f"client_key: others can read {own.key}; mend it with: chmod 600 {own.key}" in told
+    assert f"client_key: others can read {own.key}; fix it with: chmod 600 {own.key}" in told
     assert f"it shows its shop the client certificate {own.certificate}" in told
 
 

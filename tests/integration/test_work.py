@@ -1,4 +1,4 @@
-"""A job's operations are worked off: each ends once, effects are exact at the shop, outages burn nothing."""
+"""A job's operations are processed: each ends once, effects are exact at the shop, outages burn nothing."""
 
 import asyncio
 import json

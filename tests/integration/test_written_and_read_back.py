@@ -135,7 +135,7 @@ def test_what_no_carts_file_could_hold_is_no_cart() -> None:
     for wrong, why in (
         (structs.replace(cart, source={"note": "x" * LONGEST_LINE}), "longer than 16,777,216 bytes"),
         (structs.replace(cart, items=(item, structs.replace(item, line=""))), "is the line of items"),
-        (structs.replace(cart, id=""), "id: expected a text that is not empty"),
+        (structs.replace(cart, id=""), "id: expected a string that is not empty"),
         (structs.replace(cart, source={"deep": _nested(120)}), "nested more than 100 deep"),
     ):
         with pytest.raises(NotACart, match=why):

@@ -1,4 +1,4 @@
-"""What a cart's lines learn from one another: ids, facts, and what did not come to be."""
+"""What a cart's lines learn from one another: ids, facts, and what failed to be created."""
 
 from batchcart.engine.chain_state import ChainState
 from batchcart.journal.queries import ChainUpdate

@@ -72,13 +72,13 @@ def test_a_cart_without_name_and_key_is_a_chain_of_its_own(place: Job) -> None:
 def test_a_cart_made_twice_is_told_where_it_begins(place: Job) -> None:
     place("cart.create", cart="x")
 
-    assert place("cart.create", cart="x").problems == ["cart: 'x' is made twice; it begins on line 1"]
+    assert place("cart.create", cart="x").problems == ["cart: 'x' is created twice; it begins on line 1"]
 
 
 def test_a_key_made_twice_is_told_its_first_line_unless_deleted_between(place: Job) -> None:
     place("cart.create", cart_id="K")
 
-    assert place("cart.create", cart="x", cart_id="K").problems == ["cart_id: 'K' is made twice, first on line 1"]
+    assert place("cart.create", cart="x", cart_id="K").problems == ["cart_id: 'K' is created twice, first on line 1"]
     place("cart.delete", cart="x")
     assert place("cart.create", cart_id="K").problems == []
 
@@ -86,7 +86,7 @@ def test_a_key_made_twice_is_told_its_first_line_unless_deleted_between(place: J
 def test_a_name_used_before_it_is_made_is_told_once(place: Job) -> None:
     (problem,) = place("cart.get", cart="x").problems
 
-    assert problem.startswith("cart: no earlier line makes 'x'; begin with cart.create")
+    assert problem.startswith("cart: no earlier line creates 'x'; begin with cart.create")
     assert place("cart.create", cart="x").problems == []
     assert place("cart.get", cart="x").problems == []
 
@@ -118,10 +118,10 @@ def test_an_item_is_made_once_and_before_it_is_used(place: Job) -> None:
     place("cart.create", cart="x")
     place("item.add", cart="x", item="i")
 
-    assert place("item.add", cart="x", item="i").problems == ["item: 'i' is made twice, first on line 2"]
+    assert place("item.add", cart="x", item="i").problems == ["item: 'i' is created twice, first on line 2"]
     assert place("item.update", cart="x", item="i").problems == []
     (problem,) = place("item.update", cart="x", item="j").problems
-    assert problem.startswith("item: no earlier line of this cart makes 'j'")
+    assert problem.startswith("item: no earlier line of this cart creates 'j'")
 
 
 def test_items_of_equal_names_in_two_carts_are_two_items(place: Job) -> None:

@@ -50,7 +50,7 @@ class Table(msgspec.Struct, forbid_unknown_fields=True):
         (b'{"number":1,"flag":1}', ["data.flag: expected true or false, found 1"]),
         (
             b'{"number":1,"many":[{"size":1},{"size":1,"name":"long"}]}',
-            ['data.many[1].name: expected a text of at most 3 characters, found "long"'],
+            ['data.many[1].name: expected a string of at most 3 characters, found "long"'],
         ),
         (b'{"number":13}', ["data: number is not 13"]),
         (b"[]", ["data: expected an object, found []"]),

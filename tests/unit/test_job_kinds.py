@@ -84,8 +84,8 @@ WHOLE_FILES: dict[str, tuple[bytes, str]] = {
     "YAML": (b"- op: cart.get\n  account: acme\n" * 30, "is YAML"),
     "a config": (b'[accounts.acme]\nplatform = "tray"\n', "is TOML"),
     "a web page": (b"<!DOCTYPE html>\n<html>\n<body>\n" * 30, "is a web page or XML"),
-    "bzip2": (bz2.compress(TEXT.encode()), "packed with bzip2"),
-    "xz": (lzma.compress(TEXT.encode()), "packed with xz"),
+    "bzip2": (bz2.compress(TEXT.encode()), "compressed with bzip2"),
+    "xz": (lzma.compress(TEXT.encode()), "compressed with xz"),
     "ZIP": (zipped(), "is a ZIP archive"),
     "tar": (tarred(), "is a tar archive"),
     "only zeros": (b"\0" * 9000, "nothing but NUL bytes"),
@@ -165,7 +165,7 @@ ONE_LINE: dict[str, tuple[bytes, int, str]] = {
     "cut off in a text": (f"{LINES[0]}\n{LINES[1][:9]}".encode(), 2, "the line ends inside the text"),
     "cut off in a character": (f'{LINES[0]}\n{{"op":"ł'.encode()[:-1], 2, "in the middle of a character"),
     "another encoding": (LINES[0].encode() + '\n{"op":"wstążka"}\n'.encode("cp1250"), 2, "another encoding"),
-    "capitals": (f'{LINES[0]}\n{{"op":TRUE}}\n'.encode(), 2, "JSON writes it small, true"),
+    "capitals": (f'{LINES[0]}\n{{"op":TRUE}}\n'.encode(), 2, "JSON writes it in lower case, true"),
     "a rest": (f"{LINES[0]}\n{LINES[1]};\n".encode(), 2, "trailing characters (byte 59)"),
 }
 
@@ -190,11 +190,15 @@ def test_wrong_lines_among_good_ones_are_all_counted_however_many_are_alike(tmp_
 
 
 PACKED: dict[str, tuple[str, bytes, str]] = {
-    "plain text": ("job.gz", TEXT.encode(), "is not packed with gzip although its name ends in .gz"),
+    "plain text": ("job.gz", TEXT.encode(), "is not compressed with gzip although its name ends in .gz"),
     "the other packing": ("job.gz", zstd.compress(TEXT.encode()), "holds zstd data although its name ends in .gz"),
     "the other way round": ("job.ZST", gzip.compress(TEXT.encode()), "holds gzip data although its name ends in .ZST"),
-    "a third packing": ("job.gz", bz2.compress(TEXT.encode()), "is packed with bzip2, although its name ends in .gz"),
-    "twice": ("job.gz", gzip.compress(gzip.compress(TEXT.encode())), "was packed twice"),
+    "a third packing": (
+        "job.gz",
+        bz2.compress(TEXT.encode()),
+        "is compressed with bzip2, although its name ends in",
+    ),
+    "twice": ("job.gz", gzip.compress(gzip.compress(TEXT.encode())), "was compressed twice"),
     "UTF-16 inside": ("job.gz", gzip.compress(TEXT.encode("utf-16")), "is in UTF-16"),
     "garbage behind": ("job.gz", gzip.compress(TEXT.encode()) + b"garbage", "something else follows"),
     "garbage behind zstd": ("job.zst", zstd.compress(TEXT.encode()) + b"garbage", "something else follows"),

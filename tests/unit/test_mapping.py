@@ -97,7 +97,7 @@ def test_a_text_that_no_option_takes_is_a_loss(tmp_path: Path) -> None:
 
 
 BAD = [
-    ("product,target_product\n1,2\n", 1, "'product' is no column of a product map"),
+    ("product,target_product\n1,2\n", 1, "'product' is not a column of a product map"),
     ("source_sku,target_prodct\n1,2\n", 1, "did you mean 'target_product'?"),
     ("source_sku,source_sku,target_product\n", 1, "the column source_sku is there twice"),
     ("source_sku,source_name\n", 1, "the header has none of target_product, target_variant"),
@@ -227,6 +227,6 @@ def test_the_template_lists_each_product_once_and_keeps_what_is_filled_in(tmp_pa
     assert len(read_map(path).rows) == 3
     write_template(path, seen)
     path.write_text("filled in by hand\n")
-    with pytest.raises(UsageError, match="is there already and was not touched"):
+    with pytest.raises(UsageError, match="already exists and was not overwritten"):
         write_template(path, seen)
     assert path.read_text() == "filled in by hand\n"

@@ -20,7 +20,7 @@ KINDS = {
     "a JSON array": json.dumps(ROWS).encode(),
     "JSON that goes over several lines": json.dumps(ROWS[0], indent=2).encode(),
     "a web page or XML": b"<!DOCTYPE html><html></html>\n",
-    "packed with gzip": gzip.compress(b"abc\n"),
+    "compressed with gzip": gzip.compress(b"abc\n"),
     "an SQLite database": b"SQLite format 3\0" + bytes(100),
 }
 

@@ -111,7 +111,7 @@ def test_chains_joined_late_are_one_chain_in_the_plan(bench: Bench) -> None:
         ),
         (
             line("cart.create", "3dcart", cart="x", cart_id="k"),
-            "cart_id: 3dcart makes the key of a new cart itself; leave it out",
+            "cart_id: 3dcart creates the key of a new cart itself; leave it out",
         ),
         (
             line("cart.create", "3dcart", cart="x", item="i"),
@@ -136,12 +136,12 @@ def test_chains_joined_late_are_one_chain_in_the_plan(bench: Bench) -> None:
         (line("cart.count", "shoplo", cart_id="k"), "cart: cart.count asks about the whole shop and takes no cart"),
         (
             line("item.delete", "3dcart", cart_id="k"),
-            "item: missing; name an item made earlier in this job, or give the platform's own id as item_id",
+            "item: missing; name an item created earlier in this job, or give the platform's own id as item_id",
         ),
         (line("item.get", "shoplo", item="i", item_id=5, cart_id="k"), "item: give item or item_id, not both"),
         (
             line("item.add", "tray", cart_id="k", item_id=5, data=ADD),
-            "item_id: item.add takes none: the platform makes it",
+            "item_id: item.add takes none: the platform creates it",
         ),
         (
             line("cart.create", "tray", cart_id="k", data=ADD | {"session_id": "j"}),
@@ -161,7 +161,7 @@ def test_chains_joined_late_are_one_chain_in_the_plan(bench: Bench) -> None:
         ),
         (
             line("cart.create", "tray", data=ADD | {"session_id": "k" * 33}),
-            f'data.session_id: expected a text of at most 32 characters, found "{"k" * 33}"',
+            f'data.session_id: expected a string of at most 32 characters, found "{"k" * 33}"',
         ),
         (
             line("cart.get", "try"),

@@ -68,9 +68,9 @@ def test_whatever_is_not_ok_carries_an_error(outcome: Outcome, status: str, erro
 
 
 def test_a_skipped_line_names_the_line_it_needed() -> None:
-    line = written(ADD, Completion(Skipped(1, "line 1 did not make the cart")))
+    line = written(ADD, Completion(Skipped(1, "line 1 did not create the cart")))
 
-    assert line["error"] == {"kind": "dependency", "message": "line 1 did not make the cart", "line": 1}
+    assert line["error"] == {"kind": "dependency", "message": "line 1 did not create the cart", "line": 1}
     assert (line["attempts"], "sent_at" in line, "http_status" in line) == (0, False, False)
 
 

@@ -209,7 +209,7 @@ def test_all_mistakes_of_all_rows_are_told_at_once(tmp_path: Path) -> None:
 def test_what_one_row_has_to_do_with_another_is_told_by_rows(tmp_path: Path) -> None:
     said = refusal(as_csv(tmp_path, HEADER, FIRST, FIRST, ["item.add", "sandbox-tray", "line", "1", "1"]))
 
-    assert "row 3, column C cart: 'c1' is made twice; it begins on row 2" in said
+    assert "row 3, column C cart: 'c1' is created twice; it begins on row 2" in said
     assert "row 4, column C cart: no earlier row makes 'line'" in said
 
 
@@ -224,11 +224,11 @@ def test_bytes_in_another_encoding_are_told_with_their_cell(tmp_path: Path) -> N
 HEADERS: dict[str, tuple[str, str]] = {
     "an unknown column": (
         "op,acount",
-        "row 1, column B: 'acount' is no column of a job; did you mean 'account'? Notes",
+        "row 1, column B: 'acount' is not a column of a job; did you mean 'account'? Notes",
     ),
     "a field without data": (
         "op,quantity",
-        "column B: 'quantity' is no column of a job; did you mean 'data.quantity'?",
+        "column B: 'quantity' is not a column of a job; did you mean 'data.quantity'?",
     ),
     "nothing near": ("op,xyzzy", "it is one of op, account"),
     "a column twice": ("op,cart,account,cart", "column D: the column cart is there twice, first as column B"),

@@ -32,7 +32,7 @@ def complaint(text: bytes) -> str:
         (b'{"a":%s}' % (b"9" * 5000), "a number is out of range"),
         (b'{"a":NaN}', "not JSON: NaN is not a JSON number"),
         (b'{"a":-Infinity}', "not JSON: -Infinity is not a JSON number"),
-        (b'{"a":1,}', "not JSON: a trailing comma (byte 7) stands before }; take it away"),
+        (b'{"a":1,}', "not JSON: a trailing comma (byte 7) stands before }; remove it"),
         (b'{"a":1}{', "not JSON: a second object (byte 8) follows on the line; put each on a line of its own"),
         (b'{"a":"\x00"}', "not JSON: it holds a NUL byte (byte 7)"),
         (b'{"a":"\xff"}', "not UTF-8 at byte 7 of the line"),

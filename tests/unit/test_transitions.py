@@ -153,6 +153,17 @@ def test_a_write_whose_looks_keep_failing_is_in_doubt() -> None:
     assert "reading the shop kept failing" in action.outcome.evidence
 
 
+def test_the_doubt_of_a_write_that_was_answered_says_so() -> None:
+    failed = Exchange(ADD, Response(500, b""))
+    op = replace(execution(), tries=MOST_TRIES - 1, past=(failed,))
+    action, _, _ = answered(op, LOOK, Response(503, b""))
+    assert isinstance(action, Finish)
+    assert isinstance(action.outcome, InDoubt)
+    assert action.outcome.evidence.startswith(
+        f"{ADD} was sent and answered HTTP 500, and then reading the shop kept failing"
+    )
+
+
 def test_a_read_that_meets_web_pages_only_is_given_up_and_its_write_is_in_doubt() -> None:
     read, look = execution(OperationKind.CART_GET), replace(execution(), past=(LostWrite(ADD, "cut", 1.0),))
     for op, ending in ((read, Failed), (look, InDoubt)):

@@ -12,6 +12,7 @@ from batchcart.bench.target import BenchTarget, bench_account, sandbox, work_fol
 from batchcart.bench.workload import NAMED, Mix, parse_mix
 from batchcart.cli import options as shared
 from batchcart.cli.bench_text import comparison_text, report_text
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo
 from batchcart.cli.terminal.session import monitor_run
 from batchcart.model.errors import UsageError
@@ -25,7 +26,7 @@ _PRODUCT = re.compile("[0-9]{1,18}")
 _MIXES = "\n".join(f"  {name}: {mix}" for name, mix in NAMED.items())
 
 
-@click.command("bench", epilog=f"\b\nMixes:\n{_MIXES}")
+@click.command("bench", epilog=f"\b\nMixes:\n{_MIXES}\n\n{examples_text('bench')}")
 @click.option("--account", metavar="NAME", help="Run against this account, which must have allow_bench = true.")
 @click.option("--platform", help=f"Platform of the sandbox's shops [{_DEFAULT}].")
 @click.option("--accounts", type=click.IntRange(1, 1000), help="Accounts of the sandbox, each a shop of its own [1].")
@@ -38,7 +39,7 @@ _MIXES = "\n".join(f"  {name}: {mix}" for name, mix in NAMED.items())
     metavar="ID",
     help="Product, or variant where a shop sells those, that is put into carts [the sandbox's].",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same job.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same job.")
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Operations in flight per account [8].")
 @shared.config
 @click.option("--keep", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep job, results and journal there.")
@@ -74,7 +75,7 @@ def command(
     if items is not None:
         counted = Mix(counted.create, items, counted.update, counted.get, counted.delete)
     if product is not None and not _PRODUCT.fullmatch(product):
-        raise UsageError(f"--product {product!r} is no product's id: on every platform that is a whole number")
+        raise UsageError(f"--product {product!r} is not a product id: on every platform that is a whole number")
     settings = BenchSettings(counted, carts, product or "1", seed, concurrency)
     if account is None:
         with work_folder(keep) as folder, sandbox(platform or _DEFAULT, accounts or 1, limits, folder) as place:

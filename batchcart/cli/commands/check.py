@@ -6,11 +6,14 @@ import click
 
 from batchcart.api import plan as api
 from batchcart.cli import options as shared
+from batchcart.cli.examples import examples_text
+from batchcart.cli.folding import fold
 from batchcart.cli.output import echo, echo_json
 from batchcart.cli.tables import duration_text, table_text
 from batchcart.cli.terminal.check_progress import show_check_progress
 from batchcart.cli.terminal.screen import Screen
 from batchcart.model.errors import BadLines, UsageError
+from batchcart.model.text import plural
 
 _UNCHECKED = (
     "Not checked, because only a shop can tell: whether carts, items, products and variants of given ids exist, "
@@ -18,7 +21,7 @@ _UNCHECKED = (
 )
 
 
-@click.command("check")
+@click.command("check", epilog=examples_text("check"))
 @click.argument("job")
 @shared.config
 @click.option("--account", metavar="NAME", help="Account of the lines that name none.")
@@ -79,14 +82,24 @@ def _plan_text(plan: api.JobPlan) -> str:
         kinds = sorted(part.operations.items())
         rows += [(account if index == 0 else "", kind, f"{count:,}") for index, (kind, count) in enumerate(kinds)]
     rows.append(("all", "", f"{plan.lines:,}"))
-    parts = [f"{plan.name}: {plan.lines:,} operations are in order; nothing was sent.", table_text(rows, names=2)]
+    be = "is" if plan.lines == 1 else "are"
+    verdict = f"{plan.name}: {plural(plan.lines, 'operation')} {be} in order; nothing was sent."
+    parts = [verdict, table_text(rows, names=2)]
     parts += [_forecast(account, part) for account, part in plan.accounts.items()]
     troubles = [f"A run would stop here: {part.trouble}" for part in plan.accounts.values() if part.trouble]
-    return "\n".join([*parts, *troubles, _UNCHECKED])
+    looked_up = [
+        f"{account}: a run reads {name} from {source}"
+        for account, part in plan.accounts.items()
+        for name, source in part.looked_up.items()
+    ]
+    return "\n".join([*parts, *map(fold, [*troubles, *looked_up, _UNCHECKED])])
 
 
 def _forecast(account: str, part: api.AccountPlan) -> str:
+    least = f"{account}: at least {plural(part.lines, 'request')}"
     if part.limit is None:
-        return f"{account}: at least {part.lines:,} requests, no limit"
+        return f"{least}, no limit"
     because = f", because of {part.limit}" if part.seconds_at_best else ""
-    return f"{account}: at least {part.lines:,} requests, at best {duration_text(part.seconds_at_best)}{because}"
+    return (
+        f"{account}: at least {plural(part.lines, 'request')}, at best {duration_text(part.seconds_at_best)}{because}"
+    )

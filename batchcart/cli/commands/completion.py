@@ -4,12 +4,13 @@ import click
 from click.shell_completion import get_completion_class
 
 from batchcart.cli import COMPLETE_VAR
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo
 
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command("completion")
+@click.command("completion", epilog=examples_text("completion"))
 @click.argument("shell", type=click.Choice(_SHELLS))
 def command(shell: str) -> int:
     r"""Print the script that completes words in bash, zsh or fish.

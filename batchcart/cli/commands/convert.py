@@ -6,15 +6,17 @@ from pathlib import Path
 import click
 
 from batchcart.api import migration as api
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo, echo_err
 from batchcart.cli.tables import table_text
 from batchcart.model.errors import UsageError
+from batchcart.model.text import plural
 
 _MOST_ROWS = 30
 _FILE = click.Path(path_type=Path)
 
 
-@click.command("convert")
+@click.command("convert", epilog=examples_text("convert"))
 @click.argument("carts", type=_FILE)
 @click.option("--to", "account", metavar="ACCOUNT", help="Account that the job is for.")
 @click.option("--map", "products", type=_FILE, help="Product map, a CSV file.")
@@ -44,7 +46,7 @@ def command(
     """
     if products is None and template is not None:
         count = api.write_map_template(carts, template)
-        echo(f"Wrote {template} with {count:,} products. Fill in the target columns, then give it as --map.")
+        echo(f"Wrote {template} with {plural(count, 'product')}. Fill in the target columns, then give it as --map.")
         return 0
     if account is None or products is None or output is None:
         raise UsageError("convert needs --to ACCOUNT, --map FILE and -o JOB; --map-template FILE writes a first map")
@@ -67,13 +69,13 @@ def command(
 
 def convert_text(converted: api.ConvertResult) -> str:
     """What was converted, what is lost, and which products the map lacks."""
-    parts = [f"{converted.converted:,} of {converted.carts:,} carts converted, {converted.lossy:,} lose something"]
+    parts = [f"{converted.converted:,} of {plural(converted.carts, 'cart')} converted, {converted.lossy:,} with losses"]
     if converted.losses:
         lost = [("not carried", "carts", "why"), *((row.field, f"{row.carts:,}", row.why) for row in converted.losses)]
         width = max(len(count) for _, count, _ in lost)
         parts += _cut([(name, count.rjust(width), why) for name, count, why in lost], names=3)
     if converted.unread:
-        fields = ", ".join(f"{name} ({carts:,} carts)" for name, carts in converted.unread)
+        fields = ", ".join(f"{name} ({plural(carts, 'cart')})" for name, carts in converted.unread)
         parts.append(f"Not known, since the source does not show it: {fields}")
     if converted.unmapped:
         lacking = [(*(text or "–" for text in product), f"{carts:,}") for product, carts in converted.unmapped]
@@ -83,7 +85,7 @@ def convert_text(converted: api.ConvertResult) -> str:
         parts.append(f"Cart by cart: {converted.report}")
     if not converted.refused and converted.converted:
         same = ", which was there already and is the same" if converted.unchanged else ""
-        parts.append(f"Job: {converted.output}, {converted.lines:,} lines{same}")
+        parts.append(f"Job: {converted.output}, {plural(converted.lines, 'line')}{same}")
     elif not converted.refused:
         parts.append("No cart could be converted, so no job was written.")
     return "\n".join(parts)

@@ -6,11 +6,13 @@ import click
 
 from batchcart.api import migration as api
 from batchcart.cli import options as shared
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo
 from batchcart.cli.terminal.session import drive_here
+from batchcart.model.text import plural
 
 
-@click.command("export")
+@click.command("export", epilog=examples_text("export"))
 @click.argument("account")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Carts file.")
 @click.option(
@@ -65,15 +67,15 @@ def command(
 def export_text(exported: api.ExportResult) -> str:
     """What was exported, what could not be, and what to do next."""
     if exported.stopped:
-        return f"Stopped before the end: {exported.stopped}. Run the same command again to go on"
-    parts = [f"{exported.carts:,} carts with {exported.items:,} items: {exported.output}"]
+        return f"Stopped before the end: {exported.stopped}. Run the same command again to resume"
+    parts = [f"{plural(exported.carts, 'cart')} with {plural(exported.items, 'item')}: {exported.output}"]
     if exported.bare:
         parts.append(
             f"{exported.bare:,} of them without their items, which the shop does not show; export with --from and the "
             "result file of the run that made them, with its job and journal in place"
         )
     if exported.unread:
-        parts.append(f"{exported.unread:,} carts could not be read; {exported.unread_path} says why")
+        parts.append(f"{plural(exported.unread, 'cart')} could not be read; {exported.unread_path} says why")
     if exported.unsure:
         parts.append(f"Perhaps not all: {exported.unsure}")
     return "\n".join(parts)

@@ -6,12 +6,13 @@ import click
 
 from batchcart.api import migration as api
 from batchcart.cli import options as shared
+from batchcart.cli.examples import examples_text
 from batchcart.cli.migrate_text import migrate_text
 from batchcart.cli.output import echo, echo_err
 from batchcart.cli.terminal.session import drive_here
 
 
-@click.command("migrate")
+@click.command("migrate", epilog=examples_text("migrate"))
 @click.option("--from", "source", required=True, metavar="ACCOUNT", help="Account that the carts come from.")
 @click.option("--to", "target", required=True, metavar="ACCOUNT", help="Account that they go to.")
 @click.option("--map", "product_map", type=click.Path(path_type=Path), help="Product map [FOLDER/products.csv].")
@@ -23,7 +24,7 @@ from batchcart.cli.terminal.session import drive_here
     help="Carts to move: keys, one a line, or the result file of a run (platforms without a list of carts need it).",
 )
 @shared.filters
-@click.option("--strict", is_flag=True, help="Make no cart if anything would be lost.")
+@click.option("--strict", is_flag=True, help="Create no cart if anything would be lost.")
 @click.option("--allow-unused", is_flag=True, help="Let the map name products that no cart has.")
 @click.option("--retry-failed", is_flag=True, help="Make once more what failed; carts that are made stay.")
 @shared.config

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo
 from batchcart.cli.tables import table_text
 from batchcart.jobs.checks import describe_route
@@ -13,7 +14,7 @@ from batchcart.model.operation import OperationKind
 from batchcart.platforms import find_platforms, load_adapters
 
 
-@click.command("platforms")
+@click.command("platforms", epilog=examples_text("platforms"))
 @click.option("--migration", is_flag=True, help="Show what survives a move from each platform to each.")
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
 def command(*, migration: bool, markdown: bool) -> int:

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from batchcart.api import after_run as api
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo, echo_err, echo_json
 from batchcart.cli.report_text import report_text
 
 
-@click.command("report")
+@click.command("report", epilog=examples_text("report"))
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as a web page.")
 @click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write every line as a table.")
@@ -18,7 +19,7 @@ from batchcart.cli.report_text import report_text
 def command(
     results: tuple[Path, ...], html: Path | None, table: Path | None, config: Path | None, *, as_json: bool
 ) -> int:
-    """Sum up one or several runs, as text, JSON or a web page.
+    """Summarize one or several runs, as text, JSON or a web page.
 
     RESULTS are result files; the journal beside each tells the rest. Several are compared. The page of --html is one
     file that needs no network, and no script to be complete. Exit codes are those the runs would end with now.

@@ -6,11 +6,12 @@ import click
 
 from batchcart.api import after_run as api
 from batchcart.cli import options as shared
+from batchcart.cli.examples import examples_text
 from batchcart.cli.folding import fold
 from batchcart.cli.output import echo
 
 
-@click.command("rest")
+@click.command("rest", epilog=examples_text("rest"))
 @click.argument("results", type=click.Path(dir_okay=False, path_type=Path))
 @click.argument("later", nargs=-1, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(

@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from batchcart.api import after_run as api
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo
 
 
-@click.command("results")
+@click.command("results", epilog=examples_text("results"))
 @click.argument("results", type=click.Path(path_type=Path))
 @click.option(
     "--to",

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -9,16 +10,19 @@ import click
 from batchcart.api import after_run as api
 from batchcart.api import run as running
 from batchcart.cli import options as shared
-from batchcart.cli.output import echo, echo_err, echo_json
+from batchcart.cli.examples import examples_text
+from batchcart.cli.on_end import run_on_end
+from batchcart.cli.output import echo, echo_err, echo_json, json_text
 from batchcart.cli.summary_text import ending_text
 from batchcart.cli.terminal.screen import drawable
 from batchcart.cli.terminal.session import drive_here
-from batchcart.model.errors import BatchcartError, UsageError
+from batchcart.model.command_line import split_command
+from batchcart.model.errors import BatchcartError, Stopped, UsageError
 
 _LOOKED_AT_IN_HASTE = 10_000  # lines that are not ok, whose reasons a second signal waits for: half a second
 
 
-@click.command("run")
+@click.command("run", epilog=examples_text("run"))
 @click.argument("job")
 @click.option("-o", "--results", type=click.Path(dir_okay=False, path_type=Path), help="Result file [JOB's name].")
 @shared.config
@@ -52,6 +56,7 @@ _LOOKED_AT_IN_HASTE = 10_000  # lines that are not ok, whose reasons a second si
 )
 @click.option("--metrics", type=click.Path(dir_okay=False, path_type=Path), help="Keep a Prometheus text file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--on-end", metavar="COMMAND", help="At the end run this, with the summary as JSON on its stdin.")
 def command(
     job: str,
     results: Path | None,
@@ -67,6 +72,7 @@ def command(
     progress: str,
     log: Path | None,
     metrics: Path | None,
+    on_end: str | None,
     *,
     retry_failed: bool,
     fresh: bool,
@@ -75,12 +81,12 @@ def command(
     allow_unknown_fields: bool,
     as_json: bool,
 ) -> int:
-    """Check the whole job file, then run it, or go on with it.
+    """Check the whole job file, then run it, or resume it.
 
     JOB is a JSONL file, plain, .gz or .zst, a spreadsheet (.csv, .tsv, .xlsx), or - for standard input. The same
     command again goes on where it stopped.
     --only, --limit and --sample choose whole carts; what they leave stays open (exit code 3) for the same command
-    without them.
+    without them. COMMAND is split into words without a shell, may take 60 seconds, and changes no exit code.
 
     Exit codes: 0 every line ok, 1 some not ok, 2 nothing sent, 3 stopped before the end.
     """
@@ -104,20 +110,51 @@ def command(
         log=log,
         metrics=metrics,
     )
+    words = split_command(on_end, "--on-end", Path()) if on_end is not None else []
     if fresh:
         _confirm_fresh(started.results, job)
-    return _finish(started, job, progress, config, as_json=as_json)
+    return _Ending(started, job, config, as_json, on_end, words).run(progress)
 
 
-def _finish(started: running.Run, job: str, progress: str, config: Path | None, *, as_json: bool) -> int:
-    def last_words() -> None:
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """A run with what is done at its end; ``words`` are those of the command ``on_end``."""
+
+    started: running.Run
+    job: str
+    config: Path | None
+    as_json: bool
+    on_end: str | None
+    words: list[str]
+
+    def run(self, progress: str) -> int:
+        """Run to the end, and do what is done then; the exit code."""
+        try:
+            summary = self.started.finish(driver=drive_here(progress, self._tell_in_haste))
+        except Stopped:
+            with suppress(BatchcartError):
+                found = api.status(self.started.results, config=self.config)
+                self._hand_over(found.summary, found.reasons)
+            raise
+        self._tell(summary, api.reasons(self.started.results, config=self.config))
+        return summary.exit_code
+
+    def _tell(self, summary: api.Summary, reasons: api.RunReasons | None) -> None:
+        """Print the summary, then give it to the command."""
+        if self.as_json:
+            echo_json(api.summary_fields(summary, reasons))
+        else:
+            echo(ending_text(summary, self.job, reasons))
+        self._hand_over(summary, reasons)
+
+    def _tell_in_haste(self) -> None:
         with suppress(BatchcartError):  # the disk may be what ended it
-            found = api.status(started.results, config=config, most=_LOOKED_AT_IN_HASTE)
-            _tell(found.summary, found.reasons, job, as_json=as_json)
+            found = api.status(self.started.results, config=self.config, most=_LOOKED_AT_IN_HASTE)
+            self._tell(found.summary, found.reasons)
 
-    summary = started.finish(driver=drive_here(progress, last_words))
-    _tell(summary, api.reasons(started.results, config=config), job, as_json=as_json)
-    return summary.exit_code
+    def _hand_over(self, summary: api.Summary, reasons: api.RunReasons | None) -> None:
+        if self.on_end is not None:
+            run_on_end(self.on_end, self.words, json_text(api.summary_fields(summary, reasons)).encode())
 
 
 def _confirm_fresh(results: Path, job: str) -> None:
@@ -129,14 +166,7 @@ def _confirm_fresh(results: Path, job: str) -> None:
     if not made:
         return
     found = ", ".join(f"{count:,} × {kind}" for kind, count in sorted(made.items()))
-    echo_err(f"--fresh starts over, and makes again what the earlier run made: {found} ({results})")
+    echo_err(f"--fresh starts over, and does again what the earlier run did: {found} ({results})")
     at_terminal = job != "-" and sys.stdin is not None and sys.stdin.isatty() and drawable()
     if at_terminal and not click.confirm("Start over?", default=False, err=True):
         raise UsageError(f"nothing was sent; without --fresh the run of {results} is resumed")
-
-
-def _tell(summary: api.Summary, reasons: api.RunReasons | None, job: str, *, as_json: bool) -> None:
-    if as_json:
-        echo_json(api.summary_fields(summary, reasons))
-    else:
-        echo(ending_text(summary, job, reasons))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo, echo_json
 from batchcart.model.errors import UsageError, suggest
 from batchcart.model.limits import Limit, parse_limit
@@ -25,7 +26,7 @@ def _list_readings(context: click.Context, _parameter: click.Parameter, wanted: 
         context.exit(0)
 
 
-@click.command("sandbox", epilog=f"\b\nFault kinds:\n{_KINDS}")
+@click.command("sandbox", epilog=f"\b\nFault kinds:\n{_KINDS}\n\n{examples_text('sandbox')}")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes a free one.")
 @click.option(
     "--limit", "limits", multiple=True, metavar="PLATFORM=LIMIT", help="As in PLATFORM=180/min; PLATFORM= has none."

@@ -6,13 +6,14 @@ import click
 
 from batchcart.accounts.config import config_path, load_config
 from batchcart.cli import options as shared
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo_json
 from batchcart.jobs.json_schema import Schema, cart_schema, job_line_schema
 from batchcart.model.errors import UsageError, quote
 from batchcart.platforms import load_adapters
 
 
-@click.command("schema")
+@click.command("schema", epilog=examples_text("schema"))
 @click.argument("what", type=click.Choice(["job", "cart"]), default="job")
 @shared.config
 @click.option("--account", metavar="NAME", help="For the lines of this account, which need not name it.")

@@ -6,13 +6,14 @@ import click
 
 from batchcart.api import after_run as api
 from batchcart.cli import options as shared
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo, echo_event
 from batchcart.cli.summary_text import ending_text
 from batchcart.cli.terminal.session import drive_quietly
 from batchcart.model.errors import UsageError
 
 
-@click.command("settle")
+@click.command("settle", epilog=examples_text("settle"))
 @click.argument("results", type=click.Path(path_type=Path))
 @shared.config
 @click.option("--line", type=click.IntRange(1, 1 << 53), help="Settle this line by hand.")
@@ -34,7 +35,7 @@ def command(
     *,
     not_done: bool,
 ) -> int:
-    """Settle what is in doubt, by reading the shops again or by your word.
+    """Settle what is in doubt, by reading the shops again or manually.
 
     Without --line every shop with lines in doubt is read again, and lines that this decides end ok or failed; nothing
     is written to a shop. A failed line can be sent again with: batchcart run JOB --retry-failed

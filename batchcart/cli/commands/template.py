@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo
 from batchcart.jobs.sheet_template import write_template
 from batchcart.model.errors import UsageError
@@ -11,7 +12,7 @@ from batchcart.platforms import load_adapters
 from batchcart.runs.commands import RunCommands, default_results
 
 
-@click.command("template")
+@click.command("template", epilog=examples_text("template"))
 @click.option("--platform", required=True, help="Platform of the shops.")
 @click.option("--op", "operations", multiple=True, help="An operation that the sheet is for; may be given again.")
 @click.option(

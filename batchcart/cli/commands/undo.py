@@ -8,14 +8,16 @@ import orjson
 
 from batchcart.api import after_run as api
 from batchcart.cli import options as shared
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo, echo_json
 from batchcart.cli.tables import table_text
 from batchcart.cli.terminal.session import drive_here
+from batchcart.model.text import plural
 
 _LISTED = 20
 
 
-@click.command("undo")
+@click.command("undo", epilog=examples_text("undo"))
 @click.argument("results", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The job file to write."
@@ -38,7 +40,7 @@ def command(
     """Write the job that takes back what a run did, and list what cannot be.
 
     The shops are read, and nothing is written to them; `batchcart run` does it with the new job. What is kept stands
-    in OUTPUT.kept.jsonl, with the reason. The same command again goes on where it stopped. Exit codes: 0 everything
+    in OUTPUT.kept.jsonl, with the reason. The same command again resumes where it stopped. Exit codes: 0 everything
     can be taken back, 1 something is kept, 2 nothing was done, 3 stopped before the end.
     """
     driver = drive_here(progress)
@@ -73,14 +75,15 @@ def _describe(undone: api.UndoResult) -> list[str]:
     else:
         parts.append("There is nothing to take back, and no job was written.")
     if undone.gone:
-        parts.append(f"{undone.gone:,} carts, items or values are gone or as before already, and need no line")
+        things = plural(undone.gone, "cart, item or value", "carts, items or values")
+        parts.append(f"{things} already gone or as before: no line needed")
     parts += [f"{name}: its shop, the built-in sandbox, ended with the run" for name in undone.embedded]
     if undone.without_job:
         parts.append(f"The run's job {undone.without_job} is not there, so what its lines said is not known")
     if undone.unended:
         parts.append(
-            f"{undone.unended:,} lines of the run have not ended; only what has ended is taken back. Do not let the "
-            "run go on after its undoing"
+            f"{plural(undone.unended, 'line')} of the run not ended; only what has ended is taken back. Do not "
+            "resume the run after undoing it"
         )
     if undone.kept:
         parts += [

@@ -7,12 +7,13 @@ import click
 
 from batchcart.api import migration as api
 from batchcart.cli import options as shared
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo
 from batchcart.cli.tables import table_text
 from batchcart.cli.terminal.session import drive_here
 
 
-@click.command("verify")
+@click.command("verify", epilog=examples_text("verify"))
 @click.argument("carts", type=click.Path(path_type=Path))
 @click.argument("results", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Report [RESULTS' name].")
@@ -41,7 +42,7 @@ def command(
 
     CARTS is the file that was converted, RESULTS the result file of the job made from it. What the loss report names
     is told apart as not carried. Exit codes: 0 nothing differs, 1 something does, is missing or cannot be read,
-    2 nothing was read, 3 stopped before the end, and the same command goes on.
+    2 nothing was read, 3 stopped before the end; run the same command again to resume.
     """
     verified = api.verify(
         carts,
@@ -60,7 +61,7 @@ def command(
 def verify_text(verified: api.VerifyResult) -> str:
     """Carts by status, fields by what became of them, and where the report is."""
     if verified.stopped:
-        return f"Stopped before the end: {verified.stopped}. Run the same command again to go on"
+        return f"Stopped before the end: {verified.stopped}. Run the same command again to resume"
     statuses = [(status, f"{verified.carts[status]:,}") for status in sorted(verified.carts, key=_order)]
     parts = [table_text([("read back", "carts"), *statuses, ("all", f"{verified.carts.total():,}")])]
     fields = [

@@ -11,7 +11,7 @@ _TICK, _PLAIN_TICK = 0.22, 10.0
 
 @contextmanager
 def show_check_progress(how: str, screen: Screen) -> Iterator[Callable[[int], None] | None]:
-    """What shows the number of the line that is checked; None where it is not shown."""
+    """What shows the number of the line that is checked; None if it is not shown."""
     if how == "none" or (how == "auto" and not drawable()):
         yield None
         return

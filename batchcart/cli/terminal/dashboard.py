@@ -1,4 +1,4 @@
-"""Owns how a run looks on a terminal: a line for the whole of it, a row for each account; it does not draw them."""
+"""Owns how a run looks on a terminal: the whole of it with a bar, a row for each account; it does not draw them."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,28 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from batchcart.cli.terminal.bar import bar_text
 from batchcart.cli.terminal.throughput import Throughput
-from batchcart.cli.terminal.wait_text import moment_text, short_duration, time_left_text, wait_text
+from batchcart.cli.terminal.wait_text import (
+    held_up_texts,
+    moment_text,
+    short_duration,
+    time_left_text,
+    wait_text,
+)
 from batchcart.model.events import rate
+from batchcart.model.text import plural
 from batchcart.runs.snapshot import AccountSnapshot
 
 _WIDE = 110  # columns from which on there is room for what an account waits for beside its figures
 _NAME = 30
 _FAR = 366 * 86400.0  # seconds ahead from which on nobody wants to know the day
 _FAVOUR = 1.5  # how much busier another account must be to take the row of one that is shown
+_ROOMY = 12  # rows from which on there is room for the bar and the reasons
+_LONGEST_BAR = 100
+_MOST_REASONS = 3
 _SHORT = 3.0  # seconds of a wait that is over before a line of its own could be read
-_COLUMNS = ("account", "lines", "requests/s", "in flight", "retries", "failed", "in doubt", "left")
+_COLUMNS = ("account", "lines", "requests/s", "in flight", "retries", "failed", "skipped", "in doubt", "left")
 _DROPPED = ("in flight", "retries", "requests/s", "left")  # where the terminal is narrow, in this order
 
 Row = dict[str, Text]
@@ -31,16 +42,32 @@ class Dashboard:
         self._widths = {name: len(name) for name in _COLUMNS}
 
     def lines(
-        self, snapshots: Sequence[AccountSnapshot], pace: Throughput, now: float, began: float, size: tuple[int, int]
+        self,
+        snapshots: Sequence[AccountSnapshot],
+        pace: Throughput,
+        now: float,
+        began: float,
+        size: tuple[int, int],
+        reasons: Sequence[str] = (),
     ) -> list[str]:
-        """The run as it is ``now``, in at most one row less than the terminal of ``size`` has."""
+        """The run as it is ``now``, in at most one row less than the terminal of ``size`` has.
+
+        ``reasons`` say why lines are not ok; they stand below, if there is room.
+        """
         width, rows = size[0] - 1, size[1]
         wide = size[0] >= _WIDE
-        chosen = self._busiest(snapshots, pace, max(1, rows - 4), now, wide=wide)
+        above = [_whole(snapshots, pace, now, began, width)]
+        below = []
+        if rows >= _ROOMY:
+            above.append(bar_text(snapshots, min(width, _LONGEST_BAR)))
+            below = [Text(reason, style="dim") for reason in reasons[:_MOST_REASONS]]
+            below += [Text(text, style="yellow") for text in held_up_texts(snapshots, now)]
+        room = max(1, rows - 3 - len(above) - len(below))
+        chosen = self._busiest(snapshots, pace, room, now, wide=wide)
         found = [_row(snapshot, pace, now) for snapshot in chosen]
         self._widen(found)
         columns = self._fitting(width)
-        texts = [_whole(snapshots, pace, now, began, width), self._align(_HEADINGS, columns)]
+        texts = [*above, self._align(_HEADINGS, columns)]
         for snapshot, row in zip(chosen, found, strict=True):
             line, waits = self._align(row, columns), Text(wait_text(snapshot, now), style=_colour(snapshot))
             if wide:
@@ -50,8 +77,9 @@ class Dashboard:
                 texts.append(Text("  └ ").append_text(waits))
         if hidden := len(snapshots) - len(chosen):
             at_work = sum(one.at_work for one in snapshots) - sum(one.at_work for one in chosen)
-            texts.append(Text(f"… and {hidden:,} more accounts, {at_work:,} of them at work", style="dim"))
-        return self._draw(texts[: rows - 1], width)
+            more = f"… and {plural(hidden, 'more account')}, {at_work:,} of them at work"
+            texts.append(Text(more, style="dim"))
+        return self._draw([*texts, *below][: rows - 1], width)
 
     def _busiest(
         self, snapshots: Sequence[AccountSnapshot], pace: Throughput, room: int, now: float, *, wide: bool
@@ -109,10 +137,10 @@ def _whole(snapshots: Sequence[AccountSnapshot], pace: Throughput, now: float, b
     share = f" ({100 * done / lines:.1f} %)" if lines else ""
     left = pace.estimate_seconds(snapshots, now)
     parts = [
-        f"{done:,} of {lines:,} lines{share}",
+        f"{done:,} of {plural(lines, 'line')}{share}",
         "" if left is None else _ending(left, now, snapshots),
         f"{sum(map(pace.rate, snapshots)):.1f} requests/s",
-        f"{short_duration(now - began)} gone",
+        f"{short_duration(now - began)} elapsed",
     ]
     texts = [" · ".join(filter(None, parts[:count])) for count in range(len(parts), 0, -1)]
     return Text(next((text for text in texts if cell_len(text) <= width), texts[-1]), style="bold")
@@ -125,7 +153,7 @@ def _ending(left: float, now: float, snapshots: Sequence[AccountSnapshot]) -> st
 
 def _row(snapshot: AccountSnapshot, pace: Throughput, now: float) -> Row:
     left = pace.estimate_seconds([snapshot], now)
-    failed, doubts = snapshot.ended.get("failed", 0), snapshot.ended.get("in_doubt", 0)
+    failed, skipped, doubts = (snapshot.ended.get(status, 0) for status in ("failed", "skipped", "in_doubt"))
     speed = f"{pace.rate(snapshot):.1f}" if snapshot.at_work else ""
     name = Text(snapshot.account, style="" if snapshot.at_work else "dim")
     name.truncate(_NAME, overflow="ellipsis")
@@ -141,6 +169,7 @@ def _row(snapshot: AccountSnapshot, pace: Throughput, now: float) -> Row:
         Text(f"{snapshot.in_flight}"),
         Text(f"{snapshot.retries:,}"),
         Text(f"{failed:,}", style="red" if failed else ""),
+        Text(f"{skipped:,}", style="magenta" if skipped else ""),
         Text(f"{doubts:,}", style="yellow" if doubts else ""),
         ending,
     )

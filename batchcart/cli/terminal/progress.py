@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from batchcart.cli.terminal.check_progress import show_check_progress
+from batchcart.cli.terminal.live_reasons import LiveReasons
 from batchcart.cli.terminal.screen import Screen, drawable, size
 from batchcart.cli.terminal.throughput import Throughput
-from batchcart.cli.terminal.wait_text import time_left_text, wait_text
+from batchcart.cli.terminal.wait_text import held_up_texts, time_left_text, wait_text
 from batchcart.model.events import Event, is_urgent
+from batchcart.model.text import plural
 from batchcart.runs.monitor import RunMonitor
 
 _TICK, _PLAIN_TICK = 0.22, 10.0
@@ -27,15 +29,17 @@ async def show_progress(monitor: RunMonitor, how: str, screen: Screen) -> AsyncI
             screen.say(str(event))
 
     monitor.add_sink(say)
+    reasons = LiveReasons()
     with show_check_progress(how, screen) as checking:
         monitor.show_checking(checking)
         if how == "plain":
-            work = _write(monitor, screen)
+            work = _write(monitor, screen, reasons)
         elif how == "auto" and drawable():
-            work = _draw(monitor, screen)
+            work = _draw(monitor, screen, reasons)
         else:
             yield
             return
+        monitor.show_lines(reasons.take)
         task = asyncio.create_task(work)
         try:
             yield
@@ -45,20 +49,20 @@ async def show_progress(monitor: RunMonitor, how: str, screen: Screen) -> AsyncI
                 await task
 
 
-async def _write(monitor: RunMonitor, screen: Screen) -> None:
+async def _write(monitor: RunMonitor, screen: Screen, reasons: LiveReasons) -> None:
     pace, said = Throughput(), time.monotonic()
     while True:
         pace.take(time.time(), monitor.snapshots())
         if time.monotonic() - said >= _PLAIN_TICK:
             said = time.monotonic()
-            screen.say(plain_line(monitor, pace, time.time()))
+            screen.say(plain_line(monitor, pace, time.time(), reasons))
         await asyncio.sleep(1)
 
 
-def plain_line(monitor: RunMonitor, pace: Throughput, now: float) -> str:
-    """The run in one line: lines done, requests a second, what went wrong, time left, who waits."""
+def plain_line(monitor: RunMonitor, pace: Throughput, now: float, reasons: LiveReasons) -> str:
+    """The run in one line: lines done, requests a second, what went wrong, time left, who waits, the first reason."""
     snapshots, totals = monitor.snapshots(), monitor.totals()
-    parts = [f"{sum(totals.values()):,} of {sum(monitor.planned.values()):,} lines"]
+    parts = [f"{sum(totals.values()):,} of {plural(sum(monitor.planned.values()), 'line')}"]
     parts.append(f"{sum(map(pace.rate, snapshots)):.1f} requests/s")
     parts += [f"{count:,} {status.replace('_', ' ')}" for status, count in totals.items() if status != "ok" and count]
     if (left := pace.estimate_seconds(snapshots, now)) is not None:
@@ -66,10 +70,11 @@ def plain_line(monitor: RunMonitor, pace: Throughput, now: float) -> str:
     waiting = [f"{one.account}: {wait_text(one, now)}" for one in snapshots if one.waiting]
     if len(waiting) > 5:
         waiting = [*waiting[:5], f"{len(waiting) - 5} more accounts wait"]
-    return "; ".join([", ".join(parts), *waiting])
+    because = reasons.sentences(1, several=len(snapshots) > 1)
+    return "; ".join(filter(None, [", ".join(parts), *held_up_texts(snapshots, now), *waiting, *because]))
 
 
-async def _draw(monitor: RunMonitor, screen: Screen) -> None:
+async def _draw(monitor: RunMonitor, screen: Screen, reasons: LiveReasons) -> None:
     from batchcart.cli.terminal.dashboard import Dashboard  # noqa: PLC0415  # importing rich takes 0.1 s that only a terminal needs
 
     dashboard, pace, began = Dashboard(), Throughput(), time.time()
@@ -77,5 +82,7 @@ async def _draw(monitor: RunMonitor, screen: Screen) -> None:
         now, snapshots = time.time(), monitor.snapshots()
         pace.take(now, snapshots)
         if snapshots:
-            screen.paint(dashboard.lines(snapshots, pace, now, began, size()))
+            screen.paint(
+                dashboard.lines(snapshots, pace, now, began, size(), reasons.sentences(3, several=len(snapshots) > 1))
+            )
         await asyncio.sleep(_TICK)

@@ -1,4 +1,4 @@
-"""Owns the lines at the bottom of a terminal that are drawn anew again and again; it does not know what they show.
+"""Owns the lines at the bottom of a terminal that are redrawn again and again; it does not know what they show.
 
 The cursor is never hidden and rests below the lines, so that nothing has to be put right after a crash or a kill.
 """

@@ -77,7 +77,7 @@ def _signals(monitor: RunMonitor, screen: Screen, last_words: Callable[[], None]
         name = signal.Signals(number).name
         if seen > 1:
             if seen == 2:
-                screen.say_now(f"{name} again: stopped at once; the same command goes on")
+                screen.say_now(f"{name} again: stopped at once; run the same command again to resume")
                 last_words()
             os._exit(3)
         if not monitor.at_work:

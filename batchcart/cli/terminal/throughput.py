@@ -1,4 +1,4 @@
-"""Owns how fast accounts are of late and when they will be done, from snapshots at a tick; all of it is arithmetic."""
+"""Owns how fast accounts are and when they will be done, from snapshots at a tick; all of it is arithmetic."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -47,14 +47,14 @@ class AccountThroughput:
             self.samples.popleft()
 
     def rate(self) -> float:
-        """Requests a second of late."""
+        """Recent requests a second."""
         first, last = self.samples[0], self.samples[-1]
         return (last.sent - first.sent) / (last.at - first.at) if last.at > first.at else 0.0
 
     def estimate_seconds(self, snapshot: AccountSnapshot, now: float) -> float | None:
-        """Seconds until the account's lines have ended; None where nobody can tell, or none is left to end.
+        """Seconds until the account's lines have ended; None if nobody can tell, or none is left to end.
 
-        The slower of two: what the limits allow at best, and how fast lines ended of late. A wait comes on top.
+        The slower of two: what the limits allow at best, and how fast lines ended recently. A wait comes on top.
         """
         if not snapshot.at_work or snapshot.held_up:
             return None
@@ -84,7 +84,7 @@ class Throughput:
             self.courses.setdefault(snapshot.account, AccountThroughput()).take(now, snapshot)
 
     def rate(self, snapshot: AccountSnapshot) -> float:
-        """The account's requests a second of late."""
+        """The account's recent requests a second."""
         return self.courses[snapshot.account].rate()
 
     def estimate_seconds(self, snapshots: Iterable[AccountSnapshot], now: float) -> float | None:

@@ -3,17 +3,36 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from batchcart.model.text import plural
 from batchcart.runs.snapshot import AccountSnapshot
 
 
 def time_left_text(seconds: float, snapshots: Sequence[AccountSnapshot]) -> str:
     """How long the run still takes, and how many lines are not counted in that."""
     held_up = sum(one.held_up for one in snapshots)
-    return f"about {short_duration(seconds)} left" + (f" for all but {held_up:,} lines" if held_up else "")
+    return f"about {short_duration(seconds)} left" + (f" for all but {plural(held_up, 'line')}" if held_up else "")
+
+
+def held_up_texts(snapshots: Sequence[AccountSnapshot], now: float) -> list[str]:
+    """Which lines are in no estimate: those that wait for a shop that is down, and how long, and those given up."""
+    down = [one for one in snapshots if one.waiting == "unreachable" and one.held_up]
+    parts = []
+    if down:
+        ends = max((one.given_up_at for one in down if one.given_up_at is not None), default=None)
+        until = f", until {moment_text(ends, now, seconds=False)} at most" if ends is not None else ""
+        shops = "a shop that is down" if len(down) == 1 else f"{len(down):,} shops that are down"
+        count = sum(one.held_up for one in down)
+        parts.append(f"{plural(count, 'line')} {'waits' if count == 1 else 'wait'} for {shops}{until}")
+    closed = sum(one.held_up for one in snapshots if one.waiting == "closed")
+    if closed:
+        parts.append(
+            f"{plural(closed, 'line')} of accounts that were given up {'stays' if closed == 1 else 'stay'} pending"
+        )
+    return parts
 
 
 def wait_text(snapshot: AccountSnapshot, now: float) -> str:
-    """What the account waits for, and how long; empty where it does not wait."""
+    """What the account waits for, and how long; empty if it does not wait."""
     until = snapshot.waiting_until if snapshot.waiting_until is not None else now
     match snapshot.waiting:
         case "throttled":

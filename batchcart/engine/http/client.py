@@ -92,7 +92,7 @@ class _HttpClient:
         return Response(answer.status, answer.body, _keep_headers(answer.headers, self.headers))
 
     def _limit(self, *, writes: bool) -> int:
-        """Bytes of an answer that are read at the most."""
+        """Bytes of an answer that are read at most."""
         options = self.account.options
         return round((options.max_write_answer if writes else options.max_read_answer) * (1 << 20))
 
@@ -104,7 +104,7 @@ class _HttpClient:
             case IncompleteResponse() | NotWhole():
                 return NoResponse("the answer was cut short")
             case NotPacked():
-                return NoResponse("the answer was not packed as it says")
+                return NoResponse("the answer is not compressed as it says")
             case ProtocolError():
                 return NoResponse("the answer was not HTTP")
             case ResponseTooLarge():

@@ -20,7 +20,7 @@ from batchcart.engine.http.lenient_head import Odd, UnreadableHead, plain_head
 from batchcart.model.system import SocketWatch
 
 _LARGEST_HEAD = 256 << 10
-"""Bytes read at the most with none of a body among them: of a head with the hints before it, or of trailers."""
+"""Bytes read at most with none of a body among them: of a head with the hints before it, or of trailers."""
 
 _AT_HAND = 64 << 10
 """Bytes of a body that every answer may have; for more there must be room."""

@@ -65,7 +65,7 @@ class Unpacker:
             stage.ends = True
 
     def check_whole(self) -> None:
-        """Raises NotWhole where the packed data do not end, once all was pulled."""
+        """Raises NotWhole where the compressed data do not end, once all was pulled."""
         if not all(stage.is_whole for stage in self._stages):
             raise NotWhole
 

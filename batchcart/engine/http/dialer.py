@@ -14,6 +14,7 @@ aiohttp's error texts hold addresses, and so perhaps a password: none of them is
 """
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
@@ -36,6 +37,13 @@ from batchcart.engine.http.tls import describe_tls, is_final, open_context
 
 _RESET, _FINISH = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 """What SO_LINGER takes: an end at once, without what is not acknowledged; or an orderly one."""
+
+
+_WHAT_TO_CHECK = {
+    errno.ECONNREFUSED: ", nothing listens there",
+    errno.ENETUNREACH: ", this machine may be offline",
+    errno.EHOSTUNREACH: ", this machine may be offline",
+}
 
 
 class NotConnected(Exception):
@@ -190,14 +198,14 @@ def _plainly(error: BaseException) -> str:
         case _ if (failed := _tls_failure(error)) is not None:
             return describe_tls(failed)
         case aiohttp.ClientConnectorDNSError() if error.errno == socket.EAI_AGAIN:
-            return "no name server tells its address"
+            return "its name cannot be looked up just now, this machine may be offline"
         case aiohttp.ClientConnectorDNSError():
-            return "its name is not known"
+            return "no name server knows its name"
         case UnicodeError():
             return "its name cannot be one"
         case asyncio.TimeoutError():
-            return "no connection in time"
+            return "no connection in time, it may be down or behind a firewall"
         case OSError() as failed if failed.errno:
-            return os.strerror(failed.errno).lower()
+            return os.strerror(failed.errno).lower() + _WHAT_TO_CHECK.get(failed.errno, "")
         case _:
             return "no connection"

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 KEPT = 4.0
-"""Seconds an idle connection is kept at the most: less than the 5 after which many servers close it."""
+"""Seconds an idle connection is kept at most: less than the 5 after which many servers close it."""
 
 _KEPT_FOR_WRITES = 0.5
 """Seconds after which a write gets a new connection, whatever the server announces, since something in front of it may

@@ -52,7 +52,7 @@ class Pool:
         return wire, 0.0
 
     async def answer(self, wire: HttpConnection, text: bytes, limit: int, idle: float) -> RawResponse:
-        """Send the request on a connection that was idle for that time; its answer, of ``limit`` bytes at the most.
+        """Send the request on a connection that was idle for that time; its answer, of at most ``limit`` bytes.
 
         Raises TimeoutError where there is none in time, and what the connection raises.
         """

@@ -85,11 +85,11 @@ def describe_tls(error: ssl.SSLError | ssl.CertificateError) -> str:
 
 def _describe_certificate(code: int) -> str:
     if code in _EXPIRED:
-        return "its TLS certificate has expired"
+        return "its TLS certificate has expired; the shop must renew it"
     if code in _EARLY:
         return "its TLS certificate is not valid yet (is this machine's clock right?)"
     if code in _NAMES:
-        return "its TLS certificate is for another name"
+        return "its TLS certificate is for another name, so the address may be wrong"
     if code in _UNKNOWN:
         return "its TLS certificate is of an issuer that is not known here (see ca_file)"
     return "its TLS certificate was not accepted"

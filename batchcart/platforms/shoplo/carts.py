@@ -11,7 +11,7 @@ from batchcart.model.http import Exchange, History, Request, Response
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import ErrorKind, Failed, Step, Succeeded
 from batchcart.platforms.shoplo import requests
-from batchcart.platforms.shoplo.looking import look_at_line, see_line
+from batchcart.platforms.shoplo.line_lookup import look_at_line, see_line
 from batchcart.platforms.shoplo.own_lines import OwnLines, list_lines
 from batchcart.platforms.shoplo.responses import Row, classify_error, line_of, missing, raw_rows, refusal, says_ok
 from batchcart.platforms.toolkit import cart_lines as lines
@@ -159,7 +159,7 @@ def _locate(operation: Operation, known: CartContext, line: str, response: Respo
 
 
 ADDING = AddStrategy(
-    trouble=classify_error,
+    classify_error=classify_error,
     evidence=Evidence(
         "`cart` with an `id`; its `user_key` and `variant_id` are those that were sent",
         _says_made,

@@ -59,7 +59,7 @@ def from_neutral(cart: Cart, currency: str | None) -> CartPlan:
         for number, (index, item) in enumerate(items.items())
     ]
     discounts = _discounts(on_the_way, cart, currency)
-    stopped = "" if lines else "Shoplo makes a cart with its first item, and none is left"
+    stopped = "" if lines else "Shoplo creates a cart with its first item, and none is left"
     if lines:
         lines += [OperationTemplate(OperationKind.DISCOUNT_SET, data, lines[0].item) for data in discounts]
     return CartPlan(lines, on_the_way.losses, on_the_way.held, on_the_way.refused, stopped)
@@ -82,7 +82,7 @@ def _discounts(on_the_way: LossTracker, cart: Cart, currency: str | None) -> lis
 
 
 def _value(on_the_way: LossTracker, index: int, cart: Cart, currency: str | None) -> str | None:
-    """The discount's value as Shoplo takes it; None where it is lost or refused, which is noted."""
+    """The discount's value as Shoplo takes it; None if it is lost or refused, which is noted."""
     path, discount, items = f"discounts[{index}]", cart.discounts[index], on_the_way.held.items
     alone = len(items) == 1 and discount.line in {"", items[0].line}
     if discount.kind == "percent" and not 0 <= Decimal(discount.value) <= 100:

@@ -10,7 +10,7 @@ from batchcart.model.operation import Operation
 from batchcart.model.outcome import CartFacts, ErrorKind, Failed, Succeeded
 from batchcart.platforms.shoplo import requests
 from batchcart.platforms.shoplo.carts import sees_gone
-from batchcart.platforms.shoplo.looking import look_at_line, see_line
+from batchcart.platforms.shoplo.line_lookup import look_at_line, see_line
 from batchcart.platforms.shoplo.responses import classify_error, count_of, line_of, missing, raw_rows, refusal, says_ok
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import last, reject

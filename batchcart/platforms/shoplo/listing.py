@@ -43,7 +43,7 @@ def _shift(stamp: str, seconds: int) -> str:
 
 
 def lines(body: bytes) -> list[ListedLine]:
-    """The rows of a page; raises NotACart where one of them names no cart or has no number."""
+    """The rows of a page; raises NotACart if one of them names no cart or has no number."""
     rows = raw_rows(Response(200, body))
     if rows is None:
         raise NotACart("it is not a list of carts")

@@ -45,7 +45,7 @@ class OwnLines(msgspec.Struct, frozen=True):
 
 
 class _Page(msgspec.Struct, frozen=True):
-    """A page of the list: the id and the user_key of each row, "" where it has none, and its text.
+    """A page of the list: the id and the user_key of each row, "" if it has none, and its text.
 
     ``named`` says that each row names its id, its cart and its variant.
     """
@@ -169,7 +169,7 @@ def _own_rows(known: CartContext, pages: Sequence[_Page]) -> OwnLines:
 
 
 def _page(exchange: Exchange) -> _Page | None:
-    """The answer as a page; None where it is a refusal, or no list."""
+    """The answer as a page; None if it is a refusal, or no list."""
     raws = None if refusal(exchange.response) else raw_rows(exchange.response)
     if raws is None:
         return None

@@ -10,7 +10,7 @@ import msgspec
 
 from batchcart.model.http import Exchange, Response
 from batchcart.model.json_text import Unreadable
-from batchcart.model.outcome import AccountTrouble, Failed, Unauthorized
+from batchcart.model.outcome import AccountError, Failed, Unauthorized
 from batchcart.platforms.toolkit.cart_lines import number
 from batchcart.platforms.toolkit.http_status import classify_http, ok, reject
 from batchcart.platforms.toolkit.ids import id_of
@@ -33,7 +33,7 @@ _LONGEST_COUNT = 18  # digits
 Row = dict[str, Any]
 
 
-def classify_error(exchange: Exchange) -> AccountTrouble | None:
+def classify_error(exchange: Exchange) -> AccountError | None:
     """Whether the answer means that shop or credentials fail, or that it is not Shoplo's."""
     response = exchange.response
     code = text_of(object_of(response).get("error"))
@@ -84,7 +84,7 @@ def line_of(response: Response) -> Row:
 
 
 def rows(response: Response) -> list[Row] | None:
-    """The lines of a list answer; None where it is no list of lines, each with its id, its cart and its variant."""
+    """The lines of a list answer; None if it is no list of lines, each with its id, its cart and its variant."""
     found = object_of(response).get("carts")
     if not isinstance(found, list):
         return None
@@ -109,7 +109,7 @@ def raw_rows(response: Response) -> list[msgspec.Raw] | None:
 
 
 def count_of(response: Response) -> int | None:
-    """The number that a count answers, written as a number or a text; None where it is no count."""
+    """The number that a count answers, written as a number or a text; None if it is no count."""
     text = text_of(object_of(response).get("count")) if ok(response) and _is_clean(response) else ""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_COUNT else None
 

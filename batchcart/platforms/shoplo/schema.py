@@ -68,7 +68,7 @@ class DiscountFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_f
 
     def __post_init__(self) -> None:
         if str(self.discount_type) == "2" and float(self.discount_value) > 100:
-            raise ValueError("a discount_type of 2 is a percentage, so discount_value is 100 at the most")
+            raise ValueError("a discount_type of 2 is a percentage, so discount_value is at most 100")
 
 
 class FieldsQuery(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

@@ -60,7 +60,7 @@ def _unfindable(step: Exchange | LostWrite) -> InDoubt:
     # PLATFORMS §1.6: the key exists only in the answer, and no route finds a cart without it.
     answer = f"not answered ({step.why})" if isinstance(step, LostWrite) else f"answered {describe(step.response)}"
     return InDoubt(
-        f"{step.request} was sent and {answer}. 3dcart makes the OrderKey and has no route that finds a cart without "
+        f"{step.request} was sent and {answer}. 3dcart creates the OrderKey and has no route that finds a cart without "
         "it, so nobody can read back whether the cart exists"
     )
 

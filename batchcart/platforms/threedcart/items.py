@@ -116,7 +116,7 @@ DELETING = WriteStrategy(
     deletes=True,
 )
 ADDING = AddStrategy(
-    trouble=classify_error,
+    classify_error=classify_error,
     evidence=Evidence(
         "a row with `Key` CartItemID, a `Value`, and `Status` 200 or 201",
         _says_made,

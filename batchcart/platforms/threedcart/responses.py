@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchcart.model.http import Exchange, Response
-from batchcart.model.outcome import AccountTrouble, Failed, Unauthorized
+from batchcart.model.outcome import AccountError, Failed, Unauthorized
 from batchcart.platforms.threedcart.schema import CartFields
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import classify_http, ok, reject
@@ -29,7 +29,7 @@ _SHOWN = {*CartFields.__struct_fields__, "OrderKey", "CheckoutURL", "CartItemLis
 """Fields by which a cart is known. a7 (S000 §Retrieve a cart): none of them must be there; one of them must."""
 
 
-def classify_error(exchange: Exchange) -> AccountTrouble | None:
+def classify_error(exchange: Exchange) -> AccountError | None:
     """Whether the answer means that shop or credentials fail, or that it is not 3dcart's.
 
     a16 (S000, every "Responses and Errors"): 401 is wrong keys as well as a missing scope; neither mends itself.
@@ -45,7 +45,7 @@ def classify_error(exchange: Exchange) -> AccountTrouble | None:
 
 
 def new_id(response: Response, key: str) -> str:
-    """The id under ``key`` that the answer says was made or changed; "" where it does not say so.
+    """The id under ``key`` that the answer says was made or changed; "" if it does not say so.
 
     a4 (S000 §Retrieve a cart): success is 201 in one table and 200 in another; any 2xx is, in HTTP and in Status.
     a8 (S000 §Delete a cart item): CartItemId there, CartItemID elsewhere; compared without regard to case.
@@ -85,7 +85,7 @@ def no_cart(response: Response) -> Failed | None:
 
 
 def cart_of(response: Response, key: str | None = None) -> dict[str, Any] | None:
-    """The cart in the answer; None where it shows none, or names another than ``key``.
+    """The cart in the answer; None if it shows none, or names another than ``key``.
 
     a6 (S000 §Retrieve a cart): an object there, an array of one in practice.
     """
@@ -103,7 +103,7 @@ def same_key(one: str, other: str) -> bool:
 
 
 def items_of(response: Response, key: str | None = None) -> lines.Lines | None:
-    """The items of the cart, of that ``key`` where it is given, by CartItemID; None where the answer shows none.
+    """The items of the cart, of that ``key`` where it is given, by CartItemID; None if the answer shows none.
 
     a7 (S000 §Retrieve a cart): the sample shows no items, no OrderKey and no CheckoutURL; shops send CartItemList
     (PLATFORMS §1.5).
@@ -122,7 +122,7 @@ def items_of(response: Response, key: str | None = None) -> lines.Lines | None:
 
 
 def item_key(item: Mapping[str, Any]) -> str:
-    """The id of an item of CartItemList; "" where it has none. a8: CartItemID or CartItemId."""
+    """The id of an item of CartItemList; "" if it has none. a8: CartItemID or CartItemId."""
     return id_of(item.get("CartItemID", item.get("CartItemId")))
 
 
@@ -155,7 +155,7 @@ def _parse_rows(response: Response) -> tuple[tuple[Row, ...], int]:
 
 
 def _row(found: Mapping[str, object]) -> Row | None:
-    """The object as a row; None where it is none."""
+    """The object as a row; None if it is none."""
     row = {name.lower(): text_of(value) for name, value in found.items()}
     if "key" not in row or ("status" not in row and "message" not in row):
         return None

@@ -20,7 +20,7 @@ from batchcart.model.excerpt import excerpt
 from batchcart.model.http import Exchange, History, Request, Response
 from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.outcome import (
-    AccountTrouble,
+    AccountError,
     CartFacts,
     ErrorKind,
     Failed,
@@ -86,7 +86,7 @@ class AddStrategy:
     ``detail`` reads it, and ``located`` is given that answer.
     """
 
-    trouble: Callable[[Exchange], AccountTrouble | None]
+    classify_error: Callable[[Exchange], AccountError | None]
     evidence: Evidence
     refusal: Callable[[Response], Failed | None]
     look: Callable[[Operation, CartContext], Request]
@@ -123,8 +123,8 @@ def _interpret(ways: AddStrategy, operation: Operation, known: CartContext, past
     exchange = last(past)
     if exchange.request.writes:
         return _after_write(ways, operation, known, past)
-    if trouble := ways.trouble(exchange):
-        return trouble
+    if error := ways.classify_error(exchange):
+        return error
     if ways.detail is not None and exchange.request == ways.detail(operation, known):
         key = ways.expected_line(operation).product
         return _succeed(ways, operation, known, past, ways.located(operation, known, key, exchange.response))
@@ -136,7 +136,7 @@ def _after_write(ways: AddStrategy, operation: Operation, known: CartContext, pa
     made = ways.evidence.says(operation, known, exchange.response)
     if isinstance(made, Added):
         return _succeed(ways, operation, known, past, made)
-    match ways.trouble(exchange):
+    match ways.classify_error(exchange):
         case Unavailable() as failing:
             return replace(failing, then=ways.look(operation, known))
         case Foreign(void=False) as foreign:
@@ -205,21 +205,21 @@ def _last_word(ways: AddStrategy, operation: Operation, known: CartContext, past
     write = last_write(past)
     if not isinstance(write, Exchange):
         return None
-    trouble = ways.trouble(write)
-    if trouble is None and (refused := ways.refusal(write.response)):
+    error = ways.classify_error(write)
+    if error is None and (refused := ways.refusal(write.response)):
         return refused
     often = sum(step.request.writes for step in past) >= _MOST_TRIES
-    if trouble is None or (ok(write.response) and (often or _is_unknown_yes(trouble, write.response))):
+    if error is None or (ok(write.response) and (often or _is_unknown_yes(error, write.response))):
         return InDoubt(doubt_message(past, "a read of the cart does not show it"), lines.invalidate())
-    if isinstance(trouble, Foreign) and often:
-        why = f"{trouble.message} to {write.request}, and a read of the cart shows that nothing was added"
+    if isinstance(error, Foreign) and often:
+        why = f"{error.message} to {write.request}, and a read of the cart shows that nothing was added"
         return Failed(ErrorKind.PLATFORM, why, excerpt(write.response.body))
     return None
 
 
-def _is_unknown_yes(trouble: AccountTrouble, response: Response) -> bool:
+def _is_unknown_yes(error: AccountError, response: Response) -> bool:
     """Whether a program, and no web page, said that all went well, in words that no document knows."""
-    return isinstance(trouble, Foreign) and readable(response)
+    return isinstance(error, Foreign) and readable(response)
 
 
 def _succeed(ways: AddStrategy, operation: Operation, known: CartContext, past: History, made: Added) -> Succeeded:

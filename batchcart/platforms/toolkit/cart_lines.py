@@ -70,16 +70,16 @@ def compare(before: Lines, now: Lines, wanted: Line) -> WasAdded | WasNotAdded |
             return WasAdded(key)
         case _:
             held, holds = _total(before, wanted.product), _total(now, wanted.product)
-            return Unclear(f"the cart then held {holds} of {wanted.product}, and {held} before: not what one add makes")
+            return Unclear(f"the cart then held {holds} of {wanted.product}, and {held} before: not what one add does")
 
 
 def increase(line: Line | None, wanted: Line) -> Line:
-    """The line after an add; None where there was none."""
+    """The line after an add; None if there was none."""
     return wanted if line is None else Line(line.product, _exact.add(line.quantity, wanted.quantity))
 
 
 def read_lines(facts: Mapping[str, str]) -> Lines | None:
-    """The lines as remembered; None where some may be missing."""
+    """The lines as remembered; None if some may be missing."""
     return {key: line for key, line in parse_facts(facts).items() if line is not None} if knows_all(facts) else None
 
 
@@ -144,7 +144,7 @@ def amount(value: object) -> Decimal:
 
 
 def number(value: object) -> str:
-    """A product's number as jobs and shops write it, number or text; "" where it is neither."""
+    """A product's number as jobs and shops write it, number or text; "" if it is neither."""
     text = text_of(value)
     return text.lstrip("0") or "0" if text.isdecimal() else ""
 

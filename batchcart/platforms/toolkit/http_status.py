@@ -90,7 +90,7 @@ def doubt_message(past: History, why: str) -> str:
     """The sentence for a write of which nobody can say whether it happened."""
     write = last_write(past)
     first, *again = [step for step in past if step.request == write.request]
-    more = f", said again and {_became(again[-1])}" if again else ""
+    more = f", sent again and {_became(again[-1])}" if again else ""
     return f"{write.request} was sent and {_became(first)}{more}, and {why}"
 
 

@@ -1,12 +1,12 @@
-"""Owns the conversations of reads, and of writes that may be said again: updates and deletes; it knows no platform.
+"""Owns the conversations of reads, and of writes that may be sent again: updates and deletes; it knows no platform.
 
 Such a write is done once an answer to it says so in a documented form, or a read shows it.
 
 - An answer that does neither (nothing in it, an unknown form, another cart, a web page) is followed by that read, and
   where it shows that nothing happened by the write once more.
-- A lost write, and one answered by a shop in trouble, is said again; from the second time on the read comes first.
+- A lost write, and one answered by a failing shop, is sent again; from the second time on the read comes first.
 - A refusal of a write that was sent before does not say what became of the first sending: that is read as well.
-- Where no read shows it, the write is said again a few times, and is in doubt then.
+- Where no read shows it, the write is sent again a few times, and is in doubt then.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,12 +21,12 @@ from batchcart.model.adapter import CartContext, Evidence, OperationSpec
 from batchcart.model.excerpt import excerpt
 from batchcart.model.http import Exchange, History, LostWrite, Request, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import AccountTrouble, ErrorKind, Failed, Foreign, InDoubt, Step, Unavailable
+from batchcart.model.outcome import AccountError, ErrorKind, Failed, Foreign, InDoubt, Step, Unavailable
 from batchcart.platforms.toolkit.cart_lines import same_id
 from batchcart.platforms.toolkit.http_status import describe, doubt_message, last, last_write, ok, was_sent_before
 from batchcart.platforms.toolkit.lenient_json import text_of
 
-Trouble = Callable[[Exchange], AccountTrouble | None]
+ClassifyError = Callable[[Exchange], AccountError | None]
 Interpret = Callable[[Operation, CartContext, History], Step]
 
 _MOST_SENDINGS = 2
@@ -96,7 +96,7 @@ def _see_field(name: str, sent: str | None, found: str | None, there: bool) -> S
 
 
 def _text(value: object) -> str | None:
-    """A field's value as text, blanks around it and null left out; None where it is no text or number."""
+    """A field's value as text, blanks around it and null left out; None if it is no text or number."""
     plain = value is None or (isinstance(value, str | int | Decimal) and not isinstance(value, bool))
     return text_of(value).strip() if plain else None
 
@@ -105,7 +105,7 @@ def _text(value: object) -> str | None:
 class ReadStrategy:
     """How a platform shows something: ``done`` makes an ending of an answer in a form of the ``evidence``."""
 
-    trouble: Trouble
+    classify_error: ClassifyError
     evidence: Evidence
     refusal: Callable[[Response], Failed | None]
     done: Interpret
@@ -115,25 +115,25 @@ class ReadStrategy:
         exchange = last(past)
         if self.evidence.says(operation, known, exchange.response):
             return self.done(operation, known, past)
-        return self.trouble(exchange) or self.refusal(exchange.response) or unread(exchange)
+        return self.classify_error(exchange) or self.refusal(exchange.response) or unread(exchange)
 
 
 def unread(exchange: Exchange) -> Failed:
     """The ending of a read that was answered in a form of the platform, but not in one of this read."""
-    why = f"the shop answered {describe(exchange.response)}, which is no answer to {exchange.request}"
+    why = f"the shop answered {describe(exchange.response)}, which is not an answer to {exchange.request}"
     return Failed(ErrorKind.PLATFORM, why, excerpt(exchange.response.body))
 
 
 @dataclass(frozen=True, slots=True)
 class WriteStrategy:
-    """How a platform does something that may be said again, and what shows that it was done.
+    """How a platform does something that may be sent again, and what shows that it was done.
 
-    ``look`` is the read that shows it, None where there is none for this operation; ``sees`` is what the read tells.
+    ``look`` is the read that shows it, None if there is none for this operation; ``sees`` is what the read tells.
     ``missing`` says whether an answer means that there is nothing to write on, which is what a delete of it is for:
     ``deletes``. ``always_looks`` says that no other refusal is believed without a look.
     """
 
-    trouble: Trouble
+    classify_error: ClassifyError
     evidence: Evidence
     refusal: Callable[[Response], Failed | None]
     done: Interpret
@@ -150,9 +150,9 @@ class WriteStrategy:
             return self._after_look(operation, known, past)
         if self.evidence.says(operation, known, exchange.response):
             return self.done(operation, known, past)
-        match self.trouble(exchange):
-            case Unavailable() | Foreign() as trouble:
-                return self._untold(operation, known, past, trouble)
+        match self.classify_error(exchange):
+            case Unavailable() | Foreign() as error:
+                return self._untold(operation, known, past, error)
             case None:
                 pass
             case step:
@@ -170,17 +170,17 @@ class WriteStrategy:
             return write
         return self.look(operation, known, write) or self._unseen(past, _MOST_BLIND)
 
-    def _untold(self, operation: Operation, known: CartContext, past: History, trouble: Unavailable | Foreign) -> Step:
+    def _untold(self, operation: Operation, known: CartContext, past: History, error: Unavailable | Foreign) -> Step:
         """What follows from an answer that does not tell what became of the write."""
-        if isinstance(trouble, Foreign) and trouble.void:
-            return trouble
-        in_trouble = _in_trouble(last(past), trouble)
-        look = None if in_trouble and not was_sent_before(past) else self.look(operation, known, last(past).request)
-        match look or self._unseen(past, _MOST_BLIND if in_trouble else _MOST_SENDINGS), trouble:
+        if isinstance(error, Foreign) and error.void:
+            return error
+        failing = _is_failing(last(past), error)
+        look = None if failing and not was_sent_before(past) else self.look(operation, known, last(past).request)
+        match look or self._unseen(past, _MOST_BLIND if failing else _MOST_SENDINGS), error:
             case InDoubt() as doubt, Unavailable():
                 return doubt
             case then, _:
-                return replace(trouble, then=then)
+                return replace(error, then=then)
 
     def _unseen(self, past: History, most: int) -> Request | InDoubt:
         """What follows where neither the answer tells nor a read shows what became of the write."""
@@ -197,8 +197,8 @@ class WriteStrategy:
         return look or _doubt(past, "no read shows whether the first one did it")
 
     def _after_look(self, operation: Operation, known: CartContext, past: History) -> Step:
-        if trouble := self.trouble(last(past)):
-            return trouble
+        if error := self.classify_error(last(past)):
+            return error
         match self.sees(operation, known, past):
             case Shows():
                 return self.done(operation, known, past)
@@ -212,20 +212,20 @@ class WriteStrategy:
                 return step
 
     def _is_unanswered(self, write: Exchange | LostWrite) -> bool:
-        return isinstance(write, LostWrite) or _in_trouble(write, self.trouble(write))
+        return isinstance(write, LostWrite) or _is_failing(write, self.classify_error(write))
 
     def _not_done(self, past: History, why: str) -> Request | Failed:
         write = last_write(past)
         not_applied = Failed(ErrorKind.REJECTED, f"not applied: {why}", excerpt(last(past).response.body))
-        if isinstance(write, Exchange) and self.trouble(write) is None:
+        if isinstance(write, Exchange) and self.classify_error(write) is None:
             return self.refusal(write.response) or not_applied
         again = self._is_unanswered(write) or _sendings(past, write.request) < _MOST_SENDINGS
         return write.request if again else not_applied
 
 
-def _in_trouble(exchange: Exchange, trouble: AccountTrouble | None) -> bool:
+def _is_failing(exchange: Exchange, error: AccountError | None) -> bool:
     """Whether the shop said that it fails, and not that all went well in words that nobody can read."""
-    return isinstance(trouble, Unavailable) and not ok(exchange.response)
+    return isinstance(error, Unavailable) and not ok(exchange.response)
 
 
 def _sendings(past: History, write: Request) -> int:
@@ -244,6 +244,6 @@ def cell(
     query: type[msgspec.Struct] | None = None,
     views: tuple[str, ...] = (),
 ) -> OperationSpec:
-    """The operations table's cell of a read, or of a write that may be said again."""
+    """The operations table's cell of a read, or of a write that may be sent again."""
     recover = ways.recover if isinstance(ways, WriteStrategy) else resend
     return OperationSpec(build, ways.interpret, recover, ways.evidence, data, query, views=views)

@@ -15,7 +15,7 @@ def rest(found: Mapping[str, Any], used: Sequence[str]) -> dict[str, Any]:
 
 
 def distinguish(items: Iterable[Item]) -> tuple[Item, ...]:
-    """The items; raises NotACart where the shop gives several of them one id, so that nobody knows which is meant."""
+    """The items; raises NotACart if the shop gives several of them one id, so that nobody knows which is meant."""
     found = tuple(items)
     for line, times in Counter(item.line for item in found if item.line).items():
         if times > 1:

@@ -46,12 +46,12 @@ def readable(answer: Answer) -> bool:
 
 
 def why_unreadable(answer: Answer) -> str:
-    """What the body is if it is no JSON that can be read, as a noun with its article; "" where it can."""
+    """What the body is if it is no JSON that can be read, as a noun with its article; "" if it can."""
     return _read(answer).why
 
 
 def value_of(answer: Answer) -> Any:
-    """The body as Python values; None where it cannot be read."""
+    """The body as Python values; None if it cannot be read."""
     return _read(answer).value
 
 

@@ -109,7 +109,7 @@ def drop_fractional(on_the_way: LossTracker, platform: str) -> dict[int, Item]:
 
 
 def price(on_the_way: LossTracker, path: str, value: str, cart: Cart, currency: str | None) -> str | None:
-    """The amount with the decimals of the target's currency; None where it is lost or refused, which is noted."""
+    """The amount with the decimals of the target's currency; None if it is lost or refused, which is noted."""
     if why := other_currency(cart, currency) or negative(value):
         on_the_way.lose(path, value, why)
         return None
@@ -118,7 +118,7 @@ def price(on_the_way: LossTracker, path: str, value: str, cart: Cart, currency: 
 
 
 def exact(on_the_way: LossTracker, path: str, value: str, currency: str) -> str | None:
-    """The amount with the currency's decimals; None where it is finer than its smallest coin, which is noted."""
+    """The amount with the currency's decimals; None if it is finer than its smallest coin, which is noted."""
     text = amounts.exact(value, currency)
     if text is None:
         on_the_way.refuse(path, value, f"{currency} has {amounts.decimals(currency)} decimals")
@@ -131,7 +131,7 @@ def negative(value: str) -> str | None:
 
 
 def other_currency(cart: Cart, currency: str | None) -> str | None:
-    """Why the cart's amounts mean nothing in a shop of that currency; None where they do."""
+    """Why the cart's amounts mean nothing in a shop of that currency; None if they do."""
     if cart.currency is None or currency is None:
         return NO_CURRENCY
     return None if cart.currency == currency else f"it is in {cart.currency}, and the target counts in {currency}"

@@ -26,7 +26,7 @@ def decimals(currency: str) -> int:
 
 
 def number_of(value: Any) -> Decimal | None:
-    """The exact number that a shop or a carts file wrote, as number or text; None where it is none."""
+    """The exact number that a shop or a carts file wrote, as number or text; None if it is none."""
     text = text_of(value)
     number = Decimal(text) if len(text) <= _LONGEST and _NUMBER.fullmatch(text) else None
     return number if number is not None and len(f"{number:f}") <= _LONGEST else None
@@ -40,7 +40,7 @@ def plain(number: Decimal, places: int = 0) -> str:
 
 
 def amount(value: Any, currency: str | None = None) -> str | None:
-    """An amount that a shop wrote in whole units, as a neutral text; None where it is no number."""
+    """An amount that a shop wrote in whole units, as a neutral text; None if it is no number."""
     number = number_of(value)
     return None if number is None else plain(number, decimals(currency) if currency else 0)
 
@@ -52,17 +52,17 @@ def from_minor(value: Any, currency: str) -> str | None:
 
 
 def to_minor(text: str, currency: str) -> str | None:
-    """The amount in minor units; None where it is finer than the currency's smallest coin."""
+    """The amount in minor units; None if it is finer than the currency's smallest coin."""
     return whole(plain(Decimal(f"{text}E{decimals(currency)}")))
 
 
 def exact(text: str, currency: str) -> str | None:
-    """The amount with the currency's decimals; None where it is finer than its smallest coin."""
+    """The amount with the currency's decimals; None if it is finer than its smallest coin."""
     shown = plain(Decimal(text), decimals(currency))
     return shown if len(shown.partition(".")[2]) <= decimals(currency) else None
 
 
 def whole(text: str) -> str | None:
-    """The number without its zero decimals; None where it has others."""
+    """The number without its zero decimals; None if it has others."""
     shown = plain(Decimal(text))
     return None if "." in shown else shown

@@ -164,7 +164,7 @@ DELETING = WriteStrategy(
     deletes=True,
 )
 ADDING = AddStrategy(
-    trouble=classify_error,
+    classify_error=classify_error,
     evidence=Evidence(
         f"{_SESSION}, for a new cart also one that the shop chose itself, of at most {KEY_LENGTH} characters; or "
         "`code` 200 or 201 with `message` and `id`, without a `session_id`",

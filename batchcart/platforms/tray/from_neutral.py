@@ -58,7 +58,7 @@ def from_neutral(cart: Cart, currency: str | None) -> CartPlan:
         )
         for number, (index, item) in enumerate(items.items())
     ]
-    stopped = "" if lines else "Tray makes a cart with its first item, and none is left"
+    stopped = "" if lines else "Tray creates a cart with its first item, and none is left"
     if lines and head:
         lines.append(OperationTemplate(OperationKind.CART_UPDATE, as_json(head)))
     return CartPlan(lines, on_the_way.losses, on_the_way.held, on_the_way.refused, stopped)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchcart.model.http import Exchange, Response
-from batchcart.model.outcome import AccountTrouble, Failed, Unauthorized
+from batchcart.model.outcome import AccountError, Failed, Unauthorized
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import classify_http, ok, reject
 from batchcart.platforms.toolkit.ids import id_of
@@ -31,7 +31,7 @@ _LONGEST_REASON = 300  # characters of it in a sentence
 _DEEPEST = 4  # a dict of lists of objects of texts
 
 
-def classify_error(exchange: Exchange) -> AccountTrouble | None:
+def classify_error(exchange: Exchange) -> AccountError | None:
     """Whether the answer means that shop or credentials fail, or that it is not Tray's (PLATFORMS §2.3)."""
     response = exchange.response
     answer = object_of(response)
@@ -46,7 +46,7 @@ def classify_error(exchange: Exchange) -> AccountTrouble | None:
 
 
 def why_not_renewed(response: Response) -> str | None:
-    """What Tray says where it gives no new token, "" without a reason; None where it is not Tray that answers."""
+    """What Tray says where it gives no new token, "" without a reason; None if it is not Tray that answers."""
     answer = object_of(response)
     if not answer:
         return None
@@ -124,7 +124,7 @@ def product_of(fields: Mapping[str, Any], name: str = "product_id") -> str:
 
 
 def lines_of(response: Response, key: str | None = None) -> lines.Lines | None:
-    """What the plain view shows, by product and variant; None where it cannot be read so, or is not of cart ``key``.
+    """What the plain view shows, by product and variant; None if it cannot be read so, or is not of cart ``key``.
 
     404 and an empty array both mean an empty cart (PLATFORMS §2.3).
     """
@@ -150,7 +150,7 @@ def first_row(response: Response) -> dict[str, Any]:
 
 
 def line_id(product: str, response: Response) -> str | None:
-    """The line's id in the complete view; None where it has none of its own.
+    """The line's id in the complete view; None if it has none of its own.
 
     b16 (S003): the product is `id` there, `product_id` in the plain view. b15: cart_id is called the cart's; one that
     several lines share is no line's.

@@ -19,7 +19,7 @@ PER_DECADE = 10
 SHOWN_PERCENTILES = (50, 95, 99)
 _THIN = 0.006
 _LEAST_SEEN = 0.004
-"""The share of the time shown that a pause takes up at the least, so that it can be seen."""
+"""The share of the time shown that a pause takes up at least, so that it can be seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,5 +46,5 @@ def describe_death(link: SeatLink, how: str, *, stopping: bool) -> str:
     more = len(names) - 5
     told = ", ".join(names[:5]) + (f" and {more} more accounts" if more > 0 else "")
     whose = f" for {told}" if told else ""
-    then = "its lines stay open; run the same command again" if stopping else "others go on with its accounts"
+    then = "its lines stay pending; run the same command again" if stopping else "others go on with its accounts"
     return f"{link}{whose} ended in the middle of its work ({how}); {then if names else 'it had no account'}"

@@ -18,7 +18,7 @@ def list_simulated() -> dict[str, str]:
 
 
 def load_part(package: str, part: str) -> ModuleType | None:
-    """The module of that name in a simulated platform's package; None where there is none."""
+    """The module of that name in a simulated platform's package; None if there is none."""
     if any(found.name == part for found in pkgutil.iter_modules(importlib.import_module(package).__path__)):
         return importlib.import_module(f"{package}.{part}")
     return None

@@ -188,7 +188,7 @@ DELETING = WriteStrategy(
     deletes=True,
 )
 ADDING = AddStrategy(
-    trouble=classify_error,
+    classify_error=classify_error,
     evidence=Evidence(
         "a `cart` with one line of the variant, of at least that quantity",
         _says_added,

@@ -6,7 +6,7 @@ import msgspec
 
 from batchcart.model.adapter import CartReader, CartSnapshot
 from batchcart.model.http import Exchange, Response
-from batchcart.model.outcome import AccountTrouble, Failed, Unauthorized
+from batchcart.model.outcome import AccountError, Failed, Unauthorized
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import classify_http, ok, reject
 from batchcart.platforms.toolkit.ids import id_of
@@ -17,7 +17,7 @@ ERRORS = "with HTTP 400 to 499 an object with a `type` and a `message`"
 """The forms of an error below 500 that are taken for the platform's, in words."""
 
 
-def classify_error(exchange: Exchange) -> AccountTrouble | None:
+def classify_error(exchange: Exchange) -> AccountError | None:
     """Whether the answer means that shop or key fail, or that it is not Medusa's.
 
     A missing or unknown publishable key is answered by 400 and type not_allowed, with the key's name in the message.

@@ -84,7 +84,7 @@ _POINTS = [
         "How many lines a page may have.",
         {
             "any": "as many as limit asks for",
-            "50": "50 at the most",
+            "50": "at most 50",
             "ignored": "50 whatever limit says",
             "refused": "50, and a larger limit is an error",
         },
