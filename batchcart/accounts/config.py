@@ -233,7 +233,7 @@ def load_config(path: ConfigSource | None, adapters: Adapters) -> Accounts:
     entries.update((f"{SANDBOX}{name}", _sandbox_entry(adapters[name])) for name in list_simulated())
     if path is None:
         return entries
-    folder = Path.cwd() if isinstance(path, ConfigTable) else path.resolve().parent
+    folder = Path.cwd() if isinstance(path, ConfigTable) else Path(os.path.realpath(path)).parent
     for name, keys in read_tables(path).items():
         where = f"{path}: account {quote(name)}"
         if not isinstance(keys, dict):
