@@ -32,7 +32,7 @@ COMMANDS = {
     "verify": "Read the new carts back and compare them with their sources.",
     "migrate": "Move carts from one account to another: export, convert, run and verify.",
     "platforms": "Show which operations each platform has.",
-    "template": "Write a spreadsheet to begin a job with: its columns, and rows that show it.",
+    "template": "Write a spreadsheet to begin a job with: its columns, what each takes, and rows that show it.",
     "schema": "Print the JSON Schema of a job line, or of a cart.",
     "init": "Put an account into the config, write a first job, and check the account.",
     "accounts": "Show which config is read, which accounts it has, and where their secrets come from.",
