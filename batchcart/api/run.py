@@ -20,6 +20,7 @@ from batchcart.model.files import lines_of
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import MOST_PROCESSES, RunOptions
 from batchcart.runs.runner import run_job
+from batchcart.runs.seats.secured import HubAddress
 
 __all__ = ["MOST_PROCESSES", "AsyncRun", "Run", "arun", "read_results", "run"]
 
@@ -37,6 +38,7 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
     patience: float = 30.0,
     stop_after: int = 25,
     processes: int = 1,
+    seats_at: HubAddress | None = None,
     retry_failed: bool = False,
     fresh: bool = False,
     append: bool = False,
@@ -65,6 +67,7 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
         patience=patience,
         stop_after=stop_after,
         processes=processes,
+        seats_at=seats_at,
         retry_failed=retry_failed,
         fresh=fresh,
         append=append,

@@ -40,6 +40,7 @@ COMMANDS = {
     "help": "Show the help of a command, or of batchcart.",
     "completion": "Print the script that completes words in bash, zsh or fish.",
     "bench": "Measure how fast a synthetic job runs, against a sandbox or a shop that allows it.",
+    "seat": "Work on the accounts of a run that listens for seats.",
     "sandbox": "Run a simulator of the platforms on this machine.",
 }
 

@@ -1,8 +1,9 @@
 """Owns the options that several commands have with the same meaning; what they do with them is theirs."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -32,6 +33,25 @@ _FILTERS = (
     click.option("--created-before", default="", metavar="TIME", help="Lines created until then."),
     click.option("--user-key", "cart_key", default="", metavar="KEY", help="Lines of this cart only."),
 )
+
+
+_TLS = (
+    click.option("--tls-ca", type=click.Path(dir_okay=False, path_type=Path), help="Authority of hub and seats, PEM."),
+    click.option("--tls-cert", type=click.Path(dir_okay=False, path_type=Path), help="Certificate of this side, PEM."),
+    click.option("--tls-key", type=click.Path(dir_okay=False, path_type=Path), help="Its key, PEM."),
+)
+
+
+def tls(command: _Command) -> _Command:
+    """The options by which a hub and its seats trust each other, as one argument ``tls``."""
+
+    @wraps(command)
+    def collect(*args: Any, tls_ca: Path | None, tls_cert: Path | None, tls_key: Path | None, **keys: Any) -> Any:
+        return command(*args, tls=(tls_ca, tls_cert, tls_key), **keys)
+
+    for option in reversed(_TLS):
+        collect = option(collect)
+    return cast("_Command", collect)
 
 
 def filters(command: _Command) -> _Command:

@@ -8,6 +8,7 @@ from batchcart.model.errors import UsageError
 from batchcart.model.system import HAS_UNIX_SOCKETS, NOT_HERE
 from batchcart.runs.choice import Choice
 from batchcart.runs.commands import default_results
+from batchcart.runs.seats.secured import HubAddress
 
 MOST_PROCESSES = 256
 
@@ -18,7 +19,8 @@ class RunOptions:
 
     ``append`` takes up the lines that were appended to the job since the run began; ``only``, ``limit``, ``sample`` and
     ``under_way`` choose which open lines are done now, as in Choice. ``stop_after`` lines in a row that do not end ok
-    for the same reason stop their account; with 0 none do.
+    for the same reason stop their account; with 0 none do. At ``seats_at`` seats may
+    come that others started.
     """
 
     job: str
@@ -39,6 +41,7 @@ class RunOptions:
     sample: int = 0
     under_way: bool = False
     processes: int = 1
+    seats_at: HubAddress | None = None
     log: Path | None = None
     metrics: Path | None = None
 

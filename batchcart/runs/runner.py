@@ -29,7 +29,7 @@ from batchcart.runs.journal_file import leave_nothing, run_files, take_up
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
 from batchcart.runs.paths import sandbox_path
-from batchcart.runs.seats.open_seats import open_seats
+from batchcart.runs.seats.open_seats import SeatPlaces, open_seats
 from batchcart.runs.seats.settling import wait_for_seats
 from batchcart.runs.sinks import event_sinks, finished_event, started_event, stop_reason
 from batchcart.runs.status import load_summary, lock_output, storage_errors
@@ -72,7 +72,7 @@ async def run_job(options: RunOptions, monitor: RunMonitor, deps: Deps = WORLD) 
         began = deps.clock()
         forget_states(connection)
         settings = RunSettings(options.patience * 60, options.concurrency, options.stop_after)
-        unsettled, spread = find_unsettled(connection), options.processes > 1 and len(pending_counts(connection)) > 1
+        unsettled, spread = find_unsettled(connection), _is_spread(options, connection)
         if spread:
             note_seats(connection)
         async with (
@@ -86,6 +86,10 @@ async def run_job(options: RunOptions, monitor: RunMonitor, deps: Deps = WORLD) 
 
 def _same_file(source: JobSource, results: Path) -> bool:
     return results.exists() and os.path.samestat(os.fstat(source.file.fileno()), results.stat())
+
+
+def _is_spread(options: RunOptions, connection: Connection) -> bool:
+    return options.seats_at is not None or (options.processes > 1 and len(pending_counts(connection)) > 1)
 
 
 @contextlib.asynccontextmanager
@@ -102,7 +106,8 @@ async def _open_work(
     run = get_meta(context.plan, "run") or ""
     job = PlannedJob(run, source, context.plan, options.account, resumed)
     if spread:
-        async with open_seats(context, job, options.processes, unsettled) as work:
+        own = options.processes if options.processes > 1 or options.seats_at is None else 0
+        async with open_seats(context, job, SeatPlaces(own, options.seats_at), unsettled) as work:
             yield work
     else:
         async with open_here(context, job) as work:

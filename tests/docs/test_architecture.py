@@ -318,6 +318,7 @@ OF_THE_MACHINE = {
     "help": "shows what --help shows",
     "platforms": "lists what is installed",
     "sandbox": "serves a simulator",
+    "seat": "belongs to a run that was begun elsewhere",
     "schema": "prints what an editor reads",
     "template": "writes an empty sheet",
 }

@@ -31,6 +31,7 @@ class FrameStream(Generic[_Heard]):
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: "msgspec.msgpack.Decoder[_Heard]"
     ) -> None:
         self._reader, self._writer, self._decode = reader, writer, heard.decode
+        self.fault: OSError | None = None  # what ended the connection, if it was no hanging up
 
     def send(self, word: FromHub | FromSeat) -> None:
         """Say something; where the other end is gone it is lost, and ``receive`` says so."""
@@ -46,7 +47,10 @@ class FrameStream(Generic[_Heard]):
             if length > longest:
                 raise NotSpoken(f"it sent a frame of {length:,} bytes, and {longest:,} are the most")
             text = await self._reader.readexactly(length)
-        except (asyncio.IncompleteReadError, OSError):
+        except asyncio.IncompleteReadError:
+            return None
+        except OSError as fault:
+            self.fault = fault
             return None
         try:
             return self._decode(text)

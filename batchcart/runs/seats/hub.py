@@ -262,12 +262,15 @@ class Hub:
         self._changed.set()
 
     async def _report_death(self, link: SeatLink, why: str) -> None:
-        how = why or await self.starter.explain(link.hello.pid) or "its connection ended"
+        how = why or await self._explain(link) or "its connection ended"
         self.context.tell(WorkerDied(describe_death(link, how, stopping=self.stopping)))
         for holding in link.held.values():
             if holding.free_at == math.inf and not holding.over:
                 self._close(holding, f"{holding.deaths} processes in a row died with it, the last: {how}")
         self._changed.set()
+
+    async def _explain(self, link: SeatLink) -> str:
+        return "" if link.hello.name else await self.starter.explain(link.hello.pid)
 
     def _close(self, holding: Holding, why: str) -> None:
         holding.over = True

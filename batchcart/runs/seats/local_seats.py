@@ -38,17 +38,25 @@ class _Place:
 
 @dataclass(slots=True)
 class LocalSeats:
-    """So many seats, which come to the hub at the address. ``greeted`` are the pids of those that did."""
+    """So many seats, which come to the hub at the address. ``greeted`` are the pids of those that did.
+
+    ``others`` says that seats may come which somebody else started.
+    """
 
     count: int
     address: str
     greeted: Container[int]
+    others: bool = False
     _places: list[_Place] = field(default_factory=list)
     _ends: dict[int, str] = field(default_factory=dict)
 
     @property
     def expected(self) -> int:
         """How many seats are there or will be."""
+        return max(self._own, int(self.others))
+
+    @property
+    def _own(self) -> int:
         return sum(1 for place in self._places if not place.given_up)
 
     def start(self) -> None:
@@ -57,11 +65,13 @@ class LocalSeats:
 
     async def keep(self, give_up: Callable[[str], None]) -> None:
         """Start again those that die, until none is worth it any more."""
-        while self.expected:
+        while self._own:
             await asyncio.sleep(_TICK)
             for place in self._places:
                 if not place.given_up and place.process.poll() is not None:
                     self._replace(place)
+        if self.others:
+            return
         how = next(iter(self._ends.values()), "")
         give_up(f"no process for the accounts could be started ({how}); run the same command again")
 

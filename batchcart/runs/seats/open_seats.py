@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from batchcart.engine.chain_feed import PlannedJob
@@ -16,9 +17,10 @@ from batchcart.model.errors import UsageError
 from batchcart.model.system import open_door, serve_locally
 from batchcart.runs.context import RunContext, Work
 from batchcart.runs.seats.frames import FrameStream, hear_seat
-from batchcart.runs.seats.holding import open_holding
+from batchcart.runs.seats.holding import Holding, open_holding
 from batchcart.runs.seats.hub import Hub
 from batchcart.runs.seats.local_seats import LocalSeats
+from batchcart.runs.seats.secured import HubAddress, open_tls
 from batchcart.runs.seats.settling import seconds_until_settled
 
 _LONGEST_ADDRESS = 100  # bytes of a socket's path, a little less than systems allow
@@ -26,34 +28,36 @@ _PATIENCE = 5.0  # seconds that connections have for ending
 _BUFFER = 1 << 20  # bytes of a frame that are read at a time
 
 
+@dataclass(frozen=True, slots=True)
+class SeatPlaces:
+    """Where seats come from: so many processes that the run starts itself, and whoever comes to the address."""
+
+    own: int
+    at: HubAddress | None = None
+
+
 @asynccontextmanager
 async def open_seats(
-    context: RunContext[JournalWriter], job: PlannedJob, processes: int, unsettled: Mapping[int, float]
+    context: RunContext[JournalWriter], job: PlannedJob, places: SeatPlaces, unsettled: Mapping[int, float]
 ) -> AsyncIterator[Work]:
-    """The work of all accounts with open lines, in so many processes of this machine.
+    """The work of all accounts with open lines, at seats from these places.
 
     ``unsettled`` says of accounts when a seat of an earlier start last asked to send. Raises UsageError where an
-    account cannot be read or is in use by another run.
+    account cannot be read or is in use by another run, or where the run cannot listen.
     """
-    pending, deps, monitor = pending_counts(context.plan), context.deps, context.monitor
+    monitor = context.monitor
     async with AsyncExitStack() as stack:
-        address = str(stack.enter_context(_private_folder()) / "hub")
-        door = stack.enter_context(closing(open_door()))
-        door.bind(address)
-        door.listen(processes)  # seats that come before anybody hears them wait
-        seats = LocalSeats(min(processes, len(pending)), address, greeted := set[int]())
+        folder = stack.enter_context(_private_folder())
+        own = stack.enter_context(closing(open_door()))
+        own.bind(address := str(folder / "hub"))
+        own.listen(max(1, places.own))  # seats that come before anybody hears them wait
+        count = min(places.own, len(pending_counts(context.plan)))
+        seats = LocalSeats(count, address, greeted := set[int](), others=places.at is not None)
         stack.callback(seats.kill)
         seats.start()
-        holdings = {
-            account.number: open_holding(stack, context, context.entries[account.name], account.number)
-            for account in list(accounts(context.plan))
-            if account.name in pending
-        }
-        for holding in holdings.values():
-            if (asked := unsettled.get(holding.number)) is not None:
-                holding.rest(empty_in=None, free_at=deps.clock() + seconds_until_settled(asked, deps.wall()))
+        holdings = _open_holdings(stack, context, unsettled)
         hub = Hub(job, context, holdings, seats, greeted)
-        await stack.enter_async_context(_open_door(hub, door))
+        await stack.enter_async_context(_open_doors(hub, own, places.at))
         stack.push_async_callback(seats.end)
         monitor.add_remote([holding.look() for holding in holdings.values()], hub.halt)
 
@@ -71,9 +75,25 @@ async def open_seats(
         yield work
 
 
+def _open_holdings(
+    stack: AsyncExitStack, context: RunContext[JournalWriter], unsettled: Mapping[int, float]
+) -> dict[int, Holding]:
+    """All accounts with open lines, held for this run."""
+    pending, deps = pending_counts(context.plan), context.deps
+    holdings = {
+        account.number: open_holding(stack, context, context.entries[account.name], account.number)
+        for account in list(accounts(context.plan))
+        if account.name in pending
+    }
+    for holding in holdings.values():
+        if (asked := unsettled.get(holding.number)) is not None:
+            holding.rest(empty_in=None, free_at=deps.clock() + seconds_until_settled(asked, deps.wall()))
+    return holdings
+
+
 @asynccontextmanager
-async def _open_door(hub: Hub, door: socket.socket) -> AsyncIterator[None]:
-    """Seats come in at the door as long as the block runs."""
+async def _open_doors(hub: Hub, own: socket.socket, at: HubAddress | None) -> AsyncIterator[None]:
+    """Seats come in as long as the block runs; raises UsageError where the run cannot listen at the address."""
     guests: set[asyncio.Task[None]] = set()
 
     async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -88,11 +108,18 @@ async def _open_door(hub: Hub, door: socket.socket) -> AsyncIterator[None]:
         finally:
             guests.discard(task)
 
-    server = await serve_locally(attend, door, _BUFFER)
+    servers = [await serve_locally(attend, own, _BUFFER)]
     try:
+        if at is not None:
+            secured = open_tls(at.tls, server=True) if at.tls else None
+            try:
+                servers.append(await asyncio.start_server(attend, at.host, at.port, ssl=secured, limit=_BUFFER))
+            except OSError as error:
+                raise UsageError(f"--seats-at {at}: the run cannot listen there: {error.strerror or error}") from None
         yield
     finally:
-        server.close()
+        for server in servers:
+            server.close()
         if guests:
             await asyncio.wait(guests, timeout=_PATIENCE)
         for guest in guests:

@@ -51,6 +51,10 @@ class _Over(Exception):
     """The hub said good-bye."""
 
 
+class HungUp(Stopped):
+    """The hub took the connection and ended it without a word."""
+
+
 class _HubGone(Exception):
     """The hub is gone: nothing can be noted, so nothing may be sent."""
 
@@ -223,7 +227,7 @@ async def _greeting(stream: FrameStream[FromHub]) -> Welcome:
         case Refused(why):
             raise Stopped(why)
         case None:
-            raise Stopped("the hub hung up before it said a word")
+            raise HungUp("the hub hung up before it said a word")
         case _:
             raise Stopped("what is there is no hub of batchcart")
 

@@ -1,0 +1,280 @@
+"""A hub and seats that somebody else started: what a lost seat may still do, what is taken from it, what it is told."""
+
+import asyncio
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from certificates import open_authority
+from shopping import KEYS, Desk, Line, add, argv, create, environment, get, until
+
+from batchcart import __version__
+from batchcart.model.errors import Stopped, UsageError
+from batchcart.runs.seats.frames import FrameStream, hear_hub
+from batchcart.runs.seats.protocol import AccountRows, FromHub, Hello, Refused, Rows, Take, Welcome, Written
+from batchcart.runs.seats.remote_seat import sit_at
+from batchcart.runs.seats.secured import HubAddress, TlsFiles, open_tls, read_address
+from batchcart.runs.seats.settling import LASTS
+
+SUPPORT = Path(__file__).parents[1] / "support"
+
+
+def carts(account: str, count: int) -> list[Line]:
+    names = [f"c{number}" for number in range(count)]
+    return [one for name in names for one in (create(account, name), add(account, name), get(account, name))]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@contextmanager
+def started(folder: Path, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen(
+        command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+@contextmanager
+def hub(shop: Desk, job: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    words = ("run", job, "--progress", "none", "--json", "--seats-at", f"127.0.0.1:{port}")
+    with started(shop.folder, *argv(*words)) as process:
+        until(lambda: is_listening(port) or process.poll() is not None)
+        yield process
+
+
+# The fence
+
+
+def freeze(shop: Desk, account: str, lasts: float) -> None:
+    """Have a seat stop just before its first write leaves, another one do the work, and the first one wake up."""
+    port = free_port()
+    shop.job(carts(account, 2), f"{account}.jsonl")
+    frozen = (sys.executable, str(SUPPORT / "freezing_seat.py"), f"127.0.0.1:{port}", str(lasts))
+    with hub(shop, f"{account}.jsonl", port) as run, started(shop.folder, *frozen) as seat:
+        until(lambda: is_stopped(seat.pid))
+        with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as other:
+            _, err = run.communicate(timeout=40)
+            os.kill(seat.pid, signal.SIGCONT)
+            assert run.returncode == 0, err
+            assert b"said nothing for 6 s" in err
+            assert other.wait(10) == 0
+            seat.wait(10)
+
+
+def test_a_seat_that_wakes_up_after_its_account_went_on_elsewhere_sends_nothing(shop: Desk) -> None:
+    with ThreadPoolExecutor(2) as both:
+        ends = [both.submit(freeze, shop, "loja", LASTS), both.submit(freeze, shop, "sklep", math.inf)]
+        for end in ends:
+            end.result()
+    once = {"create": 2, "add": 2}
+    assert shop.front("loja").saw.effects == once
+    assert shop.front("sklep").saw.effects == {**once, "add": 4}  # without the fence what was held up leaves
+
+
+# What is taken from a seat
+
+
+@asynccontextmanager
+async def seated(port: int, version: str = __version__) -> AsyncIterator[FrameStream[FromHub]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    stream = FrameStream(reader, writer, hear_hub())
+    stream.send(Hello(version, os.getpid(), "scripted"))
+    yield stream
+    stream.cut()
+
+
+async def say_wrong_things(port: int) -> None:
+    async with seated(port, "0.0.1") as stream:
+        refused = await stream.receive()
+        assert isinstance(refused, Refused)
+        assert "has batchcart 0.0.1, and the run" in refused.why
+    async with seated(port) as stream:
+        assert isinstance(await stream.receive(), Welcome)
+        take = await stream.receive()
+        assert isinstance(take, Take)
+        invented = (1, "ok", "{}", b'{"line":1}', False)
+        stream.send(Rows([AccountRows(take.account, take.epoch + 1, [], [], [invented], [], [])]))
+        assert await stream.receive() == Written()
+        for text in (b"\xff\xff\xff\xff", len(noise := b"\xc1 no word").to_bytes(4) + noise):
+            stream._writer.write(text)
+        assert await stream.receive() is None
+
+
+def test_a_hub_takes_an_accounts_rows_from_the_seat_that_has_it_alone(shop: Desk) -> None:
+    port = free_port()
+    shop.job(carts("loja", 1))
+    with hub(shop, "job.jsonl", port) as run:
+        asyncio.run(say_wrong_things(port))
+        with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")):
+            out, err = run.communicate(timeout=30)
+    assert run.returncode == 0, err
+    assert b"it sent a frame of 4,294,967,295 bytes" in err
+    assert json.loads(out)["ok"] == 3
+    assert set(shop.statuses().values()) == {"ok"}
+
+
+# Secrets
+
+
+async def relay(port: int, to: int, heard: list[bytes], stop: asyncio.Event) -> None:
+    """Pass on what two sides say to each other, and keep it."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray) -> None:
+        while text := await reader.read(1 << 16):
+            kept += text
+            writer.write(text)
+        heard.append(bytes(kept))
+        writer.close()
+
+    async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, away = await asyncio.open_connection("127.0.0.1", to)
+        await asyncio.gather(pump(reader, away, bytearray()), pump(there, writer, bytearray()))
+
+    server = await asyncio.start_server(attend, "127.0.0.1", port)
+    while not stop.is_set() or len(heard) < 2:  # noqa: ASYNC110  # it is set by another thread
+        await asyncio.sleep(0.02)
+    server.close()
+
+
+def words_of(text: bytes) -> Iterator[tuple[str, bytes]]:
+    """Each word's tag and its frame."""
+    while text:
+        length = int.from_bytes(text[:4])
+        frame, text = text[4 : 4 + length], text[4 + length :]
+        yield msgspec.msgpack.decode(frame)[0], frame
+
+
+def test_only_the_handing_over_of_an_account_carries_secrets(shop: Desk) -> None:
+    port, between, heard, stop = free_port(), free_port(), list[bytes](), asyncio.Event()
+    shop.job([*carts("loja", 2), *carts("acme", 2), *carts("sklep", 2)])
+    with hub(shop, "job.jsonl", port) as run, ThreadPoolExecutor(1) as thread:
+        relaying = thread.submit(asyncio.run, relay(between, port, heard, stop))
+        until(lambda: is_listening(between))
+        with started(shop.folder, *argv("seat", f"127.0.0.1:{between}")) as seat:
+            _, err = run.communicate(timeout=30)
+            said, complaint = seat.communicate(timeout=10)
+        stop.set()
+        relaying.result()
+    assert run.returncode == 0, err
+    secrets = [str(value).encode() for keys in KEYS.values() for name, value in keys.items() if "token" in name]
+    carriers = {tag for text in heard for tag, frame in words_of(text) if any(secret in frame for secret in secrets)}
+    assert carriers == {"take"}
+    assert not [secret for secret in secrets if secret in said + complaint + err]
+
+
+# Who is let in
+
+
+async def attend_nobody(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(0.2)
+    writer.close()
+
+
+async def why_not(files: TlsFiles | None, ours: TlsFiles | None, host: str = "127.0.0.1") -> str:
+    """What a seat with ``ours`` is told by a hub with ``files``."""
+    context = open_tls(files, server=True) if files else None
+    server = await asyncio.start_server(attend_nobody, "127.0.0.1", 0, ssl=context)
+    try:
+        await sit_at(HubAddress(host, server.sockets[0].getsockname()[1], ours), asyncio.Event())
+    except Stopped as stopped:
+        return str(stopped)
+    finally:
+        server.close()
+    raise AssertionError
+
+
+async def test_a_seat_is_told_what_is_wrong_with_a_certificate(tmp_path: Path) -> None:
+    ours, theirs = (open_authority(tmp_path / name) for name in ("ours", "theirs"))
+    good, other = ours.sign("good", "IP:127.0.0.1"), ours.sign("other", "DNS:elsewhere.example")
+    past, strange = ours.sign("past", "IP:127.0.0.1", until="20210101000000Z"), theirs.sign("strange", "IP:127.0.0.1")
+    right = TlsFiles(ours.certificate, good.certificate, good.key)
+
+    def with_pair(pair: object) -> TlsFiles:
+        return TlsFiles(ours.certificate, pair.certificate, pair.key)  # type: ignore[attr-defined]
+
+    assert "for another name than 127.0.0.1" in await why_not(with_pair(other), right)
+    assert "has expired" in await why_not(with_pair(past), right)
+    assert "is not of the authority in --tls-ca" in await why_not(
+        TlsFiles(theirs.certificate, strange.certificate, strange.key), right
+    )
+    assert "is this seat's certificate of the hub's --tls-ca?" in await why_not(right, with_pair(strange))
+    assert "does not speak TLS" in await why_not(None, right) or "cut" in await why_not(None, right)
+    assert "does it want TLS?" in await why_not(right, None)
+    assert "hung up before it said a word" in await why_not(right, right)  # the two of them agree
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "sentence"),
+    [
+        ("0.0.0.0:7333", (None, None, None), "secrets would go over the network in the clear"),
+        ("hub.example.com:7333", (Path("ca"), None, None), "all three of --tls-ca, --tls-cert and --tls-key"),
+        ("127.0.0.1", (None, None, None), "expected HOST:PORT"),
+        ("a@b:1", (None, None, None), "expected HOST:PORT"),
+        ("127.0.0.1:99999", (None, None, None), "expected HOST:PORT"),
+    ],
+)
+def test_an_address_that_would_show_secrets_or_is_none_is_refused(
+    text: str, files: tuple[Path | None, Path | None, Path | None], sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        read_address(text, "--seats-at", files)
+
+
+def test_a_run_over_tls_ends_as_one_without(shop: Desk, tmp_path: Path) -> None:
+    authority = open_authority(tmp_path / "authority")
+    pair, port = authority.sign("node", "IP:127.0.0.1"), free_port()
+    tls = ("--tls-ca", authority.certificate, "--tls-cert", pair.certificate, "--tls-key", pair.key)
+    shop.job(carts("loja", 2))
+    words: Sequence[str | Path] = ("run", "job.jsonl", "--progress", "none", "--seats-at", f"127.0.0.1:{port}", *tls)
+    with started(shop.folder, *argv(*words)) as run:
+        until(lambda: is_listening(port))
+        with started(shop.folder, *argv("seat", f"127.0.0.1:{port}", *tls)) as seat:
+            _, err = run.communicate(timeout=30)
+            assert run.returncode == 0, err
+            assert seat.wait(10) == 0
+    assert set(shop.statuses().values()) == {"ok"}
+
+
+def test_a_seat_that_is_told_to_end_gives_its_accounts_back_at_once(shop: Desk) -> None:
+    port = free_port()
+    shop.job(carts("loja", 12))
+    shop.hook("loja", "delay")
+    with hub(shop, "job.jsonl", port) as run, started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as first:
+        until(lambda: shop.front("loja").saw.effects["create"] >= 2)
+        with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as second:
+            time.sleep(1)
+            first.send_signal(signal.SIGTERM)
+            assert first.wait(10) == 0
+            _, err = run.communicate(timeout=30)
+            assert second.wait(10) == 0
+    assert run.returncode == 0
+    assert err == b""
+    assert shop.front("loja").saw.effects["create"] == 12

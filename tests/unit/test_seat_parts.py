@@ -1,0 +1,170 @@
+"""The parts of a run in several processes that need none: who gets what, limits across a move, parcels, permits."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+import virtualtime
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchcart.accounts.send_history import SendHistory
+from batchcart.engine.rate_limiter import RateLimiter, capacity
+from batchcart.journal.permit import Permit, PermitExpired, read_clock
+from batchcart.journal.writer import JournalFailed
+from batchcart.model.http import Request
+from batchcart.model.limits import Bucket, Limit, Window, parse_limit
+from batchcart.runs.seats.dealing import deal, estimate_rate, relieve
+from batchcart.runs.seats.protocol import Rows
+from batchcart.runs.seats.remote_journal import RemoteJournal
+from batchcart.runs.seats.send_book import SendBook
+from batchcart.runs.seats.settling import LASTS, SETTLE
+
+# Who gets what
+
+
+@given(st.dictionaries(st.integers(1, 1000), st.floats(0.1, 1000), min_size=1), st.integers(1, 12))
+def test_accounts_are_dealt_out_once_each_and_evenly(rates: dict[int, float], seats: int) -> None:
+    loads: dict[int, list[float]] = {seat: [] for seat in range(seats)}
+    dealt = deal(rates, loads)
+    assert sorted(account for account, _ in dealt) == sorted(rates)
+    weights = [sum(rates[account] for account, to in dealt if to == seat) for seat in range(seats)]
+    assert max(weights) - min(weights) <= max(rates.values()) + 1e-6
+
+
+def test_an_account_weighs_what_its_limits_let_through_and_not_its_lines() -> None:
+    slow = [parse_limit("120/min")]
+    assert estimate_rate(slow, 100_000) == pytest.approx(2, rel=0.01)
+    assert estimate_rate(slow, 1_000_000) == pytest.approx(2, rel=0.01)
+    assert estimate_rate([], 10) == 1000
+    assert estimate_rate([], 0) == 0
+
+
+def test_a_full_seat_gives_half_away_to_one_that_has_nothing_and_a_slow_one_nothing() -> None:
+    full = dict.fromkeys(range(4), (500.0, 100000))
+    assert relieve({"a": full, "b": {}}) == [0, 1]
+    assert relieve({"a": full, "b": {9: (1.0, 10)}}) == []
+    assert relieve({"a": {1: (500.0, 100_000)}, "b": {}}) == []
+    assert relieve({"a": dict.fromkeys(range(4), (2.0, 100000)), "b": {}}) == []
+    assert relieve({"a": dict.fromkeys(range(4), (500.0, 10)), "b": {}}) == []
+
+
+# Limits across a move
+
+
+class _Shop:
+    """What a shop with the limits sees of an account that moves from seat to seat."""
+
+    def __init__(self, limits: Sequence[Limit]) -> None:
+        self.limits, self.sent = limits, list[float]()
+        self.clock = asyncio.get_running_loop().time
+        self.book = SendBook(SendHistory(None, capacity(limits), self.clock, self._wall), limits, self.clock)
+
+    def _wall(self) -> float:
+        return 1e9 + self.clock()
+
+    async def work(self, seconds: float, *, dies: bool) -> None:
+        """One seat sends as fast as it may for so long, then gives the account back or dies."""
+        now = self.clock()
+        sends = SendHistory(None, capacity(self.limits), self.clock, self._wall)
+        for age in self.book.ages():
+            sends.record(now - age)
+        for index, left in enumerate(self.book.empty_in()):
+            sends.set_bucket_empty_at(index, now + left)
+        limiter = RateLimiter(self.limits, sends, clock=self.clock)
+        tasks = [asyncio.create_task(self._consume(limiter, worker * 1_000_000)) for worker in range(8)]
+        await asyncio.sleep(seconds)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        if dies:
+            await asyncio.sleep(LASTS + SETTLE)
+            self.book.settle(None)
+        else:
+            buckets = [limit for limit in self.limits if isinstance(limit, Bucket)]
+            now = self.clock()
+            self.book.settle([max(0.0, sends.bucket_empty_at(index) - now) for index in range(len(buckets))])
+
+    async def _consume(self, limiter: RateLimiter, key: int) -> None:
+        while True:
+            number = await limiter.acquire()
+            self.book.intend(key := key + 1)
+            await asyncio.sleep(0.002)
+            limiter.mark_sent(number)
+            self.sent.append(self.clock())
+            await asyncio.sleep(0.03)
+            limiter.mark_completed(number, 0.03)
+            self.book.answer(key)
+
+
+@given(
+    st.sampled_from(["60/30s", "5/s", "bucket 10 leak 2/s", "bucket 1 leak 5/s"]),
+    st.lists(st.tuples(st.floats(0.05, 9), st.booleans()), min_size=2, max_size=6),
+)
+def test_a_limit_holds_whenever_and_however_an_account_moves(text: str, moves: list[tuple[float, bool]]) -> None:
+    limit = parse_limit(text)
+
+    async def move() -> list[float]:
+        shop = _Shop([limit])
+        for seconds, dies in moves:
+            await shop.work(seconds, dies=dies)
+        return shop.sent
+
+    sent = virtualtime.run(move())
+    match limit:
+        case Window(count, seconds):
+            assert all(later - earlier >= seconds for earlier, later in zip(sent, sent[count:], strict=False))
+        case Bucket(size, leak):
+            level, last = 0.0, 0.0
+            for at in sent:
+                level = max(0.0, level - (at - last) * leak) + 1
+                last = at
+                assert level <= size + 1e-6
+
+
+# Permits
+
+
+def _request() -> Request:
+    return Request("POST", "/carts")
+
+
+async def test_an_intent_lets_its_request_leave_for_a_while_after_it_was_handed_over() -> None:
+    sent = list[Rows]()
+    journal = RemoteJournal(sent.append, lasts=60.0)
+    account = journal.of_account(1, 1)
+    first = asyncio.ensure_future(account.record_intent(1, 1, 0.0, _request()))
+    await asyncio.sleep(0)
+    before = read_clock()
+    second = asyncio.ensure_future(account.record_intent(2, 1, 0.0, _request()))
+    await asyncio.sleep(0.01)
+    assert len(sent) == 1  # one bundle is on its way at a time
+    journal.finish_bundle("")
+    permit = await first
+    assert before - 1 < permit.until - 60 <= read_clock()
+    permit.check()
+    assert len(sent) == 2
+    journal.finish_bundle("the disk is full")
+    with pytest.raises(JournalFailed, match="full"):
+        await second
+    with pytest.raises(JournalFailed, match="full"):
+        await account.record_intent(3, 1, 0.0, _request())
+
+
+def test_a_permit_that_ran_out_lets_nothing_leave() -> None:
+    with pytest.raises(PermitExpired):
+        Permit(read_clock() - 0.001).check()
+
+
+async def test_a_large_bundle_is_not_made_larger() -> None:
+    sent = list[Rows]()
+    journal = RemoteJournal(sent.append)
+    account = journal.of_account(1, 1)
+    for line in range(5):
+        account.record_result(line, "ok", "{}", bytes(20 << 20), keep_past=False)
+    flushed = asyncio.ensure_future(journal.flush())
+    for _ in range(5):
+        await asyncio.sleep(0)
+        journal.finish_bundle("")
+    await flushed
+    assert [len(rows.accounts[0].results) for rows in sent] == [1, 1, 1, 1, 1]
