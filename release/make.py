@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,9 +103,17 @@ def _check_texts() -> None:
     tag = os.environ.get("RELEASE_TAG", f"v{version}")
     if tag != f"v{version}":
         sys.exit(f"the tag is {tag}, and batchcart/__init__.py says {version}: tag v{version}")
-    unset = [name for name, url in _PROJECT["urls"].items() if ".example/" in url]
-    if unset and "RELEASE_TAG" in os.environ:
-        sys.exit(f"[project.urls] in pyproject.toml has no real address for {', '.join(unset)}: set it first")
+    if (unset := list(_placeholders())) and "RELEASE_TAG" in os.environ:
+        sys.exit(f"no real address yet for {', '.join(unset)}: set it first, see docs/releasing.md")
+
+
+def _placeholders() -> Iterator[str]:
+    """The addresses that still are those of no site."""
+    for name, url in _PROJECT["urls"].items():
+        if ".example/" in url:
+            yield f"{name} ([project.urls] in pyproject.toml)"
+    if ".example/" in re.findall(r"^site_url: (\S+)", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)[0]:
+        yield "site_url (mkdocs.yml)"
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
         text for text in said.get_all("Classifier", []) if text.startswith("Programming Language :: Python :: 3.")
     ]
     assert versions[0].endswith(PROJECT["requires-python"].removeprefix(">="))
-    assert [text.rpartition(".")[2] for text in versions] == ["11", "12", "13", "14"]
+    assert [text.rpartition(".")[2] for text in versions] == ["11", "12", "13"]
 
 
 def test_every_dependency_has_a_lower_and_an_upper_bound() -> None:
@@ -161,3 +161,22 @@ def test_pipx_installs_the_wheel_and_the_first_job_runs(built: Path, tmp_path: P
     done("batchcart", "report", "quickstart.results.jsonl", "--html", "report.html")
     done("batchcart", "doctor")
     assert list(tmp_path.rglob("share/man/man1/batchcart.1"))
+
+
+def test_a_tag_is_refused_while_an_address_is_a_placeholder(tmp_path: Path) -> None:
+    kept = ("release/make.py", "pyproject.toml", "mkdocs.yml", "CHANGELOG.md", "batchcart/__init__.py")
+    for name in kept:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    project = tmp_path / "pyproject.toml"
+    project.write_text(project.read_text().replace(".example/", ".test/"))
+    site = tmp_path / "mkdocs.yml"
+    site.write_text(
+        re.sub("^site_url: .*", "site_url: https://batchcart.example/docs/", site.read_text(), flags=re.MULTILINE)
+    )
+    command = [sys.executable, str(tmp_path / "release" / "make.py"), "dist"]
+    tagged = {"RELEASE_TAG": f"v{batchcart.__version__}", "PATH": ""}
+    ended = subprocess.run(command, cwd=tmp_path, env=tagged, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert ended.stderr == "no real address yet for site_url (mkdocs.yml): set it first, see docs/releasing.md\n"
