@@ -15,15 +15,19 @@ from batchcart.bench.metrics import BenchFigures, RequestTrace, limit_use, servi
 from batchcart.bench.target import BenchTarget
 from batchcart.bench.workload import Mix, job_lines
 from batchcart.engine.session import Send
+from batchcart.journal.remaining import lines_not_ok
 from batchcart.journal.result_line import Result, read_result
 from batchcart.journal.summary import Summary
 from batchcart.model.files import create_new
 from batchcart.model.http import Reply, Request, Response
+from batchcart.model.operation import OperationKind
+from batchcart.model.outcome import Status
 from batchcart.model.system import cpu_seconds, peak_mib
 from batchcart.runs.deps import Deps, open_http_client
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
 from batchcart.runs.runner import run_job
+from batchcart.runs.status import open_journal_readonly
 
 Watched = Callable[[], AbstractAsyncContextManager[RunMonitor]]
 """Gives a watch for one run, which signals stop and which shows progress."""
@@ -161,16 +165,15 @@ async def _clean_up(results: Path, place: BenchTarget, folder: Path, monitored: 
 def _find_left_behind(results: Path) -> tuple[Sequence[Result], int]:
     """The carts that were made and not deleted, and how many more there may be."""
     made: dict[str, Result] = {}
-    unknown = 0
     with results.open("rb") as file:
         for result in map(read_result, file):
-            match result.op, result.status.value:
-                case "cart.create", "ok":
+            match result.op, result.status:
+                case OperationKind.CART_CREATE, Status.OK:
                     made[result.cart or ""] = result
-                case "cart.create", "in_doubt":
-                    unknown += 1
-                case "cart.delete", "ok":
+                case OperationKind.CART_DELETE, Status.OK:
                     made.pop(result.cart or "", None)
                 case _:
                     pass
-    return list(made.values()), unknown
+    with open_journal_readonly(results) as connection:
+        doubtful = [line for line in lines_not_ok(connection) if line.in_doubt]
+    return list(made.values()), sum(line.kind is OperationKind.CART_CREATE for line in doubtful)

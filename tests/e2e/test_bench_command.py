@@ -143,6 +143,17 @@ def test_carts_that_may_be_left_are_told(shop: Desk) -> None:
     assert len(shop.front("acme").shop.carts) == 1
 
 
+def test_a_create_that_an_account_left_under_way_when_it_was_given_up_may_be_left(shop: Desk) -> None:
+    shop.configure(sklep={"allow_bench": True})
+    shop.hook("sklep", lambda call: "reset-after" if call.route.startswith("POST") else "401")
+    words = ("--product", "5", "--carts", "1", "--mix", "create=1", "--json")
+    found = bench(shop.folder, "--account", "sklep", *words, code=3).figures
+
+    assert shop.front("sklep").saw.effects["create"] == 1
+    assert (found["deleted"], found["left"]) == (0, 1)
+    assert "sklep" in found["stopped"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
