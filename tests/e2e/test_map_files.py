@@ -128,7 +128,7 @@ CHANGED: dict[str, tuple[str, str]] = {
         ROWS.replace("\n", "\n0,").replace("source_product", ",source_product", 1)[:-2],
         "1: column 1 has no name",
     ),
-    "no header": ("12,54,,Koszulka,1001,2001\n", "1: it is no header"),
+    "no header": ("12,54,,Koszulka,1001,2001\n", "1: it is not a header"),
     "more cells": (ROWS.replace(",2001", ",2001,x"), "2: 7 cells, but the header has 6"),
     "a time of day": ("source_product,target_product,target_options\n1,2,01:02\n", "'01:02' is a time of day"),
 }

@@ -513,7 +513,7 @@ def test_damaged_tokens_are_as_good_as_none(home: Path, content: bytes) -> None:
 
 def test_a_state_folder_that_cannot_be_made_is_said(home: Path) -> None:
     home.parent.write_text("a file")
-    with pytest.raises(UsageError, match=r"the state folder .* cannot be made: .* Set XDG_STATE_HOME"):
+    with pytest.raises(UsageError, match=r"the state folder .* cannot be created: .* Set XDG_STATE_HOME"):
         AccountState.open("acme", "x")
 
 

@@ -210,7 +210,7 @@ def test_what_one_row_has_to_do_with_another_is_told_by_rows(tmp_path: Path) -> 
     said = refusal(as_csv(tmp_path, HEADER, FIRST, FIRST, ["item.add", "sandbox-tray", "line", "1", "1"]))
 
     assert "row 3, column C cart: 'c1' is created twice; it begins on row 2" in said
-    assert "row 4, column C cart: no earlier row makes 'line'" in said
+    assert "row 4, column C cart: no earlier row creates 'line'" in said
 
 
 def test_bytes_in_another_encoding_are_told_with_their_cell(tmp_path: Path) -> None:
