@@ -13,7 +13,7 @@ from batchcart.api.driving import Config, config_source
 from batchcart.model.errors import UsageError
 from batchcart.model.files import create_new
 from batchcart.runs.options import RunOptions
-from batchcart.runs.seats.secured import HubAddress
+from batchcart.runs.seats.secured import HubAddress, SchedulerAddress
 
 Job = str | Path | Iterable[Mapping[str, Any]]
 """The path of a job file, or operations as mappings with the keys of a job line."""
@@ -33,6 +33,7 @@ class RunKeywords(TypedDict, total=False):
     stop_after: int
     processes: int
     seats_at: HubAddress | None
+    cluster: SchedulerAddress | None
     retry_failed: bool
     fresh: bool
     append: bool

@@ -20,7 +20,7 @@ from batchcart.model.files import lines_of
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import MOST_PROCESSES, RunOptions
 from batchcart.runs.runner import run_job
-from batchcart.runs.seats.secured import HubAddress
+from batchcart.runs.seats.secured import HubAddress, SchedulerAddress
 
 __all__ = ["MOST_PROCESSES", "AsyncRun", "Run", "arun", "read_results", "run"]
 
@@ -39,6 +39,7 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
     stop_after: int = 25,
     processes: int = 1,
     seats_at: HubAddress | None = None,
+    cluster: SchedulerAddress | None = None,
     retry_failed: bool = False,
     fresh: bool = False,
     append: bool = False,
@@ -68,6 +69,7 @@ def run(  # noqa: PLR0913  # the options of `batchcart run`
         stop_after=stop_after,
         processes=processes,
         seats_at=seats_at,
+        cluster=cluster,
         retry_failed=retry_failed,
         fresh=fresh,
         append=append,

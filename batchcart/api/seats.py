@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 from batchcart.runs.event_loop import run_async
-from batchcart.runs.seats.secured import HubAddress, read_address
+from batchcart.runs.seats.secured import HubAddress, SchedulerAddress, read_address, read_scheduler
 
-__all__ = ["HubAddress", "read_address", "seat"]
+__all__ = ["HubAddress", "SchedulerAddress", "read_address", "read_scheduler", "seat"]
 
 
 def seat(address: HubAddress, prepare: Callable[[Callable[[], None]], None]) -> None:

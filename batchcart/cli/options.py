@@ -54,6 +54,32 @@ def tls(command: _Command) -> _Command:
     return cast("_Command", collect)
 
 
+_SEATS = (
+    click.option(
+        "--seats-at", default="", metavar="ADDRESS:PORT", help="Listen there for `batchcart seat`, on any machine."
+    ),
+    click.option(
+        "--cluster", default="", metavar="tls://HOST:PORT", help="Have the workers of this Dask scheduler be seats."
+    ),
+)
+
+
+def seats(command: _Command) -> _Command:
+    """The options that say where seats come from, read, as one argument ``guests``."""
+
+    @wraps(command)
+    def collect(*args: Any, seats_at: str, cluster: str, tls: Any, **keys: Any) -> Any:
+        from batchcart.api.seats import read_address, read_scheduler  # noqa: PLC0415  # other commands need no TLS
+
+        at = read_address(seats_at, "--seats-at", tls) if seats_at else None
+        return command(*args, guests=(at, read_scheduler(cluster, tls) if cluster else None), **keys)
+
+    collect = tls(collect)
+    for option in reversed(_SEATS):
+        collect = option(collect)
+    return cast("_Command", collect)
+
+
 def filters(command: _Command) -> _Command:
     """The options that narrow which carts a shop lists."""
     for option in reversed(_FILTERS):

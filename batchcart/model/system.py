@@ -244,6 +244,16 @@ def allow_many_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def most_open_files() -> int | None:
+    """How many files this process may have open once it asks for all of them; None where nothing bounds them."""
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415  # Windows has none
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if most == resource.RLIM_INFINITY else most
+
+
 def cpu_seconds() -> float:
     """Seconds of CPU that this process has used."""
     return time.process_time()

@@ -8,7 +8,7 @@ from batchcart.model.errors import UsageError
 from batchcart.model.system import HAS_UNIX_SOCKETS, NOT_HERE
 from batchcart.runs.choice import Choice
 from batchcart.runs.commands import default_results
-from batchcart.runs.seats.secured import HubAddress
+from batchcart.runs.seats.secured import HubAddress, SchedulerAddress
 
 MOST_PROCESSES = 256
 
@@ -20,7 +20,7 @@ class RunOptions:
     ``append`` takes up the lines that were appended to the job since the run began; ``only``, ``limit``, ``sample`` and
     ``under_way`` choose which open lines are done now, as in Choice. ``stop_after`` lines in a row that do not end ok
     for the same reason stop their account; with 0 none do. At ``seats_at`` seats may
-    come that others started.
+    come that others started; those of a ``cluster`` are started by Dask.
     """
 
     job: str
@@ -42,6 +42,7 @@ class RunOptions:
     under_way: bool = False
     processes: int = 1
     seats_at: HubAddress | None = None
+    cluster: SchedulerAddress | None = None
     log: Path | None = None
     metrics: Path | None = None
 
@@ -64,6 +65,11 @@ class RunOptions:
             raise UsageError(f"stop_after is a number of lines from 0 on, not {self.stop_after}")
         if not self.patience >= 0:  # nan is not either
             raise UsageError(f"patience is a number of minutes from 0 on, not {self.patience}")
+
+    @property
+    def has_guests(self) -> bool:
+        """Whether seats come that this run does not start as processes of its own."""
+        return self.seats_at is not None or self.cluster is not None
 
     @property
     def choice(self) -> Choice:

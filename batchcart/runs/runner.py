@@ -89,7 +89,7 @@ def _same_file(source: JobSource, results: Path) -> bool:
 
 
 def _is_spread(options: RunOptions, connection: Connection) -> bool:
-    return options.seats_at is not None or (options.processes > 1 and len(pending_counts(connection)) > 1)
+    return options.has_guests or (options.processes > 1 and len(pending_counts(connection)) > 1)
 
 
 @contextlib.asynccontextmanager
@@ -106,8 +106,9 @@ async def _open_work(
     run = get_meta(context.plan, "run") or ""
     job = PlannedJob(run, source, context.plan, options.account, resumed)
     if spread:
-        own = options.processes if options.processes > 1 or options.seats_at is None else 0
-        async with open_seats(context, job, SeatPlaces(own, options.seats_at), unsettled) as work:
+        own = 0 if options.has_guests and options.processes == 1 else options.processes
+        places = SeatPlaces(own, options.seats_at, options.cluster)
+        async with open_seats(context, job, places, unsettled) as work:
             yield work
     else:
         async with open_here(context, job) as work:

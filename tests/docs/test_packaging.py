@@ -75,7 +75,7 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     assert said["Requires-Python"] == ">=3.11"
     assert said["Description-Content-Type"] == "text/markdown"
     assert (ROOT / "README.md").read_text().strip() in wheel.read(metadata).decode()
-    assert set(said.get_all("Provides-Extra", [])) == {"zstd", "speed", "sheets", "parquet", "keyring"}
+    assert set(said.get_all("Provides-Extra", [])) == {"zstd", "speed", "sheets", "parquet", "keyring", "cluster"}
     assert {text.partition(",")[0] for text in said.get_all("Project-URL", [])} == set(PROJECT["urls"])
     versions = [
         text for text in said.get_all("Classifier", []) if text.startswith("Programming Language :: Python :: 3.")

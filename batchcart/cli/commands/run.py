@@ -9,7 +9,7 @@ import click
 
 from batchcart.api import after_run as api
 from batchcart.api import run as running
-from batchcart.api.seats import read_address
+from batchcart.api.seats import HubAddress, SchedulerAddress
 from batchcart.cli import options as shared
 from batchcart.cli.examples import examples_text
 from batchcart.cli.on_end import run_on_end
@@ -38,10 +38,7 @@ _LOOKED_AT_IN_HASTE = 10_000  # lines that are not ok, whose reasons a second si
     show_default=True,
     help="Processes that the accounts are spread over.",
 )
-@click.option(
-    "--seats-at", default="", metavar="ADDRESS:PORT", help="Listen there for `batchcart seat`, on any machine."
-)
-@shared.tls
+@shared.seats
 @click.option("--retry-failed", is_flag=True, help="Open lines that failed or were skipped again.")
 @click.option("--fresh", is_flag=True, help="Start over; the old files are kept under a number.")
 @click.option("--append", is_flag=True, help="Do the lines too that were appended to JOB since the run began.")
@@ -71,8 +68,7 @@ def command(
     patience: float,
     stop_after: int,
     processes: int,
-    seats_at: str,
-    tls: tuple[Path | None, Path | None, Path | None],
+    guests: tuple[HubAddress | None, SchedulerAddress | None],
     only: tuple[str, ...],
     limit: int | None,
     sample: int | None,
@@ -106,7 +102,8 @@ def command(
         patience=patience,
         stop_after=stop_after,
         processes=processes,
-        seats_at=read_address(seats_at, "--seats-at", tls) if seats_at else None,
+        seats_at=guests[0],
+        cluster=guests[1],
         retry_failed=retry_failed,
         fresh=fresh,
         append=append,

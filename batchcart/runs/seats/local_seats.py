@@ -40,20 +40,20 @@ class _Place:
 class LocalSeats:
     """So many seats, which come to the hub at the address. ``greeted`` are the pids of those that did.
 
-    ``others`` says that seats may come which somebody else started.
+    ``others`` are the seats that are expected and somebody else starts.
     """
 
     count: int
     address: str
     greeted: Container[int]
-    others: bool = False
+    others: int = 0
     _places: list[_Place] = field(default_factory=list)
     _ends: dict[int, str] = field(default_factory=dict)
 
     @property
     def expected(self) -> int:
         """How many seats are there or will be."""
-        return max(self._own, int(self.others))
+        return max(self._own, self.others)
 
     @property
     def _own(self) -> int:

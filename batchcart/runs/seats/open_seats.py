@@ -14,26 +14,30 @@ from batchcart.engine.chain_feed import PlannedJob
 from batchcart.journal.queries import accounts, pending_counts
 from batchcart.journal.writer import JournalWriter
 from batchcart.model.errors import UsageError
+from batchcart.model.events import WorkerDied
 from batchcart.model.system import open_door, serve_locally
 from batchcart.runs.context import RunContext, Work
+from batchcart.runs.seats.cluster import open_cluster
 from batchcart.runs.seats.frames import FrameStream, hear_seat
 from batchcart.runs.seats.holding import Holding, open_holding
 from batchcart.runs.seats.hub import Hub
 from batchcart.runs.seats.local_seats import LocalSeats
-from batchcart.runs.seats.secured import HubAddress, open_tls
+from batchcart.runs.seats.secured import HubAddress, SchedulerAddress, open_tls
 from batchcart.runs.seats.settling import seconds_until_settled
 
 _LONGEST_ADDRESS = 100  # bytes of a socket's path, a little less than systems allow
 _PATIENCE = 5.0  # seconds that connections have for ending
+_ALL_HOSTS = {"0.0.0.0", "::"}  # noqa: S104  # an operator may choose to listen on all
 _BUFFER = 1 << 20  # bytes of a frame that are read at a time
 
 
 @dataclass(frozen=True, slots=True)
 class SeatPlaces:
-    """Where seats come from: so many processes that the run starts itself, and whoever comes to the address."""
+    """Where seats come from: so many processes that the run starts itself, whoever comes to the address, a cluster."""
 
     own: int
     at: HubAddress | None = None
+    cluster: SchedulerAddress | None = None
 
 
 @asynccontextmanager
@@ -52,12 +56,18 @@ async def open_seats(
         own.bind(address := str(folder / "hub"))
         own.listen(max(1, places.own))  # seats that come before anybody hears them wait
         count = min(places.own, len(pending_counts(context.plan)))
-        seats = LocalSeats(count, address, greeted := set[int](), others=places.at is not None)
+        abroad, at, others = None, places.at, int(places.at is not None)
+        if places.cluster is not None:
+            opening = open_cluster(places.cluster, lambda why: context.tell(WorkerDied(why)))
+            abroad = await stack.enter_async_context(opening)
+            at = at or HubAddress(abroad.own_host, 0, places.cluster.at.tls)
+            others = max(1, await abroad.count())
+        seats = LocalSeats(count, address, greeted := set[int](), others)
         stack.callback(seats.kill)
         seats.start()
         holdings = _open_holdings(stack, context, unsettled)
         hub = Hub(job, context, holdings, seats, greeted)
-        await stack.enter_async_context(_open_doors(hub, own, places.at))
+        port = await stack.enter_async_context(_open_doors(hub, own, at))
         stack.push_async_callback(seats.end)
         monitor.add_remote([holding.look() for holding in holdings.values()], hub.halt)
 
@@ -65,11 +75,15 @@ async def open_seats(
             for holding in holdings.values():
                 holding.count(monitor.planned[holding.account.name], monitor.ended[holding.account.name])
                 monitor.show_remote(holding.look())
-            keeping = asyncio.create_task(seats.keep(hub.give_up))
+            keeping = [asyncio.create_task(seats.keep(hub.give_up))]
+            if abroad is not None and at is not None:
+                host = abroad.own_host if at.host in _ALL_HOSTS else at.host
+                keeping.append(asyncio.create_task(abroad.keep(host, port)))
             try:
                 await hub.work()
             finally:
-                keeping.cancel()
+                for task in keeping:
+                    task.cancel()
             hub.dismiss()
 
         yield work
@@ -92,8 +106,11 @@ def _open_holdings(
 
 
 @asynccontextmanager
-async def _open_doors(hub: Hub, own: socket.socket, at: HubAddress | None) -> AsyncIterator[None]:
-    """Seats come in as long as the block runs; raises UsageError where the run cannot listen at the address."""
+async def _open_doors(hub: Hub, own: socket.socket, at: HubAddress | None) -> AsyncIterator[int]:
+    """Seats come in as long as the block runs; gives the port of the address.
+
+    Raises UsageError where the run cannot listen at the address.
+    """
     guests: set[asyncio.Task[None]] = set()
 
     async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -116,7 +133,7 @@ async def _open_doors(hub: Hub, own: socket.socket, at: HubAddress | None) -> As
                 servers.append(await asyncio.start_server(attend, at.host, at.port, ssl=secured, limit=_BUFFER))
             except OSError as error:
                 raise UsageError(f"--seats-at {at}: the run cannot listen there: {error.strerror or error}") from None
-        yield
+        yield servers[-1].sockets[0].getsockname()[1] if at is not None else 0
     finally:
         for server in servers:
             server.close()

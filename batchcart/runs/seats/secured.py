@@ -62,6 +62,28 @@ def read_address(text: str, where: str, files: tuple[Path | None, Path | None, P
     return HubAddress(host, port)
 
 
+@dataclass(frozen=True, slots=True)
+class SchedulerAddress:
+    """Where a Dask scheduler listens; the run and its workers are known to each other by the same files."""
+
+    at: HubAddress
+
+    def __str__(self) -> str:
+        return f"{'tls' if self.at.tls else 'tcp'}://{self.at}"
+
+
+def read_scheduler(text: str, files: tuple[Path | None, Path | None, Path | None]) -> SchedulerAddress:
+    """The scheduler at ``tls://HOST:PORT``, or at ``tcp://`` where it is of this machine; raises UsageError."""
+    scheme, _, rest = text.partition("://")
+    if scheme not in {"tls", "tcp"}:
+        raise UsageError(f"--cluster {text}: expected tls://HOST:PORT, as the scheduler says when it starts")
+    at = read_address(rest, "--cluster", files)
+    if (scheme == "tls") != (at.tls is not None):
+        takes = "all three of" if scheme == "tls" else "none of"
+        raise UsageError(f"--cluster {text}: {scheme}:// takes {takes} --tls-ca, --tls-cert and --tls-key")
+    return SchedulerAddress(at)
+
+
 def open_tls(files: TlsFiles, *, server: bool) -> ssl.SSLContext:
     """TLS that takes only peers with a certificate of the authority; raises UsageError where a file cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
