@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from batchcart.accounts.locks import LockHeld
+from batchcart.accounts.locks import LockHeld, held_text
 from batchcart.model.files import open_helper
 from batchcart.model.system import find_byte_owner, is_alive, lock_byte, unlock_byte
 
@@ -45,10 +45,7 @@ class AccountLock:
             if pid is not None and is_alive(pid):
                 break
             time.sleep(0.01)  # its owner is just ending
-        raise LockHeld(
-            f"{what} is in use by another run (pid {pid or 'unknown'}); wait for it to end, or stop it with: kill "
-            f"{pid or 'PID'}"
-        )
+        raise LockHeld(held_text(what, str(pid or "")))
 
     def _take(self) -> bool:
         with _guard:

@@ -38,9 +38,7 @@ class FileLock:
                 file.close()
                 if tries < _TRIES and not _lives(pid):
                     continue  # a run that was killed, whose other processes are just ending
-                raise LockHeld(
-                    f"{what} is in use by another run (pid {pid}); wait for it to end, or stop it with: kill {pid}"
-                ) from None
+                raise LockHeld(held_text(what, pid)) from None
             except OSError:
                 file.close()
                 raise
@@ -63,6 +61,14 @@ def _is_at(file: IO[bytes], path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
+
+
+def held_text(what: str, pid: str) -> str:
+    """That ``what`` is taken, by which process, and what to do; a process is not told to kill itself."""
+    if pid == str(os.getpid()):
+        return f"{what} is in use by another run (pid {pid}), in this same process; wait for its end, or close it"
+    known, target = pid or "unknown", pid or "PID"
+    return f"{what} is in use by another run (pid {known}); wait for it to end, or stop it with: kill {target}"
 
 
 def _owner(file: IO[bytes]) -> str:

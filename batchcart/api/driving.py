@@ -112,6 +112,11 @@ class Beside(Generic[T]):
         if self.started:
             self._thread.join()
 
+    @property
+    def given(self) -> T | None:
+        """What the work gave; None where it is not over, or raised."""
+        return self._result
+
     def result(self) -> T:
         """What the work gave, once it is over; raises what it raised."""
         if self._error is not None:

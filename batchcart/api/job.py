@@ -1,5 +1,6 @@
 """Owns what a run from Python is given: a job by path or as operations, and the options of `batchcart run`."""
 
+import math
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,6 +73,7 @@ def spool(job: Job, options: RunOptions) -> tuple[RunOptions, Path | None]:
         with create_new(folder / _SPOOL) as file:
             for number, operation in enumerate(job, 1):
                 try:
+                    _check_values(operation)
                     file.write(encoder.encode(operation) + b"\n")
                 except (TypeError, ValueError, RecursionError) as error:
                     raise UsageError(f"operations:{number}: not an operation: {error}") from None
@@ -79,6 +81,23 @@ def spool(job: Job, options: RunOptions) -> tuple[RunOptions, Path | None]:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return replace(options, job=str(folder / _SPOOL)), folder
+
+
+def _check_values(value: object) -> None:
+    """Raise TypeError at what would be written as something else than it is: bytes as base64, NaN as null."""
+    match value:
+        case bytes() | bytearray() | memoryview():
+            raise TypeError(f"{type(value).__name__} is not a JSON value; decode it to a text")
+        case float() if not math.isfinite(value):
+            raise TypeError(f"{value} is not a JSON value; leave out the key where there is no value")
+        case Mapping():
+            for part in value.values():
+                _check_values(part)
+        case list() | tuple() | set() | frozenset():
+            for part in value:
+                _check_values(part)
+        case _:
+            pass
 
 
 def _plain(value: object) -> object:

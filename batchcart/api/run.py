@@ -95,7 +95,9 @@ def arun(job: Job, *, on_event: EventSink | None = None, **options: Unpack[RunKe
 
 
 def read_results(path: str | Path) -> Iterator[Result]:
-    """The results in a result file, one by one; raises UsageError at a line that is none."""
+    """The results in a result file, one by one; raises UsageError where there is none, and at a line that is none."""
+    if not Path(path).exists():
+        raise UsageError(f"{path} does not exist; give the result file of a run")
     for number, line in enumerate(lines_of(Path(path)), 1):
         try:
             yield read_result(line)
@@ -144,7 +146,7 @@ class Run:
     """A run that is iterated over: every line's result once, in the order they end, those of an earlier start first.
 
     Raises UsageError where nothing was sent. Leaving the block, or the loop, early stops the run politely: what is in
-    flight ends, and the same call resumes. ``summary`` is there once the iteration has ended.
+    flight ends, and the same call resumes. ``summary`` is there once it is over, also where it was stopped.
     """
 
     def __init__(self, options: RunOptions, folder: Path | None, on_event: EventSink | None = None) -> None:
@@ -160,7 +162,7 @@ class Run:
     def summary(self) -> Summary:
         """The run's figures; raises RuntimeError while it is not over."""
         if self._summary is None:
-            raise RuntimeError("the run is not over: iterate over it to its end first")
+            raise RuntimeError("the run is not over: iterate over it to its end, or close it, first")
         return self._summary
 
     def __enter__(self) -> Self:
@@ -185,8 +187,7 @@ class Run:
                 result = read_result(line)
                 display.count(result)
                 yield result
-            self._summary = self._beside.result()
-            display.finish(self._summary)
+            display.finish(self._beside.result())
         finally:
             self.close()
 
@@ -213,6 +214,7 @@ class Run:
             self._lines.abandon()
             self._beside.stop()
             self._beside.join()
+            self._summary = self._beside.given
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -238,7 +240,7 @@ class AsyncRun:
     def summary(self) -> Summary:
         """The run's figures; raises RuntimeError while it is not over."""
         if self._summary is None:
-            raise RuntimeError("the run is not over: iterate over it to its end first")
+            raise RuntimeError("the run is not over: iterate over it to its end, or close it, first")
         return self._summary
 
     @property
@@ -265,8 +267,7 @@ class AsyncRun:
                 result = read_result(line)
                 display.count(result)
                 yield result
-            self._summary = self._result()
-            display.finish(self._summary)
+            display.finish(self._result())
         finally:
             lines.abandon()
             await self.aclose()
@@ -283,6 +284,7 @@ class AsyncRun:
             finally:
                 if self._over.is_set():
                     self._beside.join()  # it has said its last word
+                    self._summary = self._beside.given
 
     def _begin(self, arrived: asyncio.Event) -> _Lines:
         loop = asyncio.get_running_loop()

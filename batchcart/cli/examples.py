@@ -53,7 +53,9 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "accounts": (("as a run of this job sees them", "batchcart accounts --job jobs/job.jsonl"),),
-    "template": (("for another program to fill in", "batchcart template --platform NAME -o job.xlsx"),),
+    "template": (
+        ("for another program to fill in", "batchcart template --platform NAME --op cart.create -o job.xlsx"),
+    ),
     "doctor": (
         ("all accounts", "batchcart doctor"),
         ("one account, without asking its shop", "batchcart doctor acme --offline"),

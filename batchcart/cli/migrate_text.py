@@ -12,6 +12,7 @@ from batchcart.migration.loss_report import count_losses, losses_path
 from batchcart.migration.outcomes import OutcomeCounts, count_outcomes
 from batchcart.migration.pipeline import MigrationResult
 from batchcart.migration.product_map_template import Product
+from batchcart.model.text import plural
 from batchcart.report.run_reasons import RunReasons, reasons_where_legible
 from batchcart.runs.commands import RunCommands
 from batchcart.runs.status import read_summary
@@ -104,11 +105,12 @@ def _next_text(migrated: MigrationResult, counts: OutcomeCounts | None) -> Itera
             yield fold(f"{totals['in_doubt']:,} in doubt: nobody could say whether they happened. Settle them first:")
             yield f"  {RunCommands(results, '', _config_file(options)).settle()}"
     if summaries and (bad := summaries[-1][1]["failed"] + summaries[-1][1]["skipped"]):
-        lines = "1 line" if bad == 1 else f"{bad:,} lines"
+        lines = plural(bad, "line")
         yield fold(f"{lines} failed or skipped. Where the map names a wrong product, mend it. Then try them again:")
         yield f"  {_command(migrated, '--retry-failed')}"
-    if counts is not None and counts.fates["moved, but differs"]:
-        yield fold(f"{counts.fates['moved, but differs']:,} differ from their sources: see {options.parity}.")
+    if counts is not None and (other := counts.fates["moved, but differs"]):
+        carts = plural(other, "cart differs from its source", "carts differ from their sources")
+        yield fold(f"{carts}: see {options.parity}.")
 
 
 def _command(migrated: MigrationResult, *more: str) -> str:

@@ -30,11 +30,19 @@ def run_on_end(line: str, words: list[str], document: bytes) -> None:
     with process:
         try:
             process.communicate(document, timeout=LONGEST_RUN)
+            ended = _failure(process.returncode)
         except subprocess.TimeoutExpired:
-            echo_err(f"{said} did not end within {LONGEST_RUN:.0f} s and was stopped")
+            ended = f"did not end within {LONGEST_RUN:.0f} s and was stopped"
+        except KeyboardInterrupt:
+            ended = "was stopped by Ctrl-C"
         finally:
             if process.poll() is None:
                 with suppress(OSError):
                     os.killpg(process.pid, signal.SIGKILL)
-    if process.returncode > 0:
-        echo_err(f"{said} failed with exit code {process.returncode}; the run's own exit code stays as it is")
+    if ended:
+        echo_err(f"{said} {ended}; the run's own exit code stays as it is")
+
+
+def _failure(code: int) -> str:
+    """What a command's exit code says, "" where all is well."""
+    return f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}" if code else ""

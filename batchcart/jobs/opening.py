@@ -19,7 +19,7 @@ from batchcart.model.files import check_ends
 _CHUNK = 1 << 20
 _ENDLESS = 64 << 20  # bytes without a line end after which no more of a stream is kept
 _AS_SHEET = {
-    "a table": "give it a name that ends in .csv",
+    "a table": "give it as a file whose name ends in .csv",
     "a ZIP archive": "take the job out of it, or give a workbook a name that ends in .xlsx",
     "a document of an old Excel": "save it as .xlsx",
 }

@@ -30,6 +30,7 @@ from batchcart.migration.made_carts import count_under_way, read_made
 from batchcart.migration.product_map import check_targets, read_map
 from batchcart.migration.verify import VerifyOptions, verify
 from batchcart.model.errors import UsageError
+from batchcart.model.text import plural
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
 from batchcart.runs.paths import journal_path
@@ -232,7 +233,7 @@ async def _export(way: MigrationContext) -> StepResult | StepFailure:
             exported = await export(options, monitor)
     if exported.stopped:
         return StepFailure(3, exported.stopped)
-    text = f"{exported.carts:,} carts with {exported.items:,} items"
+    text = f"{plural(exported.carts, 'cart')} with {plural(exported.items, 'item')}"
     text += f", {exported.unread:,} could not be read" if exported.unread else ""
     text += f", {exported.bare:,} without their items" if exported.bare else ""
     text += f"; {exported.unsure}" if exported.unsure else ""
@@ -241,7 +242,7 @@ async def _export(way: MigrationContext) -> StepResult | StepFailure:
 
 def _write_template(way: MigrationContext) -> StepFailure:
     count = write_map_template(way.options.carts, way.options.map)
-    products = "1 product" if count == 1 else f"{count:,} products"
+    products = plural(count, "product")
     return StepFailure(
         2,
         f"{way.options.map} now lists the {products} of these carts. Open it in a spreadsheet, fill in target_product, "
@@ -267,8 +268,9 @@ async def _convert(way: MigrationContext) -> StepResult | StepFailure:
     converted = convert(plan, way.target) if way.round == 1 else _convert_the_rest(way, plan)
     if converted.refused:
         return StepFailure(2, f"{converted.refused}; see {converted.report}")
-    what = "carts" if way.round == 1 else "more carts"
-    text = f"{converted.converted:,} {what} in {converted.lines:,} lines, {converted.lossy:,} lose something"
+    what = "cart" if way.round == 1 else "more cart"
+    text = f"{plural(converted.converted, what)} in {plural(converted.lines, 'line')}, "
+    text += plural(converted.lossy, "loses something", "lose something")
     text += f", {converted.stopped:,} cannot be converted" if converted.stopped else ""
     return StepResult(converted.exit_code, text, product_map=map_then, last=not converted.converted)
 
@@ -281,7 +283,11 @@ async def _end_what_is_under_way(way: MigrationContext, number: int) -> StepFail
     async with way.monitoring() as monitor:
         await run_job(replace(_run_options(way, number), under_way=True), monitor)
     left = count_under_way(results)
-    return StepFailure(3, f"{left:,} lines were under way, and are still; {stop_reasons(monitor)}") if left else None
+    return (
+        StepFailure(3, f"{plural(left, 'line is', 'lines are')} still under way; {stop_reasons(monitor)}")
+        if left
+        else None
+    )
 
 
 def _convert_the_rest(way: MigrationContext, plan: ConvertOptions) -> ConvertResult:
@@ -304,7 +310,7 @@ async def _run(way: MigrationContext) -> StepResult | StepFailure:
     if summary.exit_code == 3:
         return StepFailure(3, summary.stopped or stop_reasons(monitor))
     found = [f"{summary.totals[status]:,} {status.replace('_', ' ')}" for status in STATUSES if summary.totals[status]]
-    return StepResult(summary.exit_code, f"{summary.lines:,} lines: {', '.join(found)}")
+    return StepResult(summary.exit_code, f"{plural(summary.lines, 'line')}: {', '.join(found)}")
 
 
 def _run_options(way: MigrationContext, number: int) -> RunOptions:
@@ -329,7 +335,7 @@ async def _verify(way: MigrationContext) -> StepResult | StepFailure:
     if verified.stopped:
         return StepFailure(3, verified.stopped)
     found = [f"{count:,} {status}" for status, count in sorted(verified.carts.items())]
-    return StepResult(verified.exit_code, f"{verified.carts.total():,} carts: {', '.join(found)}")
+    return StepResult(verified.exit_code, f"{plural(verified.carts.total(), 'cart')}: {', '.join(found)}")
 
 
 _ORDER = ("export", "convert", "run", "verify")

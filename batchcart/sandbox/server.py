@@ -5,6 +5,7 @@ It calls itself a simulator in its Server header and on the pages of its own.
 
 import asyncio
 import itertools
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -164,7 +165,9 @@ class Sandbox:
         try:
             self._listener = await asyncio.get_running_loop().create_server(self._server, HOST, self._port)
         except OSError as error:
-            raise UsageError(f"the sandbox cannot listen on {HOST}:{self._port}: {error.strerror}") from error
+            why = os.strerror(error.errno) if error.errno else str(error)
+            then = "give another --port, or --port 0 for a free one"
+            raise UsageError(f"the sandbox cannot listen on {HOST}:{self._port}: {why}; {then}") from error
         self._port = self._listener.sockets[0].getsockname()[1]
 
     async def _hang_up(self) -> None:

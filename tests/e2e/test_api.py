@@ -164,8 +164,41 @@ def test_another_process_on_the_same_results_is_a_usage_error(shop: Desk) -> Non
     with batchcart.run(carts(6), results="r.jsonl", concurrency=1) as run:
         results = iter(run)
         next(results)
-        with pytest.raises(batchcart.UsageError, match="in use by another run"):
+        with pytest.raises(batchcart.UsageError, match="in use by another run") as held:
             list(batchcart.run(carts(6), results="r.jsonl"))
+        assert "this same process" in str(held.value)
+        assert "kill" not in str(held.value)
+
+
+def test_a_run_that_was_left_early_has_the_figures_of_what_it_did(shop: Desk) -> None:
+    shop.hook("loja", "delay")
+    with batchcart.run(carts(12), results="r.jsonl", concurrency=1) as run:
+        for _ in run:
+            break
+    assert run.summary.exit_code == 3
+    assert run.summary.totals["ok"] + run.summary.totals["not_attempted"] == 12
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (b"Anna", "bytes is not a JSON value"),
+        ([{"a": bytearray(b"x")}], "bytearray is not a JSON value"),
+        (float("nan"), "nan is not a JSON value; leave out the key"),
+        (float("inf"), "inf is not a JSON value"),
+    ],
+)
+def test_what_json_cannot_hold_is_refused_and_not_written_as_something_else(
+    shop: Desk, value: object, told: str
+) -> None:
+    operations = [{**create("acme"), "data": {"BillingFirstName": value}}]
+    with pytest.raises(batchcart.UsageError, match=f"operations:1: not an operation: {told}"):
+        batchcart.run(operations, results="r.jsonl")
+
+
+def test_results_that_are_not_there_are_a_usage_error(shop: Desk) -> None:
+    with pytest.raises(batchcart.UsageError, match=r"nope.jsonl does not exist; give the result file of a run"):
+        list(batchcart.read_results("nope.jsonl"))
 
 
 def test_every_public_name_is_there_and_documented() -> None:

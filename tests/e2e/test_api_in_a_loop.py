@@ -79,6 +79,21 @@ def test_closing_the_run_stops_it_politely_and_returns_when_it_is_over(shop: Des
     check_it_goes_on(shop, 12)
 
 
+def test_a_run_that_was_closed_early_has_the_figures_of_what_it_did(shop: Desk) -> None:
+    shop.hook("loja", "delay")
+
+    async def script() -> batchcart.Summary:
+        async with batchcart.arun(carts(12), results="r.jsonl", concurrency=1) as run:
+            async for _ in run:
+                break
+        return run.summary
+
+    summary = asyncio.run(script())
+
+    assert summary.exit_code == 3
+    assert summary.totals["ok"] + summary.totals["not_attempted"] == 12
+
+
 def test_a_cancelled_task_stops_its_run_politely(shop: Desk) -> None:
     shop.hook("loja", "delay")
 

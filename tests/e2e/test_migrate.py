@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -87,6 +88,15 @@ def test_carts_arrive_but_for_what_the_loss_report_names(shop: Desk, source: str
     migrate(shop, source, target, "--ids", "in.results.jsonl")
     assert wrong_after(shop, shop.folder / "moved", target) == []
     assert {row["status"] for row in rows(shop.folder / "moved" / "parity.jsonl")} == {"equal"}
+
+
+def test_one_cart_is_told_as_one(shop: Desk) -> None:
+    brought(shop, "loja", 1)
+    write_map(shop.folder / "map.csv", "tray", "3dcart")
+    ended = migrate(shop, "loja", "acme", "--ids", "in.results.jsonl")
+    assert "export   1 cart with " in ended.out
+    assert re.search(r"convert  1 cart in \d+ lines?, (0 lose|1 loses) something", ended.out)
+    assert "verify   1 cart: 1 equal" in ended.out
 
 
 def test_a_product_that_is_not_mapped_stops_its_cart_and_no_other(shop: Desk) -> None:

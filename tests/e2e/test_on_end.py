@@ -63,3 +63,19 @@ def test_a_command_that_cannot_run_is_told_before_anything_is_sent(shop: Desk) -
     }.items():
         assert told in batchcart("run", "job.jsonl", "--on-end", line, folder=shop.folder, code=2).err
     assert shop.requests() == 0
+
+
+def test_ctrl_c_stops_a_command_that_hangs_and_the_runs_exit_code_stays(shop: Desk) -> None:
+    hangs = shlex.join([sys.executable, "-c", "open('begun', 'w').close(); import time; time.sleep(600)"])
+    with shop.started("run", "job.jsonl", "--on-end", hangs) as process:
+        until((shop.folder / "begun").exists)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert "was stopped by Ctrl-C; the run's own exit code stays as it is" in told.decode()
+
+
+def test_a_command_that_a_signal_ends_is_said(shop: Desk) -> None:
+    dies = shlex.join([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])
+    assert "was ended by signal 9;" in batchcart("run", "job.jsonl", "--on-end", dies, folder=shop.folder, code=0).err

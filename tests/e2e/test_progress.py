@@ -334,6 +334,15 @@ def test_an_account_that_is_shown_keeps_its_row_while_another_is_hardly_busier()
     assert shown[1:] == ["first", "first"]
 
 
+@pytest.mark.parametrize(("sent", "told"), [(20, "2.0 of 2/s"), (177, "17.7, then 2/s")])
+def test_more_than_the_limit_in_the_long_run_is_shown_as_a_burst(sent: int, told: str) -> None:
+    pace = Throughput()
+    pace.take(NOON - 10, [snapshot(limit=2.0)])
+    now = [snapshot(limit=2.0, sent=sent)]
+    pace.take(NOON, now)
+    assert told in "\n".join(Dashboard().lines(now, pace, NOON, NOON - 10, (100, 20)))
+
+
 def test_a_narrow_terminal_says_below_the_row_what_is_waited_for() -> None:
     waiting = snapshot(waiting="quota", waiting_until=NOON + 60, why="10000/day")
 

@@ -147,6 +147,6 @@ async def test_a_shops_name_may_hold_any_character(loja: Loja) -> None:
 
 async def test_a_taken_port_is_named(loja: Loja) -> None:
     port = int(loja.sandbox.origin.rpartition(":")[2])
-    with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1:{port}"):
+    with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1:{port}: .*; give another --port"):
         async with Sandbox().serving(port):
             pass

@@ -347,7 +347,7 @@ def test_what_is_no_workbook_or_has_a_password_is_told(tmp_path: Path) -> None:
 
 def test_a_sheet_given_as_lines_is_told_to_bear_its_ending(tmp_path: Path) -> None:
     path = as_csv(tmp_path, HEADER, FIRST, name="job.txt")
-    assert "a table (CSV); give it a name that ends in .csv" in refusal(path)
+    assert "a table (CSV); give it as a file whose name ends in .csv" in refusal(path)
     book = as_xlsx(tmp_path, HEADER, FIRST)
     assert "a name that ends in .xlsx" in refusal(book.rename(tmp_path / "job.xls"))
 

@@ -14,7 +14,9 @@ from batchcart.runs.commands import RunCommands, default_results
 
 @click.command("template", epilog=examples_text("template"))
 @click.option("--platform", required=True, help="Platform of the shops.")
-@click.option("--op", "operations", multiple=True, help="An operation that the sheet is for; may be given again.")
+@click.option(
+    "--op", "operations", multiple=True, help="An operation that the sheet is for; needed, and may be given again."
+)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The sheet, .csv or .xlsx [PLATFORM.csv]."
 )

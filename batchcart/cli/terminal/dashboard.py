@@ -26,6 +26,7 @@ _FAVOUR = 1.5  # how much busier another account must be to take the row of one 
 _ROOMY = 12  # rows from which on there is room for the bar and the reasons
 _LONGEST_BAR = 100
 _MOST_REASONS = 3
+_BURST = 1.2  # times a limit's lasting rate from which on it is a burst and no unevenness
 _SHORT = 3.0  # seconds of a wait that is over before a line of its own could be read
 _COLUMNS = ("account", "lines", "requests/s", "in flight", "retries", "failed", "skipped", "in doubt", "left")
 _DROPPED = ("in flight", "retries", "requests/s", "left")  # where the terminal is narrow, in this order
@@ -154,7 +155,6 @@ def _ending(left: float, now: float, snapshots: Sequence[AccountSnapshot]) -> st
 def _row(snapshot: AccountSnapshot, pace: Throughput, now: float) -> Row:
     left = pace.estimate_seconds([snapshot], now)
     failed, skipped, doubts = (snapshot.ended.get(status, 0) for status in ("failed", "skipped", "in_doubt"))
-    speed = f"{pace.rate(snapshot):.1f}" if snapshot.at_work else ""
     name = Text(snapshot.account, style="" if snapshot.at_work else "dim")
     name.truncate(_NAME, overflow="ellipsis")
     ending = (
@@ -165,7 +165,7 @@ def _row(snapshot: AccountSnapshot, pace: Throughput, now: float) -> Row:
     texts = (
         name,
         Text(f"{snapshot.done:,}/{snapshot.lines:,}"),
-        Text(f"{speed} of {rate(snapshot.limit)}" if speed and snapshot.limit else speed),
+        Text(_speed(snapshot, pace.rate(snapshot))),
         Text(f"{snapshot.in_flight}"),
         Text(f"{snapshot.retries:,}"),
         Text(f"{failed:,}", style="red" if failed else ""),
@@ -174,6 +174,13 @@ def _row(snapshot: AccountSnapshot, pace: Throughput, now: float) -> Row:
         ending,
     )
     return dict(zip(_COLUMNS, texts, strict=True))
+
+
+def _speed(snapshot: AccountSnapshot, now: float) -> str:
+    """The rate now, beside the limit's in the long run; more than that is the burst that a bucket lets through."""
+    if not snapshot.at_work or not snapshot.limit:
+        return f"{now:.1f}" if snapshot.at_work else ""
+    return f"{now:.1f}{', then' if now > snapshot.limit * _BURST else ' of'} {rate(snapshot.limit)}"
 
 
 def _lasting(snapshot: AccountSnapshot, now: float) -> bool:
