@@ -24,7 +24,8 @@ KEY = 16
 _MAGIC, _MARK = b"bcsends2", b"acct"
 _START = 64
 _HEAD = struct.Struct("<4sI16s")  # mark, bytes of the whole place, key
-_GROWTH = 1 << 20  # bytes by which the map grows at the least; what is not used takes no room
+_FIRST = 1 << 14  # bytes of a new file; what is not used takes no room
+_GROWTH = 1 << 20  # bytes by which the map grows at most beyond what is needed; before that it doubles
 _LARGEST = 1 << 30
 
 _guard = threading.Lock()
@@ -85,7 +86,7 @@ class SendStore:
     def _map_up_to(self, size: int) -> None:
         if size > len(self.map):
             there = os.fstat(self.handle).st_size
-            self.map.resize(there if there >= size else max(size, there + _GROWTH))
+            self.map.resize(there if there >= size else max(size, there + min(there, _GROWTH)))
 
 
 def open_store(path: Path) -> SendStore:
@@ -108,7 +109,7 @@ def _open_file(path: Path) -> SendStore:
                 os.ftruncate(handle, 0)
                 os.lseek(handle, 0, os.SEEK_SET)
                 os.write(handle, _MAGIC.ljust(_START, b"\0"))
-                os.ftruncate(handle, _GROWTH)
+                os.ftruncate(handle, _FIRST)
             return SendStore(path, handle, mmap.mmap(handle, 0))
     except BaseException:
         os.close(handle)

@@ -91,7 +91,7 @@ def test_options_make_an_account_whose_credentials_are_tried(shop: Desk) -> None
     saw = shop.front("loja").saw
     assert sum(saw.requests.values()) == 1
     assert not saw.effects
-    assert "operations are in order" in batchcart("check", "first-loja.jsonl", folder=shop.folder, code=0).out
+    assert "1 operation is in order" in batchcart("check", "first-loja.jsonl", folder=shop.folder, code=0).out
 
 
 def test_every_platform_gets_an_account_and_a_job_that_passes_the_checks(shop: Desk) -> None:
