@@ -4,7 +4,7 @@ A sheet may be for shops of several platforms, so a field takes what any platfor
 operation; which of them it has to be is checked with the line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,6 +15,7 @@ from batchcart.jobs.job_file import JobLine
 from batchcart.model.adapter import OperationSpec
 from batchcart.model.operation import OperationKind
 from batchcart.platforms import load_adapters
+from batchcart.sheets.table import ColumnKind
 
 OWN_KEYS = tuple(field.name for field in msgspec.structs.fields(JobLine) if field.name not in {"data", "query"})
 """The keys of a job line that are columns as they stand; those of `data` and `query` have their name in front."""
@@ -64,14 +65,20 @@ def tables_of(kind: OperationKind) -> Iterator[tuple[str, type[msgspec.Struct]]]
 @cache
 def cell_type(operation: str, column: str) -> CellType | None:
     """What a cell of the column takes in a row of the operation; None if no document says it."""
-    if column in OWN_KEYS:
-        return CellType(text=True)
+    if column in OWN_KEYS or column.startswith("why."):
+        return CellType(text=column != "why.line", whole=column == "why.line")
     if operation not in list(OperationKind):
         return None
     key, *path = column.split(".")
     tables = [table for own, table in tables_of(OperationKind(operation)) if own == key]
     found = [kind for table in tables for kind in _at(path, inspect.type_info(table))]
     return _merge(found) if found else None
+
+
+def column_kind(column: str, operations: Iterable[str]) -> ColumnKind:
+    """A number where it may have decimals, so that the spreadsheet's own comma does no harm; else a text."""
+    takes = [found for operation in operations if (found := cell_type(operation, column)) is not None]
+    return ColumnKind.DECIMAL if any(found.fraction and not found.text for found in takes) else ColumnKind.TEXT
 
 
 def options_of(kind: inspect.Type) -> Iterator[inspect.Type]:

@@ -19,7 +19,7 @@ from batchcart.sheets.xlsx_rows import xlsx_rows
 
 _NAMES = frozenset({"cart", "cart_id", "item", "item_id", "id"})
 _MOST_FLAWS = 10_000
-_FIELD = re.compile(r"(?:data|query)\.[^.]+(?:\.[^.]+)*")
+_FIELD = re.compile(r"(?:data|query|why)\.[^.]+(?:\.[^.]+)*")
 
 
 def sheet_rows(stream: IO[bytes], path: str) -> Rows:

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from batchcart.jobs.sheet_columns import cell_type, columns_of, options_of
+from batchcart.jobs.sheet_columns import column_kind, columns_of, options_of
 from batchcart.jobs.sheet_places import without_quotes
+from batchcart.jobs.sheet_writing import cell_text, cells_of
 from batchcart.model.adapter import Adapter
 from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.model.operation import OperationKind
@@ -39,7 +40,7 @@ def write_template(path: Path, adapter: Adapter, operations: Sequence[str]) -> S
     own = list(_own_columns(kinds, adapter))
     fields = list(dict.fromkeys(column for kind in kinds for column in columns_of(adapter.operations[kind])))
     types = {column: kind for operation in kinds for column, kind in _types(operation, adapter)}
-    columns = [Column(name, _kind(name, kinds), max(14, len(name) + 2)) for name in (*own, *fields)]
+    columns = [Column(name, column_kind(name, kinds), max(14, len(name) + 2)) for name in (*own, *fields)]
     about = [*(_ABOUT[name] for name in own), *(types[name] for name in fields)]
     rows: list[list[Value]] = [[f"# {about[0]}", *about[1:]]]
     for kind in kinds:
@@ -103,12 +104,6 @@ def _inside(where: str, kind: inspect.Type) -> Iterator[tuple[str, inspect.Field
                     yield from _inside(f"{place}.1", entry)
 
 
-def _kind(name: str, kinds: Sequence[OperationKind]) -> ColumnKind:
-    """A number where it may have decimals, so that the spreadsheet's own comma does no harm; else a text."""
-    takes = [found for kind in kinds if (found := cell_type(kind.value, name)) is not None]
-    return ColumnKind.DECIMAL if any(found.fraction and not found.text for found in takes) else ColumnKind.TEXT
-
-
 def _example(kind: OperationKind, kinds: Sequence[OperationKind], adapter: Adapter) -> dict[str, str]:
     name = f"sandbox-{adapter.name}" if adapter.name in list_simulated() else adapter.examples.account[0]
     row = {"op": kind.value, "account": name}
@@ -126,7 +121,7 @@ def _example_fields(kind: OperationKind, adapter: Adapter) -> dict[str, str]:
     spec = adapter.operations[kind]
     lines = [msgspec.json.decode(line, type=dict[str, msgspec.Raw]) for line in adapter.examples.job]
     shown = next((line for line in lines if msgspec.json.decode(line["op"]) == kind.value), {})
-    found = dict(_flat("data", shown["data"])) if "data" in shown else {}
+    found = {column: cell_text(raw) for column, raw in cells_of("data", shown["data"])} if "data" in shown else {}
     fields = [(column, field) for column, field in _fields("data", spec.data_schema) if column.count(".") == 1]
     for column, field in fields:
         if field.required:
@@ -134,18 +129,6 @@ def _example_fields(kind: OperationKind, adapter: Adapter) -> dict[str, str]:
     if spec.data_required and fields and not found:
         found[fields[0][0]] = "1"
     return found
-
-
-def _flat(where: str, raw: msgspec.Raw) -> Iterator[tuple[str, str]]:
-    text = bytes(raw).decode()
-    if text.startswith("{"):
-        for name, value in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).items():
-            yield from _flat(f"{where}.{name}", value)
-    elif text.startswith("["):
-        for number, value in enumerate(msgspec.json.decode(raw, type=list[msgspec.Raw]), 1):
-            yield from _flat(f"{where}.{number}", value)
-    else:
-        yield where, msgspec.json.decode(raw, type=str) if text.startswith('"') else text
 
 
 def _cell(text: str | None, column: Column) -> Value:

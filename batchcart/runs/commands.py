@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchcart.accounts.config_table import ConfigSource
-from batchcart.jobs.sheet_places import is_sheet, sheet_ending
+from batchcart.jobs.sheet_places import sheet_ending
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.journal.summary import Summary
 from batchcart.model.text import plural
@@ -115,7 +115,7 @@ def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
             f"{plural(bad, 'line')} failed or {were} skipped",
             f"ut {them} into a job that you can correct and run",
         )
-        rest = commands.rest(f"{_stem(commands)}.rest.jsonl")
+        rest = commands.rest(f"{_stem(commands)}.rest{_table_ending(commands) or '.jsonl'}")
         if commands.later:  # --retry-failed would open those again as well that were done since
             yield NextStep(f"{told}. P{put}", rest)
         else:
@@ -128,10 +128,20 @@ def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
             )
         else:
             yield NextStep(f"{plural(left, 'line')} left. Run the same command again to resume", commands.run())
-    if is_sheet(commands.job) and left < sum(totals.values()):
-        ending = ".csv" if sheet_ending(commands.job) in {".csv", ".tsv"} else ".xlsx"
+    if (ending := _table_ending(commands)) and left < sum(totals.values()):
         sheet = commands.results_sheet(f"{_stem(commands)}.keys{ending}")
         yield NextStep("For a sheet of the results, with the new keys by row", sheet)
+
+
+def _table_ending(commands: RunCommands) -> str:
+    """How a sheet that goes back to the job's author ends; "" where the job is none."""
+    match sheet_ending(commands.job):
+        case "":
+            return ""
+        case ".csv" | ".tsv":
+            return ".csv"
+        case _:
+            return ".xlsx"
 
 
 def _stem(commands: RunCommands) -> str:

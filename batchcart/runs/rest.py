@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from batchcart.accounts.config_table import ConfigSource
 from batchcart.jobs.job_file import LONGEST_LINE, JobSource, RawLine
 from batchcart.jobs.opening import open_job
-from batchcart.jobs.sheet_places import locate
+from batchcart.jobs.sheet_places import is_sheet, locate
+from batchcart.jobs.sheet_writing import write_sheet
 from batchcart.journal.remaining import LineLeft, known_lines, lines_done_again, lines_not_ok
 from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import Connection, get_meta
@@ -118,11 +119,11 @@ class _Cart:
 
 
 def write_rest(results: Path, job: Path, config: ConfigSource | None = None, later: Sequence[Path] = ()) -> RestResult:
-    """Write the job of what did not end well; none if there is nothing.
+    """Write the job of what did not end well, as lines or, by the new file's name, a sheet; none if there is nothing.
 
     What the runs that wrote the ``later`` results do again is left out.
 
-    Raises UsageError if the run is at work, its job is not there, or the new file is.
+    Raises UsageError if the run is at work, its job is not there, the new file is, or a line cannot be a row of it.
     """
     if pid := lock_holder(results):
         raise UsageError(f"{results}: a run is at work on it (pid {pid}); wait for its end, or stop it first")
@@ -138,7 +139,9 @@ def write_rest(results: Path, job: Path, config: ConfigSource | None = None, lat
         with open_job(path) as source:
             run = get_meta(connection, "run") or ""
             lines = _lines(connection, source, Origin(run, results.name, _done_again(run, later)), tally)
-            if (first := next(lines, None)) is not None:
+            if is_sheet(str(job)):
+                write_sheet(job, lines)
+            elif (first := next(lines, None)) is not None:
                 with _create(job) as file:
                     file.write(first)
                     file.writelines(lines)

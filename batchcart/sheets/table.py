@@ -1,4 +1,4 @@
-"""Owns writing a table as a file: CSV, workbook or Parquet, row by row; it does not know what the rows say.
+"""Owns writing a table as a file: CSV, tabs, workbook or Parquet, row by row; it does not know what the rows say.
 
 A text stays a text in each of them, whatever a spreadsheet would make of it, and a time has its zone.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -92,9 +93,9 @@ class _Counted:
         return row
 
 
-def _write_csv(file: IO[bytes], columns: Sequence[Column], rows: Iterable[Row]) -> None:
+def _write_csv(file: IO[bytes], columns: Sequence[Column], rows: Iterable[Row], separator: str = ",") -> None:
     text = io.TextIOWrapper(file, "utf-8-sig", newline="")  # Excel takes the mark for UTF-8
-    writer = csv.writer(text)
+    writer = csv.writer(text, delimiter=separator)
     writer.writerow(column.name for column in columns)
     writer.writerows([_csv_cell(value) for value in row] for row in rows)
     text.detach()
@@ -177,6 +178,7 @@ def _write_parquet(file: IO[bytes], columns: Sequence[Column], rows: Iterable[Ro
 
 _WRITERS: dict[str, Callable[[IO[bytes], Sequence[Column], Iterable[Row]], None]] = {
     ".csv": _write_csv,
+    ".tsv": partial(_write_csv, separator="\t"),
     ".xlsx": _write_workbook,
     ".parquet": _write_parquet,
 }

@@ -1,9 +1,11 @@
 """A sheet is a job to every command that reads one again: run, resume, append, rest, settle, undo, report."""
 
+import csv
 import json
 import signal
 from pathlib import Path
 
+import pytest
 from openpyxl import Workbook, load_workbook
 from shopping import Desk, batchcart, until
 
@@ -97,6 +99,81 @@ def test_what_failed_in_a_sheet_goes_into_a_job_and_what_was_made_is_taken_back(
     back = [json.loads(line) for line in (shop.folder / "back.jsonl").read_text().splitlines()]
     assert [line["op"] for line in back] == ["cart.delete"]
     assert "cart.create" in batchcart("report", RESULTS, folder=shop.folder, code=1).out
+
+
+Rows = list[dict[str, str]]
+
+
+def read(path: Path) -> Rows:
+    """The rows of a sheet by column, each cell as the text that stands in it."""
+    if path.suffix == ".xlsx":
+        found = load_workbook(path).worksheets[0].iter_rows(values_only=True)
+        table = [["" if cell is None else str(cell) for cell in row] for row in found]
+    else:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = list(csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+    return [dict(zip(table[0], row, strict=True)) for row in table[1:]]
+
+
+def save(path: Path, rows: Rows) -> None:
+    table = [list(rows[0]), *(list(row.values()) for row in rows)]
+    if path.suffix == ".xlsx":
+        book = Workbook()
+        assert book.active is not None
+        for row in table:
+            book.active.append(row)
+        book.save(path)
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ";").writerows(table)
+
+
+@pytest.mark.parametrize("name", ["fix.csv", "fix.tsv", "fix.xlsx"])
+def test_what_failed_in_a_sheet_is_a_sheet_that_is_corrected_and_run(shop: Desk, name: str) -> None:
+    (shop.folder / "job.csv").write_text(
+        "op,account,cart,cart_id,item,item_id,id,data.CatalogID,data.ItemQuantity,data.product_id,data.quantity\n"
+        "cart.create,acme,007,,,,,,,,\n"
+        "item.add,acme,,nix,i,,,5,2.50,,\n"
+        "item.update,acme,,nix,i,,0042,,3.50,,\n"
+        "item.delete,acme,,no-such-cart,,0012,'=1+1,,,,\n"
+        "cart.create,loja,c2,,i2,,,,,7,1\n"
+    )
+    ended = shop.run(job="job.csv", code=1).out
+    assert f"  batchcart rest {RESULTS} -o job.rest.csv\n" in ended
+    out = batchcart("rest", RESULTS, "-o", name, folder=shop.folder, code=0).out
+    assert f"Wrote {name}: 3 lines (2 failed, 1 skipped)" in out
+    assert f"  batchcart run {name}\n  batchcart report {RESULTS} fix.results.jsonl\n" in out
+    path = shop.folder / name
+    kept = path.read_bytes()
+    assert "already exists" in batchcart("rest", RESULTS, "-o", name, folder=shop.folder, code=2).err
+    assert path.read_bytes() == kept
+
+    add, update, delete = rows = read(path)
+    assert [row["why.line"] for row in rows] == ["3", "4", "5"]
+    assert {row["why.results"] for row in rows} == {RESULTS}
+    assert [row["op"] for row in rows] == ["item.add", "item.update", "item.delete"]
+    assert (update["id"], delete["item_id"], delete["id"]) == ("0042", "0012", "'=1+1")
+    assert "no such cart" in delete["why.message"]
+    key = shop.results()[0]["cart_id"]
+
+    corrected = [row | {"cart_id": key} for row in (add, update, delete)]
+    save(path, [*corrected[:2], corrected[2] | {"op": "cart.get", "item_id": ""}])
+    batchcart("check", name, folder=shop.folder, code=0)
+    shop.run(job=name, code=0)
+    both = batchcart("report", RESULTS, "fix.results.jsonl", "--json", folder=shop.folder, code=0).figures
+    assert (both["lines"], both["ok"], [run["taken_up"] for run in both["runs"]]) == (5, 5, [3, 0])
+
+
+@pytest.mark.parametrize("name", ["fix.csv", "fix.xlsx"])
+def test_a_line_that_a_row_cannot_say_exactly_makes_no_sheet(shop: Desk, name: str) -> None:
+    update = {"op": "cart.update", "account": "loja", "cart_id": "nix", "data": {"email": "anna@example.com "}}
+    shop.job([update])
+    shop.run(code=1)
+    err = batchcart("rest", RESULTS, "-o", name, folder=shop.folder, code=2).err
+
+    assert f"{name} was not written, as line 1 of the run cannot be a row that means the same" in err
+    assert "(data.email); give the job a name that ends in .jsonl" in err
+    assert not (shop.folder / name).exists()
 
 
 def test_results_of_a_sheet_are_a_sheet_with_the_new_keys_by_row(shop: Desk) -> None:

@@ -145,7 +145,7 @@ def test_a_file_that_is_there_is_not_overwritten_and_a_failure_leaves_none(tmp_p
     with pytest.raises(UsageError, match=r"job\.results\.jsonl:4: not a result line: it has no line, status and op"):
         write_results(broken, tmp_path / "new.xlsx")
     assert not (tmp_path / "new.xlsx").exists()
-    with pytest.raises(UsageError, match=r"\.csv, \.xlsx, \.parquet"):
+    with pytest.raises(UsageError, match=r"\.csv, \.tsv, \.xlsx, \.parquet"):
         write_results(broken, tmp_path / "new.ods")
     with pytest.raises(UsageError, match="does not exist; give the result file of a run"):
         write_results(tmp_path / "none.jsonl", tmp_path / "new.csv")

@@ -15,15 +15,20 @@ from batchcart.cli.output import echo
 @click.argument("results", type=click.Path(dir_okay=False, path_type=Path))
 @click.argument("later", nargs=-1, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The job file to write."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The job to write: lines, or a sheet where it ends in .csv, .tsv or .xlsx.",
 )
 @shared.config
 def command(results: Path, later: tuple[Path, ...], output: Path, config: Path | None) -> int:
     """Write what did not end well in a run as a job, to be corrected and run.
 
     Lines that failed, were skipped or never reached stand in it in their order, each with the reason under `why`, of
-    which nothing is sent. Carts and items that exist are named by the shop's own keys. Lines in doubt are left out:
-    settle them first. Lines that the runs of the LATER results did again are left out too. Nothing is sent.
+    which nothing is sent. In a sheet (.csv, .tsv, .xlsx) those are the columns `why.message` and so on. Carts and items
+    that exist are named by the shop's own keys. Lines in doubt are left out: settle them first. Lines that the runs of
+    the LATER results did again are left out too. Nothing is sent.
 
     Exit codes: 0 everything is in the job, 1 lines are left out, 2 nothing was written.
     """
