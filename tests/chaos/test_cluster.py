@@ -4,7 +4,9 @@ On demand, where the extra is installed: pytest -m cluster
 """
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -61,6 +63,22 @@ def scheduler(folder: Path, port: int, tls: Tls) -> Iterator[int]:
 def worker(folder: Path, port: int, tls: Tls) -> list[str]:
     words = (f"tls://127.0.0.1:{port}", "--host=127.0.0.1", "--nthreads=1", "--no-nanny")
     return dask("worker", *words, f"--local-directory={folder}", tls=tls)
+
+
+@contextmanager
+def host(folder: Path, port: int, tls: Tls) -> Iterator["subprocess.Popen[bytes]"]:
+    """A host's worker with its nanny, which starts it again when it dies."""
+    words = [word for word in worker(folder, port, tls) if word != "--no-nanny"]
+    with started(folder, *words) as process:
+        yield process
+        process.terminate()
+        process.wait(30)
+
+
+def pids_below(pid: int) -> set[int]:
+    """The processes that one started, and those that these did."""
+    own = {int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()}
+    return own.union(*map(pids_below, own))
 
 
 def memory_of(pid: int) -> Iterator[bytes]:
@@ -124,6 +142,24 @@ def test_a_run_goes_on_without_its_scheduler_and_with_a_new_one(shop: Desk, tls:
         stack.enter_context(started(shop.folder, *worker(logs, port, tls)))
         _, err = run.communicate(timeout=90)
     assert run.returncode == 0, err
+    assert all(b"others go on" in line or b"seats that live go on" in line for line in err.splitlines()), err
+    assert effects["create"] == 24
+
+
+def test_a_worker_that_its_nanny_started_again_is_a_seat_again(shop: Desk, tls: Tls) -> None:
+    port = free_port()
+    shop.job(carts("loja", 24))
+    shop.hook("loja", "delay")
+    effects = shop.front("loja").saw.effects
+    words = ("run", "job.jsonl", "--progress=none", "--concurrency=4", f"--cluster=tls://127.0.0.1:{port}", *ours(tls))
+    with scheduler(shop.folder, port, tls), host(shop.folder, port, tls) as nanny, ExitStack() as stack:
+        run = stack.enter_context(started(shop.folder, *argv(*words, f"--seats-at=0.0.0.0:{free_port()}")))
+        until(lambda: effects["create"] >= 2 or run.poll() is not None, 40)
+        for pid in pids_below(nanny.pid):
+            os.kill(pid, signal.SIGKILL)
+        _, err = run.communicate(timeout=90)
+    assert run.returncode == 0, err
+    assert err.count(b"others go on with its accounts") == 1
     assert effects["create"] == 24
 
 
@@ -141,6 +177,8 @@ def test_a_run_whose_cluster_is_gone_waits_as_long_as_it_may(shop: Desk, tls: Tl
         _, err = run.communicate(timeout=90)
     assert run.returncode == 3, err
     assert b"no seat was there" in err
+    again = batchcart(*words, folder=shop.folder, code=2)
+    assert "no Dask scheduler can be reached there" in again.err
 
 
 def test_the_doctor_looks_at_each_worker(shop: Desk, tls: Tls) -> None:
