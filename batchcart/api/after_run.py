@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from batchcart.api.driving import Config, Driver, Monitoring, config_source, drive_beside, listen
+from batchcart.jobs.sheet_places import check_job_name
 from batchcart.journal.summary import Summary
 from batchcart.migration.key_table import is_parity, write_keys
 from batchcart.model.errors import UsageError
@@ -213,6 +214,7 @@ def rest(
 
     Raises UsageError if the run is at work, its job is not there, or the new file is.
     """
+    check_job_name(Path(output))
     return resting.write_rest(Path(results), Path(output), config_source(config), [Path(file) for file in later])
 
 
@@ -233,6 +235,7 @@ def undo(
     Raises UsageError where there is no such run or somebody works on it, and Stopped where the shops could not all be
     read yet: the same call resumes.
     """
+    check_job_name(Path(output))
     options = UndoOptions(Path(results), Path(output), config_source(config), force, tuple(accounts))
 
     async def work(monitoring: Monitoring) -> UndoResult:

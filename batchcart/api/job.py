@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from batchcart.api.driving import Config, config_source
+from batchcart.jobs.sheet_places import is_sheet
 from batchcart.model.errors import UsageError
 from batchcart.model.files import create_new
 from batchcart.runs.options import RunOptions
@@ -51,6 +52,11 @@ def run_options(job: Job, keywords: RunKeywords) -> RunOptions:
     """The options of a run; raises UsageError where one is out of range, or operations have no name for results."""
     given: dict[str, Any] = {**keywords, "config": config_source(keywords.get("config"))}
     given |= {name: Path(given[name]) for name in _PATHS if given.get(name) is not None}
+    if (results := given.get("results")) is not None and is_sheet(str(results)):
+        raise UsageError(
+            f"{results}: results are written as JSON Lines; give them a name that ends in .jsonl, and make a sheet of "
+            f"them afterwards: batchcart results RESULTS --to {results}"
+        )
     only = given.get("only", ())
     given["only"] = (only,) if isinstance(only, str) else tuple(only)
     if isinstance(job, str | Path):

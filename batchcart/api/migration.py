@@ -6,6 +6,7 @@ from pathlib import Path
 
 from batchcart.accounts.config import find_config, load_config
 from batchcart.api.driving import Config, Driver, Monitoring, config_source, drive_beside, listen
+from batchcart.jobs.sheet_places import check_job_name
 from batchcart.migration import convert as converting
 from batchcart.migration import export as exporting
 from batchcart.migration import pipeline
@@ -98,6 +99,7 @@ def convert(  # noqa: PLR0913  # the options of `batchcart convert`
 
     Raises UsageError, or BadLines with all places, where a file is wrong or a value has no exact form at the target.
     """
+    check_job_name(Path(output))
     entries = load_config(find_config(config_source(config)), load_adapters())
     if to not in entries:
         raise UsageError(f"--to: account {quote(to)} {entries.absence(to)}")

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchcart.model.errors import UsageError
+
 ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm")
 """How the names of files end that are read as sheets."""
 
@@ -49,6 +51,16 @@ def sheet_ending(path: str) -> str:
     if endings and endings[-1] in _PACKINGS:
         endings.pop()
     return endings[-1] if endings and endings[-1] in ENDINGS else ""
+
+
+def check_job_name(output: Path) -> None:
+    """Raises UsageError where a job that is to be written there would be read as a sheet, or as compressed."""
+    ending = output.suffix.lower()
+    if ending in (*ENDINGS, *_PACKINGS):
+        raise UsageError(
+            f"{output}: a job is written as JSON Lines, and by its name this would be read as {ending}; give it a name "
+            "that ends in .jsonl"
+        )
 
 
 def _say_row(found: re.Match[str]) -> str:

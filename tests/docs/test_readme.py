@@ -70,7 +70,7 @@ def test_the_python_script_runs_and_makes_its_cart(tmp_path: Path) -> None:
     )
 
     assert re.search(r"^1 old-cart-17 ok \w+$", done.stdout, flags=re.MULTILINE)
-    assert "'ok': 2" in done.stdout
+    assert "'ok': 1" in done.stdout
 
 
 def test_the_sandbox_options_in_the_readme_are_understood() -> None:
@@ -81,9 +81,7 @@ def test_the_sandbox_options_in_the_readme_are_understood() -> None:
 
 def test_the_config_in_the_readme_is_understood(tmp_path: Path) -> None:
     (tmp_path / "batchcart.toml").write_text(_blocks("toml")[0])
-    (tmp_path / "job.jsonl").write_text(
-        "".join(f'{{"op":"cart.get","account":"{name}","cart_id":"k"}}\n' for name in ("acme", "loja", "sklep"))
-    )
+    (tmp_path / "job.jsonl").write_text('{"op":"cart.get","account":"acme","cart_id":"k"}\n')
 
     done = _batchcart("check", "job.jsonl", folder=tmp_path)
 

@@ -49,6 +49,31 @@ def test_what_failed_stands_in_its_order_with_the_reason_beside_it(shop: Desk) -
     assert "  batchcart run fix.jsonl\n  batchcart report job.results.jsonl fix.results.jsonl\n" in said
 
 
+@pytest.mark.parametrize("name", ["fix.csv", "fix.XLSX", "fix.jsonl.gz"])
+def test_a_job_is_not_written_under_a_name_that_run_would_misread(shop: Desk, name: str) -> None:
+    shop.job([create("acme"), unlucky("acme")])
+    shop.run(code=1)
+    for words in (("rest", RESULTS), ("undo", RESULTS), ("convert", RESULTS, "--to", "acme", "--map", "m.csv")):
+        said = batchcart(*words, "-o", name, folder=shop.folder, code=2).err
+        assert "a job is written as JSON Lines" in said
+        assert "give it a name that ends in .jsonl" in said
+    assert not (shop.folder / name).exists()
+
+
+def test_results_are_not_written_under_a_sheets_name(shop: Desk) -> None:
+    shop.job([create("acme")])
+    assert "batchcart results RESULTS --to keys.csv" in shop.run("-o", "keys.csv", code=2).err
+    assert not list(shop.folder.glob("keys.csv*"))
+
+
+def test_the_next_command_names_the_config_it_was_given(shop: Desk) -> None:
+    shop.job([create("acme")])
+    shop.run()
+    (shop.folder / "batchcart.toml").rename(shop.folder / "other.toml")
+    said = batchcart("undo", RESULTS, "-o", "undo.jsonl", "--config", "other.toml", folder=shop.folder, code=0).out
+    assert "Next: batchcart run undo.jsonl --config other.toml" in said
+
+
 def test_carts_and_items_that_exist_are_named_by_the_shops_own_keys(shop: Desk) -> None:
     refused = {"on": True}
     shop.hook("acme", lambda call: "429" if refused["on"] and call.route.startswith("PUT") else None)

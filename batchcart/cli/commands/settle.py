@@ -52,7 +52,7 @@ def command(
     if by_hand and line is None:
         raise UsageError("--done and --not-done go with --line N")
     if todo is not None:
-        return _write_todo(results, todo)
+        return _write_todo(results, todo, config)
     ids = _pairs(done) if done else None
     if line is not None and (ids is None) != not_done:
         raise UsageError("--line N goes with either --done KEY=VALUE or --not-done")
@@ -80,7 +80,7 @@ def _verdict(before: int, after: int, told: str) -> str:
     return f"{told}{lines} in doubt: {settled:,} settled, {rest}"
 
 
-def _write_todo(results: Path, todo: Path) -> int:
+def _write_todo(results: Path, todo: Path, config: Path | None) -> int:
     count = api.settle_todo(results, todo)
     if not count:
         echo(f"No line of {results} is in doubt, so nothing was written")
@@ -88,7 +88,7 @@ def _write_todo(results: Path, todo: Path) -> int:
     echo(
         f"Wrote {todo}: {'1 line' if count == 1 else f'{count:,} lines'} in doubt. Look each up in its shop and put "
         "yes or no under answer; after a yes, the cart_id or item_id of what was made. Then:\n"
-        f"  {api.RunCommands(results, '').settle('--from', str(todo))}"
+        f"  {api.RunCommands(results, '', config).settle('--from', str(todo))}"
     )
     return api.status(results, most=0).exit_code
 

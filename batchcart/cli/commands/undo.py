@@ -48,7 +48,7 @@ def command(
     if as_json:
         echo_json(_figures(undone))
     else:
-        echo("\n".join(_describe(undone)))
+        echo("\n".join(_describe(undone, config)))
     return undone.exit_code
 
 
@@ -68,10 +68,12 @@ def _figures(undone: api.UndoResult) -> dict[str, object]:
     }
 
 
-def _describe(undone: api.UndoResult) -> list[str]:
+def _describe(undone: api.UndoResult, config: Path | None) -> list[str]:
     parts = []
     if undone.back:
-        parts += [_table(undone), f"Wrote {undone.job}. Next: batchcart run {undone.job}"]
+        job = str(undone.job)
+        then = api.RunCommands(api.default_results(job), job, config).run()
+        parts += [_table(undone), f"Wrote {job}. Next: {then}"]
     else:
         parts.append("There is nothing to take back, and no job was written.")
     if undone.gone:
