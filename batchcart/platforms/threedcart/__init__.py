@@ -16,7 +16,6 @@ from batchcart.model.adapter import (
     ErrorForms,
     KeyNames,
     Migration,
-    OperationSpec,
 )
 from batchcart.model.http import Request
 from batchcart.model.operation import OperationKind
@@ -29,6 +28,7 @@ from batchcart.platforms.threedcart.responses import ERRORS, classify_error
 from batchcart.platforms.threedcart.schema import CartFields, ItemFields, QuantityFields, ThreedcartSettings
 from batchcart.platforms.threedcart.snapshot import CART_READER
 from batchcart.platforms.toolkit import add_once as adding
+from batchcart.platforms.toolkit import create_once
 from batchcart.platforms.toolkit.idempotent import cell
 
 _NAMED = (("SecureURL", "secure_url"), ("PrivateKey", "private_key"), ("Token", "token"))
@@ -69,15 +69,7 @@ ADAPTER = Adapter(
     ),
     limits=("bucket 50 leak 2/s",),
     operations={
-        OperationKind.CART_CREATE: OperationSpec(
-            requests.create_cart,
-            carts.interpret_create,
-            carts.recover_create,
-            carts.MADE,
-            CartFields,
-            data_required=False,
-            idempotent=False,
-        ),
+        OperationKind.CART_CREATE: create_once.cell(requests.create_cart, carts.CREATING, CartFields),
         OperationKind.CART_GET: cell(requests.get_cart, carts.READING),
         OperationKind.CART_UPDATE: cell(requests.update_cart, carts.UPDATING, CartFields),
         OperationKind.CART_DELETE: cell(requests.delete_cart, carts.DELETING),

@@ -1,11 +1,9 @@
 """Owns how 3dcart's operations on whole carts end, a lost create among them; it does not know items."""
 
-from msgspec.structs import replace
-
 from batchcart.model.adapter import CartContext, Evidence
-from batchcart.model.http import Exchange, History, LostWrite, Request, Response
+from batchcart.model.http import History, Request, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import Foreign, InDoubt, Step, Succeeded, Unavailable
+from batchcart.model.outcome import Succeeded
 from batchcart.platforms.threedcart.responses import (
     cart_of,
     classify_error,
@@ -16,7 +14,8 @@ from batchcart.platforms.threedcart.responses import (
     same_key,
 )
 from batchcart.platforms.toolkit import cart_lines as lines
-from batchcart.platforms.toolkit.http_status import describe, last
+from batchcart.platforms.toolkit.create_once import CreateStrategy
+from batchcart.platforms.toolkit.http_status import last
 from batchcart.platforms.toolkit.idempotent import (
     Hides,
     ReadStrategy,
@@ -29,40 +28,10 @@ from batchcart.platforms.toolkit.idempotent import (
 )
 from batchcart.platforms.toolkit.lenient_json import decode, json_text
 
-MADE = Evidence(
-    "a row with `Key` OrderKey, a `Value`, and `Status` 200 or 201",
-    lambda operation, known, response: new_id(response, "OrderKey"),
-)
 
-
-def interpret_create(operation: Operation, known: CartContext, past: History) -> Step:
-    """Read the answer to a create."""
-    exchange = last(past)
-    if key := new_id(exchange.response, "OrderKey"):
-        return Succeeded(cart_id=key, names={"OrderKey": key}, facts=lines.remember_all({}, {}))
-    match classify_error(exchange):
-        case Foreign(void=False) as foreign:
-            return replace(foreign, then=_unfindable(exchange))
-        case Unavailable():
-            return _unfindable(exchange)
-        case None:
-            return refusal(exchange.response) or _unfindable(exchange)
-        case step:
-            return step
-
-
-def recover_create(operation: Operation, known: CartContext, past: History) -> Step:
-    """A lost create cannot be looked up."""
-    return _unfindable(past[-1])
-
-
-def _unfindable(step: Exchange | LostWrite) -> InDoubt:
-    # PLATFORMS §1.6: the key exists only in the answer, and no route finds a cart without it.
-    answer = f"not answered ({step.why})" if isinstance(step, LostWrite) else f"answered {describe(step.response)}"
-    return InDoubt(
-        f"{step.request} was sent and {answer}. 3dcart creates the OrderKey and has no route that finds a cart without "
-        "it, so nobody can read back whether the cart exists"
-    )
+def _finish_create(operation: Operation, known: CartContext, past: History) -> Succeeded:
+    key = new_id(last(past).response, "OrderKey")
+    return Succeeded(cart_id=key, names={"OrderKey": key}, facts=lines.remember_all({}, {}))
 
 
 def _read(operation: Operation, known: CartContext, past: History) -> Succeeded:
@@ -105,6 +74,18 @@ def _sees_gone(operation: Operation, known: CartContext, past: History) -> Sight
 
 _ROW = "a row with `Key` OrderKey, the cart's own key as its `Value`, and `Status` 200 or 201"
 
+CREATING = CreateStrategy(
+    classify_error,
+    Evidence(
+        "a row with `Key` OrderKey, a `Value`, and `Status` 200 or 201",
+        lambda operation, known, response: new_id(response, "OrderKey"),
+    ),
+    refusal,
+    _finish_create,
+    # PLATFORMS §1.6: the key exists only in the answer, and no route finds a cart without it.
+    "3dcart creates the OrderKey and has no route that finds a cart without it, so nobody can read back whether the "
+    "cart exists",
+)
 READING = ReadStrategy(
     classify_error,
     Evidence(

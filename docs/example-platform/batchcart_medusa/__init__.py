@@ -10,12 +10,11 @@ from batchcart.model.adapter import (
     ErrorForms,
     Examples,
     KeyNames,
-    OperationSpec,
     SecretRef,
 )
 from batchcart.model.http import Request
 from batchcart.model.operation import OperationKind
-from batchcart.platforms.toolkit import add_once
+from batchcart.platforms.toolkit import add_once, create_once
 from batchcart.platforms.toolkit.idempotent import cell
 from batchcart_medusa import operations, requests
 from batchcart_medusa.responses import CART_READER, ERRORS, classify_error
@@ -40,15 +39,7 @@ ADAPTER = Adapter(
     ),
     limits=("10/s",),
     operations={
-        OperationKind.CART_CREATE: OperationSpec(
-            requests.create_cart,
-            operations.interpret_create,
-            operations.recover_create,
-            operations.MADE,
-            CartFields,
-            data_required=False,
-            idempotent=False,
-        ),
+        OperationKind.CART_CREATE: create_once.cell(requests.create_cart, operations.CREATING, CartFields),
         OperationKind.CART_GET: cell(requests.get_cart, operations.READING),
         OperationKind.CART_UPDATE: cell(requests.update_cart, operations.UPDATING, CartFields),
         OperationKind.ITEM_ADD: add_once.cell(operations.ADDING, AddFields),

@@ -2,15 +2,14 @@
 
 from decimal import Decimal
 
-from msgspec.structs import replace
-
 from batchcart.model.adapter import CartContext, Evidence
-from batchcart.model.http import Exchange, History, LostWrite, Request, Response
+from batchcart.model.http import History, Request, Response
 from batchcart.model.operation import Operation
-from batchcart.model.outcome import CartFacts, Foreign, InDoubt, Step, Succeeded, Unavailable
+from batchcart.model.outcome import CartFacts, Succeeded
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.add_once import Added, AddStrategy, CartGone, CartSeen, CartUnreadable, Look
-from batchcart.platforms.toolkit.http_status import describe, last
+from batchcart.platforms.toolkit.create_once import CreateStrategy
+from batchcart.platforms.toolkit.http_status import last
 from batchcart.platforms.toolkit.idempotent import (
     Hides,
     ReadStrategy,
@@ -26,33 +25,10 @@ from batchcart.platforms.toolkit.lenient_json import decode, json_text
 from batchcart_medusa import requests
 from batchcart_medusa.responses import cart_of, classify_error, is_deleted, lines_of, missing, refusal
 
-MADE = Evidence("a `cart` with an `id`", lambda operation, known, response: cart_of(response))
 
-
-def interpret_create(operation: Operation, known: CartContext, past: History) -> Step:
-    """Read the answer to a create. The id stands in the answer alone: one that is lost cannot be looked up."""
-    exchange = last(past)
-    if cart := cart_of(exchange.response):
-        return Succeeded(cart_id=id_of(cart["id"]), facts=lines.remember_all({}, {}))
-    match classify_error(exchange):
-        case Foreign(void=False) as foreign:
-            return replace(foreign, then=_unfindable(exchange))
-        case Unavailable():
-            return _unfindable(exchange)
-        case None:
-            return refusal(exchange.response) or _unfindable(exchange)
-        case step:
-            return step
-
-
-def recover_create(operation: Operation, known: CartContext, past: History) -> Step:
-    """What follows from a create without an answer."""
-    return _unfindable(past[-1])
-
-
-def _unfindable(step: Exchange | LostWrite) -> InDoubt:
-    answer = f"not answered ({step.why})" if isinstance(step, LostWrite) else f"answered {describe(step.response)}"
-    return InDoubt(f"{step.request} was sent and {answer}. Medusa makes the id, and no route lists carts")
+def _finish_create(operation: Operation, known: CartContext, past: History) -> Succeeded:
+    cart = cart_of(last(past).response) or {}
+    return Succeeded(cart_id=id_of(cart["id"]), facts=lines.remember_all({}, {}))
 
 
 def _read(operation: Operation, known: CartContext, past: History) -> Succeeded:
@@ -149,6 +125,13 @@ def _says_added(operation: Operation, known: CartContext, response: Response) ->
     return _to_added(operation, known, same[0], response) if len(same) == 1 else None
 
 
+CREATING = CreateStrategy(
+    classify_error,
+    Evidence("a `cart` with an `id`", lambda operation, known, response: cart_of(response)),
+    refusal,
+    _finish_create,
+    "Medusa makes the id, and no route lists carts",
+)
 READING = ReadStrategy(
     classify_error,
     Evidence("a `cart` with the `id` asked for", lambda operation, known, response: cart_of(response, known.cart_id)),

@@ -1,0 +1,58 @@
+"""Owns how a create ends whose key stands in its answer alone: one that is lost is in doubt; it knows no platform."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+from msgspec.structs import replace
+
+from batchcart.model.adapter import CartContext, Evidence, OperationSpec
+from batchcart.model.http import Exchange, History, LostWrite, Request, Response
+from batchcart.model.operation import Operation
+from batchcart.model.outcome import Failed, Foreign, InDoubt, Step, Unavailable
+from batchcart.platforms.toolkit.http_status import describe, last
+from batchcart.platforms.toolkit.idempotent import ClassifyError, Interpret
+
+
+@dataclass(frozen=True, slots=True)
+class CreateStrategy:
+    """How a platform makes a cart; ``why`` is a sentence that says why no read finds one without its key."""
+
+    classify_error: ClassifyError
+    evidence: Evidence
+    refusal: Callable[[Response], Failed | None]
+    done: Interpret
+    why: str
+
+
+def cell(
+    build: Callable[[Operation, CartContext], Request], ways: CreateStrategy, table: type[msgspec.Struct]
+) -> OperationSpec:
+    """The operations table's cell of such a create."""
+    hear, recover = partial(_interpret, ways), partial(_recover, ways)
+    return OperationSpec(build, hear, recover, ways.evidence, table, data_required=False, idempotent=False)
+
+
+def _interpret(ways: CreateStrategy, operation: Operation, known: CartContext, past: History) -> Step:
+    exchange = last(past)
+    if ways.evidence.says(operation, known, exchange.response):
+        return ways.done(operation, known, past)
+    match ways.classify_error(exchange):
+        case Foreign(void=False) as foreign:
+            return replace(foreign, then=_doubt(ways, exchange))
+        case Unavailable():
+            return _doubt(ways, exchange)
+        case None:
+            return ways.refusal(exchange.response) or _doubt(ways, exchange)
+        case step:
+            return step
+
+
+def _recover(ways: CreateStrategy, operation: Operation, known: CartContext, past: History) -> Step:
+    return _doubt(ways, past[-1])
+
+
+def _doubt(ways: CreateStrategy, step: Exchange | LostWrite) -> InDoubt:
+    answer = f"not answered ({step.why})" if isinstance(step, LostWrite) else f"answered {describe(step.response)}"
+    return InDoubt(f"{step.request} was sent and {answer}. {ways.why}")
