@@ -53,22 +53,26 @@ class Crew:
             self.group.create_task(self._work())
 
     async def _work(self) -> None:
-        if await self.work():
-            self.all_taken = True
+        is_last = True  # also where it fails, for then its group takes no other one
+        try:
+            is_last = await self.work()
+        finally:
+            self.all_taken |= is_last
+
+
+async def hire_in_turn(wanted: "asyncio.Queue[Crew]") -> None:
+    """Give one more worker to whoever is in the queue, each once the loop is not busy."""
+    while True:
+        crew = await wanted.get()
+        await yield_if_busy()
+        crew.hire()
 
 
 @asynccontextmanager
 async def open_hiring() -> "AsyncIterator[asyncio.Queue[Crew]]":
     """Whoever is put into the queue gets one more worker once the loop is not busy."""
     wanted: asyncio.Queue[Crew] = asyncio.Queue()
-
-    async def hire() -> None:
-        while True:
-            crew = await wanted.get()
-            await yield_if_busy()
-            crew.hire()
-
-    hiring = asyncio.create_task(hire())
+    hiring = asyncio.create_task(hire_in_turn(wanted))
     try:
         yield wanted
     finally:

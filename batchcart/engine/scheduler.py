@@ -42,15 +42,17 @@ async def run_sessions(
             Crew(session, partial(_consume, job.run, feed, session, ended), group, wanted).start()
 
 
-async def run_session(
-    run: str, feed: ChainFeed, session: AccountSession, *, ended: Callable[[AccountSession, Status], None]
-) -> None:
+async def run_session(run: str, feed: ChainFeed, session: AccountSession, wanted: "asyncio.Queue[Crew]") -> None:
     """Work off one session of the run that calls itself ``run`` until it has ended or was halted.
 
-    Raises JournalFailed as ``run_sessions`` does.
+    ``wanted`` is where all sessions of the process ask for workers. Raises JournalFailed as ``run_sessions`` does.
     """
-    async with monitor([session]), open_hiring() as wanted, asyncio.TaskGroup() as group:
-        Crew(session, partial(_consume, run, feed, session, ended), group, wanted).start()
+    async with monitor([session]), asyncio.TaskGroup() as group:
+        Crew(session, partial(_consume, run, feed, session, _count_nowhere), group, wanted).start()
+
+
+def _count_nowhere(_session: AccountSession, _status: Status) -> None:
+    """Whoever has the journal counts."""
 
 
 async def _consume(

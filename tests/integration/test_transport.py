@@ -14,6 +14,7 @@ from msgspec import structs
 
 from batchcart.engine.http import pool
 from batchcart.engine.http.client import open_client
+from batchcart.journal.permit import PermitExpired
 from batchcart.model.errors import UsageError
 from batchcart.model.http import NoResponse, NotSent, Request, Response
 
@@ -414,3 +415,19 @@ async def test_what_is_left_of_a_request_that_is_over_is_not_sent(tmp_path: Path
                 while received < len(large.body) and (part := await loop.sock_recv(shop, 1 << 20)):
                     received += len(part)
     assert received < len(large.body)
+
+
+async def test_a_connection_that_was_opened_too_late_for_one_request_takes_the_next(tmp_path: Path) -> None:
+    def too_late() -> None:
+        raise PermitExpired
+
+    async def act(writer: asyncio.StreamWriter, _number: int) -> None:
+        await say(writer, OK)
+
+    async with serving(act) as (server, address), open_client(account(tmp_path, address)) as send:
+        with pytest.raises(PermitExpired):
+            await send(request("POST"), too_late)
+        reply = await send(request("POST"), lambda: None)
+
+    assert isinstance(reply, Response)
+    assert (server.connections, len(server.seen)) == (1, 1)

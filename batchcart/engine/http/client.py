@@ -79,7 +79,7 @@ class _HttpClient:
         try:
             leaving()
         except PermitExpired:
-            self.pool.drop(wire)
+            self.pool.put_back(wire, idle)
             raise
         try:
             answer = await self.pool.answer(wire, text, self._limit(writes=writes), idle)

@@ -75,9 +75,9 @@ class Pool:
             self._settle(wire)
         return answer
 
-    def drop(self, wire: HttpConnection) -> None:
-        """End a connection that was asked for and is not used."""
-        self._close(wire)
+    def put_back(self, wire: HttpConnection, idle: float) -> None:
+        """A connection that was asked for, and was idle for that time, is not used now: the next one may have it."""
+        self._keep(wire, self.loop.time() - idle)
 
     async def close(self) -> None:
         """End all connections, and watch no longer."""
@@ -154,7 +154,10 @@ class Pool:
         if not wire.reusable:
             self._close(wire)
             return
-        self._idle[wire] = self.loop.time()
+        self._keep(wire, self.loop.time())
+
+    def _keep(self, wire: HttpConnection, since: float) -> None:
+        self._idle[wire] = since
         if self._dropping is None:
             self._dropping = self.loop.call_later(KEPT, self._drop_idle)
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import product
 
 from msgspec import structs
 
@@ -50,7 +51,7 @@ from batchcart.runs.snapshot import AccountSnapshot
 SILENCE = 6.0
 """Seconds without a word after which a seat is taken for lost."""
 
-_TICK = 0.25
+_TICK, _BREATH, _RELIEF = 0.25, 0.05, 1.0  # the last: until one seat may give accounts to another again
 _LATE = 1.0  # seconds by which a tick is late when the hub itself stood still
 _GREETING = 10.0  # seconds that a connection has to say who it is, and that the first seats are waited for
 
@@ -74,10 +75,11 @@ class Hub:
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
     _began: float = 0.0
     _ticked: float = 0.0
+    _relieved: float = 0.0
     _alone_since: float | None = None
 
     async def work(self) -> None:
-        """Have the seats work until every account has ended, was given up or halted."""
+        """Have the seats work until every account has ended, was given up or halted, and let them go."""
         self._began = self._ticked = self.context.deps.clock()
         while not self.is_over:
             with suppress(TimeoutError):
@@ -86,9 +88,7 @@ class Hub:
             self._watch()
             await self._deal()
             self._relieve()
-
-    def dismiss(self) -> None:
-        """Let all seats go."""
+            await asyncio.sleep(_BREATH)  # thousands may change one after the other, and each look is at all of them
         for link in self.links:
             link.stream.send(Bye())
 
@@ -262,15 +262,13 @@ class Hub:
         self._changed.set()
 
     async def _report_death(self, link: SeatLink, why: str) -> None:
-        how = why or await self._explain(link) or "its connection ended"
+        ours = not (why or link.hello.name)
+        how = why or (ours and await self.starter.explain(link.hello.pid)) or "its connection ended"
         self.context.tell(WorkerDied(describe_death(link, how, stopping=self.stopping)))
         for holding in link.held.values():
             if holding.free_at == math.inf and not holding.over:
                 self._close(holding, f"{holding.deaths} processes in a row died with it, the last: {how}")
         self._changed.set()
-
-    async def _explain(self, link: SeatLink) -> str:
-        return "" if link.hello.name else await self.starter.explain(link.hello.pid)
 
     def _close(self, holding: Holding, why: str) -> None:
         holding.over = True
@@ -313,6 +311,7 @@ class Hub:
         for number, link in deal({holding.number: holding.rate for holding in ready}, loads):
             if not (link.gone or self.stopping):
                 self._grant(link, self.holdings[number])
+            await asyncio.sleep(0)  # the seats that are at work wait for no dealing of thousands
 
     def _grant(self, link: SeatLink, holding: Holding) -> None:
         try:
@@ -328,16 +327,18 @@ class Hub:
 
     def _relieve(self) -> None:
         """Take accounts back from the fullest seat for one that has none."""
+        if self._ticked < self._relieved + _RELIEF:
+            return
+        self._relieved = self._ticked
         seats = [link for link in self.links if not link.leaving]
         idle = any(not link.held for link in seats)
         moving = any(holding.dropping for link in seats for holding in link.held.values())
         if len(seats) < 2 or not idle or moving or self.stopping or any(self._unheld()):
             return
         held = {link: {number: (holding.rate, holding.left) for number, holding in link.held.items()} for link in seats}
-        for number in relieve(held):
-            for link in seats:
-                if number in link.held:
-                    self._drop(link, link.held[number])
+        for link, number in product(seats, relieve(held)):
+            if number in link.held:
+                self._drop(link, link.held[number])
 
     def _unheld(self) -> list[Holding]:
         held = {number for link in self.links for number in link.held}

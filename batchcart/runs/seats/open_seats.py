@@ -84,7 +84,6 @@ async def open_seats(
             finally:
                 for task in keeping:
                     task.cancel()
-            hub.dismiss()
 
         yield work
 

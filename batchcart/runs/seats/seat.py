@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from batchcart import __version__
+from batchcart.engine.crew import Crew, hire_in_turn, yield_if_busy
 from batchcart.engine.scheduler import run_session
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.errors import Stopped, UsageError
@@ -45,6 +46,8 @@ from batchcart.runs.snapshot import AccountSnapshot, take_snapshot
 
 BEAT = 0.5
 """Seconds between two signs of life."""
+
+_LOOKED_AT = 250  # accounts whose figures are looked at in one beat
 
 
 class _Over(Exception):
@@ -94,7 +97,10 @@ class _Seat:
     stream: FrameStream[FromHub]
     group: asyncio.TaskGroup
     works: dict[int, _Given] = field(default_factory=dict)
+    wanted: "asyncio.Queue[Crew]" = field(default_factory=asyncio.Queue)
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     halted: bool = False
+    _unseen: list[_Given] = field(default_factory=list)
 
     async def listen(self) -> None:
         """Do what the hub says; raises _HubGone where it says nothing more, and _Over where it said good-bye."""
@@ -125,8 +131,11 @@ class _Seat:
             self.stream.send(Seen(self._changes()))
 
     def _changes(self) -> list[tuple[int, int, AccountSnapshot]]:
+        """What changed at some accounts, the next ones at each beat, so that thousands cost no more than hundreds."""
+        self._unseen = self._unseen or list(self.works.values())
+        looked, self._unseen = self._unseen[:_LOOKED_AT], self._unseen[_LOOKED_AT:]
         changes = []
-        for work in self.works.values():
+        for work in looked:
             if work.desk is not None and (snapshot := take_snapshot(work.desk.session, 0, {})) != work.seen:
                 work.seen = snapshot
                 changes.append((work.take.account, work.take.epoch, snapshot))
@@ -150,6 +159,9 @@ class _Seat:
         last = Finished(take.account, take.epoch, AccountSnapshot(take.name, take.platform, 0, {}), [], take.learnt)
         try:
             account = account_of(take, bureau.adapters)
+            async with self.opening:  # one after the other, so that none waits for a loop that opens thousands
+                if not work.halted:
+                    await yield_if_busy()
             async with open_desk(bureau, take, account) as desk:
                 work.desk = desk
                 last = await self._work_off(work, desk)
@@ -171,7 +183,7 @@ class _Seat:
             session.signal.stop()
         else:
             work.feed.begin(session.account)
-            await run_session(self.bureau.welcome.run, work.feed, session, ended=lambda _session, _status: None)
+            await run_session(self.bureau.welcome.run, work.feed, session, self.wanted)
         snapshot = take_snapshot(session, 0, {})
         return Finished(take.account, take.epoch, snapshot, desk.empty_in(), session.limiter.memory)
 
@@ -207,6 +219,7 @@ async def sit(
             seat = _Seat(bureau, stream, group)
             group.create_task(seat.listen())
             group.create_task(seat.beat())
+            group.create_task(hire_in_turn(seat.wanted))
             group.create_task(_leave(stream, leaving))
     except* _Over:
         pass
