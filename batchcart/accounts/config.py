@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class Account:
     address: str
     credentials: Credentials
     limits: tuple[Limit, ...]
-    options: AccountOptions
+    options: AccountOptions = field(repr=False)  # its proxy may hold a password
     ca_file: Path | None = None
     embedded: bool = False
     proxy: Proxy | None = None
@@ -77,8 +77,8 @@ class AccountConfig:
 
     name: str
     adapter: Adapter
-    options: AccountOptions
-    settings: Mapping[str, str | SecretRef]
+    options: AccountOptions = field(repr=False)  # its proxy may hold a password
+    settings: Mapping[str, str | SecretRef] = field(repr=False)  # it holds what stands in the config in clear
     secret_names: frozenset[str]
     limits: tuple[Limit, ...]
     folder: Path
@@ -306,13 +306,15 @@ def _as_text(value: Any) -> Any:
 
 def _convert(given: dict[str, Any], to: type[msgspec.Struct], where: str) -> Any:
     """The keys as a ``to``; raises UsageError that shows no value of a wrong type, since it may be a secret."""
-    for field in msgspec.structs.fields(to):
+    for wanted in msgspec.structs.fields(to):
         try:
-            msgspec.convert(given.get(field.name, field.default), field.type)
+            msgspec.convert(given.get(wanted.name, wanted.default), wanted.type)
         except msgspec.ValidationError:
-            if field.name in given:
-                expected = REFERENCE_FORMS if is_secret(field) else describe_type(msgspec.inspect.type_info(field.type))
-                raise UsageError(f"{where}: {field.name}: expected {expected}") from None
+            if wanted.name in given:
+                expected = (
+                    REFERENCE_FORMS if is_secret(wanted) else describe_type(msgspec.inspect.type_info(wanted.type))
+                )
+                raise UsageError(f"{where}: {wanted.name}: expected {expected}") from None
     try:
         return msgspec.convert(given, to)
     except msgspec.ValidationError as error:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from platform_parts import SIMULATED
 
 from batchcart.accounts.config import DEFAULT_FILE, ENVIRONMENT, Account, AccountConfig, config_path, load_config
+from batchcart.accounts.config_table import ConfigTable
 from batchcart.model.errors import UsageError
 from batchcart.model.limits import Bucket, Window
 from batchcart.platforms import load_adapters
@@ -376,3 +377,16 @@ def test_a_secret_file_that_is_none_is_named(config: Path, place: str) -> None:
 )
 def test_a_setting_that_cannot_be_sent_is_named(config: Path, value: str, told: str) -> None:
     assert refusal(config, SHOPLO.replace("1234", f'"{value}"')).startswith(f"app_id: {told}")
+
+
+def test_no_secret_is_in_an_accounts_repr_also_where_the_config_has_it_in_clear() -> None:
+    shop = {
+        "platform": "shoplo",
+        "base_url": "https://shop.example",
+        "access_token": "a-secret-token",
+        "app_id": "x",
+        "proxy": "http://me:a-secret-word@proxy.example:8080",
+    }
+    found = load_config(ConfigTable({"accounts": {"acme": shop}}), load_adapters())
+    assert "a-secret" not in repr(found)
+    assert "a-secret" not in repr(found.find("acme").resolve())
