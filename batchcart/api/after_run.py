@@ -208,13 +208,13 @@ def settle_todo(results: str | Path, todo: str | Path) -> int:
 def rest(
     results: str | Path, output: str | Path, *, later: Sequence[str | Path] = (), config: Config = None
 ) -> RestResult:
-    """Write what did not end well in a run as a job, to be corrected and run; nothing is sent.
+    """Write what did not end well in a run as a job, of lines or a sheet, to be corrected and run; nothing is sent.
 
     What the runs that wrote the ``later`` results did again is left out.
 
     Raises UsageError if the run is at work, its job is not there, or the new file is.
     """
-    check_job_name(Path(output))
+    check_job_name(Path(output), (".csv", ".tsv", ".xlsx"))
     return resting.write_rest(Path(results), Path(output), config_source(config), [Path(file) for file in later])
 
 

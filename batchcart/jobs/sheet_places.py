@@ -1,7 +1,7 @@
 """Owns telling that a job is a sheet, and where in it a mistake stands: file and line, or row and column."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +53,13 @@ def sheet_ending(path: str) -> str:
     return endings[-1] if endings and endings[-1] in ENDINGS else ""
 
 
-def check_job_name(output: Path) -> None:
-    """Raises UsageError where a job that is to be written there would be read as a sheet, or as compressed."""
+def check_job_name(output: Path, sheets: Container[str] = ()) -> None:
+    """Raises UsageError where a job that is to be written there would be read as a sheet, or as compressed.
+
+    ``sheets`` are the endings of those that can be written.
+    """
     ending = output.suffix.lower()
-    if ending in (*ENDINGS, *_PACKINGS):
+    if ending in (*ENDINGS, *_PACKINGS) and ending not in sheets:
         raise UsageError(
             f"{output}: a job is written as JSON Lines, and by its name this would be read as {ending}; give it a name "
             "that ends in .jsonl"
