@@ -6,7 +6,6 @@ seat shows the certificate that its worker has.
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -62,8 +61,9 @@ async def connect(scheduler: SchedulerAddress) -> Any:
         )
     except Exception as error:  # noqa: BLE001  # comms, handshakes and protocols have errors of their own
         why = f"{error.__cause__ or error}".partition("\n")[0]
-        hint = "is it started, and is the certificate of the cluster's authority?"
-        raise UsageError(f"{scheduler}: no Dask scheduler can be reached there ({why}); {hint}") from None
+        raise UsageError(
+            f"{scheduler}: no Dask scheduler can be reached there ({why}); is it of this --tls-ca?"
+        ) from None
 
 
 @dataclass(slots=True)
@@ -102,22 +102,22 @@ class ClusterSeats:
         await self.client.close()
 
     async def _tend(self, host: str, port: int) -> None:
-        workers = await self.client.nthreads()
-        for lost in self._tasks.keys() - workers:
+        at_work = await self.client.processing()
+        for lost in self._tasks.keys() - at_work:
             await self.client.cancel([self._tasks.pop(lost)])
-        for worker in workers:
-            if worker not in self._tasks or await self._has_ended(worker):
-                key = f"batchcart-seat-{os.urandom(8).hex()}"
-                given = {"workers": [worker], "allow_other_workers": False, "retries": 0, "pure": False, "key": key}
-                self._tasks[worker] = self.client.submit(sit_on_worker, host, port, **given)
+        for worker, keys in at_work.items():
+            if worker in self._tasks and self._tasks[worker].key in keys:
+                continue
+            await self._tell_end(worker)
+            given = {"workers": [worker], "allow_other_workers": False, "retries": 0, "pure": False}
+            self._tasks[worker] = self.client.submit(sit_on_worker, host, port, **given)
 
-    async def _has_ended(self, worker: str) -> bool:
-        task = self._tasks[worker]
-        if task.status == "finished" and (why := await task):
+    async def _tell_end(self, worker: str) -> None:
+        task = self._tasks.get(worker)
+        if task is not None and task.status == "finished" and (why := await task):
             self._tell_once(f"the Dask worker {worker} is no seat now: {why}")
-        elif task.status == "error":
+        elif task is not None and task.status == "error":
             self._tell_once(f"the Dask worker {worker} cannot be a seat: {await task.exception()}")
-        return bool(task.done())
 
     def _tell_once(self, sentence: str) -> None:
         if sentence not in self._told:
