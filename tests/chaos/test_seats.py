@@ -1,6 +1,7 @@
 """A hub and seats that somebody else started: what a lost seat may still do, what is taken from it, what it is told."""
 
 import asyncio
+import errno
 import json
 import math
 import os
@@ -193,6 +194,27 @@ def test_only_the_handing_over_of_an_account_carries_secrets(shop: Desk) -> None
 # Who is let in
 
 
+PATIENT = """
+from batchcart.cli import main
+from batchcart.runs.seats import open_seats
+
+open_seats._PATIENCE = 3600.0  # seconds that seats have for hanging up
+main()
+"""
+
+
+def test_a_run_does_not_wait_for_a_stranger_that_says_nothing(shop: Desk) -> None:
+    port = free_port()
+    shop.job(carts("loja", 2))
+    words = ("run", "job.jsonl", "--progress", "none", "--processes", "2", "--seats-at", f"127.0.0.1:{port}")
+    shop.hook("loja", "delay")
+    with socket.socket() as stranger, started(shop.folder, sys.executable, "-c", PATIENT, *words) as run:
+        until(lambda: stranger.connect_ex(("127.0.0.1", port)) in {0, errno.EISCONN})
+        _, err = run.communicate(timeout=40)
+    assert run.returncode == 0, err
+    assert set(shop.statuses().values()) == {"ok"}
+
+
 async def attend_nobody(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await asyncio.sleep(0.2)
     writer.close()
@@ -229,6 +251,12 @@ async def test_a_seat_is_told_what_is_wrong_with_a_certificate(tmp_path: Path) -
     assert "does not speak TLS" in await why_not(None, right) or "cut" in await why_not(None, right)
     assert "does it want TLS?" in await why_not(right, None)
     assert "hung up before it said a word" in await why_not(right, right)  # the two of them agree
+
+
+async def test_a_seat_says_that_nothing_listens() -> None:
+    port = free_port()
+    with pytest.raises(Stopped, match=f"^no hub at 127.0.0.1:{port}: connection refused$"):
+        await sit_at(HubAddress("127.0.0.1", port), asyncio.Event())
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from batchcart.runs.seats.secured import HubAddress, SchedulerAddress, open_tls
 from batchcart.runs.seats.settling import seconds_until_settled
 
 _LONGEST_ADDRESS = 100  # bytes of a socket's path, a little less than systems allow
-_PATIENCE = 5.0  # seconds that connections have for ending
+_PATIENCE, _ENDING_TICK = 5.0, 0.01  # seconds that seats have for hanging up
 _ALL_HOSTS = {"0.0.0.0", "::"}  # noqa: S104  # an operator may choose to listen on all
 _BUFFER = 1 << 20  # bytes of a frame that are read at a time
 
@@ -136,8 +136,10 @@ async def _open_doors(hub: Hub, own: socket.socket, at: HubAddress | None) -> As
     finally:
         for server in servers:
             server.close()
-        if guests:
-            await asyncio.wait(guests, timeout=_PATIENCE)
+        for _ in range(round(_PATIENCE / _ENDING_TICK)):
+            if not hub.links:  # whoever else is connected never said that it is a seat
+                break
+            await asyncio.sleep(_ENDING_TICK)
         for guest in guests:
             guest.cancel()
 

@@ -4,6 +4,7 @@ Whoever is taken on as a seat gets secrets. So beyond this machine nothing goes 
 certificate of the authority that both were given.
 """
 
+import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,8 @@ def describe_refusal(error: OSError, address: HubAddress) -> str:
         case ssl.SSLError():
             why = "what answers there does not speak TLS as a hub does"
         case _:
-            why = (error.strerror or str(error) or "the connection was cut").lower()
+            told = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            why = (told or "the connection was cut").lower()
     return f"no hub at {address}: {why}"
 
 
