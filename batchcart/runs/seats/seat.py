@@ -209,11 +209,14 @@ async def sit(
 
     Raises Stopped where it does not take the seat on or is gone.
     """
+    adapters = load_adapters()
+    import batchcart.engine.http.client  # noqa: F401, PLC0415  # now, for it takes long, and a seat must not be silent
+
     stream.send(Hello(__version__, os.getpid(), name))
     welcome = await _greeting(stream)
     clock, ahead = deps.clock, welcome.wall - deps.clock()
     deps = replace(deps, wall=lambda: clock() + ahead)
-    bureau = Bureau(stream.send, RemoteJournal(stream.send, lasts), welcome, load_adapters(), deps)
+    bureau = Bureau(stream.send, RemoteJournal(stream.send, lasts), welcome, adapters, deps)
     try:
         async with asyncio.TaskGroup() as group:
             seat = _Seat(bureau, stream, group)
