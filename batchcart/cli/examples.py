@@ -11,6 +11,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("the plan, and how long the limits make it take", "batchcart check job.jsonl"),
         ("what would be sent", "batchcart check job.jsonl --show-requests"),
     ),
+    "seat": (
+        ("on the machine of the run", "batchcart seat 127.0.0.1:7333"),
+        ("from another one", "batchcart seat host1:7333 --tls-ca ca.pem --tls-cert node.pem --tls-key node.key"),
+    ),
     "status": (
         ("also while it runs", "batchcart status job.results.jsonl"),
         ("until it ends", "batchcart status job.results.jsonl --watch"),

@@ -63,7 +63,7 @@ def test_names_that_a_shell_would_take_for_more_than_a_name_are_not_offered(fold
 
 
 def test_bash_offers_commands_options_and_accounts(folder: Path) -> None:
-    assert bash(folder, "s") == ["status", "settle", "schema", "sandbox"]
+    assert bash(folder, "s") == ["status", "settle", "schema", "seat", "sandbox"]
     assert bash(folder, "run", "--acc") == ["--account"]
     assert bash(folder, "run", "--account", "a") == ["acme", "alba"]
     assert bash(folder, "doctor", "acme", "sandbox-t") == ["sandbox-tray"]

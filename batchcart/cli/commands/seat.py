@@ -9,11 +9,12 @@ import click
 
 from batchcart.api.seats import read_address, seat
 from batchcart.cli import options as shared
+from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo
 from batchcart.model.system import STOP_SIGNALS, allow_many_files
 
 
-@click.command("seat")
+@click.command("seat", epilog=examples_text("seat"))
 @click.argument("address", metavar="HOST:PORT")
 @shared.tls
 def command(address: str, tls: tuple[Path | None, Path | None, Path | None]) -> int:
