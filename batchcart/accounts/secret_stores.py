@@ -6,7 +6,6 @@ What a command prints, on either stream, is shown nowhere: it may be the secret.
 import os
 import selectors
 import shlex
-import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -61,7 +60,7 @@ def _run(line: str, where: str, folder: Path) -> bytes:
             printed = _read_printed(process, time.monotonic() + LONGEST_RUN)
         finally:
             if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
+                process.kill()
     if printed is None:
         raise UsageError(
             f"{where}: the command {quote(line)} did not end within {LONGEST_RUN:.0f} s, or printed more than a "

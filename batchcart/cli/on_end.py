@@ -1,13 +1,11 @@
 """Owns the command of `run --on-end`: it gets the summary and changes nothing about the run."""
 
-import os
-import signal
 import subprocess
 import sys
-from contextlib import suppress
 
 from batchcart.cli.output import echo_err
 from batchcart.model.errors import quote
+from batchcart.model.system import end_group
 
 LONGEST_RUN = 60.0
 """Seconds that the command may take."""
@@ -37,8 +35,7 @@ def run_on_end(line: str, words: list[str], document: bytes) -> None:
             ended = "was stopped by Ctrl-C"
         finally:
             if process.poll() is None:
-                with suppress(OSError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                end_group(process)
     if ended:
         echo_err(f"{said} {ended}; the run's own exit code stays as it is")
 

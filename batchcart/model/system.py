@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
+    import subprocess
 
     Arrive = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -201,6 +202,15 @@ def unlink_open(path: Path, file: IO[bytes]) -> None:
     else:
         path.unlink(missing_ok=True)
         file.close()
+
+
+def end_group(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that began a session of its own, and on POSIX whatever it started; no error if it has ended."""
+    if sys.platform == "win32":
+        process.kill()
+        return
+    with suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def is_alive(pid: int) -> bool:
