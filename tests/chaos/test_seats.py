@@ -100,6 +100,37 @@ def test_a_seat_that_wakes_up_after_its_account_went_on_elsewhere_sends_nothing(
     assert shop.front("sklep").saw.effects["add"] > 2  # without the fence what was held up leaves
 
 
+SLOW_DISK = """
+import time
+from batchcart.cli import main
+from batchcart.journal.batch import Batch
+
+write = Batch.write
+Batch.write = lambda batch, connection: time.sleep(0.3) or write(batch, connection)
+main()
+"""
+
+IMPATIENT = """
+import asyncio, sys
+from batchcart.runs.seats.remote_seat import sit_at
+from batchcart.runs.seats.secured import HubAddress
+
+asyncio.run(sit_at(HubAddress("127.0.0.1", int(sys.argv[1])), asyncio.Event(), lasts=0.2))
+"""
+
+
+def test_a_disk_that_takes_longer_than_an_intent_lasts_does_not_keep_a_seat_from_sending(shop: Desk) -> None:
+    port = free_port()
+    shop.job(carts("loja", 1))
+    words = ("run", "job.jsonl", "--progress", "none", "--seats-at", f"127.0.0.1:{port}")
+    with started(shop.folder, sys.executable, "-c", SLOW_DISK, *words) as run:
+        until(lambda: is_listening(port))
+        with started(shop.folder, sys.executable, "-c", IMPATIENT, str(port)):
+            _, err = run.communicate(timeout=30)
+    assert run.returncode == 0, err
+    assert shop.front("loja").saw.effects == {"create": 1, "add": 1}
+
+
 # What is taken from a seat
 
 

@@ -156,9 +156,23 @@ def test_a_permit_that_ran_out_lets_nothing_leave() -> None:
         Permit(read_clock() - 0.001).check()
 
 
+async def test_a_disk_that_takes_as_long_as_a_permit_lasts_does_not_use_it_up() -> None:
+    sent = list[Rows]()
+    journal = RemoteJournal(sent.append, lasts=0.0)
+    intent = asyncio.ensure_future(journal.of_account(1, 1).record_intent(1, 1, 0.0, _request()))
+    await asyncio.sleep(0.01)
+    written = read_clock()
+    journal.finish_bundle("")
+    await asyncio.sleep(0)
+    assert not intent.done()
+    assert sent[1:] == [Rows([])]  # nothing more is to be written
+    journal.finish_bundle("")
+    assert (await intent).until >= written
+
+
 async def test_a_large_bundle_is_not_made_larger() -> None:
     sent = list[Rows]()
-    journal = RemoteJournal(sent.append)
+    journal = RemoteJournal(sent.append, lasts=60.0)
     account = journal.of_account(1, 1)
     for line in range(5):
         account.record_result(line, "ok", "{}", bytes(20 << 20), keep_past=False)

@@ -146,23 +146,20 @@ class Hub:
         if not isinstance(hello, Hello):
             return None
         if hello.version != __version__:
-            stream.send(
-                Refused(f"this seat has batchcart {hello.version}, and the run {__version__}; install the same on both")
-            )
+            why = f"this seat has batchcart {hello.version}, and the run {__version__}; install the same on both"
+            stream.send(Refused(why))
             return None
         link = SeatLink(stream, hello, self.context.deps.clock(), self.context.deps.clock())
         self.links.append(link)
         self.greeted.add(hello.pid)
-        stream.send(self._welcome())
+        job, settings, wall = self.job, self.context.settings, self.context.deps.wall()
+        stream.send(
+            Welcome(wall, job.run, job.source.name, job.default_account, settings.patience, settings.stop_after)
+        )
         if self.stopping:
             stream.send(Halt())
         self._changed.set()
         return link
-
-    def _welcome(self) -> Welcome:
-        job, settings = self.job, self.context.settings
-        wall = self.context.deps.wall()
-        return Welcome(wall, job.run, job.source.name, job.default_account, settings.patience, settings.stop_after)
 
     def _handle(self, link: SeatLink, word: FromSeat) -> None:
         match word:
@@ -170,7 +167,7 @@ class Hub:
                 for rows in accounts:
                     if (holding := link.find(rows.account, rows.epoch)) is not None:
                         write_rows(self.context.journal, holding, rows, self.context.monitor.emit)
-                self._spawn(self._acknowledge(link))
+                self._spawn(self._acknowledge(link, is_empty=not accounts))
             case Seen(accounts):
                 self._show(link, accounts)
             case Leaving():
@@ -194,10 +191,11 @@ class Hub:
             case Learnt(memory=memory):
                 holding.keep_learnt(memory)
 
-    async def _acknowledge(self, link: SeatLink) -> None:
+    async def _acknowledge(self, link: SeatLink, *, is_empty: bool) -> None:
         failure = ""
         try:
-            await self.context.journal.flush()
+            if not is_empty:
+                await self.context.journal.flush()
         except JournalFailed as failed:
             failure = str(failed)
         if not link.gone:

@@ -3,6 +3,7 @@
 Whatever gathers while one bundle of rows is on its way to the hub's disk and back goes into the next one. An
 acknowledged intent is a permit that lasts for so long from when its bundle was handed over: the hub acknowledges later
 than that, so whatever may still leave does so before ``LASTS`` seconds have gone by after the last acknowledgement.
+Where the hub's disk took most of that time, an empty bundle asks anew: nothing is to be written for it.
 """
 
 import asyncio
@@ -24,11 +25,12 @@ _LARGE = 32 << 20  # bytes of a bundle that takes no more
 
 @dataclass(slots=True)
 class _Bundle:
-    """Rows that go together, and those who wait until they are on the disk."""
+    """Rows that go together, and those who wait until they are on the disk; ``written`` says that they are."""
 
     accounts: dict[tuple[int, int], AccountRows] = field(default_factory=dict)
     waiting: "list[asyncio.Future[Permit]]" = field(default_factory=list)
     size: int = 0
+    written: bool = False
 
 
 class RemoteJournal:
@@ -82,7 +84,12 @@ class RemoteJournal:
 
     def finish_bundle(self, failure: str) -> None:
         """The bundle that was on its way is on the disk; or it is not, for the reason given."""
-        bundle, self._under_way = self._under_way or _Bundle(), None
+        bundle = self._under_way or _Bundle(written=True)
+        if not (failure or bundle.written) and read_clock() > self._handed_over + self._lasts / 2:
+            bundle.written = True
+            self._ask(Rows([]))
+            return
+        self._under_way = None
         if failure and self._failure is None:
             self._failure = JournalFailed(failure)
         permit = Permit(self._handed_over + self._lasts)
@@ -104,8 +111,11 @@ class RemoteJournal:
             self._under_way, self._open = self._open, _Bundle()
         else:
             return
+        self._ask(Rows(list(self._under_way.accounts.values())))
+
+    def _ask(self, rows: Rows) -> None:
         self._handed_over = read_clock()
-        self._send(Rows(list(self._under_way.accounts.values())))
+        self._send(rows)
 
 
 @dataclass(frozen=True, slots=True)
