@@ -52,7 +52,7 @@ def plan_revert(left: CartEffects, now: Now, adapter: Adapter, *, force: bool) -
         ):
             return _keep_all(left, KeptReason.UNREADABLE, _UNSHOWN)
         case CartSnapshot() if not force and (others := _differences(left, now)):
-            return _keep_all(left, KeptReason.CHANGED, _describe_changes(others))
+            return _keep_all(left, *_describe_change(left, "the cart", _join_names(others)))
         case CartSnapshot():
             return _each(left, now, adapter, force=force)
 
@@ -75,12 +75,7 @@ def _objection(left: CartEffects, now: CartSnapshot | Unread) -> tuple[KeptReaso
     if now.lines is None:
         return KeptReason.UNREADABLE, _UNSHOWN
     differ = _describe_differences(left.lines, now.lines)
-    if differ and left.unsure:
-        return (
-            KeptReason.IN_DOUBT,
-            f"{_join_names(differ)}: by somebody else, or by a line that is in doubt or was settled by hand",
-        )
-    return (KeptReason.CHANGED, _describe_changes(differ)) if differ else None
+    return _describe_change(left, "the cart", _join_names(differ)) if differ else None
 
 
 def _keep_all(left: CartEffects, why: KeptReason, message: str) -> RevertPlan:
@@ -93,8 +88,13 @@ def _keep_all(left: CartEffects, why: KeptReason, message: str) -> RevertPlan:
 
 
 def keep_all(left: CartEffects, message: str) -> RevertPlan:
-    """Everything of a cart that cannot be read stays."""
-    return _keep_all(left, KeptReason.UNREADABLE, message)
+    """Everything of a cart that cannot be read stays, whatever is forced."""
+    made = () if left.made is None else (Irreversible(*left.made, KeptReason.UNREADABLE, message),)
+    effects = tuple(
+        Irreversible(effect.line, _op(effect), KeptReason.UNREADABLE, message, _item_of(effect))
+        for effect in reversed(left.effects)
+    )
+    return RevertPlan((), (*made, *dict.fromkeys(effects), *left.kept))
 
 
 def _each(left: CartEffects, now: CartSnapshot, adapter: Adapter, *, force: bool) -> RevertPlan:
@@ -156,10 +156,10 @@ def _restore_fields(left: CartEffects, now: CartSnapshot, *, force: bool) -> Ite
     rewritten = [effect for effect in left.effects if isinstance(effect, FieldChanged)]
     beside = _beside(left.others, now.fields)
     if beside and rewritten:
-        yield from _restore_line(rewritten[0].line, rewritten, now, beside, force=force)
+        yield from _restore_line(left, rewritten[0].line, rewritten, now, beside, force=force)
         return
     for line, fields in groupby(rewritten, key=lambda effect: effect.line):
-        yield from _restore_line(line, fields, now, {}, force=force)
+        yield from _restore_line(left, line, fields, now, {}, force=force)
 
 
 def _beside(others: Mapping[str, bytes], now: Mapping[str, bytes]) -> Mapping[str, bytes]:
@@ -177,7 +177,13 @@ def _beside(others: Mapping[str, bytes], now: Mapping[str, bytes]) -> Mapping[st
 
 
 def _restore_line(
-    line: int, fields: Iterable[FieldChanged], now: CartSnapshot, beside: Mapping[str, bytes], *, force: bool
+    left: CartEffects,
+    line: int,
+    fields: Iterable[FieldChanged],
+    now: CartSnapshot,
+    beside: Mapping[str, bytes],
+    *,
+    force: bool,
 ) -> Iterator[Revert | Irreversible | None]:
     """The fields that one line wrote first, as they were before it; ``beside`` goes with them."""
     data: dict[str, msgspec.Raw] = {}
@@ -192,8 +198,8 @@ def _restore_line(
         else:
             changed.append(effect.name)
     if changed:
-        message = f"somebody changed {', '.join(changed)} since{_FORCED}"
-        yield Irreversible(line, OperationKind.CART_UPDATE, KeptReason.CHANGED, message)
+        why, message = _describe_change(left, ", ".join(changed))
+        yield Irreversible(line, OperationKind.CART_UPDATE, why, message + _FORCED)
     if data:
         whole = {**{name: msgspec.Raw(text) for name, text in beside.items()}, **data}
         yield Revert(line, OperationKind.CART_UPDATE, None, msgspec.json.encode(whole))
@@ -204,8 +210,8 @@ def _restore_line(
 def _keep_item(left: CartEffects, effect: ItemAdded | QuantityChanged, held: Decimal) -> Irreversible:
     known = left.lines.get(effect.item_id)
     was = "and what the run left is not known" if known is None else f"the run left {known:f}"
-    message = f"somebody changed the item since: it holds {held:f}, {was}{_FORCED}"
-    return Irreversible(effect.line, _op(effect), KeptReason.CHANGED, message, effect.item_id)
+    why, message = _describe_change(left, "the item", f"it holds {held:f}, {was}")
+    return Irreversible(effect.line, _op(effect), why, message + _FORCED, effect.item_id)
 
 
 def _differences(left: CartEffects, now: CartSnapshot) -> list[str]:
@@ -235,8 +241,13 @@ def _describe_differences(left: Mapping[str, Decimal], now: Mapping[str, Decimal
     return found
 
 
-def _describe_changes(found: list[str]) -> str:
-    return f"somebody changed the cart since: {_join_names(found)}"
+def _describe_change(left: CartEffects, what: str, how: str = "") -> tuple[KeptReason, str]:
+    """Why something stays that is not as the run left it: somebody changed it, or a line of which nobody knows did."""
+    found = f": {how}" if how else ""
+    if left.unsure:
+        who = "by somebody else, or by a line that is in doubt, was under way or was settled by hand"
+        return KeptReason.IN_DOUBT, f"{what} changed since{found}; {who}"
+    return KeptReason.CHANGED, f"somebody changed {what} since{found}"
 
 
 def _join_names(found: list[str]) -> str:

@@ -27,7 +27,7 @@ from batchcart.runs.runner import run_job
 from batchcart.sandbox.messages import Call
 from batchcart.sandbox.readings import deviate
 from batchcart.undo.history import summarize
-from batchcart.undo.model import CartEffects, ItemAdded, KeptReason, Unread
+from batchcart.undo.model import CartEffects, FieldChanged, ItemAdded, KeptReason, Unread
 from batchcart.undo.model import CompletedLine as EndedLine
 from batchcart.undo.revert import plan_revert
 
@@ -436,6 +436,28 @@ def test_a_cart_whose_lines_a_doubt_may_explain_is_kept_until_it_is_settled(shop
     assert [(one["line"], one["kind"]) for one in kept(shop)] == [(1, "in_doubt")]
     undo("--force", code=0)
     assert [one["op"] for one in undone(shop)] == ["cart.delete"]
+
+
+@pytest.mark.parametrize(
+    ("known", "now"),
+    [
+        ({"1": Decimal(2), "2": Decimal(1)}, {"1": Decimal(2), "2": Decimal(1), "9": Decimal(1)}),
+        ({}, {"2": Decimal(5)}),
+    ],
+    ids=["a new line", "another quantity"],
+)
+def test_nobody_is_blamed_for_what_a_line_in_doubt_may_have_done_to_a_cart_that_was_there(
+    known: dict[str, Decimal], now: dict[str, Decimal]
+) -> None:
+    added, changed = ItemAdded(4, OperationKind.ITEM_ADD, "2"), FieldChanged(5, "email", b'"a@x.pl"', b'"b@x.pl"')
+    held = CartSnapshot(now, {"email": b'"c@x.pl"'})
+
+    for unsure, why in ((True, KeptReason.IN_DOUBT), (False, KeptReason.CHANGED)):
+        left = CartEffects("K", effects=(added, changed), lines=known, complete=bool(known), unsure=unsure)
+        kept = plan_revert(left, held, load_adapters()["shoplo"], force=False).kept
+        assert {(one.line, one.why) for one in kept} == {(4, why), (5, why)}
+        assert all(("somebody changed" in one.message) is not unsure for one in kept)
+        assert all(("by a line that is in doubt, was under way" in one.message) is unsure for one in kept)
 
 
 # Runs that are not over, files that are not what they should be

@@ -10,7 +10,7 @@ from caravan import brought, command
 from shopping import KEYS, Desk, add, create
 from test_export import CARTS, filled
 
-from batchcart.model.adapter import Adapter
+from batchcart.model.adapter import Adapter, CartSnapshot
 from batchcart.model.operation import OperationKind
 from batchcart.platforms import load_adapters
 
@@ -125,7 +125,7 @@ def test_a_cart_over_whose_answer_verify_fails_cannot_be_read_and_the_others_are
     assert all(FAULT in found[name]["why"] for name in ("cart-0", "cart-1"))
 
 
-@pytest.mark.parametrize("part", ["read", "facts"])
+@pytest.mark.parametrize("part", ["read", "compare", "facts"])
 def test_an_undo_keeps_the_cart_over_whose_answer_it_failed(shop: Desk, part: str, break_adapter: Break) -> None:
     shop.job([one for account in ("loja", "sklep") for one in (create(account), add(account))])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
@@ -135,6 +135,10 @@ def test_an_undo_keeps_the_cart_over_whose_answer_it_failed(shop: Desk, part: st
         if part == "read":
             assert adapter.snapshot is not None
             return replace(adapter, snapshot=replace(adapter.snapshot, read=_fails_at("", lambda: None)))
+        if part == "compare":
+            assert adapter.snapshot is not None
+            unlisted = CartSnapshot(Odd())  # type: ignore[arg-type]
+            return replace(adapter, snapshot=replace(adapter.snapshot, read=lambda _body: unlisted))
         return replace(adapter, create_adds_item=Odd())  # type: ignore[arg-type]
 
     break_adapter("tray", bend)
@@ -143,6 +147,7 @@ def test_an_undo_keeps_the_cart_over_whose_answer_it_failed(shop: Desk, part: st
     assert {row["account"] for row in _rows(shop, "undo.jsonl")} == {"sklep"}
     rows = _rows(shop, "undo.jsonl.kept.jsonl")
     assert {row["account"] for row in rows} == {"loja"}
+    assert rows
     assert all(row["kind"] == "unreadable" and FAULT in row["message"] for row in rows), (kept, rows)
 
 
