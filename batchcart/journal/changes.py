@@ -20,6 +20,9 @@ IN_ORDER = "in_order"
 REPLACED = "replaced_by"
 """Set in the journal to the job that another run does in the place of what is left of this one."""
 
+REPLACED_RESULTS = "replaced_results"
+"""Set in the journal to the name of the results of that other run, beside this one's."""
+
 _LINE = "INSERT INTO plan (line, account, chain, kind, offset, length, digest) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _JOIN = "UPDATE plan SET chain = ? WHERE account = (SELECT account FROM plan WHERE line = ?) AND chain = ?"
 _ENDED_BEFORE = "INSERT INTO ended_before VALUES (?, ?, ?, ?)"
@@ -149,9 +152,12 @@ def settle(connection: Connection, settled: Sequence[Settlement]) -> None:
     connection.execute("COMMIT")
 
 
-def note_replacement(connection: Connection, job: str) -> None:
-    """Note that another job does what is left of this run."""
+def note_replacement(connection: Connection, job: str, results: str) -> None:
+    """Note that another job, with these results, does what is left of this run."""
+    connection.execute("BEGIN")
     set_meta(connection, REPLACED, job)
+    set_meta(connection, REPLACED_RESULTS, results)
+    connection.execute("COMMIT")
 
 
 def clear_notes(connection: Connection, *keys: str) -> None:

@@ -297,10 +297,9 @@ def _convert_the_rest(way: MigrationContext, plan: ConvertOptions) -> ConvertRes
         for _, results in made:
             stack.enter_context(lock_output(results))
         converted = convert(replace(plan, made=stack.enter_context(read_made(made))), way.target)
-        if converted.converted:
-            for _, results in made:
-                with contextlib.closing(open_existing(journal_path(results))) as connection:
-                    note_replacement(connection, str(plan.output))
+        if converted.converted:  # the rounds before the last are replaced already, each by the one after it
+            with contextlib.closing(open_existing(journal_path(made[-1][1]))) as connection:
+                note_replacement(connection, str(plan.output), way.options.results(way.round).name)
         return converted
 
 

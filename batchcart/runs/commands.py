@@ -60,6 +60,10 @@ class RunCommands:
         """Take what was filled in."""
         return self.settle("--from", f"{_stem(self)}.doubts.csv")
 
+    def undo(self) -> str:
+        """Write the job that takes the run back."""
+        return self._line("undo", str(self.results), "-o", f"{_stem(self)}.undo.jsonl")
+
     def report(self, *options: str) -> str:
         """The report on the run."""
         return _write_out("batchcart", "report", str(self.results), *options)

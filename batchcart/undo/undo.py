@@ -15,6 +15,7 @@ from batchcart.jobs.checks import validate
 from batchcart.jobs.job_file import LONGEST_LINE, InvalidLine, RawLine, parse_line
 from batchcart.jobs.opening import open_job
 from batchcart.journal.carts import READS, PlannedCart, carts, lines_of_cart
+from batchcart.journal.changes import REPLACED_RESULTS
 from batchcart.journal.queries import accounts, has_progress, pending_counts
 from batchcart.journal.schema import Connection, DatabaseError, get_meta, open_existing
 from batchcart.model.adapter import Adapter
@@ -69,7 +70,8 @@ class UndoResult:
     """What came of it: lines of the ``job`` by account and operation, what is kept by reason, what was gone already.
 
     ``unended`` lines of the run may still be run; ``embedded`` accounts had their shop for the length of the run only;
-    ``without_job`` names the run's job where it was not there.
+    ``without_job`` names the run's job where it was not there. ``replaced_by`` are the results of a run that did what
+    was left of this one, and is not taken back with it.
     """
 
     job: Path
@@ -80,6 +82,7 @@ class UndoResult:
     unended: int = 0
     embedded: tuple[str, ...] = ()
     without_job: str = ""
+    replaced_by: Path | None = None
 
     @property
     def exit_code(self) -> int:
@@ -122,6 +125,7 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
             unended=unended,
             embedded=tuple(entry.name for entry in used.values() if entry.embedded),
             without_job="" if source else job,
+            replaced_by=_find_replacement(connection, options.results),
         )
 
 
@@ -148,6 +152,13 @@ def _open(results: Path) -> Iterator[Connection]:
         if not has_progress(connection):
             raise UsageError(f"{results}: this run has sent nothing yet, so there is nothing to take back")
         yield connection
+
+
+def _find_replacement(connection: Connection, results: Path) -> Path | None:
+    """The results of the run that did what was left of this one, if it has begun."""
+    name = get_meta(connection, REPLACED_RESULTS)
+    later = results.parent / (name or "")
+    return later if name and journal_path(later).exists() else None
 
 
 def _is_there(job: str) -> bool:

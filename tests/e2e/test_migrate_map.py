@@ -130,6 +130,14 @@ def test_what_failed_of_a_cart_is_made_with_the_mended_map_in_the_cart_that_is_t
         assert "moved/job.2.jsonl took the place of what was left of this run; nothing was sent" in said
     assert shop.requests() == asked
 
+    back = ("undo", "moved/results.jsonl", "-o", "back.jsonl", "--progress", "none")
+    told = command(*back, folder=shop.folder, code=1).out
+    first = "batchcart undo moved/results.2.jsonl -o results.2.undo.jsonl"
+    assert "moved/results.2.jsonl is of a later run that did what was left of this one" in " ".join(told.split())
+    assert f"Take that back first, then this again: {first}" in " ".join(told.split())
+    last = command(*first.split()[1:], "--progress", "none", folder=shop.folder, code=0).out
+    assert "later run" not in last
+
 
 def test_a_mended_map_is_refused_where_the_old_job_was_changed(shop: Desk) -> None:
     brought(shop, "loja", 3)

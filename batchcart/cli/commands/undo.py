@@ -65,6 +65,7 @@ def _figures(undone: api.UndoResult) -> dict[str, object]:
         "kinds": dict(undone.kept),
         "gone": undone.gone,
         "not_ended": undone.unended,
+        "replaced_by": str(undone.replaced_by) if undone.replaced_by else None,
     }
 
 
@@ -86,6 +87,12 @@ def _describe(undone: api.UndoResult, config: Path | None) -> list[str]:
         parts.append(
             f"{plural(undone.unended, 'line')} of the run not ended; only what has ended is taken back. Do not "
             "resume the run after undoing it"
+        )
+    if undone.replaced_by:
+        first = api.RunCommands(undone.replaced_by, "", config).undo()
+        parts.append(
+            f"{undone.replaced_by} is of a later run that did what was left of this one; what it did is not taken back "
+            f"here. Take that back first, then this again: {first}"
         )
     if undone.kept:
         parts += [
