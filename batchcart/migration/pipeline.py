@@ -159,7 +159,7 @@ async def _work(way: MigrationContext) -> StepFailure | None:
 
 
 def _choose_round(way: MigrationContext) -> int:
-    """The round to work on: the last one, or a further one if the map was mended after it had begun to send."""
+    """The round to work on: the last one, or a further one where that sent something and there may be more to do."""
     number = way.state.rounds
     name = step_name("convert", number)
     converted = way.state.done.get(name)
@@ -169,11 +169,9 @@ def _choose_round(way: MigrationContext) -> int:
         return number + 1
     if converted.product_map != fingerprint(way.options.map):
         way.tell(f"the product map {way.options.map} changed: carts that are not made yet are made with it")
-    elif way.options.retry_failed and step_name("run", number) in way.state.done:
-        return number + 1
-    else:
+    elif not (way.options.retry_failed and (converted.last or step_name("run", number) in way.state.done)):
         return number
-    if was_sent(way.options.results(number)) or (converted.last and number > 1):
+    if was_sent(way.options.results(number)):
         return number + 1
     left = {key: done for key, done in way.state.done.items() if key != name}
     way.state = structs.replace(way.state, done=left)

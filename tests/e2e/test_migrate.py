@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caravan import Cart, brought, command, unlike, write_map
+from caravan import Cart, brought, command, lose_first_create, unlike, write_map
 from shopping import PLATFORMS, Desk, Ended
 
 from batchcart.sandbox.messages import Call
@@ -254,15 +254,7 @@ def test_lines_that_failed_are_run_again_and_the_migration_takes_them_in(shop: D
 def test_a_cart_in_doubt_is_told_with_what_settles_it_and_then_goes_on(shop: Desk) -> None:
     brought(shop, "loja", 3)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
-    lost: list[str] = []
-
-    def decide(call: Call) -> str:
-        if call.route == "POST Cart" and not lost:
-            lost.append("lost")
-            return "reset-before"
-        return ""
-
-    shop.hook("acme", decide)
+    lose_first_create(shop, "reset-before")
     first = migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", code=1)
     assert "1 cannot be read" in first.out
     assert "1 in doubt: nobody could say whether they happened. Settle them first:\n" in first.out

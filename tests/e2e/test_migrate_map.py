@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caravan import brought, command, number_on, write_map
+from caravan import brought, command, lose_first_create, number_on, write_map
 from shopping import PLATFORMS, Desk, Ended
 
 from batchcart.sandbox.messages import Call
@@ -179,15 +179,7 @@ def test_what_a_stopped_run_had_not_tried_is_made_with_the_mended_map(shop: Desk
 def test_a_cart_in_doubt_is_not_made_again_with_a_mended_map(shop: Desk) -> None:
     brought(shop, "loja", 4)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
-    lost: list[str] = []
-
-    def decide(call: Call) -> str:
-        if call.route == "POST Cart" and not lost:
-            lost.append("lost")
-            return "reset-after"
-        return ""
-
-    shop.hook("acme", decide)
+    lose_first_create(shop, "reset-after")
     migrate(shop, "--map", "map.csv", "--allow-unused", code=1)
     with (shop.folder / "map.csv").open("a") as file:
         file.write("99999,,7,\n")
@@ -196,6 +188,24 @@ def test_a_cart_in_doubt_is_not_made_again_with_a_mended_map(shop: Desk) -> None
     assert "1 cannot be read" in second.out
     assert len(made_in(shop, "acme")) == 4
     assert "  batchcart settle moved/results.jsonl\n" in second.out
+
+
+def test_a_cart_that_was_in_doubt_is_made_on_demand_once_it_is_settled_and_a_mended_map_had_nothing_to_do(
+    shop: Desk,
+) -> None:
+    brought(shop, "loja", 3)
+    write_map(shop.folder / "map.csv", "tray", "3dcart")
+    lose_first_create(shop, "reset-before")
+    words = ("--map", "map.csv", "--allow-unused")
+    migrate(shop, *words, code=1)
+    with (shop.folder / "map.csv").open("a") as file:
+        file.write("99999,,7,\n")
+    migrate(shop, *words, code=1)
+    doubtful = next(one["line"] for one in rows(shop.folder / "moved" / "results.jsonl") if one["status"] == "in_doubt")
+    command("settle", "moved/results.jsonl", "--line", str(doubtful), "--not-done", folder=shop.folder)
+
+    assert "3 carts: 3 equal" in migrate(shop, *words, "--retry-failed").out
+    assert len(made_in(shop, "acme")) == 3
 
 
 @pytest.fixture

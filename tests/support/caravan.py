@@ -111,6 +111,12 @@ def write_map(path: Path, source: str, target: str) -> Path:
     return path
 
 
+def lose_first_create(shop: Desk, fault: str) -> None:
+    """The 3dcart shop's first answer to a create is lost, so that its line ends in doubt."""
+    faults = iter([fault])
+    shop.hook("acme", lambda call: next(faults, "") if call.route == "POST Cart" else "")
+
+
 def command(*words: str | Path, folder: Path, code: int | None = None) -> Ended:
     """Run the command in ``folder`` to its end, in this process: as a process of its own, and quicker to begin."""
     out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
