@@ -100,6 +100,37 @@ def test_a_mended_map_makes_the_carts_that_were_stopped_and_no_other_twice(shop:
     assert shop.requests() == asked
 
 
+@pytest.mark.parametrize("mended", [True, False], ids=["as mended", "changed back and mended again"])
+def test_killed_before_it_knows_that_it_began_another_round_it_goes_on_and_makes_nothing_twice(
+    shop: Desk, *, mended: bool
+) -> None:
+    brought(shop, "loja", 6)
+    migrate(shop, code=2)
+    folder = shop.folder / "moved"
+    product = most_frequent(shop, "loja")
+    fill_in(folder / "products.csv", "loja", "acme", leave_out=product)
+    migrate(shop, code=1)
+    old_map, state = ((folder / name).read_bytes() for name in ("products.csv", "migration.json"))
+    made = set(made_in(shop, "acme"))
+    fill_in(folder / "products.csv", "loja", "acme")
+    shop.hook("acme", "refuse")
+    migrate(shop, "--patience", "0.001", code=3)
+    shop.hook("acme", "")
+    (folder / "migration.json").write_bytes(state)  # as if a kill had come just before
+    for later in folder.glob("*results.2.jsonl*"):
+        later.unlink()
+
+    if not mended:
+        new_map = (folder / "products.csv").read_bytes()
+        (folder / "products.csv").write_bytes(old_map)
+        migrate(shop, code=1)
+        assert set(made_in(shop, "acme")) == made
+        (folder / "products.csv").write_bytes(new_map)
+    assert "6 carts: 6 equal" in migrate(shop).out
+    assert made < set(made_in(shop, "acme"))
+    assert len(made_in(shop, "acme")) == 6
+
+
 def test_what_failed_of_a_cart_is_made_with_the_mended_map_in_the_cart_that_is_there(shop: Desk) -> None:
     brought(shop, "loja", 4)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
