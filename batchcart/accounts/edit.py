@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,6 +18,7 @@ from batchcart.accounts.config import (
     read_entry,
 )
 from batchcart.accounts.config_file import config_text
+from batchcart.accounts.proxy import is_loopback
 from batchcart.model.adapter import Adapter, SecretRef
 from batchcart.model.errors import UsageError, quote
 from batchcart.model.files import create_new, replace_atomically
@@ -64,6 +66,7 @@ def add_account(path: Path, name: str, adapter: Adapter, settings: Settings, *, 
     """
     keys: dict[str, object] = {"platform": adapter.name, **{key: _as_toml(value) for key, value in settings.items()}}
     entry = read_entry(name, keys, load_adapters(), path.resolve().parent, f"account {quote(name)}")
+    _check_new_name(name, f"account {quote(name)}")
     before = _head()
     if path.exists():
         if name in load_config(path, load_adapters()):
@@ -86,6 +89,7 @@ def add_account(path: Path, name: str, adapter: Adapter, settings: Settings, *, 
 def check_name(path: Path, name: str) -> None:
     """Raises UsageError if the account cannot be called so, or the config at ``path`` has one of that name."""
     check_account_name(name, "")
+    _check_new_name(name, quote(name))
     if path.exists() and name in load_config(path, load_adapters()):
         raise UsageError(f"{path} has an account {quote(name)} already; choose another name")
 
@@ -97,7 +101,21 @@ def check_setting(adapter: Adapter, key: str, value: str, folder: Path) -> None:
     keys = {"platform": adapter.name, **adapter.account.sandbox_settings, key: value}
     read_entry("a", keys, load_adapters(), folder, "")
     if key == adapter.account.shop_key:
-        check_address(value if "//" in value else f"https://{value}", key, insecure=False)
+        check_shop_address(value, key)
+
+
+def check_shop_address(address: str, where: str) -> None:
+    """Raises UsageError, which begins with ``where``, if no shop is there: without a scheme its host has a dot."""
+    whole = address if "//" in address else f"https://{address}"
+    check_address(whole, where, insecure=False)
+    host = urlsplit(whole).hostname or ""
+    if whole != address and not ("." in host or is_loopback(host)):
+        raise UsageError(f"{where}: expected an address such as https://shop.example.com, with the shop's whole host")
+
+
+def _check_new_name(name: str, where: str) -> None:
+    if "/" in name:
+        raise UsageError(f"{where} looks like an address; give the short name that job files call the shop by")
 
 
 def write_new(path: Path, text: str) -> None:

@@ -146,7 +146,15 @@ WRONG = [
     (["--platform", "tray", "--access-token", f"env:{SECRET}"], "expected env:NAME, file:PATH, "),
     (["--platform", "tray", "--access-token", "env:A", "--address", "http://shop.example"], "in the clear"),
     (["--platform", "shoplo", "--access-token", "env:A"], "app_id"),
-    (["--platform", "tray", "--access-token", "env:A", "--address", "a", "--account", "sandbox-tray"], "built-in"),
+    (
+        ["--platform", "tray", "--access-token", "env:A", "--address", "a.example", "--account", "sandbox-tray"],
+        "built-in",
+    ),
+    (["--platform", "tray", "--access-token", "env:A", "--address", "notaurl"], "--address: expected an address"),
+    (
+        ["--platform", "tray", "--access-token", "env:A", "--address", "a.example", "--account", "https://a.example"],
+        "looks like an address",
+    ),
 ]
 INIT = [["init", *words] for words, _ in WRONG]
 
@@ -293,8 +301,10 @@ def test_each_answer_is_checked_when_it_is_given_and_asked_for_again_with_the_re
     )
     answers = [
         ("api_address", "http//nowhere at all"),
+        ("expected an address such as", "notaurl"),
         ("expected an address such as", address(shop, "tray")),
-        ("Name of the account", "old"),
+        ("Name of the account", "https://loja.example"),
+        ("looks like an address", "old"),
         ("has an account 'old' already", "sandbox-tray"),
         ("built-in sandbox's", "loja"),
         ("access_token [env:", "env:NOT_SET_ANYWHERE"),

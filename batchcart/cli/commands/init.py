@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from batchcart.accounts.config import DEFAULT_FILE, AccountConfig, config_path, load_config
-from batchcart.accounts.edit import add_account, example_config, example_job, write_new
+from batchcart.accounts.edit import add_account, check_shop_address, example_config, example_job, write_new
 from batchcart.accounts.first_job import PUT_A_KEY, FirstJob, new_cart_job, read_job
 from batchcart.accounts.secrets import is_secret
 from batchcart.cli import options as shared
@@ -162,6 +162,7 @@ def _take_options(draft: _Draft, given: Mapping[str, str], address: str | None) 
     adapter = draft.adapter
     fields = {field.name: field for field in msgspec.structs.fields(adapter.account.settings)}
     if address is not None:
+        check_shop_address(address, "--address")
         draft.settings[adapter.account.shop_key] = address
     for key, text in given.items():
         if key not in fields:
