@@ -57,6 +57,7 @@ class ResultRow(msgspec.Struct, frozen=True, gc=False):
     elapsed_ms: Annotated[float, msgspec.Meta(ge=0, le=_LONGEST)] | None = None
     http_status: int | None = None
     error: Error | None = None
+    settled: str = ""
 
 
 class Counts:
@@ -162,7 +163,7 @@ def add_reason(reasons: ErrorGroups, one: ResultRow, run: int) -> Occurrence:
     error = one.error or Error("unknown", "the result line does not say why")
     message = error.message[:EVIDENCE_SHOWN]
     place = Occurrence(run, one.line, one.account, one.op, one.cart or one.cart_id or "", message)
-    cause = ErrorKey(one.status.value, error.kind, one.http_status, normalize(error.message))
+    cause = ErrorKey(one.status.value, error.kind, one.http_status, normalize(error.message), bool(one.settled))
     reasons.add(cause, place, error.line)
     return place
 

@@ -30,12 +30,16 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class ErrorKey:
-    """What the failures of one reason have in common; ``message`` has its ids and numbers taken out."""
+    """What the failures of one reason have in common; ``message`` has its ids and numbers taken out.
+
+    ``by_hand`` says that the operator settled so what was in doubt.
+    """
 
     status: str
     kind: str
     http_status: int | None
     message: str
+    by_hand: bool = False
 
 
 @dataclass(slots=True)
@@ -106,6 +110,8 @@ class ErrorGroups:
 def hint(cause: ErrorKey) -> str:
     """What the operator can do about it, without the command for it."""
     match cause:
+        case ErrorKey(by_hand=True):
+            return "You said that it did not happen: look into the shop again if you are not sure"
         case ErrorKey(kind="rejected", http_status=401 | 403):
             return "The shop does not allow this to the account: check its rights"
         case ErrorKey(kind="rejected", http_status=404):

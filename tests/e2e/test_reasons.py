@@ -71,6 +71,8 @@ def test_status_settle_and_report_say_the_same_as_the_run(shop: Desk) -> None:
         assert [text for text in said if text not in out.splitlines()] == [], words
     settled = batchcart("settle", "job.results.jsonl", "--line", "1", "--not-done", folder=shop.folder, code=1).out
     assert "1 failed: settled by hand: it did not happen" in settled
+    assert "You said that it did not happen" in settled
+    assert "check network" not in settled
 
 
 def test_json_has_the_reasons_beside_the_figures_of_the_contract(shop: Desk) -> None:
