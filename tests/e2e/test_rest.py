@@ -119,7 +119,7 @@ def test_what_is_in_doubt_is_left_out_and_named_with_what_needs_it(shop: Desk) -
 
     assert [one["why"]["line"] for one in lines] == [3]
     assert (
-        "Left out: 1 in doubt (line 1), and 1 line that need it. Settle first:\n  batchcart settle job.results" in said
+        "Left out: 1 in doubt (line 1), and 1 line that needs it. Settle first:\n  batchcart settle job.results" in said
     )
 
 
@@ -134,7 +134,7 @@ def test_a_write_that_a_kill_left_on_its_way_is_not_sent_by_another_job(shop: De
 
     assert lines == []
     assert "No line is left to correct" in said
-    assert "Left out: 1 line on the way when the run stopped. Resume that run first:\n  batchcart run job.jsonl" in said
+    assert "Left out: 1 line on the way when the run stopped. Resume it first:\n  batchcart run job.jsonl" in said
 
 
 def test_the_corrected_run_is_one_with_the_first_in_the_report(shop: Desk) -> None:

@@ -8,6 +8,7 @@ from batchcart.api import after_run as api
 from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo, echo_err, echo_json
 from batchcart.cli.report_text import report_text
+from batchcart.model.text import plural
 
 
 @click.command("report", epilog=examples_text("report"))
@@ -27,7 +28,7 @@ def command(
     report = api.report(results, config=config, html=html, csv=table)
     if table is not None:
         count = sum(run.summary.lines for run in report.runs)
-        echo_err(f"{count:,} line{'' if count == 1 else 's'}: the table is in {table}")
+        echo_err(f"{plural(count, 'line')}: the table is in {table}")
     if html is not None:
         echo_err(f"The page is in {html}")
     if as_json:

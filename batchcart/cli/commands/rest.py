@@ -9,6 +9,7 @@ from batchcart.cli import options as shared
 from batchcart.cli.examples import examples_text
 from batchcart.cli.folding import fold
 from batchcart.cli.output import echo
+from batchcart.model.text import plural
 
 
 @click.command("rest", epilog=examples_text("rest"))
@@ -39,10 +40,12 @@ def command(results: Path, later: tuple[Path, ...], output: Path, config: Path |
 
 def _tell(result: api.RestResult, output: Path) -> list[str]:
     counts = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(result.written.items()))
-    parts = [f"Wrote {output}: {_lines(result.written.total())} ({counts})" if counts else "No line is left to correct"]
+    written = f"Wrote {output}: {plural(result.written.total(), 'line')} ({counts})"
+    parts = [written if counts else "No line is left to correct"]
     if result.doubts:
         named = ", ".join(map(str, result.first_doubts)) + (", …" if result.doubts > len(result.first_doubts) else "")
-        more = f", and {_lines(result.dependent)} that need {'it' if result.doubts == 1 else 'them'}"
+        needing = plural(result.dependent, "line that needs", "lines that need")
+        more = f", and {needing} {'it' if result.doubts == 1 else 'them'}"
         where = f"line{'' if result.doubts == 1 else 's'} {named}"
         parts += [
             fold(f"Left out: {result.doubts:,} in doubt ({where}){more if result.dependent else ''}. Settle first:"),
@@ -50,7 +53,7 @@ def _tell(result: api.RestResult, output: Path) -> list[str]:
         ]
     if result.under_way:
         parts += [
-            fold(f"Left out: {_lines(result.under_way)} on the way when the run stopped. Resume that run first:"),
+            fold(f"Left out: {plural(result.under_way, 'line')} on the way when the run stopped. Resume it first:"),
             f"  {result.commands.run()}",
         ]
     if counts:
@@ -63,7 +66,3 @@ def _tell(result: api.RestResult, output: Path) -> list[str]:
     if result.written["not_attempted"]:
         parts.append(fold("Do not resume the first run as well: its lines that were never reached are in the new job"))
     return parts
-
-
-def _lines(count: int) -> str:
-    return "1 line" if count == 1 else f"{count:,} lines"

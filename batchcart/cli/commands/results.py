@@ -7,6 +7,7 @@ import click
 from batchcart.api import after_run as api
 from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo
+from batchcart.model.text import plural
 
 
 @click.command("results", epilog=examples_text("results"))
@@ -16,7 +17,7 @@ from batchcart.cli.output import echo
     "table",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="Table: .csv, .xlsx, .parquet.",
+    help="Table: .csv, .tsv, .xlsx, .parquet.",
 )
 @click.option("--no-body", is_flag=True, help="Leave out what reads brought.")
 def command(results: Path, table: Path, *, no_body: bool) -> int:
@@ -32,8 +33,8 @@ def command(results: Path, table: Path, *, no_body: bool) -> int:
     """
     written = api.results(results, table, body=not no_body)
     if written.of_keys:
-        echo(f"Wrote {table} with {written.rows:,} carts: old_key and new_key")
+        echo(f"Wrote {table} with {plural(written.rows, 'cart')}: old_key and new_key")
         return 0
-    left = f"; {written.not_ended:,} lines have not ended and are not in it" if written.not_ended else ""
-    echo(f"Wrote {table} with {written.rows:,} results{left}")
+    left = plural(written.not_ended, "line has not ended and is", "lines have not ended and are")
+    echo(f"Wrote {table} with {plural(written.rows, 'result')}" + (f"; {left} not in it" if written.not_ended else ""))
     return 0

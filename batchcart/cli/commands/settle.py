@@ -11,6 +11,7 @@ from batchcart.cli.output import echo, echo_event
 from batchcart.cli.summary_text import ending_text
 from batchcart.cli.terminal.session import drive_quietly
 from batchcart.model.errors import UsageError
+from batchcart.model.text import plural
 
 
 @click.command("settle", epilog=examples_text("settle"))
@@ -75,9 +76,8 @@ def command(
 
 def _verdict(before: int, after: int, told: str) -> str:
     settled = before - after
-    lines = "1 line" if before == 1 else f"{before:,} lines"
-    rest = "none remains" if not after else f"{after:,} remain{'s' if after == 1 else ''} in doubt"
-    return f"{told}{lines} in doubt: {settled:,} settled, {rest}"
+    rest = f"{plural(after, 'remains', 'remain')} in doubt" if after else "none remains"
+    return f"{told}{plural(before, 'line')} in doubt: {settled:,} settled, {rest}"
 
 
 def _write_todo(results: Path, todo: Path, config: Path | None) -> int:
@@ -86,7 +86,7 @@ def _write_todo(results: Path, todo: Path, config: Path | None) -> int:
         echo(f"No line of {results} is in doubt, so nothing was written")
         return api.status(results, most=0).exit_code
     echo(
-        f"Wrote {todo}: {'1 line' if count == 1 else f'{count:,} lines'} in doubt. Look each up in its shop and put "
+        f"Wrote {todo}: {plural(count, 'line')} in doubt. Look each up in its shop and put "
         "yes or no under answer; after a yes, the cart_id or item_id of what was made. Then:\n"
         f"  {api.RunCommands(results, '', config).settle('--from', str(todo))}"
     )
@@ -95,7 +95,7 @@ def _write_todo(results: Path, todo: Path, config: Path | None) -> int:
 
 def _answers_text(found: api.TableAnswers, answers: Path | None) -> str:
     before = f" ({found.before:,} of them before)" if found.before else ""
-    return f"Read {found.read:,} row{'' if found.read == 1 else 's'} of {answers}{before}. "
+    return f"Read {plural(found.read, 'row')} of {answers}{before}. "
 
 
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo
 from batchcart.jobs.sheet_template import write_template
 from batchcart.model.errors import UsageError
+from batchcart.model.text import plural
 from batchcart.platforms import load_adapters
 from batchcart.runs.commands import RunCommands, default_results
 
@@ -33,7 +34,7 @@ def command(platform: str, operations: tuple[str, ...], output: Path | None) -> 
         raise UsageError(f"give the operations with --op; {platform} has {', '.join(adapter.operations)}")
     path = output or Path(f"{platform}.csv")
     kinds = write_template(path, adapter, operations)
-    rows = "1 row that shows it" if len(kinds) == 1 else f"{len(kinds)} rows that show it"
-    echo(f"Wrote {path} with {rows}. Put yours in their place, then:")
+    rows = plural(len(kinds), "row that shows", "rows that show")
+    echo(f"Wrote {path} with {rows} it. Put yours in their place, then:")
     echo(f"  {RunCommands(default_results(str(path)), str(path)).check()}")
     return 0

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batchcart.journal.summary import STATUSES
+from batchcart.model.text import plural
 from batchcart.report.collect import Report, RunReport, operations
 from batchcart.report.histogram import RELATIVE_ERROR, Durations, merge
 from batchcart.report.html import charts
@@ -111,8 +112,9 @@ def attempts(report: Report) -> dict[str, Any]:
     once = tries[1].count if 1 in tries else 0
     return {
         "attempts_words": (
-            f"{once:,} lines took one attempt, {sum(several.values()):,} took more. One attempt more means that the "
-            "shop answered 429, or failed, or that no answer came; the time that such lines took is mostly waits."
+            f"{plural(once, 'line')} took one attempt, {sum(several.values()):,} took more. One attempt more means "
+            "that the shop answered 429, or failed, or that no answer came; the time that such lines took is "
+            "mostly waits."
         ),
         "attempts_charts": charts.tries("tries-all", "Lines by attempts, beyond one", several) if several else [],
         "attempts_rows": [
