@@ -4,10 +4,15 @@ Such a process may live a little longer than the run, and still send what was al
 run leaves it that time.
 """
 
-from batchcart.journal.rows import Moment, select
+from collections.abc import Sequence
+
+import msgspec
+
+from batchcart.journal.rows import Moment, decode_value, select
 from batchcart.journal.schema import Connection, get_meta, set_meta
 
 _KEY = "seats"
+_PLACES = "places"
 _UNSETTLED = (
     "SELECT coalesce(p.account, -s.line), max(s.at) FROM send s LEFT JOIN plan p ON p.line = s.line "
     "WHERE s.state = 'sent' GROUP BY 1"
@@ -22,6 +27,17 @@ def note_seats(connection: Connection) -> None:
 def forget_seats(connection: Connection) -> None:
     """No other process may send any more."""
     connection.execute("DELETE FROM meta WHERE key = ?", (_KEY,))
+
+
+def note_places(connection: Connection, words: Sequence[str]) -> None:
+    """Keep the words of the command line that say where the run works, for whoever types it again."""
+    legible = [word.encode("utf-8", "backslashreplace").decode() for word in words]  # a file name may be no text
+    set_meta(connection, _PLACES, msgspec.json.encode(legible).decode())
+
+
+def read_places(connection: Connection) -> tuple[str, ...]:
+    """The words that were kept last; none where the run works in one process."""
+    return decode_value(connection, "meta", get_meta(connection, _PLACES) or "[]", tuple[str, ...])
 
 
 def find_unsettled(connection: Connection) -> dict[int, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from batchcart.accounts.config_table import ConfigSource
 from batchcart.jobs.sheet_places import sheet_ending
 from batchcart.journal.schema import Connection, get_meta
+from batchcart.journal.seated import read_places
 from batchcart.journal.summary import Summary
 from batchcart.model.text import plural
 
@@ -22,7 +23,7 @@ class RunCommands:
 
     Without its ``journal`` nothing is known of the run but its results, and nothing leads on from it.
 
-    ``later`` are the results of runs that did lines of it again.
+    ``later`` are the results of runs that did lines of it again; ``places`` are the options that say where it works.
     """
 
     results: Path
@@ -30,11 +31,12 @@ class RunCommands:
     config: Path | None = None
     later: tuple[Path, ...] = ()
     journal: bool = True
+    places: tuple[str, ...] = ()
 
     def run(self, *options: str) -> str:
         """The same run once more."""
         own = default_results(self.job) == self.results
-        return self._line("run", self.job, *(() if own else ("-o", str(self.results))), *options)
+        return self._line("run", self.job, *(() if own else ("-o", str(self.results))), *self.places, *options)
 
     def check(self) -> str:
         """Look the job over."""
@@ -96,11 +98,12 @@ def default_results(job: str) -> Path:
 def find_commands(connection: Connection, results: Path, config: ConfigSource | None = None) -> RunCommands:
     """The commands about the run of this journal; its job is named from the current folder."""
     job, file = get_meta(connection, "job") or "", config if isinstance(config, Path) else None
+    places = read_places(connection)
     if job == _STDIN:
-        return RunCommands(results, "-", file)
+        return RunCommands(results, "-", file, places=places)
     with suppress(ValueError):
         job = str(Path(job).relative_to(Path.cwd()))
-    return RunCommands(results, job, file)
+    return RunCommands(results, job, file, places=places)
 
 
 def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:

@@ -72,6 +72,18 @@ class RunOptions:
         return self.seats_at is not None or self.cluster is not None
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """The command line's words for where the run works, none if that is this process alone."""
+        words = ["--processes", str(self.processes)] if self.processes > 1 else []
+        words += ["--seats-at", str(self.seats_at)] if self.seats_at else []
+        words += ["--cluster", str(self.cluster)] if self.cluster else []
+        hub = self.seats_at or (self.cluster.at if self.cluster else None)
+        if hub is not None and hub.tls is not None:
+            files = {"--tls-ca": hub.tls.ca, "--tls-cert": hub.tls.certificate, "--tls-key": hub.tls.key}
+            words += [word for option, file in files.items() for word in (option, str(file.absolute()))]
+        return tuple(words)
+
+    @property
     def choice(self) -> Choice:
         """Which lines are done now."""
         return Choice(self.only, self.limit, self.sample, self.under_way)

@@ -14,7 +14,7 @@ from batchcart.jobs.opening import open_job
 from batchcart.journal.queries import is_finished, pending_counts, result_texts, status_counts
 from batchcart.journal.result_file import sort_result_file
 from batchcart.journal.schema import Connection, forget_states, get_meta
-from batchcart.journal.seated import find_unsettled, forget_seats, note_seats
+from batchcart.journal.seated import find_unsettled, forget_seats, note_places, note_seats
 from batchcart.journal.summary import Summary
 from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.errors import UsageError
@@ -71,6 +71,7 @@ async def run_job(options: RunOptions, monitor: RunMonitor, deps: Deps = WORLD) 
         chosen = apply_choice(connection, choice)
         began = deps.clock()
         forget_states(connection)
+        note_places(connection, options.places)
         settings = RunSettings(options.patience * 60, options.concurrency, options.stop_after)
         unsettled, spread = find_unsettled(connection), _is_spread(options, connection)
         if spread:

@@ -74,7 +74,8 @@ def test_results_are_those_of_one_process(shop: Desk) -> None:
 def test_a_finished_run_says_so_and_failed_lines_are_opened_again(shop: Desk) -> None:
     missing = [{"op": "cart.get", "account": account, "cart_id": "nosuchcart"} for account in ("acme", "loja")]
     shop.job([*everywhere(1), *missing])
-    shop.run("--processes", "2", code=1)
+    ended = shop.run("--processes", "2", code=1).out
+    assert "\n  batchcart run job.jsonl --processes 2 --retry-failed\n" in ended
     before = shop.requests()
     assert "nothing was sent" in shop.run("--processes", "2", code=1).out
     assert shop.requests() == before

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 import tracemalloc
 from pathlib import Path
@@ -16,6 +17,8 @@ from batchcart.cli.report_text import report_text
 from batchcart.journal.summary import AccountSummary
 from batchcart.report.error_groups import ErrorGroups, ErrorKey, Occurrence
 from batchcart.runs.commands import RunCommands, default_results
+from batchcart.runs.options import RunOptions
+from batchcart.runs.seats.secured import HubAddress, SchedulerAddress, TlsFiles
 
 COMMANDS = RunCommands(Path("job.results.jsonl"), "job.jsonl")
 
@@ -187,6 +190,25 @@ def test_sentences_are_folded_at_the_width_of_the_terminal_and_commands_stay_who
 )
 def test_results_are_named_after_the_job(job: str, results: str) -> None:
     assert default_results(job) == Path(results)
+
+
+def test_the_same_command_again_has_the_places_where_the_run_worked() -> None:
+    files = TlsFiles(Path("ca.pem"), Path("our cert.pem"), Path("key.pem"))
+    tls = (
+        f"--tls-ca {Path.cwd()}/ca.pem",
+        f"--tls-cert '{Path.cwd()}/our cert.pem'",
+        f"--tls-key {Path.cwd()}/key.pem",
+    )
+    hub = HubAddress("10.0.0.1", 7333, files)
+    spread = RunOptions(
+        "job.jsonl", processes=4, seats_at=hub, cluster=SchedulerAddress(HubAddress("dask", 8786, files))
+    )
+
+    assert shlex.join(spread.places) == " ".join(
+        ["--processes 4", "--seats-at 10.0.0.1:7333", "--cluster tls://dask:8786", *tls]
+    )
+    assert RunOptions("job.jsonl", seats_at=HubAddress("::1", 7333)).places == ("--seats-at", "[::1]:7333")
+    assert RunOptions("job.jsonl").places == ()
 
 
 def test_commands_name_what_is_needed_and_quote_what_a_shell_would_take_apart() -> None:
