@@ -16,8 +16,12 @@ for _profile, _examples in (("steady", 40), ("long", 2000)):  # pytest --hypothe
 hypothesis_settings.load_profile("steady")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is about links, modes and kills as POSIX has them is not for Windows."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is about links, modes and kills as POSIX has them is not for Windows; many examples take their time."""
+    if config.getoption("--hypothesis-profile") == "long":
+        for item in items:
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(7200))
     if sys.platform == "win32":
         for item in items:
             if item.get_closest_marker("posix"):

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from examples import divide_examples
+from hypothesis import given
 from hypothesis import strategies as st
 from platform_parts import CLOSELY_KNOWN, DOORS, SOLD, snapshot_of
 
@@ -240,7 +241,7 @@ def held_true(platform: str, readings: dict[str, str], wanted: Any, script: list
 
 
 @pytest.mark.parametrize(("platform", "name", "value"), DEVIATIONS)
-@settings(max_examples=10)  # there are many readings
+@divide_examples(4)  # there are many readings
 @given(wanted=wanted_lines, script=scripts, crowded=st.booleans())
 def test_outcomes_are_true_under_every_reading(
     platform: str, name: str, value: str, wanted: Any, script: list[str], crowded: Any

@@ -337,3 +337,15 @@ def test_a_command_calls_the_function_of_its_name_and_nothing_below_it() -> None
         if name.startswith("batchcart") and not name.startswith(rooms)
     ]
     assert not {path.stem for path in commands if path.stem != "__init__"} - set(batchcart.__all__)
+
+
+def test_the_page_on_the_architecture_has_every_module_of_the_engine_and_of_the_seats() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = ("batchcart/engine/", "batchcart/runs/seats/")
+
+    assert not [
+        named(path)
+        for path in MODULES
+        if named(path).startswith(rooms)
+        if path.stem != "__init__" and not re.search(rf"[`/]{path.stem}(\.py)?`", text)
+    ]

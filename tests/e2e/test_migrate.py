@@ -17,7 +17,9 @@ from shopping import PLATFORMS, Desk, Ended
 
 from batchcart.sandbox.messages import Call
 
-MANY, SOME, FEW = 120, 60, 25
+MANY = pytest.mark.parametrize("many", [120, pytest.param(400, marks=pytest.mark.long)])
+SOME = pytest.mark.parametrize("some", [60, pytest.param(200, marks=pytest.mark.long)])
+FEW = 25
 
 
 def rows(path: Path) -> list[Any]:
@@ -52,10 +54,11 @@ def wrong_after(shop: Desk, folder: Path, target: str) -> list[str]:
 # What arrives
 
 
-def test_many_carts_go_from_shoplo_to_tray_and_back(shop: Desk) -> None:
+@MANY
+def test_many_carts_go_from_shoplo_to_tray_and_back(shop: Desk, many: int) -> None:
     elsewhere = shop.entry("drugi", platform="shoplo", shop=f"{shop.shop}-2")
     shop.configure(elsewhere, loja={"currency": "PLN"})
-    brought(shop, "sklep", MANY)
+    brought(shop, "sklep", many)
     rng = random.Random(3)
     for cart in shop.front("sklep").shop.carts.values():
         for row in cart["items"].values():
@@ -67,8 +70,8 @@ def test_many_carts_go_from_shoplo_to_tray_and_back(shop: Desk) -> None:
     write_map(shop.folder / "map.csv", "tray", "shoplo")
     back = migrate(shop, "loja", "drugi", "--ids", "there/results.jsonl")
 
-    assert f"{MANY} carts: {MANY} equal" in there.out
-    assert f"{MANY} carts: {MANY} equal" in back.out
+    assert f"{many} carts: {many} equal" in there.out
+    assert f"{many} carts: {many} equal" in back.out
     assert wrong_after(shop, shop.folder / "there", "loja") == []
     assert wrong_after(shop, shop.folder / "moved", "drugi") == []
     lost = {loss["field"].partition("].")[2] or loss["field"] for row in losses(shop) for loss in row["losses"]}
@@ -82,8 +85,9 @@ def losses(shop: Desk) -> list[Any]:
 @pytest.mark.parametrize(
     ("source", "target"), [("sklep", "acme"), ("loja", "acme"), ("acme", "loja"), ("acme", "sklep")]
 )
-def test_carts_arrive_but_for_what_the_loss_report_names(shop: Desk, source: str, target: str) -> None:
-    brought(shop, source, SOME)
+@SOME
+def test_carts_arrive_but_for_what_the_loss_report_names(shop: Desk, source: str, target: str, some: int) -> None:
+    brought(shop, source, some)
     write_map(shop.folder / "map.csv", PLATFORMS[source], PLATFORMS[target])
     migrate(shop, source, target, "--ids", "in.results.jsonl")
     assert wrong_after(shop, shop.folder / "moved", target) == []

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from deviations import ROUNDS, Chosen, combinations, config_for, named, turn
+from examples import divide_examples
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from platform_parts import snapshot_of
@@ -211,7 +212,7 @@ _UNSURE = {"unknown", "network", "platform"}
 RUNS = st.lists(st.tuples(st.sampled_from(ACCOUNTS), STEPS), min_size=1, max_size=3)
 
 
-@settings(max_examples=15)
+@divide_examples(3)
 @given(RUNS)
 @example([("local-shoplo", [("all", "old", 0, 1), ("add", "old", 0, 2), ("free", "old", 1, 1)])])
 @example([("local-shoplo", [("cart", "old", 0, 1), ("add", "old", 0, 2), ("add", "old", 0, 2)])])
@@ -221,7 +222,7 @@ def test_what_is_not_kept_is_as_it_was(runs: list[tuple[str, list[Step]]]) -> No
     taken_back_after(runs, lambda _account, _request: "", doubts=False)
 
 
-@settings(max_examples=15)
+@divide_examples(3)
 @given(RUNS, st.randoms(use_true_random=False))
 def test_what_is_not_kept_is_as_it_was_although_answers_were_lost(
     runs: list[tuple[str, list[Step]]], chance: random.Random

@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import storming
-from hypothesis import given, settings
+from examples import divide_examples
+from hypothesis import given
 from hypothesis import strategies as st
 from workshop import CONFIG, FAULTS, Ended, Line, Said, Script, Shops, Workshop
 
@@ -87,7 +88,7 @@ def test_any_script_of_answers_and_stops_ends_every_line_once_with_exact_effects
     assert again.results == ended.results
 
 
-@settings(max_examples=20)
+@divide_examples(2)
 @given(st.lists(st.sampled_from(["", *FAULTS]), max_size=40))
 def test_a_3dcart_create_that_may_have_been_acted_on_is_never_sent_again(script: list[str]) -> None:
     lines = [line("cart.create", "3dcart", f"c{number}") for number in range(6)]

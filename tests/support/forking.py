@@ -33,7 +33,7 @@ def run(
 ) -> tuple[int, str, str]:
     """The exit code of ``batchcart WORDS``, and what it wrote to its standard output and error."""
     with _starting:
-        door = _door(json.dumps(_of_the_interpreter(env)))
+        address = _start_server(json.dumps(_of_the_interpreter(env)))
     theirs, pipes = zip(*(os.pipe() for _ in range(2)), strict=True)
     read, write = os.pipe()
     os.umask(mask := os.umask(0o077))
@@ -41,7 +41,7 @@ def run(
     os.pwrite(asked, json.dumps([list(words), str(folder), dict(env), mask]).encode(), 0)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as wire:
         wire.settimeout(seconds)
-        wire.connect(f"\0{door}")
+        wire.connect(f"\0{address}")
         socket.send_fds(wire, [b"go"], [read, *pipes, asked])
         for one in (read, *pipes, asked):
             os.close(one)
@@ -80,8 +80,8 @@ def _of_the_interpreter(env: Mapping[str, str]) -> dict[str, str]:
 
 
 @functools.cache
-def _door(own: str) -> str:
-    """The address of a server with such variables; it lives as long as this process."""
+def _start_server(own: str) -> str:
+    """Start a server with such variables, once; gives its address. It lives as long as this process."""
     address = f"batchcart-tests-{os.getpid()}-{len(_servers)}"
     environment = {name: value for name, value in os.environ.items() if name not in _of_the_interpreter(os.environ)}
     server = subprocess.Popen(
@@ -155,6 +155,7 @@ def _become(words: Sequence[str], folder: str, environment: Mapping[str, str], u
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
+    sys.path[0] = folder  # as ``python -m`` has it
     sys.argv = ["batchcart", *words]
     runpy.run_module("batchcart", run_name="__main__", alter_sys=True)
 

@@ -295,10 +295,11 @@ def _cost(body: bytes) -> float:
     return least
 
 
+@pytest.mark.parametrize("sizes", [(64, 255), pytest.param((16, 64, 255), marks=pytest.mark.long)])
 @pytest.mark.parametrize("shape", _HOSTILE)
-def test_twice_the_text_costs_at_most_three_times_the_reading(shape: str) -> None:
+def test_twice_the_text_costs_at_most_three_times_the_reading(shape: str, sizes: tuple[int, ...]) -> None:
     # Lengths up to the greatest that is forgiven; four times the length tells a square from a line whatever the noise.
-    bodies = [_HOSTILE[shape](n).encode(errors="surrogateescape") for n in (64 * KIB, 255 * KIB)]
+    bodies = [_HOSTILE[shape](n).encode(errors="surrogateescape") for n in (size * KIB for size in sizes)]
     tries = []
     for _ in range(_TRIES):
         costs = [_cost(body) for body in bodies]
@@ -356,20 +357,26 @@ def _depth_of(value: object) -> int:
     return 1 + max(map(_depth_of, inside), default=0)
 
 
-@pytest.mark.parametrize(
-    ("value", "reads"),
-    [
-        ({"carts": [{"id": n, "user_key": f"u{n}", "variant_id": 7, "quantity": 2} for n in range(10_000)]}, True),
-        ([{"Cart": {"product_id": str(n), "name": "x" * 200, "price": 1.5}} for n in range(3_000)], True),
-        ({"OrderKey": "K", "note": "é\n" * 200_000, "CartItemList": []}, True),
-        ([[]] * 200_000, False),
-        ([{"a": {}}] * 80_000, False),
-        ([""] * 200_000, False),
-        ([{}] * 200_000, False),
-    ],
-    ids=["rows", "lines", "one long text", "empty arrays", "objects in objects", "empty texts", "empty objects"],
-)
-def test_a_long_body_is_read_unless_its_values_weigh_far_more_than_it_does(value: object, *, reads: bool) -> None:
+_LONG: dict[str, tuple[Callable[[int], object], bool]] = {
+    "rows": (
+        lambda n: {"carts": [{"id": k, "user_key": f"u{k}", "variant_id": 7, "quantity": 2} for k in range(n // 20)]},
+        True,
+    ),
+    "lines": (lambda n: [{"Cart": {"product_id": f"{k}", "name": "x" * 200}} for k in range(n // 70)], True),
+    "one long text": (lambda n: {"OrderKey": "K", "note": "é\n" * n, "CartItemList": []}, True),
+    "empty arrays": (lambda n: [[]] * n, False),
+    "objects in objects": (lambda n: [{"a": {}}] * (n // 3), False),
+    "empty texts": (lambda n: [""] * n, False),
+    "empty objects": (lambda n: [{}] * n, False),
+}
+"""What a body of a size holds, and whether it is read."""
+
+
+@pytest.mark.parametrize("size", [200_000, pytest.param(800_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("shape", _LONG)
+def test_a_long_body_is_read_unless_its_values_weigh_far_more_than_it_does(shape: str, size: int) -> None:
+    make, reads = _LONG[shape]
+    value = make(size)
     body = json.dumps(value, separators=(",", ":")).encode()
     tracemalloc.start()
     try:

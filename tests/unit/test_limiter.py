@@ -146,7 +146,7 @@ def test_strict_windows_begin_with_the_answers(
         ("180/min", 600),
         *(
             pytest.param(*case, marks=pytest.mark.long)
-            for case in [("50/s", 3000), ("180/min", 1800), ("500/s", 12000)]
+            for case in [("2/s", 400), ("50/s", 3000), ("180/min", 1800), ("500/s", 12000)]
         ),
     ],
 )
