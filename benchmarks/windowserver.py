@@ -21,7 +21,7 @@ from answers import CREATED
 from rawserver import length_of
 
 JITTER = 0.002
-"""Seconds that a request is late at the most."""
+"""Seconds that a request is late at most."""
 
 
 @dataclass(slots=True)

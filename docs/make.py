@@ -35,7 +35,7 @@ _OPERATIONS = (
 _WIDTH = 96
 _EXIT_CODES = {
     "0": "Every line ended ok; or all checks passed.",
-    "1": "Every line ended, some of them not ok; or something is to be mended.",
+    "1": "Every line ended, some of them not ok; or something needs fixing.",
     "2": "Nothing was sent: usage, config or job file is wrong, or somebody else holds the run.",
     "3": "Stopped before the end; run the same command again to resume.",
 }
