@@ -225,10 +225,11 @@ def test_a_signal_before_the_processes_are_ready_ends_without_a_trace(shop: Desk
 
 
 @contextmanager
-def spread(shop: Desk) -> Iterator["subprocess.Popen[bytes]"]:
+def spread(shop: Desk, *program: str) -> Iterator["subprocess.Popen[bytes]"]:
     """The run in three processes under way, in a group of its own as a terminal's commands are."""
+    words = ("run", "job.jsonl", "--processes", "3", "--concurrency", "2", "--json")
     with subprocess.Popen(
-        argv("run", "job.jsonl", "--processes", "3", "--concurrency", "2", "--json"),
+        [*program, *words] if program else argv(*words),
         cwd=shop.folder,
         env=environment(shop.folder),
         stdout=subprocess.PIPE,
@@ -267,6 +268,32 @@ def test_the_accounts_of_a_killed_process_go_on_at_the_others(shop: Desk) -> Non
     assert [account["state"] for account in json.loads(out)["accounts"].values()] == ["done", "done", "done"]
     assert [shop.front(account).saw.effects["create"] for account in PLATFORMS] == [4, 4, 4]
     assert set(shop.statuses().values()) == {"ok"}
+
+
+SOON_SILENT = """
+from batchcart.cli import main
+from batchcart.runs.seats import hub, local_seats
+
+hub.SILENCE = 3.0
+local_seats._PATIENCE = 3600.0
+main()
+"""
+
+
+def test_a_process_that_hangs_is_killed_and_a_stopped_run_does_not_wait_for_it(shop: Desk) -> None:
+    for account in PLATFORMS:
+        shop.hook(account, "delay")
+    shop.job(everywhere(10))
+    with spread(shop, sys.executable, "-c", SOON_SILENT) as process:
+        until(lambda: all(shop.front(account).saw.effects["create"] >= 2 for account in PLATFORMS))
+        hanging = children(process.pid)[1]
+        os.kill(hanging, signal.SIGSTOP)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=40)
+    assert process.returncode == 3, err
+    assert f"the process {hanging} for ".encode() in err
+    assert b"it said nothing for 3 s" in err
+    assert not alive(hanging)
 
 
 def test_the_processes_end_with_the_one_that_began_them(shop: Desk) -> None:

@@ -91,6 +91,8 @@ class Hub:
             await asyncio.sleep(_BREATH)  # thousands may change one after the other, and each look is at all of them
         for link in self.links:
             link.stream.send(Bye())
+        if self._tasks:  # what is to be told of a seat that died
+            await asyncio.wait(self._tasks)
 
     @property
     def is_over(self) -> bool:
@@ -156,8 +158,8 @@ class Hub:
         stream.send(
             Welcome(wall, job.run, job.source.name, job.default_account, settings.patience, settings.stop_after)
         )
-        if self.stopping:
-            stream.send(Halt())
+        if self.is_over or self.stopping:
+            stream.send(Bye() if self.is_over else Halt())
         self._changed.set()
         return link
 
@@ -260,8 +262,8 @@ class Hub:
         self._changed.set()
 
     async def _report_death(self, link: SeatLink, why: str) -> None:
-        ours = not (why or link.hello.name)
-        how = why or (ours and await self.starter.explain(link.hello.pid)) or "its connection ended"
+        ended = "" if link.hello.name else await self.starter.explain(link.hello.pid)
+        how = why or ended or "its connection ended"
         self.context.tell(WorkerDied(describe_death(link, how, stopping=self.stopping)))
         for holding in link.held.values():
             if holding.free_at == math.inf and not holding.over:
