@@ -21,7 +21,7 @@ from batchcart.accounts.config_file import config_text
 from batchcart.accounts.proxy import is_loopback
 from batchcart.model.adapter import Adapter, SecretRef
 from batchcart.model.errors import UsageError, quote
-from batchcart.model.files import create_new, replace_atomically
+from batchcart.model.files import replace_atomically, writing_new
 from batchcart.platforms import load_adapters
 from batchcart.sandbox.platforms import list_simulated
 
@@ -121,7 +121,7 @@ def _check_new_name(name: str, where: str) -> None:
 def write_new(path: Path, text: str) -> None:
     """Write a file that is not there yet, for its owner alone; raises UsageError if it cannot be written."""
     try:
-        with create_new(path) as file:
+        with writing_new(path) as file:
             file.write(text.encode())
     except FileExistsError:
         raise UsageError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from batchcart.migration.product_map import COLUMNS, ProductMap, option_text, options_key
 from batchcart.model.cart import Item
 from batchcart.model.errors import UsageError
-from batchcart.model.files import create_new
+from batchcart.model.files import writing_new
 from batchcart.sheets.cell_text import write_text
 
 Product = tuple[str, str, str, str]
@@ -46,7 +46,7 @@ def write_template(path: Path, seen: ProductCollector) -> None:
     made = text.getvalue().encode("utf-8-sig")  # the mark tells Excel that it is UTF-8
     try:
         if not path.exists():
-            with create_new(path) as file:
+            with writing_new(path) as file:
                 file.write(made)
         elif not path.is_file() or path.stat().st_size != len(made) or path.read_bytes() != made:
             raise UsageError(f"{path} already exists and was not overwritten; choose another name for the template")

@@ -45,6 +45,22 @@ def create_new(path: Path) -> IO[bytes]:
     return open(path, "x+b", opener=_open_private)  # Path.open takes no opener
 
 
+@contextmanager
+def writing_new(path: Path) -> Iterator[IO[bytes]]:
+    """A new file to write, as ``create_new`` makes it; where it is not written to its end, none is left.
+
+    Raises OSError, FileExistsError among them.
+    """
+    file = create_new(path)
+    try:
+        with file:
+            yield file
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
+
+
 def create_fresh(path: Path) -> IO[bytes]:
     """A new file in the place of what a killed process left under this name; a link there is removed, not followed."""
     for _ in range(_TRIES):

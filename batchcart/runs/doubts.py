@@ -20,7 +20,7 @@ from batchcart.journal.result_file import repair_result_file
 from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.errors import AlikeLines, BadLines, UsageError, quote
-from batchcart.model.files import create_new
+from batchcart.model.files import writing_new
 from batchcart.model.outcome import Status
 from batchcart.runs.settle import open_settling, settlement_by_hand
 from batchcart.runs.status import open_journal_readonly
@@ -76,7 +76,7 @@ def write_todo(results: Path, table: Path) -> int:
                 rows.writerow({name: write_text(value) for name, value in row.items()})
     if count:
         try:
-            with create_new(table) as file:
+            with writing_new(table) as file:
                 file.write(b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "backslashreplace"))
         except FileExistsError:
             raise UsageError(f"{table} already exists and was not overwritten; choose another name") from None

@@ -1,12 +1,12 @@
 """Owns making a job of what did not end well in a run, to be corrected and run; it sends nothing."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import IO
 
 import msgspec
 from msgspec.structs import replace
@@ -20,7 +20,7 @@ from batchcart.journal.remaining import LineLeft, known_lines, lines_done_again,
 from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.errors import UsageError
-from batchcart.model.files import create_new
+from batchcart.model.files import writing_new
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
 from batchcart.platforms import load_adapters
@@ -142,16 +142,15 @@ def write_rest(results: Path, job: Path, config: ConfigSource | None = None, lat
             if is_sheet(str(job)):
                 write_sheet(job, lines)
             elif (first := next(lines, None)) is not None:
-                with _create(job) as file:
-                    file.write(first)
-                    file.writelines(lines)
+                _write_new(job, chain([first], lines))
         first_doubts = tuple(tally.first_doubts)
         return RestResult(commands, tally.written, tally.doubts, first_doubts, tally.dependent, tally.under_way)
 
 
-def _create(job: Path) -> IO[bytes]:
+def _write_new(job: Path, lines: Iterable[bytes]) -> None:
     try:
-        return create_new(job)
+        with writing_new(job) as file:
+            file.writelines(lines)
     except FileExistsError:
         raise UsageError(f"{job} already exists and was not overwritten; choose another file with -o") from None
     except OSError as error:

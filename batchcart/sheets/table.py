@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from batchcart.model.errors import UsageError
-from batchcart.model.files import create_new
+from batchcart.model.files import writing_new
 from batchcart.sheets.cell_text import write_text
 from batchcart.sheets.rows import column_letter
 from batchcart.sheets.xlsx_rows import load_openpyxl
@@ -64,12 +64,8 @@ def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Row]) -> i
         raise UsageError(f"{path}: a table is written as {', '.join(_WRITERS)}; give the file one of these endings")
     counted = _Counted(rows)
     try:
-        with create_new(path) as file:
-            try:
-                write(file, columns, counted)
-            except BaseException:
-                path.unlink(missing_ok=True)
-                raise
+        with writing_new(path) as file:
+            write(file, columns, counted)
     except FileExistsError:
         raise UsageError(f"{path} already exists and was not overwritten; choose another file") from None
     except OSError as error:

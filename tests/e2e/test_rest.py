@@ -209,6 +209,11 @@ def test_a_job_that_changed_or_is_gone_cannot_be_taken_from(shop: Desk) -> None:
     shop.run(code=1)
     shop.job([{**unlucky("acme"), "cart_id": "abc"}])
     assert "job.jsonl:1: it is not what it was" in batchcart("rest", RESULTS, "-o", "f", folder=shop.folder, code=2).err
+    shop.job([unlucky("acme"), unlucky("acme")])
+    shop.run("--fresh", code=1)
+    shop.job([unlucky("acme"), {**unlucky("acme"), "cart_id": "abc"}])
+    assert "job.jsonl:2: it is not what it was" in batchcart("rest", RESULTS, "-o", "f", folder=shop.folder, code=2).err
+    assert not Path(shop.folder / "f").exists(), "a job that lacks lines is left"
     (shop.folder / "job.jsonl").unlink()
     assert "does not exist" in batchcart("rest", RESULTS, "-o", "f", folder=shop.folder, code=2).err
     assert not Path(shop.folder / "f").exists()

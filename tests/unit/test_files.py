@@ -2,9 +2,11 @@
 
 import errno
 import os
+import resource
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -17,13 +19,27 @@ from batchcart.model.files import (
     read_bounded,
     replace_atomically,
     replacing,
+    writing_new,
 )
 
 pytestmark = pytest.mark.posix
 
 Make = Callable[[Path], object]
+
+
+def _write_new(path: Path) -> None:
+    with writing_new(path) as file:
+        file.write(b"new")
+
+
+def _write_half(file: IO[bytes]) -> None:
+    file.write(b"half")
+    raise BufferError
+
+
 MAKES: dict[str, Make] = {
     "create_fresh": lambda path: create_fresh(path).close(),
+    "writing_new": _write_new,
     "create_new": lambda path: create_new(path).close(),
     "open_helper": lambda path: open_helper(path).close(),
     "open_appending": lambda path: os.close(open_appending(path)),
@@ -95,6 +111,22 @@ def test_what_broke_off_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path
         file.writelines([b"half", 5])  # type: ignore[list-item]  # it is what breaks off
 
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "old"}
+
+
+def test_a_new_file_that_was_not_written_to_its_end_is_not_left(tmp_path: Path) -> None:
+    path = tmp_path / "half"
+    with pytest.raises(BufferError), writing_new(path) as file:
+        _write_half(file)
+    assert not path.exists()
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"), writing_new(path) as file:
+            file.write(b"more than fits")  # it is found out when the file is closed
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not path.exists()
 
 
 def test_a_read_has_an_end_whatever_is_read(tmp_path: Path) -> None:
