@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batchcart.api.driving import Config, Driver, Monitoring, config_source, drive_beside, listen
+from batchcart.api.driving import Config, Driver, config_source, drive_beside, drive_one
 from batchcart.jobs.sheet_places import check_job_name
 from batchcart.journal.summary import Summary
 from batchcart.migration.key_table import is_parity, write_keys
@@ -190,7 +190,7 @@ def settle(  # noqa: PLR0913  # the options of `batchcart settle`
     if answers is not None:
         table = doubts.settle_from_table(path, Path(answers))
     elif not by_hand:
-        driver(lambda monitoring: _ask_shops(path, config, listen(monitoring, on_event)))
+        drive_one(driver, lambda monitor: settle_from_shop(path, config_source(config), monitor), on_event)
     elif line is None:
         raise UsageError("--done and --not-done go with --line N")
     elif (done is None) != not_done:
@@ -237,14 +237,4 @@ def undo(
     """
     check_job_name(Path(output))
     options = UndoOptions(Path(results), Path(output), config_source(config), force, tuple(accounts))
-
-    async def work(monitoring: Monitoring) -> UndoResult:
-        async with listen(monitoring, on_event)() as monitor:
-            return await undoing.undo(options, monitor)
-
-    return driver(work)
-
-
-async def _ask_shops(results: Path, config: Config, monitoring: Monitoring) -> None:
-    async with monitoring() as monitor:
-        await settle_from_shop(results, config_source(config), monitor)
+    return drive_one(driver, lambda monitor: undoing.undo(options, monitor), on_event)

@@ -160,6 +160,16 @@ def drive_beside(work: Callable[[Monitoring], Coroutine[Any, Any, T]]) -> T:
     return beside.result()
 
 
+def drive_one(driver: Driver, work: Callable[[RunMonitor], Coroutine[Any, Any, T]], on_event: EventSink | None) -> T:
+    """What a work of one run gives, with its monitor, to which the logger and ``on_event`` listen."""
+
+    async def attend(monitoring: Monitoring) -> T:
+        async with listen(monitoring, on_event)() as monitor:
+            return await work(monitor)
+
+    return driver(attend)
+
+
 def listen(monitoring: Monitoring, on_event: EventSink | None) -> Monitoring:
     """The same monitors, with the logger and ``on_event`` as listeners."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from batchcart.accounts.config import find_config, load_config
-from batchcart.api.driving import Config, Driver, Monitoring, config_source, drive_beside, listen
+from batchcart.api.driving import Config, Driver, config_source, drive_beside, drive_one, listen
 from batchcart.jobs.sheet_places import check_job_name
 from batchcart.migration import convert as converting
 from batchcart.migration import export as exporting
@@ -64,12 +64,7 @@ def export(  # noqa: PLR0913  # the options of `batchcart export`
         filters=_filters(since_id, created_after, created_before, cart_key),
         reader=Reader(config_source(config), patience, concurrency),
     )
-
-    async def work(monitoring: Monitoring) -> ExportResult:
-        async with listen(monitoring, on_event)() as monitor:
-            return await exporting.export(options, monitor)
-
-    return driver(work)
+    return drive_one(driver, lambda monitor: exporting.export(options, monitor), on_event)
 
 
 def write_map_template(carts: str | Path, template: str | Path) -> int:
@@ -129,12 +124,7 @@ def verify(  # noqa: PLR0913  # the options of `batchcart verify`
     report = None if output is None else Path(output)
     reader = Reader(config_source(config), patience, concurrency)
     options = VerifyOptions(Path(carts), Path(results), Path(product_map), report, reader)
-
-    async def work(monitoring: Monitoring) -> VerifyResult:
-        async with listen(monitoring, on_event)() as monitor:
-            return await verifying.verify(options, monitor)
-
-    return driver(work)
+    return drive_one(driver, lambda monitor: verifying.verify(options, monitor), on_event)
 
 
 def migrate(  # noqa: PLR0913  # the options of `batchcart migrate`

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
-from batchcart.api.driving import Beside, Config, Driver, Monitoring, drive_beside, listen
+from batchcart.api.driving import Beside, Config, Driver, Monitoring, drive_beside, drive_one, listen
 from batchcart.api.job import Job, RunKeywords, run_options, spool
 from batchcart.api.notebook import Display
 from batchcart.journal.result_line import Result, read_result
@@ -203,7 +203,7 @@ class Run:
         """
         self._check_unused()
         try:
-            self._summary = driver(lambda monitoring: _run(self._options, listen(monitoring, self._on_event)))
+            self._summary = drive_one(driver, lambda monitor: run_job(self._options, monitor), self._on_event)
         finally:
             self.close()
         return self._summary

@@ -12,20 +12,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from shopping import Desk, Line, Mall, create, desk, get, line, until
+from shopping import Desk, Mall, create, desk_here, get, line, new_carts, until
 
 import batchcart
 
 
 @pytest.fixture
 def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.chdir(tmp_path)
-    return desk(mall, tmp_path)
-
-
-def carts(count: int, account: str = "loja") -> list[Line]:
-    return [create(account, f"c{number}") for number in range(count)]
+    return desk_here(mall, tmp_path, monkeypatch)
 
 
 def test_results_come_as_they_end_and_the_summary_after_them(shop: Desk) -> None:
@@ -42,7 +36,7 @@ def test_results_come_as_they_end_and_the_summary_after_them(shop: Desk) -> None
 
 def test_the_first_result_comes_before_the_last_line_is_sent(shop: Desk) -> None:
     shop.hook("loja", "delay")
-    with batchcart.run(carts(6), results="r.jsonl", concurrency=1) as run:
+    with batchcart.run(new_carts("loja", 6), results="r.jsonl", concurrency=1) as run:
         for result in run:
             assert result.line == 1
             assert shop.front("loja").saw.effects["create"] < 6
@@ -51,20 +45,20 @@ def test_the_first_result_comes_before_the_last_line_is_sent(shop: Desk) -> None
 
 def test_leaving_the_loop_stops_politely_and_the_same_call_goes_on(shop: Desk) -> None:
     shop.hook("loja", "delay")
-    for result in batchcart.run(carts(12), results="r.jsonl", concurrency=2):
+    for result in batchcart.run(new_carts("loja", 12), results="r.jsonl", concurrency=2):
         assert result.status == "ok"
         break
     done = shop.front("loja").saw.effects["create"]
     assert done < 12
     assert len(shop.results("r.jsonl")) == done
     shop.hook("loja", "")
-    run = batchcart.run(carts(12), results="r.jsonl")
+    run = batchcart.run(new_carts("loja", 12), results="r.jsonl")
     found = list(run)
     assert [result.line for result in found[:done]] == [one["line"] for one in shop.results("r.jsonl")[:done]]
     assert sorted(result.line for result in found) == list(range(1, 13))
     assert shop.front("loja").saw.effects["create"] == 12
     assert not run.summary.nothing_to_do
-    assert list(batchcart.run(carts(12), results="r.jsonl")) == found
+    assert list(batchcart.run(new_carts("loja", 12), results="r.jsonl")) == found
 
 
 @pytest.mark.parametrize("count", [1001, 1003])
@@ -87,7 +81,7 @@ def test_errors_are_raised_where_the_run_is_iterated_over(shop: Desk) -> None:
     assert bad.value.total == 1
     assert bad.value.problems[0].startswith("operations:2: ")
     with pytest.raises(batchcart.UsageError, match=r"nosuch\.toml"):
-        list(batchcart.run(carts(1), results="r.jsonl", config="nosuch.toml"))
+        list(batchcart.run(new_carts("loja", 1), results="r.jsonl", config="nosuch.toml"))
     with pytest.raises(batchcart.UsageError, match=r"nosuch\.jsonl"):
         list(batchcart.run("nosuch.jsonl"))
     assert shop.requests() == 0
@@ -98,14 +92,14 @@ def test_errors_are_raised_where_the_run_is_iterated_over(shop: Desk) -> None:
 @pytest.mark.parametrize("options", [{"concurrency": 0}, {"patience": -1.0}, {"patience": float("nan")}])
 def test_options_out_of_range_are_refused_at_once(shop: Desk, options: dict[str, float]) -> None:
     with pytest.raises(batchcart.UsageError, match=next(iter(options))):
-        batchcart.run(carts(1), results="r.jsonl", **options)  # type: ignore[arg-type]
+        batchcart.run(new_carts("loja", 1), results="r.jsonl", **options)  # type: ignore[arg-type]
 
 
 def test_operations_need_a_name_for_their_results_and_must_be_json(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(shop.folder))
     before = set(shop.folder.iterdir())
     with pytest.raises(batchcart.UsageError, match="results=PATH"):
-        batchcart.run(carts(1))
+        batchcart.run(new_carts("loja", 1))
     with pytest.raises(batchcart.UsageError, match="operations:2: "):
         batchcart.run([create("acme"), {**create("acme", "c2"), "data": {"CustomerId": object()}}], results="r.jsonl")
     assert set(shop.folder.iterdir()) == before
@@ -115,9 +109,9 @@ def test_nothing_of_a_run_is_left_in_the_temporary_folder(shop: Desk, monkeypatc
     temporary = shop.folder / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    with batchcart.run(carts(1), results="r.jsonl"):
+    with batchcart.run(new_carts("loja", 1), results="r.jsonl"):
         pass
-    list(batchcart.run(carts(1), results="r.jsonl"))
+    list(batchcart.run(new_carts("loja", 1), results="r.jsonl"))
     assert list(temporary.iterdir()) == []
 
 
@@ -142,16 +136,16 @@ def test_a_run_works_inside_a_running_loop(shop: Desk) -> None:
                 await asyncio.sleep(0.01)
 
         heart = asyncio.create_task(beat())
-        found = await asyncio.to_thread(lambda: list(batchcart.run(carts(3), results="r.jsonl")))
+        found = await asyncio.to_thread(lambda: list(batchcart.run(new_carts("loja", 3), results="r.jsonl")))
         heart.cancel()
-        assert len(list(batchcart.run(carts(3), results="r.jsonl"))) == len(found)
+        assert len(list(batchcart.run(new_carts("loja", 3), results="r.jsonl"))) == len(found)
         return beats
 
     assert asyncio.run(script()) > 1
 
 
 def test_a_run_is_iterated_over_once_and_has_no_summary_before(shop: Desk) -> None:
-    run = batchcart.run(carts(1), results="r.jsonl")
+    run = batchcart.run(new_carts("loja", 1), results="r.jsonl")
     with pytest.raises(RuntimeError, match="not over"):
         _ = run.summary
     list(run)
@@ -161,18 +155,18 @@ def test_a_run_is_iterated_over_once_and_has_no_summary_before(shop: Desk) -> No
 
 def test_another_process_on_the_same_results_is_a_usage_error(shop: Desk) -> None:
     shop.hook("loja", "delay")
-    with batchcart.run(carts(6), results="r.jsonl", concurrency=1) as run:
+    with batchcart.run(new_carts("loja", 6), results="r.jsonl", concurrency=1) as run:
         results = iter(run)
         next(results)
         with pytest.raises(batchcart.UsageError, match="in use by another run") as held:
-            list(batchcart.run(carts(6), results="r.jsonl"))
+            list(batchcart.run(new_carts("loja", 6), results="r.jsonl"))
         assert "this same process" in str(held.value)
         assert "kill" not in str(held.value)
 
 
 def test_a_run_that_was_left_early_has_the_figures_of_what_it_did(shop: Desk) -> None:
     shop.hook("loja", "delay")
-    with batchcart.run(carts(12), results="r.jsonl", concurrency=1) as run:
+    with batchcart.run(new_carts("loja", 12), results="r.jsonl", concurrency=1) as run:
         for _ in run:
             break
     assert run.summary.exit_code == 3

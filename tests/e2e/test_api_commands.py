@@ -8,20 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shopping import Desk, Line, Mall, create, desk, get, line
+from shopping import Desk, Mall, create, desk_here, get, line, new_carts
 
 import batchcart
 
 
 @pytest.fixture
 def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.chdir(tmp_path)
-    return desk(mall, tmp_path)
-
-
-def carts(count: int) -> list[Line]:
-    return [create("loja", f"c{number}") for number in range(count)]
+    return desk_here(mall, tmp_path, monkeypatch)
 
 
 def test_a_run_is_checked_done_looked_at_and_taken_back_from_python(shop: Desk) -> None:
@@ -47,7 +41,9 @@ def test_a_run_is_checked_done_looked_at_and_taken_back_from_python(shop: Desk) 
 
 
 def test_what_did_not_end_well_is_told_and_becomes_a_job(shop: Desk) -> None:
-    run = batchcart.run([{"op": "cart.get", "account": "loja", "cart_id": "nosuch"}, *carts(1)], results="r.jsonl")
+    run = batchcart.run(
+        [{"op": "cart.get", "account": "loja", "cart_id": "nosuch"}, *new_carts("loja", 1)], results="r.jsonl"
+    )
     summary = run.finish()
     assert summary.exit_code == 1
     found = batchcart.reasons("r.jsonl")
@@ -62,16 +58,16 @@ def test_a_config_is_a_mapping_too_and_shows_no_secret(shop: Desk) -> None:
     table = tomllib.loads(file.read_text())
     file.unlink()
     with pytest.raises(batchcart.UsageError, match="loja"):
-        list(batchcart.run(carts(1), results="r.jsonl"))
-    assert batchcart.run(carts(1), results="r.jsonl", config=table).finish().totals["ok"] == 1
+        list(batchcart.run(new_carts("loja", 1), results="r.jsonl"))
+    assert batchcart.run(new_carts("loja", 1), results="r.jsonl", config=table).finish().totals["ok"] == 1
     secret = next(str(value) for key, value in table["accounts"]["loja"].items() if key == "access_token")
     bad = {"accounts": {"loja": {**table["accounts"]["loja"], "nonsense": 1}}}
     with pytest.raises(
         batchcart.UsageError, match="the given config: account 'loja': unknown key 'nonsense'"
     ) as raised:
-        batchcart.run(carts(1), results="other.jsonl", config=bad).finish()
+        batchcart.run(new_carts("loja", 1), results="other.jsonl", config=bad).finish()
     assert secret not in str(raised.value)
-    assert secret not in repr(batchcart.run(carts(1), results="r.jsonl", config=table)._options)
+    assert secret not in repr(batchcart.run(new_carts("loja", 1), results="r.jsonl", config=table)._options)
 
 
 def test_a_config_given_as_a_mapping_reaches_the_processes_of_a_run(shop: Desk) -> None:
@@ -98,7 +94,7 @@ def test_results_cannot_be_changed(shop: Desk) -> None:
         if isinstance(found, type) and is_dataclass(found):
             assert found.__dataclass_params__.frozen, name  # type: ignore[attr-defined]
             assert fields(found)
-    summary = batchcart.run(carts(1), results="r.jsonl").finish()
+    summary = batchcart.run(new_carts("loja", 1), results="r.jsonl").finish()
     with pytest.raises(FrozenInstanceError):
         summary.results = "x"  # type: ignore[misc]
 
@@ -137,7 +133,7 @@ def test_a_notebook_shows_progress_and_at_the_end_a_table(shop: Desk, monkeypatc
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
 
-    run = batchcart.run(carts(2), results="r.jsonl")
+    run = batchcart.run(new_carts("loja", 2), results="r.jsonl")
     found = list(run)
 
     assert cell.shown[0]["text/plain"] == "1 ok"

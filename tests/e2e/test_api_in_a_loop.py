@@ -7,20 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shopping import Desk, Line, Mall, create, desk, line, until
+from shopping import Desk, Line, Mall, create, desk_here, line, new_carts, until
 
 import batchcart
 
 
 @pytest.fixture
 def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.chdir(tmp_path)
-    return desk(mall, tmp_path)
-
-
-def carts(count: int) -> list[Line]:
-    return [create("loja", f"c{number}") for number in range(count)]
+    return desk_here(mall, tmp_path, monkeypatch)
 
 
 def made(shop: Desk) -> int:
@@ -40,14 +34,14 @@ def check_it_goes_on(shop: Desk, count: int) -> None:
     assert 0 < made(shop) < count
     assert len(shop.results("r.jsonl")) == made(shop)
     shop.hook("loja", "")
-    run = batchcart.run(carts(count), results="r.jsonl")
+    run = batchcart.run(new_carts("loja", count), results="r.jsonl")
     assert sorted(result.line for result in run) == list(range(1, count + 1))
     assert made(shop) == count
 
 
 def test_results_come_in_the_callers_loop_and_the_summary_after_them(shop: Desk) -> None:
     async def script() -> tuple[list[batchcart.Result], batchcart.Summary]:
-        async with batchcart.arun(carts(3), results="r.jsonl") as run:
+        async with batchcart.arun(new_carts("loja", 3), results="r.jsonl") as run:
             found = [result async for result in run]
         return found, run.summary
 
@@ -62,7 +56,7 @@ def test_breaking_out_of_the_loop_stops_politely(shop: Desk) -> None:
     shop.hook("loja", "delay")
 
     async def script() -> None:
-        async for result in batchcart.arun(carts(12), results="r.jsonl", concurrency=2):
+        async for result in batchcart.arun(new_carts("loja", 12), results="r.jsonl", concurrency=2):
             assert result.status == "ok"
             break
 
@@ -75,7 +69,7 @@ def test_closing_the_run_stops_it_politely_and_returns_when_it_is_over(shop: Des
     shop.hook("loja", "delay")
 
     async def script() -> None:
-        run = batchcart.arun(carts(12), results="r.jsonl", concurrency=2)
+        run = batchcart.arun(new_carts("loja", 12), results="r.jsonl", concurrency=2)
         await anext(aiter(run))
         await run.aclose()
         assert not threads_of_runs()
@@ -89,7 +83,7 @@ def test_a_run_that_was_closed_early_has_the_figures_of_what_it_did(shop: Desk) 
     shop.hook("loja", "delay")
 
     async def script() -> batchcart.Summary:
-        async with batchcart.arun(carts(12), results="r.jsonl", concurrency=1) as run:
+        async with batchcart.arun(new_carts("loja", 12), results="r.jsonl", concurrency=1) as run:
             async for _ in run:
                 break
         return run.summary
@@ -107,7 +101,7 @@ def test_a_cancelled_task_stops_its_run_politely(shop: Desk) -> None:
         begun = asyncio.Event()
 
         async def work() -> None:
-            async for _ in batchcart.arun(carts(12), results="r.jsonl", concurrency=2):
+            async for _ in batchcart.arun(new_carts("loja", 12), results="r.jsonl", concurrency=2):
                 begun.set()
 
         task = asyncio.create_task(work())
@@ -126,7 +120,7 @@ def test_a_job_that_takes_long_to_read_does_not_hold_up_the_callers_loop(shop: D
 
     def operations() -> list[Line]:
         gate.wait(20)  # as long as the caller's loop likes
-        return carts(1)
+        return new_carts("loja", 1)
 
     class Slow:
         def __iter__(self) -> Iterator[Line]:
@@ -181,7 +175,7 @@ def test_events_reach_the_callers_function_and_the_standard_log(shop: Desk, capl
         raise ValueError("the caller's own")
 
     with caplog.at_level(logging.INFO, "batchcart"):
-        list(batchcart.run(carts(2), results="r.jsonl", on_event=on_event))
+        list(batchcart.run(new_carts("loja", 2), results="r.jsonl", on_event=on_event))
 
     assert [type(event).__name__ for event in told] == ["RunStarted", "RunFinished"]
     logged = [record for record in caplog.records if hasattr(record, "event")]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from shopping import TREASURES, Desk, Ended, Line, Mall, add, batchcart, create, desk, environment, line
+from shopping import TREASURES, Desk, Ended, Line, Mall, add, batchcart, create, desk_here, environment, line
 
 from batchcart.cli.commands.undo import command
 from batchcart.journal.summary import Summary
@@ -39,9 +39,7 @@ DYING = SUPPORT / "dying.py"
 @pytest.fixture
 def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A desk whose commands run in this process, in its folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return desk(mall, tmp_path)
+    return desk_here(mall, tmp_path, monkeypatch)
 
 
 def run(job: str = "job.jsonl", *, code: int = 0, one_by_one: bool = False) -> Summary:

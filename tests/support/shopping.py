@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import forking
+import pytest
 
 from batchcart.sandbox.endpoint import ShopEndpoint
 from batchcart.sandbox.messages import Call
@@ -237,6 +238,13 @@ def desk(mall: Mall, folder: Path) -> Desk:
     return made
 
 
+def desk_here(mall: Mall, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A desk whose folder is this process's own, with the state of accounts in it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    monkeypatch.chdir(folder)
+    return desk(mall, folder)
+
+
 def line(account: str, op: str, cart: str = "c1", **keys: Any) -> Line:
     return {"op": op, "account": account, "cart": cart, **keys}
 
@@ -245,6 +253,10 @@ def create(account: str, cart: str = "c1", **keys: Any) -> Line:
     """A line that makes a cart; on Tray and Shoplo with its first item."""
     data = {"BillingFirstName": cart} if account == "acme" else TREASURES[account]
     return {**line(account, "cart.create", cart), "data": data, **keys}
+
+
+def new_carts(account: str, count: int) -> list[Line]:
+    return [create(account, f"c{number}") for number in range(count)]
 
 
 def add(account: str, cart: str = "c1", **keys: Any) -> Line:
