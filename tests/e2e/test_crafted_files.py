@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from caravan import brought, command, write_map
+from caravan import brought, command, refuse_after, write_map
 from shopping import PLATFORMS, Desk, Mall, create, desk, get
 from tampering import Change, changes
 
@@ -83,13 +83,7 @@ def of_migrations(shop: Desk) -> Scene:
 def of_exports(shop: Desk) -> Scene:
     shop.job([create("loja", f"c{number}") for number in range(6)])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
-    seen: list[str] = []
-
-    def stop(call: Call) -> str:
-        seen.append(call.route)
-        return "refuse" if len(seen) > 6 else ""
-
-    shop.hook("loja", stop)
+    refuse_after(shop, "loja", 6)
     words = ("export", "loja", "-o", "carts.jsonl", "--from", "job.results.jsonl", "--patience", "0.001")
     command(*words, "--progress", "none", folder=shop.folder, code=3)
     return Scene(shop, ("job.results.jsonl", *_helpers(shop.folder)), ((*words, "--progress", "none"),))
@@ -98,13 +92,7 @@ def of_exports(shop: Desk) -> Scene:
 def of_lists(shop: Desk) -> Scene:
     shop.job([create("sklep", f"c{number}") for number in range(60)])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
-    seen: list[str] = []
-
-    def stop(call: Call) -> str:
-        seen.append(call.route)
-        return "refuse" if len(seen) > 1 else ""
-
-    shop.hook("sklep", stop)
+    refuse_after(shop, "sklep", 1)
     words = ("export", "sklep", "-o", "carts.jsonl", "--patience", "0.001", "--progress", "none")
     command(*words, folder=shop.folder, code=3)
     return Scene(shop, _helpers(shop.folder), (words,))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caravan import brought, command, lose_first_create, number_on, write_map
+from caravan import brought, command, lose_first_create, number_on, refuse_after, write_map
 from shopping import PLATFORMS, Desk, Ended
 
 from batchcart.sandbox.messages import Call
@@ -192,13 +192,7 @@ def test_what_a_stopped_run_had_not_tried_is_made_with_the_mended_map(shop: Desk
     brought(shop, "acme", 4)
     write_map(shop.folder / "map.csv", "3dcart", "tray")
     options = ("--map", "map.csv", "--allow-unused")
-    seen: list[str] = []
-
-    def decide(call: Call) -> str:
-        seen.append(call.route)
-        return "refuse" if len(seen) > 4 else ""
-
-    shop.hook("loja", decide)
+    refuse_after(shop, "loja", 4)
     migrate(shop, *options, "--patience", "0.001", "--concurrency", "1", source="acme", target="loja", code=3)
     shop.hook("loja", "")
     with (shop.folder / "map.csv").open("a") as file:

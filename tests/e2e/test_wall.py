@@ -64,6 +64,13 @@ def _rows(shop: Desk, name: str) -> list[dict[str, Any]]:
     return [json.loads(text) for text in (shop.folder / name).read_text().splitlines()]
 
 
+def _verify(shop: Desk) -> dict[str, dict[str, Any]]:
+    """What verify says of each cart, not all of which are equal."""
+    words = ("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", "--progress", "none")
+    command(*words, folder=shop.folder, code=1)
+    return {row["cart"]: row for row in _rows(shop, "in.parity.jsonl")}
+
+
 @pytest.mark.parametrize("account", ["acme", "loja"])
 def test_an_export_names_the_cart_over_whose_answer_it_failed(shop: Desk, account: str, break_adapter: Break) -> None:
     keys = filled(shop, account, 4)
@@ -112,10 +119,8 @@ def test_a_cart_over_whose_answer_verify_fails_cannot_be_read_and_the_others_are
         return _misread(replace(adapter, snapshot=replace(adapter.snapshot, is_missing=missing)), made["cart-1"])
 
     break_adapter("tray", bend)
-    words = ("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", "--progress", "none")
-    command(*words, folder=shop.folder, code=1)
+    found = _verify(shop)
 
-    found = {row["cart"]: row for row in _rows(shop, "in.parity.jsonl")}
     assert {name: row["status"] for name, row in found.items()} == {
         "cart-0": "cannot be read",
         "cart-1": "cannot be read",
@@ -228,10 +233,8 @@ def test_a_cart_that_we_fail_to_convert_again_cannot_be_read_and_the_others_are_
         return replace(adapter, migration=replace(adapter.migration, from_neutral=failing))
 
     break_adapter("tray", bend)
-    words = ("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", "--progress", "none")
-    command(*words, folder=shop.folder, code=1)
+    found = _verify(shop)
 
-    found = {row["cart"]: row for row in _rows(shop, "in.parity.jsonl")}
     assert {name: row["status"] for name, row in found.items()} == {
         "cart-0": "equal",
         "cart-1": "cannot be read",

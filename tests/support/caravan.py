@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from decimal import Decimal
 from io import BytesIO, TextIOWrapper
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,12 @@ def write_map(path: Path, source: str, target: str) -> Path:
         for product in PRODUCTS:
             rows.writerow((*number_on(source, product), *number_on(target, product)))
     return path
+
+
+def refuse_after(shop: Desk, account: str, requests: int) -> None:
+    """The shop answers so many requests, and cannot be reached from then on."""
+    answers = repeat("", requests)
+    shop.hook(account, lambda _call: next(answers, "refuse"))
 
 
 def lose_first_create(shop: Desk, fault: str) -> None:
