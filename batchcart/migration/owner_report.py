@@ -3,9 +3,7 @@
 It is written as a page for paper and as a table; both are their owner's alone.
 """
 
-import base64
 import csv
-import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +12,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
-from batchcart import __version__
 from batchcart.migration.folder import MigrateOptions, State, step_name
 from batchcart.migration.outcomes import FATES, CartOutcome, count_outcomes, read_outcomes
 from batchcart.model.files import replace_atomically, replacing
+from batchcart.pages.one_file import render_page
 from batchcart.sheets.cell_text import write_text
 
 COLUMNS = ("old_key", "new_key", "outcome", "lost", "differs", "why")
@@ -70,14 +66,12 @@ def _csv_row(cells: Sequence[str]) -> bytes:
 
 def _page(options: MigrateOptions, state: State, report: OwnerReport) -> str:
     folder = files(__package__)
-    style = (folder / "owner_report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((folder / "owner_report.html").read_text(encoding="utf-8"))
-    return template.render(
-        version=__version__,
-        style=style,
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+    template, style = (
+        (folder / name).read_text(encoding="utf-8") for name in ("owner_report.html", "owner_report.css")
+    )
+    return render_page(
+        template,
+        style,
         table=report.table.name,
         most=_MOST_CARTS,
         **_figures(options, state),

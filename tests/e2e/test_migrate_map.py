@@ -12,7 +12,10 @@ import pytest
 from caravan import brought, command, lose_first_create, number_on, refuse_after, write_map
 from shopping import PLATFORMS, Desk, Ended
 
+from batchcart.migration.folder import MigrateOptions, State, StepResult
+from batchcart.migration.owner_report import write_owner_report
 from batchcart.sandbox.messages import Call
+from batchcart.sheets.cell_text import read_text
 
 
 def rows(path: Path) -> list[Any]:
@@ -270,3 +273,33 @@ def test_the_owners_table_has_the_old_and_the_new_key_of_every_cart(reported: Pa
     assert all(row["why"] for row in found if row["outcome"] == "not moved")
     for name in ("report.csv", "report.html"):
         assert stat.S_IMODE((reported / name).stat().st_mode) == 0o600
+
+
+def test_what_shops_and_their_customers_wrote_is_text_in_the_owners_page_and_table(tmp_path: Path) -> None:
+    hostile = (
+        "<script>x()</script>",
+        "=HYPERLINK(1)",
+        "\t+1",
+        "'=1",
+        "@SUM(1)",
+        '"><img src=x>',
+        "a\r\n=2",
+        "{{ 7 * 7 }}",
+    )
+    lost = [{"field": "items[0].note", "value": text, "why": text} for text in hostile]
+    records = [
+        {"cart": text, "account": "loja", "status": "missing", "cart_id": text, "why": text, "not_carried": lost}
+        for text in hostile
+    ]
+    (tmp_path / "parity.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    done = {name: StepResult(0, "") for name in ("export", "convert", "run", "verify")}
+    task = {"--from": "loja https://<b>.example", "--to": "acme https://acme.example"}
+    made = write_owner_report(MigrateOptions("loja", "acme", None, tmp_path), State(task, done))
+
+    page = made.page.read_text()
+    assert not re.search(r"<(script|img|b)\b", page)
+    assert page.count("{{ 7 * 7 }}") > 2
+    with made.table.open(encoding="utf-8-sig", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert [cell for cell in cells if re.match(r"\s*[=+@\t\r-]", cell)] == []
+    assert [read_text(row["old_key"]) for row in table(made.table)] == [text.strip() for text in hostile]

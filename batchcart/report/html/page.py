@@ -1,18 +1,13 @@
-"""Owns the report as one self-contained page: template, style sheet, script and policy; its parts are other modules'.
+"""Owns the report as one self-contained page: template, style sheet and script; its parts are other modules'.
 
-The page loads nothing. Its policy lets in the style sheet and the script that stand in it, by their hashes; the script
-filters the table of lines, and all of the page is there without it.
+The script filters the table of lines, and all of the page is there without it.
 """
 
-import base64
-import hashlib
 import time
 from datetime import UTC, datetime
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
-
-from batchcart import __version__
+from batchcart.pages.one_file import render_page
 from batchcart.report.collect import Report
 from batchcart.report.html import history, line_rows
 from batchcart.report.html import problems as troubles
@@ -36,16 +31,14 @@ _PARTS = (
 def page(report: Report) -> str:
     """The report as an HTML page."""
     folder = files(__package__)
-    style = (folder / "style.css").read_text(encoding="utf-8")
-    script = (folder / "filter.js").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((folder / "template.html").read_text(encoding="utf-8"))
-    return template.render(
-        version=__version__,
+    template, style, script = (
+        (folder / name).read_text(encoding="utf-8") for name in ("template.html", "style.css", "filter.js")
+    )
+    return render_page(
+        template,
+        style,
+        script,
         made=f"{datetime.fromtimestamp(time.time(), UTC):%Y-%m-%d %H:%M}",
-        style=style,
-        script=script,
-        policy=policy(style, script),
         parts=[part for part in _PARTS if part[0] != "compared" or len(report.runs) > 1],
         **parts.opening(report),
         **history.timeline(report),
@@ -59,15 +52,3 @@ def page(report: Report) -> str:
         **troubles.doubts(report),
         **line_rows.lines(report),
     )
-
-
-def policy(style: str, script: str) -> str:
-    """What the browser lets the page do: show text, with the style sheet and the script of these very texts."""
-    return (
-        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; "
-        "form-action 'none'"
-    )
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

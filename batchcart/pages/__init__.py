@@ -1,0 +1,1 @@
+"""Owns web pages as files that load nothing; what a page tells is its owner's."""
