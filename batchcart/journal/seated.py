@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from batchcart.journal.rows import Moment, decode_value, select
+from batchcart.journal.rows import decode_value, select
 from batchcart.journal.schema import Connection, get_meta, set_meta
 
 _KEY = "seats"
 _PLACES = "places"
 _UNSETTLED = (
-    "SELECT coalesce(p.account, -s.line), max(s.at) FROM send s LEFT JOIN plan p ON p.line = s.line "
-    "WHERE s.state = 'sent' GROUP BY 1"
+    "SELECT DISTINCT coalesce(p.account, -s.line) FROM send s LEFT JOIN plan p ON p.line = s.line "
+    "WHERE s.state = 'sent' AND s.line NOT IN (SELECT line FROM result)"
 )
 
 
@@ -40,8 +40,8 @@ def read_places(connection: Connection) -> tuple[str, ...]:
     return decode_value(connection, "meta", get_meta(connection, _PLACES) or "[]", tuple[str, ...])
 
 
-def find_unsettled(connection: Connection) -> dict[int, float]:
-    """By account, when the last of the requests was asked for that another process may still send: wall clock."""
+def find_unsettled(connection: Connection) -> set[int]:
+    """The accounts of which another process may still send something."""
     if get_meta(connection, _KEY) is None:
-        return {}
-    return dict(select(connection, tuple[int, Moment], _UNSETTLED))
+        return set()
+    return {account for (account,) in select(connection, tuple[int], _UNSETTLED)}

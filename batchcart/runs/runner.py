@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
 from batchcart.runs.paths import sandbox_path
 from batchcart.runs.seats.open_seats import SeatPlaces, open_seats
-from batchcart.runs.seats.settling import wait_for_seats
+from batchcart.runs.seats.settling import LASTS, SETTLE
 from batchcart.runs.sinks import event_sinks, finished_event, started_event, stop_reason
 from batchcart.runs.status import load_summary, lock_output, storage_errors
 
@@ -76,6 +76,9 @@ async def run_job(options: RunOptions, monitor: RunMonitor, deps: Deps = WORLD) 
         unsettled, spread = find_unsettled(connection), _is_spread(options, connection)
         if spread:
             note_seats(connection)
+        else:
+            await asyncio.sleep(LASTS + SETTLE if unsettled else 0)
+            forget_seats(connection)
         async with (
             open_context(connection, results, entries, settings, monitor, deps) as context,
             _open_work(options, source, context, unsettled, spread=spread, resumed=resumed) as work,
@@ -98,7 +101,7 @@ async def _open_work(
     options: RunOptions,
     source: JobSource,
     context: RunContext[JournalWriter],
-    unsettled: Mapping[int, float],
+    unsettled: Collection[int],
     *,
     spread: bool,
     resumed: bool,
@@ -113,7 +116,6 @@ async def _open_work(
             yield work
     else:
         async with open_here(context, job) as work:
-            await asyncio.sleep(wait_for_seats(unsettled, context.deps.wall()))
             yield work
 
 
@@ -143,7 +145,6 @@ def _exposed_files(context: RunContext[JournalWriter]) -> tuple[str, ...]:
 def _finish(options: RunOptions, connection: Connection, monitor: RunMonitor) -> Summary:
     """Leave the files as they were asked for, and sum the run up."""
     results = options.results_path
-    forget_seats(connection)
     summary = load_summary(connection, results)
     if options.in_order and not summary.totals["not_attempted"]:
         sort_result_file(connection, results)

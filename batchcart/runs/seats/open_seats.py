@@ -5,7 +5,7 @@ import contextlib
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from batchcart.runs.seats.holding import Holding, open_holding
 from batchcart.runs.seats.hub import Hub
 from batchcart.runs.seats.local_seats import LocalSeats
 from batchcart.runs.seats.secured import HubAddress, SchedulerAddress, open_tls
-from batchcart.runs.seats.settling import seconds_until_settled
+from batchcart.runs.seats.settling import LASTS, SETTLE
 
 _LONGEST_ADDRESS = 100  # bytes of a socket's path, a little less than systems allow
 _PATIENCE, _ENDING_TICK = 5.0, 0.01  # seconds that seats have for hanging up
@@ -42,11 +42,11 @@ class SeatPlaces:
 
 @asynccontextmanager
 async def open_seats(
-    context: RunContext[JournalWriter], job: PlannedJob, places: SeatPlaces, unsettled: Mapping[int, float]
+    context: RunContext[JournalWriter], job: PlannedJob, places: SeatPlaces, unsettled: Collection[int]
 ) -> AsyncIterator[Work]:
     """The work of all accounts with open lines, at seats from these places.
 
-    ``unsettled`` says of accounts when a seat of an earlier start last asked to send. Raises UsageError where an
+    Of the accounts ``unsettled`` a seat of an earlier start may still send something. Raises UsageError where an
     account cannot be read or is in use by another run, or where the run cannot listen.
     """
     monitor = context.monitor
@@ -89,18 +89,18 @@ async def open_seats(
 
 
 def _open_holdings(
-    stack: AsyncExitStack, context: RunContext[JournalWriter], unsettled: Mapping[int, float]
+    stack: AsyncExitStack, context: RunContext[JournalWriter], unsettled: Collection[int]
 ) -> dict[int, Holding]:
     """All accounts with open lines, held for this run."""
-    pending, deps = pending_counts(context.plan), context.deps
+    pending = pending_counts(context.plan)
     holdings = {
         account.number: open_holding(stack, context, context.entries[account.name], account.number)
         for account in list(accounts(context.plan))
         if account.name in pending
     }
     for holding in holdings.values():
-        if (asked := unsettled.get(holding.number)) is not None:
-            holding.rest(empty_in=None, free_at=deps.clock() + seconds_until_settled(asked, deps.wall()))
+        if holding.number in unsettled:  # the hub that had it was there until now, for all that this one knows
+            holding.rest(empty_in=None, free_at=context.deps.clock() + LASTS + SETTLE)
     return holdings
 
 
