@@ -102,11 +102,13 @@ def _next_text(migrated: MigrationResult, counts: OutcomeCounts | None) -> Itera
     summaries = [(results, read_summary(results).totals) for _, results in options.list_rounds(migrated.state.rounds)]
     for results, totals in summaries:
         if totals["in_doubt"]:
-            yield fold(f"{totals['in_doubt']:,} in doubt: nobody could say whether they happened. Settle them first:")
+            lines, they, them = ("line", "it", "it") if totals["in_doubt"] == 1 else ("lines", "they", "them")
+            doubt = f"{totals['in_doubt']:,} {lines} in doubt: nobody could say whether {they} happened"
+            yield fold(f"{doubt}. Settle {them} first:")
             yield f"  {RunCommands(results, '', _config_file(options)).settle()}"
     if summaries and (bad := summaries[-1][1]["failed"] + summaries[-1][1]["skipped"]):
         lines = plural(bad, "line")
-        yield fold(f"{lines} failed or skipped. Where the map names a wrong product, mend it. Then try them again:")
+        yield fold(f"{lines} failed or skipped. If the map names a wrong product, correct it. Then try again:")
         yield f"  {_command(migrated, '--retry-failed')}"
     if counts is not None and (other := counts.fates["moved, but differs"]):
         carts = plural(other, "cart differs from its source", "carts differ from their sources")

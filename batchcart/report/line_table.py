@@ -27,7 +27,7 @@ def write_lines(report: Report, table: Path) -> int:
     """
     try:
         if table.is_file() and not _is_table(table):
-            raise UsageError(f"--csv {table}: the file that is there is no table of lines; choose another name")
+            raise UsageError(f"--csv {table}: the existing file is not a table of lines; choose another name")
         if table.exists() and not table.is_file():  # a pipe, or /dev/stdout
             with table.open("wb") as file:
                 return _write(file, report)

@@ -64,7 +64,9 @@ def settlement_by_hand(connection: Connection, results: Path, line: int, done: M
         raise UsageError(f"{results}: line {line} {is_now}; only lines in doubt can be settled")
     fields = doubt_fields(connection, ended.text)
     if fields["platform"] not in load_adapters():
-        raise UsageError(f"{results}: line {line} is of {fields['platform']!r}, which is no known platform; {PUT_BACK}")
+        raise UsageError(
+            f"{results}: line {line} is of {fields['platform']!r}, which is not a known platform; {PUT_BACK}"
+        )
     evidence = fields.pop("error")["message"]
     return _mark_not_done(line, fields, evidence) if done is None else _mark_done(line, fields, done, results)
 

@@ -261,7 +261,7 @@ def test_a_cart_in_doubt_is_told_with_what_settles_it_and_then_goes_on(shop: Des
     lose_first_create(shop, "reset-before")
     first = migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", code=1)
     assert "1 cannot be read" in first.out
-    assert "1 in doubt: nobody could say whether they happened. Settle them first:\n" in first.out
+    assert "1 line in doubt: nobody could say whether it happened. Settle it first:\n" in first.out
     assert "  batchcart settle moved/results.jsonl\n" in first.out
 
     doubtful = next(one["line"] for one in rows(shop.folder / "moved" / "results.jsonl") if one["status"] == "in_doubt")

@@ -126,7 +126,7 @@ def test_the_table_replaces_a_table_and_nothing_else(tmp_path: Path) -> None:
         batchcart("report", RESULTS, "--csv", "lines.csv", folder=tmp_path, code=0)
     said = batchcart("report", RESULTS, "--csv", "mine.csv", folder=tmp_path, code=2).err
 
-    assert "--csv mine.csv: the file that is there is no table of lines; choose another name" in said
+    assert "--csv mine.csv: the existing file is not a table of lines; choose another name" in said
     assert (tmp_path / "mine.csv").read_text() == "a,b\n"
 
 

@@ -54,10 +54,10 @@ def command(
 ) -> int:
     """Move carts from one account to another: export, convert, run and verify.
 
-    Without --map it writes one to fill in, and ends; the same command again goes on, as it does wherever it stopped.
-    With a map that was mended since, it makes what is not made yet, and nothing twice. At the end stands a report for
-    the shop's owner. Exit codes: 0 all carts are there and equal but for what the loss report names, 1 something is
-    not, 2 refused in words or the map is to be filled in, 3 stopped before the end.
+    Without --map it writes one to fill in, and ends; the same command again resumes, as it does wherever it stopped.
+    With a map that was corrected since, it creates what is not created yet, and nothing twice. At the end stands a
+    report for the shop's owner. Exit codes: 0 all carts are there and equal but for what the loss report names, 1
+    something is not, 2 refused in words or the map is to be filled in, 3 stopped before the end.
     """
     migrated = api.migrate(
         source,

@@ -87,7 +87,7 @@ def command(
     """Check the whole job file, then run it, or resume it.
 
     JOB is a JSONL file, plain, .gz or .zst, a spreadsheet (.csv, .tsv, .xlsx), or - for standard input. The same
-    command again goes on where it stopped.
+    command again resumes where it stopped.
     --only, --limit and --sample choose whole carts; what they leave stays open (exit code 3) for the same command
     without them. COMMAND is split into words without a shell, may take 60 seconds, and changes no exit code.
 

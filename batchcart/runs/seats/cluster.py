@@ -115,7 +115,7 @@ class ClusterSeats:
     async def _tell_end(self, worker: str) -> None:
         task = self._tasks.get(worker)
         if task is not None and task.status == "finished" and (why := await task):
-            self._tell_once(f"the Dask worker {worker} is no seat now: {why}")
+            self._tell_once(f"the Dask worker {worker} is not a seat now: {why}")
         elif task is not None and task.status == "error":
             self._tell_once(f"the Dask worker {worker} cannot be a seat: {await task.exception()}")
 

@@ -55,7 +55,7 @@ class FrameStream(Generic[_Heard]):
         try:
             return self._decode(text)
         except UNDECODABLE:
-            raise NotSpoken("it sent a frame that is no word between a hub and its seats") from None
+            raise NotSpoken("it sent what no hub and no seat says") from None
 
     def cut(self) -> None:
         """End the connection at once; what was not sent yet is lost."""

@@ -236,7 +236,7 @@ async def _greeting(stream: FrameStream[FromHub]) -> Welcome:
     try:
         word = await stream.receive()
     except NotSpoken as wrong:
-        raise Stopped(f"what is there is no hub of batchcart: {wrong}") from None
+        raise Stopped(f"what answers there is not a hub of batchcart: {wrong}") from None
     match word:
         case Welcome():
             return word
@@ -245,7 +245,7 @@ async def _greeting(stream: FrameStream[FromHub]) -> Welcome:
         case None:
             raise HungUp("the hub hung up before it said a word")
         case _:
-            raise Stopped("what is there is no hub of batchcart")
+            raise Stopped("what answers there is not a hub of batchcart")
 
 
 async def _leave(stream: FrameStream[FromHub], leaving: asyncio.Event) -> None:

@@ -98,7 +98,7 @@ def open_tls(files: TlsFiles, *, server: bool) -> ssl.SSLContext:
         context.load_cert_chain(files.certificate, files.key, password=lambda: "")  # else a terminal is asked for it
     except (ssl.SSLError, OSError):
         raise UsageError(
-            f"--tls-cert {files.certificate} and --tls-key {files.key} are no certificate with its key, in PEM and "
+            f"--tls-cert {files.certificate} and --tls-key {files.key} are not a certificate with its key, in PEM and "
             "without a password"
         ) from None
     return context
