@@ -6,6 +6,7 @@ import socket
 import ssl
 
 from batchcart.model.errors import Stopped
+from batchcart.platforms import load_adapters
 from batchcart.runs.deps import WORLD, Deps
 from batchcart.runs.seats.frames import FrameStream, hear_hub
 from batchcart.runs.seats.protocol import FromHub
@@ -23,6 +24,7 @@ async def sit_at(address: HubAddress, leaving: asyncio.Event, *, lasts: float = 
     Raises UsageError for certificates that cannot be used, and Stopped where no hub is there, it refuses the seat, or
     it is gone.
     """
+    load_adapters()  # before the hub waits for a word
     stream = await _reach(address)
     try:
         await sit(stream, f"{socket.gethostname()}:{os.getpid()}", leaving, lasts=lasts, deps=deps)

@@ -8,6 +8,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+import batchcart.engine.http.client  # noqa: F401  # here, for it takes long, and a seat at its hub must not be silent
 from batchcart import __version__
 from batchcart.engine.crew import Crew, hire_in_turn, yield_if_busy
 from batchcart.engine.scheduler import run_session
@@ -209,14 +210,11 @@ async def sit(
 
     Raises Stopped where it does not take the seat on or is gone.
     """
-    adapters = load_adapters()
-    import batchcart.engine.http.client  # noqa: F401, PLC0415  # now, for it takes long, and a seat must not be silent
-
     stream.send(Hello(__version__, os.getpid(), name))
     welcome = await _greeting(stream)
     clock, ahead = deps.clock, welcome.wall - deps.clock()
     deps = replace(deps, wall=lambda: clock() + ahead)
-    bureau = Bureau(stream.send, RemoteJournal(stream.send, lasts), welcome, adapters, deps)
+    bureau = Bureau(stream.send, RemoteJournal(stream.send, lasts), welcome, load_adapters(), deps)
     try:
         async with asyncio.TaskGroup() as group:
             seat = _Seat(bureau, stream, group)
@@ -265,6 +263,7 @@ def sit_locally(address: str) -> None:
 
 
 async def _sit_locally(address: str) -> None:
+    load_adapters()  # before the hub waits for a word
     try:
         stream = FrameStream(*await connect_locally(address), hear_hub())
     except OSError:  # the run is over
