@@ -3,7 +3,6 @@
 Clocks, random numbers, clients, account states and the journal come from the run's Deps.
 """
 
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
@@ -14,22 +13,17 @@ from typing import Generic, TypeVar
 from msgspec import structs
 
 from batchcart.accounts.config import Account, AccountConfig
-from batchcart.accounts.redaction import redact_text
-from batchcart.engine.auth import Auth
 from batchcart.engine.chain_feed import PlannedJob
-from batchcart.engine.circuit_breaker import CircuitBreaker
-from batchcart.engine.event_filter import EventLimiter
-from batchcart.engine.rate_limiter import RateLimiter, capacity
+from batchcart.engine.rate_limiter import capacity
 from batchcart.engine.scheduler import run_sessions
-from batchcart.engine.session import AccountSession, Chance
-from batchcart.engine.throttling import Throttling
+from batchcart.engine.session import AccountSession
 from batchcart.engine.token_refresh import token_fingerprint
 from batchcart.journal.queries import accounts, next_number
 from batchcart.journal.schema import Connection, open_reading
 from batchcart.journal.sink import JournalSink
 from batchcart.journal.writer import JournalWriter
-from batchcart.model.events import Event, OfAccount, QuotaUsedUp, map_text
-from batchcart.model.limits import Window
+from batchcart.model.events import Event
+from batchcart.runs.account_session import SessionBasis, make_session
 from batchcart.runs.deps import Deps
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.paths import journal_path, sandbox_path
@@ -128,47 +122,27 @@ async def open_here(
 async def _open_session(
     stack: AsyncExitStack, context: RunContext[Sink], entry: AccountConfig, number: int
 ) -> AccountSession:
-    deps, journal = context.deps, context.journal
-    account = context.settings.apply(entry.resolve())
+    deps, settings = context.deps, context.settings
+    account = settings.apply(entry.resolve())
     account_state = deps.open_state(entry)
     stack.callback(account_state.close)
     sends = account_state.sends(capacity(account.limits), deps.clock, deps.wall)
     stack.callback(sends.close)
-    crowd = EventLimiter()
-
-    def tell(event: Event) -> None:
-        if not isinstance(event, OfAccount) or crowd.admits(event, deps.wall()):
-            context.tell(map_text(event, lambda text: redact_text(text, session.auth.redactor)))
-
-    def long_wait(window: Window, seconds: float) -> None:
-        quota = QuotaUsedUp(account.name, str(window), deps.wall() + seconds)
-        session.throttling.record_quota(quota)
-        tell(quota)
-
-    renewed = account_state.tokens(token_fingerprint(account.credentials))
-    session = AccountSession(
+    basis = SessionBasis(
         account=account,
         number=number,
-        probes=itertools.count(next_number(context.plan, -number)),
-        journal=journal,
-        limiter=RateLimiter(
-            account.limits,
-            sends,
-            clock=deps.clock,
-            pacing=account.options.pacing,
-            strict=account.options.strict,
-            long_wait=long_wait,
-            learnt=account_state.learnt_limit(),
-        ),
-        account_state=account_state,
-        send=await stack.enter_async_context(deps.open_client(account)),
-        auth=Auth(account.credentials.replace(renewed), (*account.secrets, *account_state.past_secrets())),
-        chance=Chance(deps.clock, deps.wall, deps.rng),
-        tell=tell,
-        patience=context.settings.patience,
-        throttling=Throttling("as the shop asked in an earlier run"),
-        breaker=CircuitBreaker(context.settings.stop_after),
+        probe=next_number(context.plan, -number),
+        journal=context.journal,
+        memory=account_state,
+        sends=sends,
+        learnt=account_state.learnt_limit(),
+        tokens=account_state.tokens(token_fingerprint(account.credentials)),
+        past=account_state.past_secrets(),
+        note=context.tell,
+        patience=settings.patience,
+        stop_after=settings.stop_after,
     )
+    session = make_session(basis, await stack.enter_async_context(deps.open_client(account)), deps)
     context.monitor.add_session(session)
     return session
 

@@ -1,7 +1,6 @@
 """Owns one account at work in a seat: its session, made of what the hub gave for it; it knows no file."""
 
 import asyncio
-import itertools
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -10,17 +9,12 @@ from pathlib import Path
 
 from batchcart.accounts.client_certificate import ClientCertificate
 from batchcart.accounts.config import Account
-from batchcart.accounts.redaction import redact_text
 from batchcart.accounts.send_history import SendHistory
-from batchcart.engine.auth import Auth
-from batchcart.engine.circuit_breaker import CircuitBreaker
-from batchcart.engine.event_filter import EventLimiter
-from batchcart.engine.rate_limiter import RateLimiter, capacity
-from batchcart.engine.session import AccountSession, Chance
-from batchcart.engine.throttling import Throttling
+from batchcart.engine.rate_limiter import capacity
+from batchcart.engine.session import AccountSession
 from batchcart.model.adapter import Adapters, Credentials
-from batchcart.model.events import Event, OfAccount, QuotaUsedUp, map_text
 from batchcart.model.limits import Bucket, Limit, Window
+from batchcart.runs.account_session import SessionBasis, make_session
 from batchcart.runs.deps import Deps
 from batchcart.runs.seats.protocol import FreshTokens, FromSeat, Learnt, Take, Welcome
 from batchcart.runs.seats.remote_journal import RemoteJournal
@@ -129,42 +123,21 @@ async def open_desk(bureau: Bureau, take: Take, account: Account) -> AsyncIterat
         sends.set_bucket_empty_at(index, now + seconds)
     journal = bureau.journal.of_account(take.account, take.epoch)
     memory = HubMemory(bureau, take.account, take.epoch)
-    crowd = EventLimiter()
-
-    def tell(event: Event) -> None:
-        at = deps.wall()
-        if not isinstance(event, OfAccount) or crowd.admits(event, at):
-            journal.record_event(at, map_text(event, lambda text: redact_text(text, session.auth.redactor)))
-
-    def long_wait(window: Window, seconds: float) -> None:
-        quota = QuotaUsedUp(account.name, str(window), deps.wall() + seconds)
-        session.throttling.record_quota(quota)
-        tell(quota)
-
+    basis = SessionBasis(
+        account=account,
+        number=take.account,
+        probe=take.probe,
+        journal=journal,
+        memory=memory,
+        sends=sends,
+        learnt=take.learnt,
+        tokens=take.tokens,
+        past=take.past,
+        note=lambda event: journal.record_event(deps.wall(), event),
+        patience=bureau.welcome.patience,
+        stop_after=bureau.welcome.stop_after,
+    )
     async with AsyncExitStack() as stack:
         with _with_files(account, take) as filed:
             send = await stack.enter_async_context(deps.open_client(filed))
-        session = AccountSession(
-            account=account,
-            number=take.account,
-            probes=itertools.count(take.probe),
-            journal=journal,
-            limiter=RateLimiter(
-                account.limits,
-                sends,
-                clock=deps.clock,
-                pacing=account.options.pacing,
-                strict=account.options.strict,
-                long_wait=long_wait,
-                learnt=take.learnt,
-            ),
-            account_state=memory,
-            send=send,
-            auth=Auth(account.credentials.replace(take.tokens), (*account.secrets, *take.past)),
-            chance=Chance(deps.clock, deps.wall, deps.rng),
-            tell=tell,
-            patience=bureau.welcome.patience,
-            throttling=Throttling("as the shop asked in an earlier run"),
-            breaker=CircuitBreaker(bureau.welcome.stop_after),
-        )
-        yield Desk(session, memory, sends)
+        yield Desk(make_session(basis, send, deps), memory, sends)
