@@ -41,8 +41,10 @@ def cell_json(cell: Cell, takes: CellType | None) -> bytes:
 
 def name_text(cell: Cell) -> str:
     """The text of a cell that names something, without the .0 of pandas. Raises ValueError as ``cell_json`` does."""
-    text, _ = _text(cell, _NAME)
-    return as_whole(_readable(text))
+    text = _readable(_text(cell, _NAME)[0])
+    if "+" in text and ROUNDED.fullmatch(text):
+        raise ValueError(f"{quote(text)} {ROUNDING}")
+    return as_whole(text)
 
 
 def _text(cell: Cell, takes: CellType | None) -> tuple[str, bool]:

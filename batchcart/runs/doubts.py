@@ -13,6 +13,7 @@ import msgspec
 from batchcart.jobs.csv_table import read_table
 from batchcart.jobs.job_file import JobSource, RawLine
 from batchcart.jobs.opening import open_job
+from batchcart.jobs.sheet_cells import name_text
 from batchcart.journal.changes import Settlement, settle
 from batchcart.journal.queries import PlannedLine, doubt_fields, result_of
 from batchcart.journal.remaining import lines_not_ok
@@ -127,7 +128,7 @@ def settle_from_table(results: Path, table: Path) -> TableAnswers:
 def _judge(connection: Connection, results: Path, row: Mapping[str, str], run: str) -> Settlement | int | None:
     """What a row says: a settlement, the line if it was settled before, None if there is no answer yet."""
     answer = row["answer"].strip().lower()
-    ids = {name: row[name].strip().removeprefix("'") for name in ("cart_id", "item_id") if row[name].strip()}
+    ids = {name: _key(row, name) for name in ("cart_id", "item_id") if row[name].strip()}
     if not answer:
         if ids:
             raise UsageError("an id is given without an answer; write yes or no under answer")
@@ -147,6 +148,14 @@ def _judge(connection: Connection, results: Path, row: Mapping[str, str], run: s
             return line
         raise UsageError(f"line {line} was settled as {ended.status} before, which stays so; clear its answer")
     return settlement_by_hand(connection, results, line, ids if answer in _YES else None)
+
+
+def _key(row: Mapping[str, str], name: str) -> str:
+    """The key or id that the cell holds, as the cell of a job's sheet does."""
+    try:
+        return name_text(row[name].strip())
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
 
 
 def _row(result: Mapping[str, Any], data: Mapping[str, Any], run: str) -> dict[str, str]:

@@ -55,7 +55,7 @@ def test_the_table_has_what_a_person_needs_and_nothing_that_a_spreadsheet_runs(s
 def test_the_answers_are_taken_and_what_was_done_is_told(shop: Desk) -> None:
     doubtful(shop, 3)
     settle(shop, "--todo", TABLE, code=1)
-    answer(shop.folder / TABLE, {1: {"answer": "Yes", "cart_id": "6F027F81ggx48to"}, 3: {"answer": "no"}}, ";")
+    answer(shop.folder / TABLE, {1: {"answer": "Yes", "cart_id": '="6F027F81ggx48to"'}, 3: {"answer": "no"}}, ";")
     said = settle(shop, "--from", TABLE, code=1)
 
     assert "Read 3 rows of doubts.csv. 3 lines in doubt: 2 settled, 1 remains in doubt" in said
@@ -70,6 +70,8 @@ def test_the_answers_are_taken_and_what_was_done_is_told(shop: Desk) -> None:
 WRONG = [
     ({"answer": "maybe"}, "'maybe' is neither yes nor no"),
     ({"answer": "yes"}, "give its key"),
+    ({"answer": "yes", "cart_id": "6.02E+15"}, "cart_id: '6.02E+15' is a rounded number"),
+    ({"answer": "yes", "cart_id": "=A1"}, "cart_id: '=A1' is a formula"),
     ({"answer": "no", "cart_id": "k"}, "there is no id"),
     ({"cart_id": "k"}, "an id is given without an answer"),
     ({"answer": "no", "run": "another"}, "is of another run"),

@@ -174,6 +174,7 @@ REFUSED: dict[str, tuple[str, object, str]] = {
     "thousands": ("data.price", "1.234,50", "'1.234,50' has a mark between its thousands"),
     "thousands or decimals": ("data.price", "1,234", "'1,234' has a mark between its thousands, or a comma"),
     "a rounded id": ("data.product_id", "1.23E+15", "is a rounded number"),
+    "a rounded key of a cart": ("cart_id", "1.23E+15", "is a rounded number"),
     "a rounded id of a workbook": ("data.product_id", 1234567890123456789, "is a rounded number"),
     "an error": ("data.quantity", "#REF!", "is a spreadsheet's error"),
     "a formula": ("data.quantity", "=A1+1", "is a formula; put its value there"),
