@@ -15,14 +15,13 @@ from pathlib import Path
 from batchcart.jobs.file_kind import binary_kind
 from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.model.text_encoding import codec_of, utf_of
+from batchcart.sheets.rows import strip_blank
 
 _LARGEST = 64 << 20
 """Bytes of a file; its rows are kept in memory."""
 
 _DELIMITERS = (",", ";", "\t", "|")
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
-_INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u00ad\u00a0\u202f"
-_BLANK = " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029\u3000" + _INVISIBLE
 _HALF = re.compile("[\ud800-\udfff]")
 _WORDS = {
     "unexpected end of data": "a cell that begins with a quote has no end; close the quote, or remove it",
@@ -93,7 +92,7 @@ def _rows(path: Path, text: str, columns: Sequence[str]) -> tuple[Iterator[tuple
     file = io.StringIO(text, newline="")
     skipped, first = 0, ""
     for first in file:
-        if first.strip(_BLANK):
+        if strip_blank(first):
             break
         skipped += 1
     if named := _SEP.fullmatch(first.strip("\r\n\ufeff")):
@@ -108,7 +107,7 @@ def _cells(path: Path, lines: Iterator[str], delimiter: str, skipped: int) -> It
     began = skipped + 1
     try:
         for cells in reader:
-            found = [cell.strip(_BLANK) for cell in cells]
+            found = [strip_blank(cell) for cell in cells]
             if any(found):
                 yield began, found
             began = skipped + reader.line_num + 1
@@ -135,11 +134,11 @@ def _count_known(cells: Sequence[str], columns: Sequence[str]) -> int:
 
 
 def _column(cell: str) -> str:
-    return re.sub(r"[\s_-]+", "_", cell.strip(_BLANK)).lower()
+    return re.sub(r"[\s_-]+", "_", strip_blank(cell)).lower()
 
 
 def _check_kind(path: Path, what: str, text: str) -> None:
-    begins = text.strip(_BLANK)[:1]
+    begins = strip_blank(text)[:1]
     if begins in {"<", "{", "["}:
         kind = "a web page or XML" if begins == "<" else "JSON"
         raise UsageError(f"{what} {path} is {kind}; save the table as CSV UTF-8")

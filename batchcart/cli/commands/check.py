@@ -100,6 +100,4 @@ def _forecast(account: str, part: api.AccountPlan) -> str:
     if part.limit is None:
         return f"{least}, no limit"
     because = f", because of {part.limit}" if part.seconds_at_best else ""
-    return (
-        f"{account}: at least {plural(part.lines, 'request')}, at best {duration_text(part.seconds_at_best)}{because}"
-    )
+    return f"{least}, at best {duration_text(part.seconds_at_best)}{because}"

@@ -69,7 +69,7 @@ def plain_line(monitor: RunMonitor, pace: Throughput, now: float, reasons: LiveR
         parts.append(time_left_text(left, snapshots))
     waiting = [f"{one.account}: {wait_text(one, now)}" for one in snapshots if one.waiting]
     if len(waiting) > 5:
-        waiting = [*waiting[:5], f"{len(waiting) - 5} more accounts wait"]
+        waiting = [*waiting[:5], plural(len(waiting) - 5, "more account waits", "more accounts wait")]
     because = reasons.sentences(1, several=len(snapshots) > 1)
     return "; ".join(filter(None, [", ".join(parts), *held_up_texts(snapshots, now), *waiting, *because]))
 

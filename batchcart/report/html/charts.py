@@ -9,6 +9,7 @@ import pygal
 
 from batchcart.journal.summary import STATUSES
 from batchcart.journal.timeline import Pause
+from batchcart.model.text import plural
 from batchcart.report.histogram import Durations
 from batchcart.report.html.axes import count, duration, heights, moments, rate_unit
 from batchcart.report.html.svg import chart_config, to_svg
@@ -154,7 +155,7 @@ def tries(name: str, title: str, lines: Mapping[int, int]) -> list[str]:
 
 def pauses(name: str, title: str, spans: Sequence[Pause], accounts: Sequence[str], whole: Span) -> list[str]:
     """When each account paused, and why: a row for each account, a band for each pause."""
-    words = f"{len(spans):,} pauses of {len(accounts):,} accounts"
+    words = f"{plural(len(spans), 'pause')} of {plural(len(accounts), 'account')}"
     rows = {account: len(accounts) - number for number, account in enumerate(accounts)}
     least = (whole[1] - whole[0]) * _LEAST_SEEN
     made = []
