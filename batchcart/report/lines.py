@@ -85,18 +85,21 @@ def pick_lines(report: Report) -> list[ShownLine]:
 
 
 def read_lines(results: Path) -> Iterator[LineRecord]:
-    """All lines of a run in file order, also those that have not ended.
+    """All lines of a run in file order, also those that have not ended; as far as its journal can be read.
 
     Raises UsageError at what is not a result line.
     """
+    last = 0
     try:
         with open_journal_readonly(results) as connection:
-            yield from (_record(connection, line) for line in every_line(connection))
+            for line in every_line(connection):
+                yield _record(connection, line)
+                last = line.planned.line
             return
     except UsageError:
         if not results.exists():
             raise
-    yield from read_records(results)
+    yield from (record for record in read_records(results) if record.line > last)
 
 
 def read_records(results: Path) -> Iterator[LineRecord]:

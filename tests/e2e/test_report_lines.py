@@ -3,7 +3,9 @@
 import csv
 import json
 import re
+import sqlite3
 import stat
+from contextlib import closing
 from html import unescape
 from pathlib import Path
 
@@ -108,6 +110,16 @@ def test_the_table_has_every_line_also_those_that_were_not_attempted(shop: Desk)
     assert rows[7]["status"] == "not_attempted"
     assert rows[7]["account"] == "acme"
     assert stat.S_IMODE((shop.folder / "lines.csv").stat().st_mode) == 0o600
+
+
+def test_the_table_of_a_run_whose_journal_is_damaged_has_no_line_twice(shop: Desk) -> None:
+    shop.job([create("loja", f"c{number}") for number in range(4)])
+    shop.run()
+    with closing(sqlite3.connect(shop.folder / f"{RESULTS}.journal")) as journal, journal:
+        journal.execute("UPDATE result SET text = CAST('{' AS BLOB) WHERE line = 3")
+    batchcart("report", RESULTS, "--csv", "lines.csv", folder=shop.folder)
+
+    assert sorted(row["line"] for row in table_of(shop.folder / "lines.csv")) == ["1", "2", "3", "4"]
 
 
 def test_no_cell_of_the_table_is_worked_out_by_a_spreadsheet(tmp_path: Path) -> None:
