@@ -161,7 +161,7 @@ class AccountSession:
                 break
             began = self.chance.monotonic()
             reply = await self._leave(self._sign(request, at), send_number, permit)
-            if reply is None and self.stopped:
+            if reply is None and not self._may_begin(line, settles=settles):
                 self.journal.record_response(line, number, "void", encode_loss("it was too late for it to leave"))
         if reply is None:
             self.limiter.mark_completed(send_number, 0.0)

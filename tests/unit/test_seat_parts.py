@@ -1,19 +1,28 @@
 """The parts of a run in several processes that need none: who gets what, limits across a move, parcels, permits."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import virtualtime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchcart.accounts.config import Account
+from batchcart.accounts.options import AccountOptions
 from batchcart.accounts.send_history import SendHistory
+from batchcart.accounts.state import AccountState
 from batchcart.engine.rate_limiter import RateLimiter, capacity
+from batchcart.engine.session import AccountSession
 from batchcart.journal.permit import Permit, PermitExpired, read_clock
 from batchcart.journal.writer import JournalFailed
-from batchcart.model.http import Request
+from batchcart.model.adapter import Credentials
+from batchcart.model.events import Event
+from batchcart.model.http import Request, Response
 from batchcart.model.limits import Bucket, Limit, Window, parse_limit
+from batchcart.platforms import load_adapters
+from batchcart.runs.account_session import SessionBasis, make_session
+from batchcart.runs.deps import WORLD
 from batchcart.runs.seats.dealing import deal, estimate_rate, relieve
 from batchcart.runs.seats.protocol import Rows
 from batchcart.runs.seats.remote_journal import RemoteJournal
@@ -182,3 +191,88 @@ async def test_a_large_bundle_is_not_made_larger() -> None:
         journal.finish_bundle("")
     await flushed
     assert [len(rows.accounts[0].results) for rows in sent] == [1, 1, 1, 1, 1]
+
+
+class _Notebook:
+    """A journal elsewhere, whose permits last as long as it is told, the last of them for all that follow."""
+
+    def __init__(self, *lasts: float) -> None:
+        self.lasts, self.intents, self.answers = list(lasts), list[int](), list[str]()
+
+    async def record_intent(self, line: int, number: int, at: float, request: Request) -> Permit:  # noqa: ARG002
+        self.intents.append(number)
+        return Permit(read_clock() + (self.lasts.pop(0) if len(self.lasts) > 1 else self.lasts[0]))
+
+    def record_response(self, line: int, number: int, state: str, row: Sequence[object]) -> None:  # noqa: ARG002
+        self.answers.append(state)
+
+    def record_result(self, line: int, status: str, learnt: str, text: bytes, *, keep_past: bool) -> None:
+        raise NotImplementedError
+
+    def record_account_state(self, account: str, state: str, reason: str) -> None:
+        raise NotImplementedError
+
+    def record_event(self, at: float, event: Event) -> None:
+        raise NotImplementedError
+
+
+def _session(notebook: _Notebook, befalls: Callable[[AccountSession], None]) -> tuple[AccountSession, list[Request]]:
+    """A session, and what leaves it; something befalls it right before each request leaves."""
+    account = Account(
+        "loja",
+        load_adapters().find("tray"),
+        "http://127.0.0.1",
+        Credentials({"access_token": "t"}),
+        (),
+        AccountOptions(platform="tray"),
+    )
+    left = list[Request]()
+
+    async def send(request: Request, leaving: Callable[[], None]) -> Response:
+        befalls(session)
+        leaving()
+        left.append(request)
+        return Response(200)
+
+    basis = SessionBasis(
+        account=account,
+        number=1,
+        probe=1,
+        journal=notebook,
+        memory=AccountState(None),
+        sends=SendHistory(None, 1, WORLD.clock, WORLD.wall),
+        learnt=b"",
+        tokens={},
+        past=(),
+        note=lambda _: None,
+        patience=60.0,
+        stop_after=0,
+    )
+    session = make_session(basis, send, WORLD)
+    return session, left
+
+
+async def test_a_request_that_came_too_late_is_noted_again_and_leaves_once() -> None:
+    notebook = _Notebook(-1.0, -1.0, 60.0)
+    session, left = _session(notebook, lambda _: None)
+    heard = await session.send_request(1, 1, _request())
+    assert heard is not None
+    assert notebook.intents == [1, 1, 1]
+    assert len(left) == session.stats.sent == 1
+
+
+@pytest.mark.parametrize(
+    "befalls",
+    [
+        lambda session: session.signal.stop(),
+        lambda session: session.health.record_failure("it is down", 0.0, alarming=True),
+    ],
+    ids=["stopped", "down"],
+)
+async def test_a_request_that_came_too_late_for_a_session_that_goes_no_further_is_noted_as_nothing(
+    befalls: Callable[[AccountSession], None],
+) -> None:
+    notebook = _Notebook(-1.0)
+    session, left = _session(notebook, befalls)
+    assert await session.send_request(1, 1, _request()) is None
+    assert (notebook.intents, notebook.answers, left) == ([1], ["void"], [])
