@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from batchcart.api.driving import Config, config_source
+from batchcart.jobs.opening import write_spool
 from batchcart.jobs.sheet_places import is_sheet
 from batchcart.model.errors import UsageError
 from batchcart.model.files import create_new
@@ -21,6 +22,7 @@ Job = str | Path | Iterable[Mapping[str, Any]]
 """The path of a job file, or operations as mappings with the keys of a job line."""
 
 _SPOOL = "operations.jsonl"
+_NO_PLACE = "no room for the operations"
 _PATHS = ("results", "log", "metrics")
 
 
@@ -69,24 +71,34 @@ def run_options(job: Job, keywords: RunKeywords) -> RunOptions:
 def spool(job: Job, options: RunOptions) -> tuple[RunOptions, Path | None]:
     """The options of a run of a file: operations are written to a folder of their own, which the caller removes.
 
-    Raises UsageError naming the operation that is none.
+    Raises UsageError naming the operation that is none, and where the disk has no room.
     """
     if isinstance(job, str | Path):
         return options, None
-    folder = Path(tempfile.mkdtemp(prefix="batchcart-"))
+    folder = _make_folder()
     encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain)
     try:
         with create_new(folder / _SPOOL) as file:
             for number, operation in enumerate(job, 1):
                 try:
                     _check_values(operation)
-                    file.write(encoder.encode(operation) + b"\n")
+                    text = encoder.encode(operation)
                 except (TypeError, ValueError, RecursionError) as error:
                     raise UsageError(f"operations:{number}: not an operation: {error}") from None
+                write_spool(file, text + b"\n", f"{folder}: {_NO_PLACE}")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return replace(options, job=str(folder / _SPOOL)), folder
+
+
+def _make_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="batchcart-"))
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or 'the folder for temporary files'}: {_NO_PLACE}: {error.strerror}"
+        ) from None
 
 
 def _check_values(value: object) -> None:

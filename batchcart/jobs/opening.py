@@ -70,7 +70,7 @@ def _open_sheet(stream: IO[bytes], name: str, spool_folder: Path | None, stack: 
     lines = stack.enter_context(_new_spool(where, name))
     complaint = f"{where}: {_NO_PLACE} {name}"
     with closing(sheet_rows(stream, name)) as rows:
-        places = write_lines(rows, name, lambda text: _write(lines, text, complaint))
+        places = write_lines(rows, name, lambda text: write_spool(lines, text, complaint))
     return JobSource(name, lines, places)
 
 
@@ -106,8 +106,8 @@ def _spool(stream: IO[bytes], name: str, folder: Path | None) -> IO[bytes]:
         while chunk := stream.read(_CHUNK):
             unended = len(chunk) - chunk.rfind(b"\n") - 1 if b"\n" in chunk else unended + len(chunk)
             _check_line_ends(unended, name)
-            _write(spool, chunk, f"{where}: {_NO_PLACE} {name}")
-        _write(spool, b"", f"{where}: {_NO_PLACE} {name}")
+            write_spool(spool, chunk, f"{where}: {_NO_PLACE} {name}")
+        write_spool(spool, b"", f"{where}: {_NO_PLACE} {name}")
     except BaseException:
         spool.close()
         raise
@@ -127,9 +127,15 @@ def _check_line_ends(unended: int, name: str) -> None:
         raise UsageError(f"job file {name}: it has a line of more than {_ENDLESS >> 20} MiB; is it a job?")
 
 
-def _write(spool: IO[bytes], chunk: bytes, complaint: str) -> None:
+def write_spool(spool: IO[bytes], chunk: bytes, complaint: str) -> None:
+    """Write and flush.
+
+    Where the disk does not take it: closes the spool and raises UsageError, which begins with the ``complaint``.
+    """
     try:
         spool.write(chunk)
         spool.flush()
     except OSError as error:
+        with suppress(OSError):  # closing tries once more to write what was not taken
+            spool.close()
         raise UsageError(f"{complaint}: {error.strerror}; nothing was sent") from None

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,17 @@ import batchcart
 @pytest.fixture
 def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return desk_here(mall, tmp_path, monkeypatch)
+
+
+def test_a_disk_without_room_for_the_operations_is_a_sentence(shop: Desk) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(batchcart.UsageError, match="no room for the operations: File too large; nothing was sent"):
+            batchcart.run(new_carts("loja", 3), results="r.jsonl")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not shop.requests()
 
 
 def test_results_come_as_they_end_and_the_summary_after_them(shop: Desk) -> None:
