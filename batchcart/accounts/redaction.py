@@ -19,7 +19,6 @@ import msgspec
 
 from batchcart.model.http import Response
 
-MASK = b"***"
 SURELY_SECRET = 8
 """Characters from which on a secret is surely none of a shop's own words."""
 

@@ -38,11 +38,6 @@ def state_place() -> Path:
     return Path(platformdirs.user_state_dir("batchcart"))
 
 
-def state_folder() -> Path:
-    """The folder that outlives runs, made with mode 0700; raises UsageError if it cannot be made."""
-    return _private(state_place())
-
-
 def _private(folder: Path) -> Path:
     """The folder, made if it is not there, for its owner alone; raises UsageError if that fails."""
     try:

@@ -1,6 +1,5 @@
 """Owns opening a job: plain, compressed, from standard input, or a sheet; it does not know what its lines say."""
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -72,24 +71,6 @@ def _open_sheet(stream: IO[bytes], name: str, spool_folder: Path | None, stack: 
     with closing(sheet_rows(stream, name)) as rows:
         places = write_lines(rows, name, lambda text: write_spool(lines, text, complaint))
     return JobSource(name, lines, places)
-
-
-def text_path(source: JobSource, path: str) -> str:
-    """Where another process of this machine reads the plain text of the job that was opened from ``path``.
-
-    Raises UsageError if that cannot be: a spooled file has no name, and not every system shows open files by number.
-    """
-    opened = os.fstat(source.file.fileno())
-    with suppress(OSError):
-        if os.path.samestat(opened, Path(path).stat()):
-            return str(Path(path).absolute())
-    own = f"/proc/{os.getpid()}/fd/{source.file.fileno()}"
-    if not Path(own).exists():
-        raise UsageError(
-            f"job file {source.name}: on this system several processes read only a plain file that has a name; unpack "
-            "it, or leave out --processes. Nothing was sent"
-        )
-    return own
 
 
 def _stdin() -> tuple[IO[bytes], tuple[type[Exception], ...]]:
