@@ -1,4 +1,4 @@
-"""Owns a Python environment for each peer, made once in a cache folder; it does not know what a peer does."""
+"""Owns an environment of its own for each peer, made once in a cache folder; it does not know what a peer does."""
 
 import json
 import os
@@ -25,7 +25,26 @@ def environment(name: str, packages: Sequence[str]) -> Path:
     return python
 
 
+def node_environment(name: str, packages: Sequence[str]) -> Path:
+    """A folder with the packages of Node installed; made where it is not there yet."""
+    folder = cache() / name
+    made = folder / "packages.json"
+    if not made.exists() or json.loads(made.read_text()) != list(packages):
+        print(f"making an environment for {name} in {folder}", file=sys.stderr)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text("{}")
+        subprocess.run(["npm", "install", "--silent", "--no-audit", *packages], check=True, cwd=folder)
+        made.write_text(json.dumps(list(packages)))
+    return folder
+
+
+def node_version(folder: Path, package: str) -> str:
+    """The version of a package of Node in an environment."""
+    version: str = json.loads((folder / "node_modules" / package / "package.json").read_text())["version"]
+    return version
+
+
 def version(python: Path, package: str) -> str:
-    """The version of a package in an environment."""
+    """The version of a package in an environment of Python."""
     code = f"from importlib.metadata import version; print(version({package!r}))"
     return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
