@@ -82,7 +82,7 @@ def _nginx() -> Iterator[int]:
         with subprocess.Popen([binary, "-p", name, "-c", config], stderr=subprocess.DEVNULL) as process:
             pin(process.pid, 0)
             try:
-                _await(port)
+                wait_for(port)
                 yield port
             finally:
                 process.terminate()
@@ -92,7 +92,8 @@ def _return(answer: Answer) -> str:
     return f"return {answer.status} '{answer.text.replace('{n}', '$connection-$connection_requests')}';"
 
 
-def _await(port: int) -> None:
+def wait_for(port: int) -> None:
+    """Wait until something listens there; raises TimeoutError after some seconds."""
     for _ in range(500):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -100,7 +101,7 @@ def _await(port: int) -> None:
             time.sleep(0.01)
         else:
             return
-    raise TimeoutError("nginx does not answer")
+    raise TimeoutError(f"nothing answers at port {port}")
 
 
 _WRK = """

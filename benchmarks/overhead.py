@@ -56,10 +56,10 @@ def _figure(found: dict[str, Rounds], loop: str) -> Figure:
     least = 100 * (1 - min(found["CPU"][f"bare {loop}"]) / min(found["CPU"][f"batchcart {loop}"]))
     return Figure(
         f"batchcart's own share of the CPU per operation, on {loop}",
-        "<= 15 %",
+        "<= 10 %",
         statistics.median(shares),
         "%",
-        bound=15.0,
+        bound=10.0,
         greater=False,
         detail=f"{over:.0f} % on top of bare; best/best {least:.0f} %",
     )

@@ -1,6 +1,6 @@
 """Runs the benchmarks and writes the report.
 
-python benchmarks/run.py                      all rows, about 20 minutes; writes benchmarks/REPORT.md
+python benchmarks/run.py                      all rows, about 35 minutes; writes benchmarks/REPORT.md
 python benchmarks/run.py --quick              a smoke test of a minute or two
 python benchmarks/run.py --only speed peers   some rows
 python benchmarks/run.py --results FILE       keeps the figures there as JSON; with --only the other rows stay
@@ -30,12 +30,14 @@ ROWS = {
     "limits": "limit_use",
     "finish": "finish_times",
     "referees": "referees",
+    "servers": "limiting_servers",
     "memory": "memory",
     "check": "checking",
     "resume": "resume",
     "startup": "startup",
     "scaling": "scaling",
     "many": "many_accounts",
+    "earlier": "earlier",
 }
 """The rows and their scripts."""
 

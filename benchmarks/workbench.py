@@ -84,18 +84,33 @@ class Bench:
         codes: Sequence[int] = (0,),
         loop: str = "",
         meanwhile: Callable[[Process], None] | None = None,
+        env: Mapping[str, str] | None = None,
+        batchcart: Path | None = None,
     ) -> Ended:
-        """Run `batchcart` to its end, pinned to the clients' core, with a new state folder."""
-        env = {**os.environ, "XDG_STATE_HOME": str(self.new(".state"))}
-        if (loop or self.loop) == "asyncio":
-            before = [env["PYTHONPATH"]] if "PYTHONPATH" in env else []
-            env["PYTHONPATH"] = os.pathsep.join([str(without_uvloop(self.folder)), *before])
-        return weigh([BATCHCART, *words], cwd=self.folder, env=env, codes=codes, meanwhile=meanwhile)
+        """Run `batchcart` to its end, pinned to the clients' core, with a new state folder.
 
-    def run(self, job: Path, config: Path, *, loop: str = "", more: Sequence[str] = ()) -> "Run":
+        ``env`` goes on top of the environment here; ``batchcart`` is another version than the one here.
+        """
+        around = {**os.environ, "XDG_STATE_HOME": str(self.new(".state")), **(env or {})}
+        if (loop or self.loop) == "asyncio":
+            before = [around["PYTHONPATH"]] if "PYTHONPATH" in around else []
+            around["PYTHONPATH"] = os.pathsep.join([str(without_uvloop(self.folder)), *before])
+        command = [batchcart or BATCHCART, *words]
+        return weigh(command, cwd=self.folder, env=around, codes=codes, meanwhile=meanwhile)
+
+    def run(
+        self,
+        job: Path,
+        config: Path,
+        *,
+        loop: str = "",
+        more: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        batchcart: Path | None = None,
+    ) -> "Run":
         """Run the job to its end; its results are read for what is to be known of them and removed."""
         results = self.new(".results.jsonl")
-        ended = self.command(*run_words(job, config, results), *more, loop=loop)
+        ended = self.command(*run_words(job, config, results), *more, loop=loop, env=env, batchcart=batchcart)
         ok = int(msgspec.json.decode(ended.output)["ok"])
         run = Run(ended, first_sent(results), ok, results.stat().st_mtime)
         forget(results)
