@@ -3,8 +3,8 @@
 from batchcart.cli.folding import fold
 from batchcart.cli.reasons_text import next_text, reasons_text
 from batchcart.cli.summary_text import summary_text
-from batchcart.cli.tables import duration_text, table_text
-from batchcart.model.events import clock
+from batchcart.cli.tables import table_text
+from batchcart.model.text import duration, local_time
 from batchcart.report.collect import Report, RunReport
 from batchcart.report.comparison import compare_reasons, pace_of
 from batchcart.report.error_groups import ErrorKey
@@ -28,7 +28,7 @@ def report_text(report: Report) -> str:
     if durations.count:
         parts.append(fold(_durations(durations)))
     parts += [
-        fold(f"{account}: {WORDS[reason]}, {_pauses(paused)}, {duration_text(paused.seconds)} waited")
+        fold(f"{account}: {WORDS[reason]}, {_pauses(paused)}, {duration(paused.seconds)} waited")
         for (account, reason), paused in sorted(report.pausing.by.items())
     ]
     parts += _what_happened(report)
@@ -60,8 +60,8 @@ def _pace(number: int, run: RunReport) -> tuple[str, ...]:
     name = f"run {number}"
     if not pace.durations.count:
         return (name, "nothing was sent", *[""] * 5)
-    points = [_ms(pace.durations.percentile(percent)) for percent in (50, 95, 99)]
-    return (name, duration_text(pace.seconds), f"{pace.per_second:.3g}", f"{pace.requests_per_line:.2f}", *points)
+    points = [duration(pace.durations.percentile(percent)) for percent in (50, 95, 99)]
+    return (name, duration(pace.seconds), f"{pace.per_second:.3g}", f"{pace.requests_per_line:.2f}", *points)
 
 
 def _number(count: int) -> str:
@@ -84,7 +84,7 @@ def _what_happened(report: Report) -> list[str]:
         where = (f"{report.runs[entry.run].name}: " if several else "") + (
             f"{entry.account}: " if entry.account else ""
         )
-        parts.append(fold(f"{clock(entry.at)}  {entry.kind}: {where}{entry.text}", "  "))
+        parts.append(fold(f"{local_time(entry.at)}  {entry.kind}: {where}{entry.text}", "  "))
     return parts
 
 
@@ -92,14 +92,11 @@ def _pauses(paused: AccountPauses) -> str:
     times = "one pause" if paused.count == 1 else f"{paused.count:,} pauses"
     lasting = [span.began for span in paused.spans if span.ended is None]
     if lasting:
-        times += f", one of them since {clock(max(lasting))} without an end yet"
+        times += f", one of them since {local_time(max(lasting))} without an end yet"
     return times + (f" ({paused.refusals:,} × 429)" if paused.refusals else "")
 
 
 def _durations(durations: Durations) -> str:
-    points = ", ".join(f"{percent} % within {_ms(durations.percentile(percent))}" for percent in (50, 95, 99))
-    return f"From a line's first request to its end, waits included: {points}, the longest {_ms(durations.longest)}"
-
-
-def _ms(ms: float) -> str:
-    return f"{ms:.3g} ms" if ms < 1000 else duration_text(ms / 1000)
+    points = [f"{percent} % within {duration(durations.percentile(percent) / 1000)}" for percent in (50, 95, 99)]
+    points.append(f"the longest {duration(durations.longest / 1000)}")
+    return f"From a line's first request to its end, waits included: {', '.join(points)}"

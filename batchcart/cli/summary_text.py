@@ -3,9 +3,9 @@
 from batchcart.cli.folding import fold
 from batchcart.cli.output import paint
 from batchcart.cli.reasons_text import next_text, only_gone, reasons_text
-from batchcart.cli.tables import duration_text, table_text
+from batchcart.cli.tables import table_text
 from batchcart.journal.summary import STATUSES, Summary
-from batchcart.model.text import plural
+from batchcart.model.text import duration, plural
 from batchcart.report.run_reasons import RunReasons
 
 _COLOURS = {"ok": "green", "failed": "red", "in doubt": "yellow"}
@@ -25,7 +25,7 @@ def summary_text(summary: Summary, job: str, *, gone: bool = False) -> str:
     parts.append(f"{head}\n{rest}")
     if not summary.nothing_to_do and summary.seconds:
         parts.append(
-            f"{plural(summary.sent, 'request')} in {duration_text(summary.seconds)} "
+            f"{plural(summary.sent, 'request')} in {duration(summary.seconds)} "
             f"({summary.sent / summary.seconds:.1f}/s), {plural(summary.retries, 'retry', 'retries')}"
         )
     if summary.stopped:

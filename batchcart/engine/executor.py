@@ -26,13 +26,14 @@ from batchcart.engine.transitions import (
     react,
     settling,
 )
-from batchcart.journal.result_line import Completion, format_timestamp
+from batchcart.journal.result_line import Completion
 from batchcart.model.adapter import CartContext
 from batchcart.model.excerpt import excerpt
 from batchcart.model.http import Exchange, Request
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import Failed, InDoubt, Succeeded
 from batchcart.model.reasons import without
+from batchcart.model.text import format_timestamp
 
 
 def restore_execution(

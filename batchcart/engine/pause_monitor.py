@@ -1,11 +1,11 @@
 """Owns seeing at a tick what a session doesn't say itself: pauses that a shop asks for, limits learnt from its 429s."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from batchcart.engine.session import AccountSession
+from batchcart.engine.ticker import every
 from batchcart.model.events import LimitLowered, LimitRestored, Paused, ThrottlingEnded
 
 _TICK = 1.0
@@ -88,20 +88,15 @@ class PauseMonitor:
 @asynccontextmanager
 async def monitor(sessions: Sequence[AccountSession]) -> AsyncIterator[None]:
     """The sessions are looked at again and again as long as the block runs."""
-    pulses = [PauseMonitor(session) for session in sessions]
-    task = asyncio.create_task(_beat(pulses))
+    monitors = [PauseMonitor(session) for session in sessions]
+
+    def poll() -> None:
+        for one in monitors:
+            one.poll()
+
     try:
-        yield
+        async with every(_TICK, poll):
+            yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        for pulse in pulses:
-            pulse.finish()
-
-
-async def _beat(pulses: Sequence[PauseMonitor]) -> None:
-    while True:
-        await asyncio.sleep(_TICK)
-        for pulse in pulses:
-            pulse.poll()
+        for one in monitors:
+            one.finish()

@@ -30,10 +30,11 @@ from batchcart.journal.permit import Permit, PermitExpired
 from batchcart.journal.sink import JournalSink
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.adapter import Credentials
-from batchcart.model.events import AccountClosed, EventSink, clock
+from batchcart.model.events import AccountClosed, EventSink
 from batchcart.model.fault import fault_sentence
 from batchcart.model.http import NoResponse, NotSent, Reply, Request, Response
 from batchcart.model.outcome import Throttled
+from batchcart.model.text import local_time
 
 Send = Callable[[Request, Callable[[], None]], Awaitable[Reply]]
 """Sends a signed request; the callable it is given is called when its bytes begin to leave."""
@@ -312,7 +313,7 @@ class AccountSession:
         """Send nothing for so long, as the shop asks; where that is beyond the patience, it is given up at once."""
         self.throttling.record_pause(why)
         if seconds > self.patience:
-            until, patience = clock(self.chance.wall() + seconds), f"{self.patience / 60:g} min"
+            until, patience = local_time(self.chance.wall() + seconds), f"{self.patience / 60:g} min"
             self.close(
                 state,
                 f"{why}, and asks to wait until {until}, which is more than the {patience} of --patience. Its lines "

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -13,6 +11,7 @@ from batchcart.model.excerpt import excerpt
 from batchcart.model.json_text import plain
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import ErrorKind, Failed, InDoubt, Outcome, Skipped, Status, Succeeded
+from batchcart.model.text import format_timestamp
 
 
 class Completion(msgspec.Struct, frozen=True):
@@ -123,17 +122,6 @@ def read_result(text: bytes) -> Result:
 
 
 _NEEDED = {"line", "account", "platform", "op", "status"}
-
-
-def format_timestamp(seconds: float) -> str:
-    """A wall-clock time as results write it: UTC, milliseconds."""
-    whole, milliseconds = divmod(round(seconds * 1e6) // 1000, 1000)
-    return f"{_second(whole)}.{milliseconds:03d}Z"
-
-
-@lru_cache(maxsize=64)
-def _second(whole: int) -> str:
-    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _error(outcome: Failed | InDoubt | Skipped, http_status: int | None) -> dict[str, Any]:

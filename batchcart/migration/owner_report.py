@@ -7,7 +7,6 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from batchcart.migration.folder import MigrateOptions, State, step_name
 from batchcart.migration.outcomes import FATES, CartOutcome, count_outcomes, read_outcomes
 from batchcart.model.files import replace_atomically, replacing
+from batchcart.model.text import utc_minute
 from batchcart.pages.one_file import render_page
 from batchcart.sheets.cell_text import write_text
 
@@ -96,7 +96,7 @@ def _figures(options: MigrateOptions, state: State) -> dict[str, Any]:
         "losses": [(*what, found) for what, found in counts.losses.most_common(_MOST_ROWS)],
         "reasons": counts.reasons.most_common(_MOST_ROWS),
         "dates": [
-            (words, _day(at))
+            (words, f"{utc_minute(at)} UTC")
             for words, at in (
                 ("read from the old shop", state.done["export"].at),
                 ("made in the new shop", made),
@@ -116,7 +116,3 @@ def _worst_first(parity: Path) -> list[CartOutcome]:
         if len(found[cart.fate]) < _MOST_CARTS:
             found[cart.fate].append(cart)
     return [cart for carts in found.values() for cart in carts][:_MOST_CARTS]
-
-
-def _day(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"

@@ -7,13 +7,12 @@ fields are for machines: times in wall-clock seconds, rates in requests a second
 import re
 import shlex
 from collections.abc import Callable
-from datetime import datetime
 from typing import Literal
 
 import msgspec
 from msgspec import structs
 
-from batchcart.model.text import plural
+from batchcart.model.text import local_time, plural, rate_per
 
 Level = Literal["info", "warning", "error"]
 
@@ -101,7 +100,7 @@ class Paused(_Told, frozen=True):
     long: bool = False
 
     def __str__(self) -> str:
-        return f"account {self.account!r}: the shop asks to wait until {clock(self.until)} ({self.why})"
+        return f"account {self.account!r}: the shop asks to wait until {local_time(self.until)} ({self.why})"
 
 
 class ThrottlingEnded(_Told, frozen=True, tag="pause_over"):
@@ -116,7 +115,7 @@ class ThrottlingEnded(_Told, frozen=True, tag="pause_over"):
     def __str__(self) -> str:
         counted = f"{self.refusals:,} × 429, " if self.refusals else ""
         return (
-            f"account {self.account!r}: the pauses that the shop asked for are over: since {clock(self.since)} "
+            f"account {self.account!r}: the pauses that the shop asked for are over: since {local_time(self.since)} "
             f"{counted}{self.paused:,.0f} s to wait"
         )
 
@@ -130,7 +129,7 @@ class QuotaUsedUp(_Told, frozen=True):
 
     def __str__(self) -> str:
         return (
-            f"account {self.account!r}: {self.limit} is used up; it resumes at {clock(self.until)}; "
+            f"account {self.account!r}: {self.limit} is used up; it resumes at {local_time(self.until)}; "
             "other accounts do not wait"
         )
 
@@ -147,7 +146,7 @@ class ShopDown(_Told, frozen=True):
     def __str__(self) -> str:
         return (
             f"account {self.account!r}: the shop is down ({self.why}); it is asked again and again, "
-            f"until {clock(self.given_up_at)} at the latest"
+            f"until {local_time(self.given_up_at)} at the latest"
         )
 
 
@@ -159,7 +158,7 @@ class ShopUp(_Told, frozen=True):
     probes: int
 
     def __str__(self) -> str:
-        return f"account {self.account!r}: the shop is up again; it was down since {clock(self.since)}"
+        return f"account {self.account!r}: the shop is up again; it was down since {local_time(self.since)}"
 
 
 class LimitLowered(_Told, frozen=True, tag="limit_learnt"):
@@ -172,9 +171,12 @@ class LimitLowered(_Told, frozen=True, tag="limit_learnt"):
 
     def __str__(self) -> str:
         kept = f"although {self.limit} is kept" if self.limit else "and the config sets no limit"
-        told = f"the shop answers 429 {kept}, and lets about {_in_unit_of(self.per_second, self.limit)} through"
-        more = f"; more is tried from {clock(self.more_at)} on" if self.more_at else ""
-        return f"account {self.account!r}: {told}; batchcart sends no more than that{more}"
+        through = rate_per(self.limit.rpartition("/")[2], self.per_second)
+        more = f"; more is tried from {local_time(self.more_at)} on" if self.more_at else ""
+        return (
+            f"account {self.account!r}: the shop answers 429 {kept}, and lets about {through} through; "
+            f"batchcart sends no more than that{more}"
+        )
 
 
 class LimitRestored(_Told, frozen=True, tag="limit_forgotten"):
@@ -316,26 +318,6 @@ def map_text(event: Event, clean: Callable[[str], str]) -> Event:
 def printable(text: str) -> str:
     """The text with a backslash for what is no text: a file's name may hold any bytes."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def clock(at: float) -> str:
-    """A moment in local time, to the second."""
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-_SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
-
-
-def _in_unit_of(per_second: float, limit: str) -> str:
-    """A rate in the unit of the limit that it is compared with."""
-    unit = limit.rpartition("/")[2]
-    return f"{per_second * _SECONDS[unit]:.3g}/{unit}" if unit in _SECONDS else rate(per_second)
-
-
-def rate(per_second: float) -> str:
-    """A rate in the unit in which it is a number that one can imagine."""
-    unit, seconds = next((found for found in _SECONDS.items() if per_second * found[1] >= 1), ("day", 86400))
-    return f"{per_second * seconds:.3g}/{unit}"
 
 
 def _endings(event: RunFinished | RunStopped) -> str:

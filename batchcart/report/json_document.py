@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from batchcart.journal.result_line import format_timestamp
 from batchcart.journal.summary import Summary
 from batchcart.journal.timeline import Pause
+from batchcart.model.text import format_timestamp
 from batchcart.report.collect import Report, RunReport, operations
 from batchcart.report.comparison import pace_of
 from batchcart.report.error_groups import Occurrence

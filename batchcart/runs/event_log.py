@@ -9,11 +9,11 @@ from pathlib import Path
 import orjson
 from msgspec import structs
 
-from batchcart.journal.result_line import format_timestamp
 from batchcart.model.errors import UsageError
 from batchcart.model.events import Event, EventSink, kind_of, level_of, map_text, printable
 from batchcart.model.files import open_appending
 from batchcart.model.system import read_at
+from batchcart.model.text import format_timestamp
 
 _MOMENTS = ("since", "until", "asked_at", "given_up_at")
 

@@ -3,13 +3,13 @@
 The format is a few lines of text, so it is written here. Source: Prometheus, "Exposition formats", text format 0.0.4.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchcart.engine.ticker import every
 from batchcart.model.errors import UsageError
 from batchcart.model.files import replace_atomically
 from batchcart.model.outcome import Status
@@ -112,11 +112,9 @@ async def metrics_file(
         # In its place at once, whole: whoever reads it never sees a part.
         replace_atomically(path, render(snapshots(), (float(alive), began, now)).encode(), durable=False)
 
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(_TICK)
-            with suppress(OSError):
-                write(alive=True)
+    def rewrite() -> None:
+        with suppress(OSError):
+            write(alive=True)
 
     _check_replaceable(path)
     try:
@@ -125,13 +123,10 @@ async def metrics_file(
         raise UsageError(
             f"the metrics file {path} cannot be written: {error.strerror}; choose another with --metrics"
         ) from None
-    task = asyncio.create_task(beat())
     try:
-        yield
+        async with every(_TICK, rewrite):
+            yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         with suppress(OSError):
             write(alive=False)
 

@@ -187,7 +187,7 @@ def test_check_shows_the_plan_and_sends_nothing(shop: Desk) -> None:
     shop.job([create("acme"), *(create("loja", f"c{number}") for number in range(25))])
     ended = batchcart("check", "job.jsonl", folder=shop.folder, code=0)
     assert "26 operations are in order; nothing was sent" in ended.out
-    assert "loja: at least 25 requests, at best 2 days 0 h, because of 10/day" in ended.out
+    assert "loja: at least 25 requests, at best 2 days, because of 10/day" in ended.out
     assert shop.requests() == 0
     assert {path.name for path in shop.folder.iterdir()} == {"job.jsonl", "batchcart.toml"}
 

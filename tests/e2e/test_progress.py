@@ -16,7 +16,8 @@ from batchcart.cli.terminal.dashboard import Dashboard
 from batchcart.cli.terminal.live_reasons import LiveReasons
 from batchcart.cli.terminal.progress import plain_line
 from batchcart.cli.terminal.throughput import Throughput
-from batchcart.cli.terminal.wait_text import moment_text, short_duration, wait_text
+from batchcart.cli.terminal.wait_text import wait_text
+from batchcart.model.text import near_time, short_duration
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.snapshot import AccountSnapshot
 
@@ -209,8 +210,8 @@ def test_a_duration_is_no_more_exact_than_it_is_known(seconds: float, text: str)
 
 
 def test_a_moment_of_today_has_no_date() -> None:
-    assert moment_text(NOON + 1, NOON) == "12:00:01"
-    assert moment_text(NOON + 1, NOON, seconds=False) == "12:00"
+    assert near_time(NOON + 1, NOON) == "12:00:01"
+    assert near_time(NOON + 1, NOON, seconds=False) == "12:00"
 
 
 def paced(*snapshots: AccountSnapshot, seconds: float = 10.0) -> Throughput:

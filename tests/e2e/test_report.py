@@ -27,7 +27,6 @@ from workshop import Shops, Workshop
 
 from batchcart.cli.report_text import report_text
 from batchcart.journal.changes import reopen
-from batchcart.journal.result_line import format_timestamp
 from batchcart.journal.schema import open_existing
 from batchcart.journal.summary import STATUSES
 from batchcart.model.events import (
@@ -42,11 +41,12 @@ from batchcart.model.events import (
 )
 from batchcart.model.outcome import ErrorKind
 from batchcart.model.reasons import normalize
+from batchcart.model.text import duration, format_timestamp
 from batchcart.report.aggregate import MOST_DOUBTS, Aggregates, ResultRow, results_in
 from batchcart.report.collect import Report, collect
 from batchcart.report.error_groups import MOST_REASONS, ErrorKey, advice, hint
 from batchcart.report.histogram import RELATIVE_ERROR, Durations, merge
-from batchcart.report.html.axes import duration, heights, moments
+from batchcart.report.html.axes import heights, moments
 from batchcart.report.html.page import page
 from batchcart.report.json_document import document
 from batchcart.report.pauses import MOST_SPANS, PauseStats
@@ -242,7 +242,7 @@ def test_axes_are_marked_at_round_numbers() -> None:
     assert [text for _, text in moments(T0, T0 + 200, 5)] == ["08:00", "08:01", "08:02", "08:03"]
     assert [text for _, text in moments(T0, T0 + 4 * 86400, 5)][:2] == ["16 Jan", "17 Jan"]
     durations = {0.8: "0.8 ms", 120: "120 ms", 1400: "1.4 s", 226_000: "3 min 46 s", 7_500_000: "2 h 5 min"}
-    assert {ms: duration(ms) for ms in durations} == durations
+    assert {ms: duration(ms / 1000) for ms in durations} == durations
 
 
 # --- the document and the text

@@ -47,10 +47,10 @@ from batchcart.model.events import (
     kind_of,
     level_of,
     map_text,
-    rate,
 )
 from batchcart.model.http import Request
 from batchcart.model.limits import Window
+from batchcart.model.text import local_time, rate
 from batchcart.runs.paths import journal_path
 
 AT = EPOCH
@@ -194,7 +194,7 @@ def test_what_is_told_of_a_learnt_limit_is_what_until_when_and_no_advice() -> No
     told = str(LimitLowered("acme", "180/min", 1.5, AT))
     assert "answers 429 although 180/min is kept" in told
     assert "about 90/min" in told
-    assert f"more is tried from {events.clock(AT)} on" in told
+    assert f"more is tried from {local_time(AT)} on" in told
     assert "config" not in told
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from shopping import Line
 
-from batchcart.journal.result_line import format_timestamp
 from batchcart.model.events import (
     Event,
     LimitLowered,
@@ -18,6 +17,7 @@ from batchcart.model.events import (
     ShopUp,
     ThrottlingEnded,
 )
+from batchcart.model.text import format_timestamp
 from batchcart.report.collect import Report, collect
 
 T0 = 1_800_000_000.0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from batchcart.journal.result_line import Completion, encode_result, format_timestamp, read_result, status_of
+from batchcart.journal.result_line import Completion, encode_result, read_result, status_of
 from batchcart.model.cart import NotACart
 from batchcart.model.excerpt import MOST_SHOWN
 from batchcart.model.operation import Operation, OperationKind
@@ -23,6 +23,7 @@ from batchcart.model.outcome import (
     Throttled,
     Unauthorized,
 )
+from batchcart.model.text import format_timestamp
 
 ADD = Operation(2, OperationKind.ITEM_ADD, "acme", cart="c1", item="i1", id="x-17")
 

@@ -9,11 +9,11 @@ from batchcart.cli import options as shared
 from batchcart.cli.examples import examples_text
 from batchcart.cli.folding import fold
 from batchcart.cli.output import echo, echo_json
-from batchcart.cli.tables import duration_text, table_text
+from batchcart.cli.tables import table_text
 from batchcart.cli.terminal.check_progress import show_check_progress
 from batchcart.cli.terminal.screen import Screen
 from batchcart.model.errors import BadLines, UsageError
-from batchcart.model.text import plural
+from batchcart.model.text import duration, plural
 
 _UNCHECKED = (
     "Not checked, because only a shop can tell: whether carts, items, products and variants of given ids exist, "
@@ -100,4 +100,4 @@ def _forecast(account: str, part: api.AccountPlan) -> str:
     if part.limit is None:
         return f"{least}, no limit"
     because = f", because of {part.limit}" if part.seconds_at_best else ""
-    return f"{least}, at best {duration_text(part.seconds_at_best)}{because}"
+    return f"{least}, at best {duration(part.seconds_at_best)}{because}"

@@ -10,13 +10,10 @@ from batchcart.cli.terminal.bar import bar_text
 from batchcart.cli.terminal.throughput import Throughput
 from batchcart.cli.terminal.wait_text import (
     held_up_texts,
-    moment_text,
-    short_duration,
     time_left_text,
     wait_text,
 )
-from batchcart.model.events import rate
-from batchcart.model.text import plural
+from batchcart.model.text import near_time, plural, rate, short_duration
 from batchcart.runs.snapshot import AccountSnapshot
 
 _WIDE = 110  # columns from which on there is room for what an account waits for beside its figures
@@ -148,7 +145,7 @@ def _whole(snapshots: Sequence[AccountSnapshot], pace: Throughput, now: float, b
 
 
 def _ending(left: float, now: float, snapshots: Sequence[AccountSnapshot]) -> str:
-    until = f", until {moment_text(now + left, now, seconds=False)}" if left < _FAR else ""
+    until = f", until {near_time(now + left, now, seconds=False)}" if left < _FAR else ""
     return f"{time_left_text(left, snapshots)}{until}"
 
 

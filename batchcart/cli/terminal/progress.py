@@ -1,20 +1,21 @@
 """Owns showing a run while it is alive, on stderr, from counters that are read at a tick; it changes nothing."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from batchcart.cli.terminal.check_progress import show_check_progress
 from batchcart.cli.terminal.live_reasons import LiveReasons
 from batchcart.cli.terminal.screen import Screen, drawable, size
 from batchcart.cli.terminal.throughput import Throughput
 from batchcart.cli.terminal.wait_text import held_up_texts, time_left_text, wait_text
+from batchcart.engine.ticker import every
 from batchcart.model.events import Event, is_urgent
 from batchcart.model.text import plural
 from batchcart.runs.monitor import RunMonitor
 
-_TICK, _PLAIN_TICK = 0.22, 10.0
+_TICK, _PLAIN_TICK = 0.22, 1.0
+_LINE_EVERY = 10.0  # seconds between two lines where nothing is drawn
 
 
 @asynccontextmanager
@@ -33,30 +34,29 @@ async def show_progress(monitor: RunMonitor, how: str, screen: Screen) -> AsyncI
     with show_check_progress(how, screen) as checking:
         monitor.show_checking(checking)
         if how == "plain":
-            work = _write(monitor, screen, reasons)
+            tick, show = _PLAIN_TICK, _plain_writer(monitor, screen, reasons)
         elif how == "auto" and drawable():
-            work = _draw(monitor, screen, reasons)
+            tick, show = _TICK, _dashboard_painter(monitor, screen, reasons)
         else:
             yield
             return
         monitor.show_lines(reasons.take)
-        task = asyncio.create_task(work)
-        try:
+        show()
+        async with every(tick, show):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
-async def _write(monitor: RunMonitor, screen: Screen, reasons: LiveReasons) -> None:
+def _plain_writer(monitor: RunMonitor, screen: Screen, reasons: LiveReasons) -> Callable[[], None]:
     pace, said = Throughput(), time.monotonic()
-    while True:
+
+    def show() -> None:
+        nonlocal said
         pace.take(time.time(), monitor.snapshots())
-        if time.monotonic() - said >= _PLAIN_TICK:
+        if time.monotonic() - said >= _LINE_EVERY:
             said = time.monotonic()
             screen.say(plain_line(monitor, pace, time.time(), reasons))
-        await asyncio.sleep(1)
+
+    return show
 
 
 def plain_line(monitor: RunMonitor, pace: Throughput, now: float, reasons: LiveReasons) -> str:
@@ -74,15 +74,16 @@ def plain_line(monitor: RunMonitor, pace: Throughput, now: float, reasons: LiveR
     return "; ".join(filter(None, [", ".join(parts), *held_up_texts(snapshots, now), *waiting, *because]))
 
 
-async def _draw(monitor: RunMonitor, screen: Screen, reasons: LiveReasons) -> None:
+def _dashboard_painter(monitor: RunMonitor, screen: Screen, reasons: LiveReasons) -> Callable[[], None]:
     from batchcart.cli.terminal.dashboard import Dashboard  # noqa: PLC0415  # importing rich takes 0.1 s that only a terminal needs
 
     dashboard, pace, began = Dashboard(), Throughput(), time.time()
-    while True:
+
+    def show() -> None:
         now, snapshots = time.time(), monitor.snapshots()
         pace.take(now, snapshots)
         if snapshots:
-            screen.paint(
-                dashboard.lines(snapshots, pace, now, began, size(), reasons.sentences(3, several=len(snapshots) > 1))
-            )
-        await asyncio.sleep(_TICK)
+            why = reasons.sentences(3, several=len(snapshots) > 1)
+            screen.paint(dashboard.lines(snapshots, pace, now, began, size(), why))
+
+    return show

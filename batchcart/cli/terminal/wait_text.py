@@ -1,9 +1,8 @@
 """Owns the words for what an account waits for, and for moments and durations where there is little room."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
-from batchcart.model.text import plural
+from batchcart.model.text import near_time, plural, short_duration
 from batchcart.runs.snapshot import AccountSnapshot
 
 
@@ -19,7 +18,7 @@ def held_up_texts(snapshots: Sequence[AccountSnapshot], now: float) -> list[str]
     parts = []
     if down:
         ends = max((one.given_up_at for one in down if one.given_up_at is not None), default=None)
-        until = f", until {moment_text(ends, now, seconds=False)} at most" if ends is not None else ""
+        until = f", until {near_time(ends, now, seconds=False)} at most" if ends is not None else ""
         shops = "a shop that is down" if len(down) == 1 else f"{len(down):,} shops that are down"
         count = sum(one.held_up for one in down)
         parts.append(f"{plural(count, 'line')} {'waits' if count == 1 else 'wait'} for {shops}{until}")
@@ -36,33 +35,12 @@ def wait_text(snapshot: AccountSnapshot, now: float) -> str:
     until = snapshot.waiting_until if snapshot.waiting_until is not None else now
     match snapshot.waiting:
         case "throttled":
-            return f"{'429' if '429' in snapshot.why else 'asked to wait'} until {moment_text(until, now)}"
+            return f"{'429' if '429' in snapshot.why else 'asked to wait'} until {near_time(until, now)}"
         case "quota":
-            return f"{snapshot.why} used up until {moment_text(until, now)}"
+            return f"{snapshot.why} used up until {near_time(until, now)}"
         case "unreachable":
             return f"shop unreachable, probing {f'in {until - now:.0f} s' if until - now > 0.5 else 'now'}"
         case "closed":
             return {"closed": "closed", "lost": "its process died"}.get(snapshot.why, f"given up, {snapshot.why}")
         case "":
             return ""
-
-
-def moment_text(at: float, now: float, *, seconds: bool = True) -> str:
-    """A moment on the local clock: 14:03:20 today, tomorrow 00:00, 2026-12-24 18:00."""
-    moment, today = datetime.fromtimestamp(at).astimezone(), datetime.fromtimestamp(now).astimezone().date()
-    if moment.date() == today:
-        return moment.strftime("%H:%M:%S" if seconds else "%H:%M")
-    day = "tomorrow" if moment.date() == today + timedelta(days=1) else str(moment.date())
-    return f"{day} {moment:%H:%M}"
-
-
-def short_duration(seconds: float) -> str:
-    """A duration, no more exact than it is known: 90 s, 8 min, 3 h 5 min, 2 d 4 h."""
-    minutes = round(seconds / 60)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if minutes < 100:
-        return f"{minutes} min"
-    if minutes < 2 * 24 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes // 1440} d {minutes % 1440 // 60} h"

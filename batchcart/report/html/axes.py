@@ -1,4 +1,4 @@
-"""Owns where an axis is marked and how its marks read: moments in UTC, durations, rates; it draws nothing."""
+"""Owns where an axis is marked and how its marks read: moments in UTC, rates, counts; it draws nothing."""
 
 import math
 from datetime import UTC, datetime
@@ -27,23 +27,6 @@ def _clock(at: float, apart: float, span: float) -> str:
     if span > _DAY:
         return f"{time.day} {time:%b %H:%M}"
     return f"{time:%H:%M:%S}" if apart < _MINUTE else f"{time:%H:%M}"
-
-
-def duration(ms: float) -> str:
-    """Milliseconds as they read best: 0.8 ms, 120 ms, 1.4 s, 3 min 46 s, 2 h 5 min."""
-    if ms < 1000:
-        return f"{ms:.3g} ms" if ms < 999.5 else "1 s"
-    seconds = ms / 1000
-    if seconds < 119.5:
-        return f"{seconds:.3g} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    if minutes < 120:
-        return f"{minutes} min" + (f" {seconds} s" if seconds else "")
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h" + (f" {minutes} min" if minutes else "")
-    days, hours = divmod(hours, 24)
-    return f"{days} days" + (f" {hours} h" if hours else "")
 
 
 def rate_unit(highest: float) -> tuple[str, float]:

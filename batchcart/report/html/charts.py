@@ -9,9 +9,9 @@ import pygal
 
 from batchcart.journal.summary import STATUSES
 from batchcart.journal.timeline import Pause
-from batchcart.model.text import plural
+from batchcart.model.text import duration, plural
 from batchcart.report.histogram import Durations
-from batchcart.report.html.axes import count, duration, heights, moments, rate_unit
+from batchcart.report.html.axes import count, heights, moments, rate_unit
 from batchcart.report.html.svg import chart_config, to_svg
 from batchcart.report.pauses import WORDS
 
@@ -111,7 +111,7 @@ def latencies(name: str, title: str, durations: Durations) -> list[str]:
     """How many lines took how long, on an axis that grows tenfold at equal distances, with three percentiles."""
     bars = durations.spread(PER_DECADE)
     points = {percent: durations.percentile(percent) for percent in SHOWN_PERCENTILES}
-    words = ", ".join(f"{percent} % took at most {duration(ms)}" for percent, ms in points.items())
+    words = ", ".join(f"{percent} % took at most {duration(ms / 1000)}" for percent, ms in points.items())
     first, last, highest = min(bars), max(bars) + 1, max(bars.values())
     made = []
     for shape in SHAPES:
@@ -123,7 +123,7 @@ def latencies(name: str, title: str, durations: Durations) -> list[str]:
             y_labels=heights(highest * 1.05, 6),
             range=(0, highest * 1.05),
             value_formatter=count,
-            x_labels=[{"label": duration(_nice(k)), "value": k} for k in marks],
+            x_labels=[{"label": duration(_nice(k) / 1000), "value": k} for k in marks],
         )
         chart = pygal.Histogram(config)
         chart.add("lines", [_bar(k, lines) for k, lines in bars.items()])
@@ -132,7 +132,7 @@ def latencies(name: str, title: str, durations: Durations) -> list[str]:
             thin = _THIN * (last - first) / 2
             value = {
                 "value": (highest * 1.05, at - thin, at + thin),
-                "formatter": _pin_config(f"{percent} %: {duration(ms)}"),
+                "formatter": _pin_config(f"{percent} %: {duration(ms / 1000)}"),
             }
             chart.add(f"{percent} %", [value])
         made.append(to_svg(chart, f"{name}-{shape.name}", title, words))
@@ -212,7 +212,9 @@ def _bands(
 
 
 def _bar(k: int, lines: int) -> dict[str, object]:
-    text = f"{duration(10 ** (k / PER_DECADE))} to {duration(10 ** ((k + 1) / PER_DECADE))}: {lines:,} lines"
+    text = (
+        f"{duration(10 ** (k / PER_DECADE) / 1000)} to {duration(10 ** ((k + 1) / PER_DECADE) / 1000)}: {lines:,} lines"
+    )
     return {"value": (lines, k, k + 1), "formatter": _pin_config(text)}
 
 

@@ -1,11 +1,10 @@
 """Owns what the page shows of a run's way through time, and of several runs side by side; the template lays it out."""
 
-from datetime import UTC, datetime
 from typing import Any
 
+from batchcart.model.text import duration, utc_time
 from batchcart.report.collect import Report, RunReport
 from batchcart.report.comparison import compare_reasons, pace_of
-from batchcart.report.html.axes import duration
 from batchcart.report.timeline import TimelineEntry, with_pauses
 
 _MOST_SIDE_BY_SIDE = 8
@@ -24,9 +23,9 @@ def timeline(report: Report) -> dict[str, Any]:
 
 
 def _row(report: Report, entry: TimelineEntry, *, several: bool) -> tuple[str, list[str]]:
-    lasted = "" if entry.until is None else f" ({duration(max(0.0, entry.until - entry.at) * 1000)})"
+    lasted = "" if entry.until is None else f" ({duration(max(0.0, entry.until - entry.at))})"
     run = [report.runs[entry.run].name if entry.run >= 0 else ""] if several else []
-    return entry.kind, [_moment(entry.at), entry.kind, *run, entry.account, entry.text + lasted]
+    return entry.kind, [utc_time(entry.at), entry.kind, *run, entry.account, entry.text + lasted]
 
 
 def comparison(report: Report) -> dict[str, Any]:
@@ -48,10 +47,6 @@ def _pace(run: RunReport) -> list[Any]:
     pace = pace_of(run)
     if run.began is None or not pace.durations.count:
         return [run.name, "nothing was sent", *[""] * 6]
-    points = [duration(pace.durations.percentile(percent)) for percent in (50, 95, 99)]
+    points = [duration(pace.durations.percentile(percent) / 1000) for percent in (50, 95, 99)]
     rate = (f"{pace.per_second:.3g}", f"{pace.requests_per_line:.2f}")
-    return [run.name, _moment(run.began), duration(pace.seconds * 1000), *rate, *points]
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+    return [run.name, utc_time(run.began), duration(pace.seconds), *rate, *points]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchcart.journal.summary import STATUSES
+from batchcart.model.text import duration
 from batchcart.report.collect import Report
-from batchcart.report.html.axes import duration
 from batchcart.report.lines import LineRecord, ShownLine, pick_lines
 
 _LONGEST_MESSAGE = 1000
@@ -75,7 +75,7 @@ def _row(report: Report, one: ShownLine) -> LineRow:
         words=words,
         message=_message(record),
         sent=(record.sent_at or "").replace("T", " ").partition(".")[0],
-        took="" if record.elapsed_ms is None else duration(record.elapsed_ms),
+        took="" if record.elapsed_ms is None else duration(record.elapsed_ms / 1000),
         steps=tuple(_steps(one, run.commands.job)),
     )
 

@@ -4,9 +4,9 @@ The script filters the table of lines, and all of the page is there without it.
 """
 
 import time
-from datetime import UTC, datetime
 from importlib.resources import files
 
+from batchcart.model.text import utc_minute
 from batchcart.pages.one_file import render_page
 from batchcart.report.collect import Report
 from batchcart.report.html import history, line_rows
@@ -38,7 +38,7 @@ def page(report: Report) -> str:
         template,
         style,
         script,
-        made=f"{datetime.fromtimestamp(time.time(), UTC):%Y-%m-%d %H:%M}",
+        made=utc_minute(time.time()),
         parts=[part for part in _PARTS if part[0] != "compared" or len(report.runs) > 1],
         **parts.opening(report),
         **history.timeline(report),

@@ -1,14 +1,13 @@
 """Owns what the page's parts about troubles show: pauses, failures by reason, doubts; the template lays them out."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from batchcart.journal.timeline import Pause
+from batchcart.model.text import duration, utc_time
 from batchcart.report.aggregate import MOST_DOUBTS
 from batchcart.report.collect import Report
 from batchcart.report.error_groups import ErrorGroup, ErrorKey, Occurrence, advice
 from batchcart.report.html import charts
-from batchcart.report.html.axes import duration
 from batchcart.report.html.line_rows import line_anchor
 from batchcart.report.pauses import WORDS, AccountPauses
 
@@ -57,7 +56,7 @@ def pauses(report: Report) -> dict[str, Any]:
 def _in_all(paused: AccountPauses) -> str:
     if not paused.seconds and any(span.ended is None for span in paused.spans):
         return "its end was not seen"
-    return duration(paused.seconds * 1000)
+    return duration(paused.seconds)
 
 
 def _whole(report: Report, spans: list[Pause]) -> charts.Span:
@@ -73,8 +72,8 @@ def _length(span: Pause) -> float:
 
 
 def _span(span: Pause) -> list[str]:
-    lasted = "its end was not seen" if span.ended is None else duration(max(0.0, _length(span)) * 1000)
-    began = f"{datetime.fromtimestamp(span.began, UTC):%Y-%m-%d %H:%M:%S}"
+    lasted = "its end was not seen" if span.ended is None else duration(max(0.0, _length(span)))
+    began = utc_time(span.began)
     return [began, span.account, WORDS[span.reason], span.why, lasted]
 
 

@@ -2,15 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from batchcart.journal.summary import STATUSES
-from batchcart.model.text import plural
+from batchcart.model.text import duration, plural, utc_time
 from batchcart.report.collect import Report, RunReport, operations
 from batchcart.report.histogram import RELATIVE_ERROR, Durations, merge
 from batchcart.report.html import charts
-from batchcart.report.html.axes import duration
 from batchcart.runs.commands import next_steps
 
 MOST_BARS = 20
@@ -89,7 +87,7 @@ def latency(report: Report) -> dict[str, Any]:
     rows = [[account, op, *_latency_cells(durations[account, op])] for account, op in sorted(durations)]
     legend = [("sent", "lines")]
     legend += [
-        (f"p{percent}", f"{percent} % within {duration(whole.percentile(percent))}")
+        (f"p{percent}", f"{percent} % within {duration(whole.percentile(percent) / 1000)}")
         for percent in charts.SHOWN_PERCENTILES
     ]
     edge = 10 ** (1 / charts.PER_DECADE)
@@ -98,7 +96,7 @@ def latency(report: Report) -> dict[str, Any]:
         "latency_legend": legend,
         "latency_rows": [*rows, ["all", "", *_latency_cells(whole)]],
         "latency_bars": [
-            [duration(edge**k), duration(edge ** (k + 1)), lines]
+            [duration(edge**k / 1000), duration(edge ** (k + 1) / 1000), lines]
             for k, lines in whole.spread(charts.PER_DECADE).items()
         ],
         "error": f"{RELATIVE_ERROR:.0%}",
@@ -126,11 +124,11 @@ def attempts(report: Report) -> dict[str, Any]:
 
 def _latency_cells(one: Durations) -> list[Any]:
     points = (one.mean, *(one.percentile(percent) for percent in (50, 90, 95, 99)), one.longest)
-    return [one.count, *(duration(ms) for ms in points)]
+    return [one.count, *(duration(ms / 1000) for ms in points)]
 
 
 def _run_row(run: RunReport) -> list[Any]:
-    return [run.name, _moment(run.began) if run.began else "", run.summary.lines, *run.summary.totals.values()]
+    return [run.name, utc_time(run.began) if run.began else "", run.summary.lines, *run.summary.totals.values()]
 
 
 def _next_steps(report: Report) -> Iterator[str]:
@@ -143,11 +141,7 @@ def _next_steps(report: Report) -> Iterator[str]:
 
 
 def _span(began: float, ended: float) -> str:
-    return f"{_moment(began)} to {_moment(ended)} UTC ({duration((ended - began) * 1000)})"
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{utc_time(began)} to {utc_time(ended)} UTC ({duration(ended - began)})"
 
 
 def _share(part: int, whole: int) -> str:

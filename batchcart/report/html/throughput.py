@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
 from batchcart.model.limits import Bucket, Limit, Window
+from batchcart.model.text import duration, utc_time
 from batchcart.report.collect import Report
 from batchcart.report.html import charts
-from batchcart.report.html.axes import duration
 
 MOST_RATES = 8
 """Accounts whose throughput is drawn; the document of --json has all."""
@@ -36,7 +35,7 @@ def throughput(report: Report) -> dict[str, Any]:
     more = f"These are the {MOST_RATES} accounts that sent the most; `--json` has the {hidden:,} others too."
     return {
         "rates": shown,
-        "step": duration(sent.width * 1000) if sent.width < 7200 else f"{sent.width / 3600:g} h",
+        "step": duration(sent.width),
         "rates_left_out": more if hidden > 0 else "",
     }
 
@@ -63,7 +62,7 @@ def _rate(account: str, chart: str, shown: charts.Rates, words: str) -> dict[str
     legend += [("learnt", "limit learnt from 429s")] if any(rate for _, rate in shown.learnt) else []
     rows = [
         [
-            _moment(shown.began + shown.width * number),
+            utc_time(shown.began + shown.width * number),
             round(every * shown.width),
             round(bad * shown.width),
             f"{every * seconds:.3g}",
@@ -88,9 +87,9 @@ def _describe_adapted(shown: charts.Rates) -> str:
         return ""
     unit, seconds = shown.unit
     told = [
-        f"from {_moment(at)} the config's again"
+        f"from {utc_time(at)} the config's again"
         if rate is None
-        else f"from {_moment(at)} {rate * seconds:.3g} per {unit}"
+        else f"from {utc_time(at)} {rate * seconds:.3g} per {unit}"
         for at, rate in shown.learnt[:_CHANGES]
     ]
     more = f", and {len(shown.learnt) - _CHANGES:,} changes more" if len(shown.learnt) > _CHANGES else ""
@@ -119,7 +118,3 @@ def _rate_of(limit: Limit) -> float:
             return count / seconds
         case Bucket(_, leak):
             return leak
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
