@@ -54,6 +54,12 @@ def measure(bench: Bench) -> Row:
     return Row("limits", "Use of a limit", figures, [Table("As the shop saw it", head, rows)], notes=[note])
 
 
+def seen(origin: str) -> dict[str, float]:
+    """What the shop of windowserver.py saw."""
+    with urllib.request.urlopen(f"{origin}/seen") as answer:
+        return json.loads(answer.read())  # type: ignore[no-any-return]
+
+
 def _line(use: Use) -> list[str]:
     counts = [f"{count:,}" for count in (use.limit.windows, use.let_through, use.refused)]
     return [use.limit.text, *counts, f"{use.use:.2f} %", f"{use.late * 1000:.1f} ms"]
@@ -66,8 +72,7 @@ def _use(bench: Bench, limit: Limit) -> Use:
     with serving([*python("windowserver.py"), str(limit.count), str(limit.seconds)]) as port:
         origin = f"http://127.0.0.1:{port}"
         bench.run(job, bench.config(limits=[limit.text], origin=origin))
-        with urllib.request.urlopen(f"{origin}/seen") as answer:
-            seen = json.loads(answer.read())
+        said = seen(origin)
     least = (lines - 1) * limit.seconds / limit.count
-    taken = seen["last"] - seen["first"]
-    return Use(limit, 100 * least / taken, seen["let_through"], seen["refused"], seen["late"])
+    taken = said["last"] - said["first"]
+    return Use(limit, 100 * least / taken, int(said["let_through"]), int(said["refused"]), said["late"])

@@ -109,13 +109,13 @@ def alive(process: int) -> bool:
     return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
-def interrupt_at(path: Path, size: int) -> Callable[[Process], None]:
-    """What sends a process SIGINT once a file has grown to so many bytes."""
+def signal_at(path: Path, size: int, number: signal.Signals = signal.SIGINT) -> Callable[[Process], None]:
+    """What sends a process a signal once a file has grown to so many bytes."""
 
     def wait(process: Process) -> None:
         while alive(process.pid):
             if path.exists() and path.stat().st_size >= size:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 return
             time.sleep(0.01)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import generate
 import msgspec
 from figures import Figure, Row, Table
-from processes import interrupt_at
+from processes import signal_at
 from workbench import Bench, forget, run_words
 
 
@@ -17,11 +17,11 @@ def measure(bench: Bench) -> Row:
     job, config, results = bench.job(generate.Job(lines, "carts")), bench.config(), bench.new(".results.jsonl")
     words = run_words(job, config, results)
     half = bench.size(110, 60) * lines  # bytes of results; a line has 200 to 260
-    bench.command(*words, codes=(3,), meanwhile=interrupt_at(results, half))
+    bench.command(*words, codes=(3,), meanwhile=signal_at(results, half))
     before = results.stat().st_size
     with results.open("rb") as file:
         done = sum(1 for _ in file)
-    ended = bench.command(*words, codes=(3, 0), meanwhile=interrupt_at(results, before + 200_000))
+    ended = bench.command(*words, codes=(3, 0), meanwhile=signal_at(results, before + 200_000))
     seconds = _first_sent_after(results, before) - ended.began
     forget(results)
     rows = [[f"{lines:,}", f"{done:,}", f"{seconds:.2f}", f"{ended.peak / 1024:.1f}"]]

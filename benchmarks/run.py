@@ -28,6 +28,7 @@ ROWS = {
     "peers": "peers",
     "overhead": "overhead",
     "limits": "limit_use",
+    "signals": "limit_signals",
     "finish": "finish_times",
     "referees": "referees",
     "servers": "limiting_servers",

@@ -1,6 +1,6 @@
 """Owns a shop with a sliding-window limit: it delays each request by a little, counts it, and answers 429 beyond.
 
-    python benchmarks/windowserver.py COUNT SECONDS        (prints its port)
+    python benchmarks/windowserver.py COUNT SECONDS [LATE]        (prints its port)
 
 `GET /seen` tells how many requests were let through, how many were answered 429, when the first and the last one that
 was let through arrived, and by how many seconds the shop itself was late at the worst. It asks the system to be run
@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from answers import CREATED
 from rawserver import length_of
 
-JITTER = 0.002
-"""Seconds that a request is late at most."""
+LATE = 0.002
+"""Seconds that a request is late at most, where nothing else is said."""
 
 
 @dataclass(slots=True)
@@ -58,9 +58,10 @@ class Window:
 class Shop(asyncio.Protocol):
     """One connection; a client that waits for each answer is expected."""
 
-    def __init__(self, window: Window, rng: random.Random) -> None:
+    def __init__(self, window: Window, rng: random.Random, way: float) -> None:
         self._window = window
         self._rng = rng
+        self._way = way
         self._unread = b""
         self._transport: asyncio.WriteTransport | None = None
 
@@ -81,7 +82,7 @@ class Shop(asyncio.Protocol):
                 self._answer(200, self._window.seen())
             else:
                 loop = asyncio.get_running_loop()
-                arrival = loop.time() + self._rng.uniform(0, JITTER)
+                arrival = loop.time() + self._rng.uniform(0, self._way)
                 loop.call_at(arrival, self._arrived, arrival)
 
     def _arrived(self, planned: float) -> None:
@@ -97,11 +98,11 @@ class Shop(asyncio.Protocol):
         self._transport.write((head + text).encode())
 
 
-async def serve(window: Window) -> None:
+async def serve(window: Window, way: float = LATE) -> None:
     """Listen on a free port of the loopback and say which."""
     rng = random.Random(1)
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    server = await asyncio.get_running_loop().create_server(lambda: Shop(window, rng), sock=listening)
+    server = await asyncio.get_running_loop().create_server(lambda: Shop(window, rng, way), sock=listening)
     print(listening.getsockname()[1], flush=True)
     async with server:
         await server.serve_forever()
@@ -115,4 +116,4 @@ def _first_of_all() -> None:
 if __name__ == "__main__":
     _first_of_all()
     with suppress(KeyboardInterrupt):
-        asyncio.run(serve(Window(int(sys.argv[1]), float(sys.argv[2]))))
+        asyncio.run(serve(Window(int(sys.argv[1]), float(sys.argv[2])), *map(float, sys.argv[3:])))

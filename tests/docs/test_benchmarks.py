@@ -20,7 +20,7 @@ import windowserver
 import workbench
 from figures import Curve, Figure, Report, Row, Table
 from loadserver import LoadServer, load_server
-from processes import Failed, interrupt_at, python, serving, weigh
+from processes import Failed, python, serving, signal_at, weigh
 from rounds import best_ratio, interleaved, ratio
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -122,9 +122,7 @@ def test_a_process_is_weighed_and_one_that_fails_is_an_error() -> None:
 
 def test_a_process_is_interrupted_when_its_file_has_grown(tmp_path: Path) -> None:
     code = "import time; f = open('grown', 'wb', 0)\nwhile True: f.write(bytes(100)); time.sleep(.01)"
-    ended = weigh(
-        [sys.executable, "-c", code], cwd=tmp_path, codes=(-2,), meanwhile=interrupt_at(tmp_path / "grown", 300)
-    )
+    ended = weigh([sys.executable, "-c", code], cwd=tmp_path, codes=(-2,), meanwhile=signal_at(tmp_path / "grown", 300))
 
     assert ended.code == -2
 
