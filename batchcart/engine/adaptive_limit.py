@@ -48,7 +48,7 @@ class RefusalEvidence(msgspec.Struct, frozen=True):
     It is the ``in_row``-th without a good answer since; ``steady`` says that this run had been sending all the time.
     """
 
-    told: float
+    observed: float
     in_row: int = 1
     steady: bool = True
 
@@ -143,20 +143,20 @@ def _ineffective(full_speed: RefusalRate, slowed: RefusalRate) -> bool:
 
 def _judge(known: AdaptiveLimit, now: float, rate: float, evidence: RefusalEvidence) -> AdaptiveLimit:
     """After a 429 at ``rate`` sends a window, which was not just being tried."""
-    told = evidence.told
-    if 0 < told < _CLEARLY_LESS * rate:
-        if evidence.in_row > known.evidence_needed and told >= _LEAST_SHARE * rate:
-            return _settle(known, now, told, told)
+    observed = evidence.observed
+    if 0 < observed < _CLEARLY_LESS * rate:
+        if evidence.in_row > known.evidence_needed and observed >= _LEAST_SHARE * rate:
+            return _settle(known, now, observed, observed)
         if not evidence.steady:
             return known
         if known.allowed is not None:
             lower = _LOWER * min(rate, known.sure)
             known = replace(_settle(known, now, lower, lower), suspected=known.suspected, agreeing=known.agreeing)
-        if not known.suspected or abs(told - known.suspected) > max(1.0, _ALIKE * known.suspected):
-            return replace(known, agreeing=0, suspected=told)
+        if not known.suspected or abs(observed - known.suspected) > max(1.0, _ALIKE * known.suspected):
+            return replace(known, agreeing=0, suspected=observed)
         if known.agreeing + 1 < known.evidence_needed:
             return replace(known, agreeing=known.agreeing + 1)
-        mean = (told + known.suspected) / 2
+        mean = (observed + known.suspected) / 2
         return _settle(known, now, mean, mean)
     if known.allowed is None:
         if not evidence.steady or known.full_speed.gap > _OFTEN:

@@ -88,13 +88,13 @@ class ChainState(msgspec.Struct):
 
 def chain_update(operation: Operation, ending: Completion) -> ChainUpdate:
     """What an ending brings for later lines; after a write that went astray, that the cart must be looked at anew."""
-    astray = ending.attempts > 1 or operation.kind is OperationKind.CART_DELETE
+    may_have_changed = ending.attempts > 1 or operation.kind is OperationKind.CART_DELETE
     match ending.outcome:
         case Succeeded() as done:
             return ChainUpdate(done.cart_id, done.item_id, dict(done.facts))
         case InDoubt(_, facts):
             return ChainUpdate(facts={**facts, **dict.fromkeys(NEW_CART)})
-        case Failed() if astray:
+        case Failed() if may_have_changed:
             return ChainUpdate(facts=dict.fromkeys(NEW_CART))
         case _:
             return ChainUpdate()

@@ -29,7 +29,7 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Trouble:
+class BadEndings:
     """One operation's lines that ended in doubt, or were kept from the shop, since one of them ended well.
 
     ``turn`` numbers those that counted; a line keeps the one at which it was begun. ``alone`` is held by the line that
@@ -52,14 +52,14 @@ class CircuitBreaker:
     """One account's rows. ``most`` lines in a row for one reason stop it; with 0 nothing does."""
 
     most: int = 0
-    troubles: dict[OperationKind, Trouble] = field(default_factory=dict)
+    bad_endings: dict[OperationKind, BadEndings] = field(default_factory=dict)
     _row: int = 0
     _reason: tuple[str, str] = ("", "")
 
     def turn(self, kind: OperationKind) -> int:
         """What a line of the operation keeps from when it is begun."""
-        trouble = self.troubles.get(kind)
-        return 0 if trouble is None else trouble.turn
+        bad = self.bad_endings.get(kind)
+        return 0 if bad is None else bad.turn
 
     def record_ok(self, kind: OperationKind) -> None:
         """Take in a line that ended ok."""
@@ -78,7 +78,7 @@ class CircuitBreaker:
         if isinstance(outcome, Failed) and outcome.reason is ErrorKind.REJECTED and not foreign:
             self._record_answer(kind)
         elif isinstance(outcome, InDoubt) or foreign:
-            self._count_trouble(kind, doubt=isinstance(outcome, InDoubt), foreign=foreign, turn=turn)
+            self._count_bad_ending(kind, doubt=isinstance(outcome, InDoubt), foreign=foreign, turn=turn)
         reason = ("in doubt" if isinstance(outcome, InDoubt) else outcome.reason.value, normalize(message))
         self._row = self._row + 1 if reason == self._reason else 1
         self._reason = reason
@@ -86,19 +86,19 @@ class CircuitBreaker:
 
     def _record_answer(self, kind: OperationKind) -> None:
         """The platform answered a line of the operation."""
-        if self.troubles and (trouble := self.troubles.get(kind)) is not None:
-            trouble.doubts = trouble.foreign = 0
+        if self.bad_endings and (bad := self.bad_endings.get(kind)) is not None:
+            bad.doubts = bad.foreign = 0
 
-    def _count_trouble(self, kind: OperationKind, *, doubt: bool, foreign: bool, turn: int) -> None:
-        trouble = self.troubles.setdefault(kind, Trouble())
-        if turn == trouble.turn or not trouble.lasts:
-            trouble.doubts += doubt
-            trouble.foreign += foreign
-            trouble.turn += 1
+    def _count_bad_ending(self, kind: OperationKind, *, doubt: bool, foreign: bool, turn: int) -> None:
+        bad = self.bad_endings.setdefault(kind, BadEndings())
+        if turn == bad.turn or not bad.lasts:
+            bad.doubts += doubt
+            bad.foreign += foreign
+            bad.turn += 1
 
     def _stop(self) -> Stop | None:
-        doubts = sum(trouble.doubts for trouble in self.troubles.values())
-        foreign = sum(trouble.foreign for trouble in self.troubles.values())
+        doubts = sum(bad.doubts for bad in self.bad_endings.values())
+        foreign = sum(bad.foreign for bad in self.bad_endings.values())
         if foreign >= min(MOST_FOREIGN, self.most):
             return Stop("foreign", foreign)
         if doubts >= min(MOST_DOUBTS, self.most):

@@ -26,7 +26,7 @@ class Crew:
     session: AccountSession
     work: Callable[[], Coroutine[None, None, bool]]
     group: asyncio.TaskGroup
-    wanted: "asyncio.Queue[Crew]"
+    openings: "asyncio.Queue[Crew]"
     workers: int = 0
     asked: bool = False
     all_taken: bool = False
@@ -43,7 +43,7 @@ class Crew:
             most = min(most, _UNTRIED)
         if not (self.asked or self.all_taken or self.session.limiter.awaited or self.workers >= most):
             self.asked = True
-            self.wanted.put_nowait(self)
+            self.openings.put_nowait(self)
 
     def hire(self) -> None:
         """One more worker, if there may be work for it."""
@@ -60,10 +60,10 @@ class Crew:
             self.all_taken |= is_last
 
 
-async def hire_in_turn(wanted: "asyncio.Queue[Crew]") -> None:
+async def hire_in_turn(openings: "asyncio.Queue[Crew]") -> None:
     """Give one more worker to whoever is in the queue, each once the loop is not busy."""
     while True:
-        crew = await wanted.get()
+        crew = await openings.get()
         await yield_if_busy()
         crew.hire()
 
@@ -71,10 +71,10 @@ async def hire_in_turn(wanted: "asyncio.Queue[Crew]") -> None:
 @asynccontextmanager
 async def open_hiring() -> "AsyncIterator[asyncio.Queue[Crew]]":
     """Whoever is put into the queue gets one more worker once the loop is not busy."""
-    wanted: asyncio.Queue[Crew] = asyncio.Queue()
-    hiring = asyncio.create_task(hire_in_turn(wanted))
+    openings: asyncio.Queue[Crew] = asyncio.Queue()
+    hiring = asyncio.create_task(hire_in_turn(openings))
     try:
-        yield wanted
+        yield openings
     finally:
         hiring.cancel()
 

@@ -42,31 +42,31 @@ def restore_execution(
     known: CartContext,
     past: Past = NO_PAST,
     *,
-    looks_only: bool = False,
+    read_only: bool = False,
 ) -> Execution:
-    """The operation as far as earlier starts brought it: its past, its sends, those astray, the time of the first."""
+    """The operation as far as earlier starts brought it: its past, its sends, those in vain, the time of the first."""
     adapter = session.account.adapter
-    cell, options = adapter.operations[operation.kind], session.account.options
-    trouble, busy = adapter.errors.classify, frozenset(options.busy)
-    return Execution(operation, known, cell, trouble, options.timeout, *past, read_only=looks_only, busy=busy)
+    spec, options = adapter.operations[operation.kind], session.account.options
+    classify, busy = adapter.errors.classify, frozenset(options.busy)
+    return Execution(operation, known, spec, classify, options.timeout, *past, read_only=read_only, busy=busy)
 
 
 async def execute(op: Execution, session: AccountSession) -> Completion | None:
     """Bring the operation to its ending; None where it stays open because the session was halted."""
-    trouble = session.breaker.troubles.get(op.operation.kind)
-    if trouble is not None and trouble.lasts:
+    bad = session.breaker.bad_endings.get(op.operation.kind)
+    if bad is not None and bad.lasts:
         with session.signal.cancellable():
-            await trouble.alone.acquire()
+            await bad.alone.acquire()
         try:
-            if trouble.lasts:
+            if bad.lasts:
                 return await _carry_out(op, session)
         finally:
-            trouble.alone.release()
+            bad.alone.release()
     return await _carry_out(op, session)
 
 
 async def _carry_out(op: Execution, session: AccountSession) -> Completion | None:
-    if op.past and not await session.signal.wait(settling(op.past, session.chance.wall())):
+    if op.past and not await session.signal.wait(settling(op.past, session.clocks.wall())):
         return None
     sent_before, turn = op.sends, session.breaker.turn(op.operation.kind)
     last = op.past[-1] if op.past else None
@@ -83,26 +83,26 @@ async def _carry_out(op: Execution, session: AccountSession) -> Completion | Non
             case Retry(request, tries, least):
                 if not await session.wait_to_retry(tries, least):
                     return None
-                op, action = await _say(op, session, request)
+                op, action = await _send_request(op, session, request)
             case Send(request) | RefreshTokens(request):
-                op, action = await _say(op, session, request)
+                op, action = await _send_request(op, session, request)
             case _:
                 assert_never(action)
 
 
-async def _say(op: Execution, session: AccountSession, request: Request) -> tuple[Execution, Action]:
+async def _send_request(op: Execution, session: AccountSession, request: Request) -> tuple[Execution, Action]:
     """Send one request; the operation after the reply, and what is done next."""
     settles = op.settles and session.signal.settles and not request.writes
     if (session.stopped or session.health.down_since is not None) and not settles and not await wait_until_up(session):
         return op, LeavePending()
     used = session.auth.credentials
-    heard = await session.send_request(op.operation.line, op.sends + 1, request, settles=settles)
-    if heard is None:
+    received = await session.send_request(op.operation.line, op.sends + 1, request, settles=settles)
+    if received is None:
         return op, LeavePending() if session.stopped else Send(request)
-    make = partial(react, op, request, heard.reply, heard.at)
-    reaction = await session.interpret(heard.reply, make)
+    make = partial(react, op, request, received.reply, received.at)
+    reaction = await session.interpret(received.reply, make)
     if reaction.note:
-        await session.record(op.operation.line, heard, reaction.note)
+        await session.record(op.operation.line, received, reaction.note)
     session.take(reaction.signal, used)
     match reaction.action:
         case RefreshTokens(_, denied, again) if not await refresh_tokens(session, denied, used, again=again):
@@ -119,7 +119,7 @@ def _count(op: Execution, session: AccountSession, outcome: Succeeded | Failed |
         return
     why = without(outcome.message if isinstance(outcome, Failed) else outcome.evidence, _own_words(op))
     if stop := session.breaker.count(kind, outcome, why, foreign=op.foreign, turn=turn):
-        session.close_for_trouble(stop, op.why if stop.why == "foreign" else why)
+        session.close_for_endings(stop, op.why if stop.why == "foreign" else why)
 
 
 def _own_words(op: Execution) -> Iterator[str]:
@@ -146,7 +146,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _ending(op: Execution, session: AccountSession, outcome: Succeeded | Failed | InDoubt) -> Completion:
-    elapsed = 0.0 if op.first_at is None else max(0.0, session.chance.wall() - op.first_at)
+    elapsed = 0.0 if op.first_at is None else max(0.0, session.clocks.wall() - op.first_at)
     if isinstance(outcome, InDoubt) and op.first_at is not None:
         outcome = replace(outcome, evidence=f"{outcome.evidence} (first sent {format_timestamp(op.first_at)})")
     if isinstance(outcome, Failed | InDoubt) and op.body and not outcome.body:

@@ -24,28 +24,28 @@ async def wait_until_up(session: AccountSession) -> bool:
 
 
 async def _probe(session: AccountSession) -> None:
-    probes, health, chance = 0, session.health, session.chance
+    probes, health, clocks = 0, session.health, session.clocks
     while health.down_since is not None and not session.stopped:
-        left = max(0.05, health.down_since + session.patience - chance.monotonic())
-        pause = 0.0 if health.suspected and not probes else min(probe_wait(probes, chance.rng), left)
-        health.plan_probe(chance.monotonic() + pause)
+        left = max(0.05, health.down_since + session.patience - clocks.monotonic())
+        pause = 0.0 if health.suspected and not probes else min(probe_wait(probes, session.rng), left)
+        health.plan_probe(clocks.monotonic() + pause)
         if probes == 1:
-            session.tell(_down(session))
+            session.emit(_down(session))
             session.journal.record_account_state(
                 session.account.name, "down", f"the shop is down ({health.why}); it is asked again"
             )
         if not await session.signal.wait(pause):
             return
         probes += 1
-        heard = await session.probe(session.account.adapter.health_check)
-        if heard is None:
+        received = await session.probe(session.account.adapter.health_check)
+        if received is None:
             return
-        if await _is_up(session, heard.reply):
+        if await _is_up(session, received.reply):
             if probes > 1:
-                session.tell(ShopUp(session.account.name, _wall(session, health.down_since), probes))
+                session.emit(ShopUp(session.account.name, _wall(session, health.down_since), probes))
                 session.journal.record_account_state(session.account.name, "", "")
             health.recover()
-        elif chance.monotonic() - health.down_since >= session.patience:
+        elif clocks.monotonic() - health.down_since >= session.patience:
             why = f"unreachable for {session.patience / 60:g} min ({health.why})"
             session.close("unreachable", f"{why}. Its lines stay pending; run again later")
 
@@ -64,7 +64,7 @@ def _down(session: AccountSession) -> ShopDown:
 
 def _wall(session: AccountSession, at: float) -> float:
     """A moment of the session's own clock as wall-clock time."""
-    return session.chance.wall() + at - session.chance.monotonic()
+    return session.clocks.wall() + at - session.clocks.monotonic()
 
 
 async def _is_up(session: AccountSession, reply: Reply) -> bool:

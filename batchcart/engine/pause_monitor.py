@@ -34,7 +34,7 @@ class PauseMonitor:
 
     def poll(self) -> None:
         """See what is new, and tell it."""
-        session, now = self.session, self.session.chance.wall()
+        session, now = self.session, self.session.clocks.wall()
         held, refusals = session.limiter.paused_for, session.stats.refusals
         if held > 0 or refusals > self.refusals:
             self._pause(now, held)
@@ -47,13 +47,13 @@ class PauseMonitor:
             session.account_state.keep_learnt_limit(memory)
         if (learnt is not None) != self.learnt:
             self.learnt = not self.learnt
-            session.tell(self._limit())
+            session.emit(self._limit())
 
     def finish(self) -> None:
         """The session works no longer: what lasts ends with it."""
         self.poll()
         if self.began is not None:
-            now = self.session.chance.wall()
+            now = self.session.clocks.wall()
             self.paused -= max(0.0, self.until - now)
             self._end(min(self.until, now))
 
@@ -62,14 +62,14 @@ class PauseMonitor:
         if fresh:
             self.began, self.until, self.refusals_before = now, now, self.refusals
         if fresh or long:
-            self.session.tell(Paused(self.session.account.name, now + held, self.session.throttling.why, long))
+            self.session.emit(Paused(self.session.account.name, now + held, self.session.throttling.why, long))
         self.long |= long
         self.paused += max(0.0, now + held - max(now, self.until))
         self.until = max(self.until, now + held)
 
     def _end(self, until: float) -> None:
         refusals = self.session.stats.refusals - self.refusals_before
-        self.session.tell(
+        self.session.emit(
             ThrottlingEnded(self.session.account.name, self.began or until, until, refusals, round(self.paused, 1))
         )
         self.began, self.paused, self.long = None, 0.0, False
@@ -81,7 +81,7 @@ class PauseMonitor:
         learnt = self.session.limiter.adapted_rate
         if learnt is None:
             return LimitRestored(account.name, str(of))
-        more_at = self.session.chance.wall() + self.session.limiter.tried_in
+        more_at = self.session.clocks.wall() + self.session.limiter.tried_in
         return LimitLowered(account.name, str(of), round(learnt, 3), round(more_at, 3))
 
 

@@ -157,8 +157,8 @@ class RateLimiter:
         for bucket in self._buckets:  # the shop's is full: no more bursts from here on
             bucket.fill(now + seconds)
         alike = now < self._pause.until  # what was on its way already tells the same once more
-        told = self._let_through(now)
-        weak = told < _WEAK * self._reference()
+        observed = self._let_through(now)
+        weak = observed < _WEAK * self._reference()
         if weak and self._departures.in_flight:
             self._connections.refuse(now, self._departures.in_flight, alike=alike)
         if not alike:
@@ -166,10 +166,10 @@ class RateLimiter:
             steady = now - self._began >= self._span
             if self._wants_spacing(now):
                 self._spread_until = now + _SPREAD_FOR
-            elif self._overtook(told) and self._apart.refuse():
+            elif self._overtook(observed) and self._apart.refuse():
                 pass
             elif self.learns_of is not None and (self._in_row > 1 or self._spacing() is not None):
-                self._learnt = self._learnt.after_throttle(now, RefusalEvidence(told, self._in_row, steady))
+                self._learnt = self._learnt.after_throttle(now, RefusalEvidence(observed, self._in_row, steady))
         self.pause(seconds)
 
     def record_success(self) -> None:
@@ -262,9 +262,9 @@ class RateLimiter:
             return False
         return self._departures.came_closer(_CLOSE * self._learnt.seconds / self._learnt.most, now - self._span)
 
-    def _overtook(self, told: float) -> bool:
+    def _overtook(self, observed: float) -> bool:
         """Whether requests that were evenly spread may have been refused because one overtook another."""
-        return self._spacing() is not None and not self._learnt.tries and told >= _FAIR * self._reference()
+        return self._spacing() is not None and not self._learnt.tries and observed >= _FAIR * self._reference()
 
     def _remember(self, learnt: bytes) -> None:
         """Take up what an earlier run learnt: a pause in any case, the rest if it was of this very limit."""

@@ -34,10 +34,10 @@ NO_PAST = Past()
 """That of an operation of which nothing was sent."""
 
 
-def replay(sent: Sequence[SentRequest], cell: OperationSpec, operation: Operation, known: CartContext) -> Past:
+def replay(sent: Sequence[SentRequest], spec: OperationSpec, operation: Operation, known: CartContext) -> Past:
     """The past that these requests are; raises RequestMismatch where the operation does not lead to one of them."""
-    contexts = tuple(cell.possible_contexts(known))
-    possible = {cell.build(operation, context): None for context in contexts}
+    contexts = tuple(spec.possible_contexts(known))
+    possible = {spec.build(operation, context): None for context in contexts}
     past: History = ()
     for one in sent:
         request = next((made for made in possible if one.is_like(made)), None)
@@ -51,8 +51,8 @@ def replay(sent: Sequence[SentRequest], cell: OperationSpec, operation: Operatio
         if step is None:
             continue
         for context in contexts:
-            hear = cell.recover if isinstance(step, LostWrite) else cell.interpret
-            possible.update(dict.fromkeys(_following(hear(operation, context, (*past, step)))))
+            decide = spec.recover if isinstance(step, LostWrite) else spec.interpret
+            possible.update(dict.fromkeys(_following(decide(operation, context, (*past, step)))))
         if one.state != "void":
             past = (*past, step)
     wasted = sum(1 for one in sent if one.state != "answered")

@@ -33,22 +33,22 @@ async def run_sessions(
     job: PlannedJob, sessions: Sequence[AccountSession], *, ended: Callable[[AccountSession, Status], None]
 ) -> None:
     """Work off all sessions until each has ended or was halted; raises JournalFailed where the disk takes no more."""
-    async with monitor(sessions), open_hiring() as wanted, asyncio.TaskGroup() as group:
+    async with monitor(sessions), open_hiring() as openings, asyncio.TaskGroup() as group:
         chosen = has_choice(job.plan)
         page = max(_LEAST_PAGE, _PAGES // max(1, len(sessions)))
         for session in sessions:
             await yield_if_busy()
             feed = JournalFeed(job, session, chosen=chosen, page=page)
-            Crew(session, partial(_consume, job.run, feed, session, ended), group, wanted).start()
+            Crew(session, partial(_consume, job.run, feed, session, ended), group, openings).start()
 
 
-async def run_session(run: str, feed: ChainFeed, session: AccountSession, wanted: "asyncio.Queue[Crew]") -> None:
+async def run_session(run: str, feed: ChainFeed, session: AccountSession, openings: "asyncio.Queue[Crew]") -> None:
     """Work off one session of the run that calls itself ``run`` until it has ended or was halted.
 
     ``wanted`` is where all sessions of the process ask for workers. Raises JournalFailed as ``run_sessions`` does.
     """
     async with monitor([session]), asyncio.TaskGroup() as group:
-        Crew(session, partial(_consume, run, feed, session, _count_nowhere), group, wanted).start()
+        Crew(session, partial(_consume, run, feed, session, _count_nowhere), group, openings).start()
 
 
 def _count_nowhere(_session: AccountSession, _status: Status) -> None:

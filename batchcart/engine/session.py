@@ -1,6 +1,6 @@
 """Owns one account at work: its limiter, its credentials, its health; it does not know what an operation means.
 
-Saying something to a shop always goes the same way: limits → intent on the disk → signature → send → note of what
+Every request goes the same way: limits → intent on the disk → signature → send → note of what
 came back. Waiting can be broken off at any time; from the intent to the note nothing breaks in.
 """
 
@@ -84,12 +84,11 @@ class RequestStats:
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
-    """The session's clocks and its dice: a monotonic clock, wall-clock seconds, and random numbers without secrets."""
+class Clocks:
+    """The session's clocks, both in seconds: one that only goes forward, and the wall's."""
 
     monotonic: Callable[[], float]
     wall: Callable[[], float]
-    rng: random.Random
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +105,9 @@ class AccountSession:
     limiter: RateLimiter
     account_state: AccountMemory
     send: Send
-    chance: Chance
-    tell: EventSink
+    clocks: Clocks
+    rng: random.Random
+    emit: EventSink
     auth: Auth
     probes: Iterator[int]
     breaker: CircuitBreaker
@@ -130,21 +130,21 @@ class AccountSession:
         self.signal.close(state, reason, settles=settles)
         if first:
             self.journal.record_account_state(self.account.name, state, reason)
-            self.tell(AccountClosed(self.account.name, state, reason))
+            self.emit(AccountClosed(self.account.name, state, reason))
 
     async def send_request(
         self,
         line: int,
         number: int,
         request: Request,
-        noted: Request | None = None,
+        recorded: Request | None = None,
         *,
         settles: bool = False,
         read: Callable[[Response], Mapping[str, str] | None] | None = None,
     ) -> Received | None:
-        """Send the request under the limits, signed, once it, or ``noted`` in its place, is on the disk as the intent.
+        """Send the request under the limits, signed, once it, or ``recorded`` instead, is on the disk as the intent.
 
-        None if it was not said: the session was halted, or the shop fell, which stops all but the engine's own
+        None if it was not sent: the session was halted, or the shop fell, which stops all but the engine's own
         questions, and with ``settles`` those about what became of a write. ``read`` finds fresh tokens in the answer;
         nobody else sees it before every secret is taken out of it.
         """
@@ -153,21 +153,21 @@ class AccountSession:
         began = at = 0.0
         reply: Reply | None = None
         while reply is None and self._may_begin(line, settles=settles):
-            at = self.chance.wall()
+            at = self.clocks.wall()
             try:
-                permit = await self.journal.record_intent(line, number, at, noted or request)
+                permit = await self.journal.record_intent(line, number, at, recorded or request)
             except JournalFailed:
                 # Not raised: that would break off the requests that are on their way.
                 self.signal.stop()
                 break
-            began = self.chance.monotonic()
+            began = self.clocks.monotonic()
             reply = await self._leave(self._sign(request, at), send_number, permit)
             if reply is None and not self._may_begin(line, settles=settles):
                 self.journal.record_response(line, number, "void", encode_loss("it was too late for it to leave"))
         if reply is None:
             self.limiter.mark_completed(send_number, 0.0)
             return None
-        self.limiter.mark_completed(send_number, self.chance.monotonic() - began)
+        self.limiter.mark_completed(send_number, self.clocks.monotonic() - began)
         if not isinstance(reply, Response):
             return Received(reply, number, at)
         fresh = await self.interpret(reply, partial(read, reply)) if read else None
@@ -175,13 +175,13 @@ class AccountSession:
         return Received(clean, number, at, fresh)
 
     def _may_begin(self, line: int, *, settles: bool) -> bool:
-        fell = self.stopped or (self.health.down_since is not None and line > 0)
-        return not fell or (settles and self.signal.settles)
+        is_down = self.stopped or (self.health.down_since is not None and line > 0)
+        return not is_down or (settles and self.signal.settles)
 
     def _sign(self, request: Request, at: float) -> Request:
-        said = encode_body(request, self.account.options.encoding)
-        nonce = f"{self.chance.rng.getrandbits(128):032x}"
-        return self.account.adapter.auth.sign(said, self.auth.credentials, at, nonce)
+        encoded = encode_body(request, self.account.options.encoding)
+        nonce = f"{self.rng.getrandbits(128):032x}"
+        return self.account.adapter.auth.sign(encoded, self.auth.credentials, at, nonce)
 
     async def _leave(self, signed: Request, send_number: int, permit: Permit | None) -> Reply | None:
         """Send what is noted; None where it was too late for that, and nothing left."""
@@ -210,19 +210,19 @@ class AccountSession:
         The journal keeps it under the account's number below zero, without its query, which may be a token.
         """
         number = next(self.probes)
-        heard = await self.send_request(-self.number, number, request, replace(request, query=()), read=read)
-        if heard is not None:
+        received = await self.send_request(-self.number, number, request, replace(request, query=()), read=read)
+        if received is not None:
             self.journal.record_response(-self.number, number, "void", encode_loss("a health probe"))
-        return heard
+        return received
 
-    async def record(self, line: int, heard: Received, state: str) -> None:
+    async def record(self, line: int, received: Received, state: str) -> None:
         """Write down what came back, without secrets."""
-        match heard.reply:
+        match received.reply:
             case Response() as response:
                 clean = await self.interpret(response, partial(self.auth.redact_note, response))
-                self.journal.record_response(line, heard.number, state, encode_response(clean))
+                self.journal.record_response(line, received.number, state, encode_response(clean))
             case NotSent(why) | NoResponse(why):
-                self.journal.record_response(line, heard.number, state, encode_loss(why))
+                self.journal.record_response(line, received.number, state, encode_loss(why))
 
     def take(self, signal: Signal | None, used: Credentials) -> None:
         """Take in what a reply to a request with the credentials ``used`` says of the account."""
@@ -231,8 +231,8 @@ class AccountSession:
                 self.record_success(used)
             case Unhealthy(why, alarming, pause):
                 self.record_failure(why, alarming=alarming, pause=pause)
-            case Suspicious(why, moved):
-                self.record_suspicion(why, moved=moved)
+            case Suspicious(why, redirected):
+                self.record_suspicion(why, redirected=redirected)
             case Untrusted(why):
                 self.close_as_untrusted(why)
             case Throttled() as busy:
@@ -251,19 +251,19 @@ class AccountSession:
     def record_failure(self, why: str, *, alarming: bool = False, pause: str = "") -> None:
         """A request failed; several in a row, or an alarming one, make an outage, and the shop is asked if it is up."""
         self.record_pause(why, pause)
-        self.health.record_failure(why, self.chance.monotonic(), alarming=alarming)
+        self.health.record_failure(why, self.clocks.monotonic(), alarming=alarming)
 
     def record_pause(self, why: str, pause: str) -> None:
         """A shop in trouble may say in Retry-After when it is worth asking again."""
-        if asked := retry_after(pause, self.chance.wall()):
+        if asked := retry_after(pause, self.clocks.wall()):
             self._keep_pause(asked, "unreachable", why)
 
-    def record_suspicion(self, why: str, *, moved: bool = False) -> None:
+    def record_suspicion(self, why: str, *, redirected: bool = False) -> None:
         """Something else than the platform answered: nothing is begun before it is asked whether it is there."""
-        if moved:
+        if redirected:
             self.close("foreign", f"{why}, and redirects are never followed. {_WHAT_TO_LOOK_AT}", settles=True)
         else:
-            self.health.record_suspicion(why, self.chance.monotonic())
+            self.health.record_suspicion(why, self.clocks.monotonic())
 
     def close_as_foreign(self, why: str) -> None:
         """What answers is not the platform, to a harmless question either."""
@@ -274,33 +274,33 @@ class AccountSession:
         """A certificate was refused, and will be so the next time."""
         self.close("closed", f"{why}. Its lines stay pending; see to the certificate, then run again")
 
-    def close_for_fault(self, error: Exception, doing: str) -> None:
+    def close_for_fault(self, error: Exception, activity: str) -> None:
         """Something of ours failed over this account's answers: give it up, so that no other account is touched."""
-        self.close("fault", f"{fault_sentence(error, doing)}. Its lines stay pending, the other accounts continue")
+        self.close("fault", f"{fault_sentence(error, activity)}. Its lines stay pending, the other accounts continue")
 
-    def close_for_trouble(self, stop: Stop, message: str) -> None:
+    def close_for_endings(self, stop: Stop, message: str) -> None:
         """Stop the account because of how its last lines ended; ``message`` is why the last of them did."""
-        said = message if len(message) <= _SHOWN else f"{message[: _SHOWN - 1]}…"
+        shown = message if len(message) <= _SHOWN else f"{message[: _SHOWN - 1]}…"
         match stop.why:
             case "foreign":
-                told = f"something in front of the shop keeps {stop.lines} lines from it: {said}"
-                self.close("foreign", f"{told}. {_WHAT_TO_LOOK_AT}")
+                reason = f"something in front of the shop keeps {stop.lines} lines from it: {shown}"
+                self.close("foreign", f"{reason}. {_WHAT_TO_LOOK_AT}")
             case "doubts":
-                told = f"{stop.lines} lines ended in doubt, and none of the same operation well between them: {said}"
-                self.close("stopped", f"{told}. Its other lines stay pending; {_HOW_TO_GO_ON}")
+                reason = f"{stop.lines} lines ended in doubt, and none of the same operation well between them: {shown}"
+                self.close("stopped", f"{reason}. Its other lines stay pending; {_HOW_TO_GO_ON}")
             case "reason":
-                told = f"{stop.lines} lines in a row did not end ok, and for the same reason: {said}"
-                self.close("stopped", f"{told}. Its other lines stay pending; {_HOW_TO_GO_ON}")
+                reason = f"{stop.lines} lines in a row did not end ok, and for the same reason: {shown}"
+                self.close("stopped", f"{reason}. Its other lines stay pending; {_HOW_TO_GO_ON}")
 
     def record_throttle(self, busy: Throttled) -> None:
         """The shop asked for a pause: the whole account keeps it."""
-        asked = retry_after(busy.retry_after, self.chance.wall())
+        asked = retry_after(busy.retry_after, self.clocks.wall())
         self.stats.refusals += 1
-        lasts = self.throttling.record(busy.message, self.chance.monotonic(), fresh=not self.limiter.paused_for)
-        pause = throttle_pause(self.throttling.in_a_row, self.limiter.shortest, self.chance.rng)
-        wanted = min(hinted_pause(busy.hint, self.chance.wall()) if asked is None else asked, self.patience)
+        lasts = self.throttling.record(busy.message, self.clocks.monotonic(), fresh=not self.limiter.paused_for)
+        pause = throttle_pause(self.throttling.in_a_row, self.limiter.shortest, self.rng)
+        hinted = min(hinted_pause(busy.hint, self.clocks.wall()) if asked is None else asked, self.patience)
         hold = self.limiter.record_throttle if busy.teaches else self.limiter.pause
-        hold(max(pause, wanted))  # a Retry-After of 0 is no invitation
+        hold(max(pause, hinted))  # a Retry-After of 0 is no invitation
         if lasts > self.patience:
             minutes = f"{self.patience / 60:g} min"
             self.close(
@@ -313,7 +313,7 @@ class AccountSession:
         """Send nothing for so long, as the shop asks; where that is beyond the patience, it is given up at once."""
         self.throttling.record_pause(why)
         if seconds > self.patience:
-            until, patience = local_time(self.chance.wall() + seconds), f"{self.patience / 60:g} min"
+            until, patience = local_time(self.clocks.wall() + seconds), f"{self.patience / 60:g} min"
             self.close(
                 state,
                 f"{why}, and asks to wait until {until}, which is more than the {patience} of --patience. Its lines "
@@ -325,5 +325,5 @@ class AccountSession:
     async def wait_to_retry(self, tries: int, least: float = 0.0) -> bool:
         """Wait before another try: back-off, and the account's retry budget; whether to go on."""
         self.stats.retries += 1
-        owed = self.retries.debit(self.chance.monotonic())
-        return await self.signal.wait(max(backoff(tries, self.chance.rng), owed, least))
+        owed = self.retries.debit(self.clocks.monotonic())
+        return await self.signal.wait(max(backoff(tries, self.rng), owed, least))

@@ -49,13 +49,13 @@ async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied
         if not await wait_until_up(session):
             return
         request = renewal.build_request(session.auth.credentials)
-        heard = await session.probe(request, renewal.parse_tokens)
-        if heard is None:
+        received = await session.probe(request, renewal.parse_tokens)
+        if received is None:
             return
-        if heard.fresh is not None:
-            await _take_tokens(session, heard.fresh)
+        if received.fresh is not None:
+            await _take_tokens(session, received.fresh)
             return
-        if (refusal := await _refusal(session, renewal, request, heard.reply)) is not None:
+        if (refusal := await _refusal(session, renewal, request, received.reply)) is not None:
             why = f": {refusal}" if refusal else ""
             session.close(
                 "closed",
@@ -63,7 +63,7 @@ async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied
                 "stay pending; authorise the application again, put the new tokens into the config, then run again",
             )
             return
-        if not await session.signal.wait(backoff(tries + 1, session.chance.rng)):
+        if not await session.signal.wait(backoff(tries + 1, session.rng)):
             return
     session.close(
         "unreachable",
@@ -93,16 +93,16 @@ async def _interpret_refusal(session: AccountSession, renewal: TokenRefresh, exc
     if response.status in session.account.options.busy:
         session.record_throttle(read_throttle(f"the shop answered HTTP {response.status}", response))
         return None
-    trouble, said = await session.interpret(response, lambda: (classify(exchange), renewal.refused(response)))
-    match trouble:
+    error, refusal = await session.interpret(response, lambda: (classify(exchange), renewal.refused(response)))
+    match error:
         case Throttled():
-            session.record_throttle(trouble)
+            session.record_throttle(error)
         case Unavailable(message, retry_after=pause):
             session.record_failure(message, pause=pause)
         case Foreign(message):
-            session.record_suspicion(message, moved=redirects(exchange.response))
-        case _ if said is not None:
-            return said
+            session.record_suspicion(message, redirected=redirects(exchange.response))
+        case _ if refusal is not None:
+            return refusal
         case _:
             session.record_suspicion(
                 f"something that is not an answer of {session.account.adapter.name} came to a renewal"
@@ -129,7 +129,7 @@ async def _take_tokens(session: AccountSession, fresh: Mapping[str, str]) -> Non
         session.close("closed", f"its renewed tokens cannot be kept in the state folder: {error.strerror}")
         return
     session.auth.replace(session.auth.credentials.replace(fresh))
-    session.tell(TokenRenewed(session.account.name))
+    session.emit(TokenRenewed(session.account.name))
 
 
 def token_fingerprint(credentials: Credentials) -> str:

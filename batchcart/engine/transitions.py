@@ -50,7 +50,7 @@ MOST_FOREIGN = 5
 class Execution(msgspec.Struct, frozen=True):
     """One operation under way: what was said and heard, and the figures of its result line.
 
-    ``trouble`` is the adapter's; ``busy`` are the statuses that mean what 429 means. ``foreign``: something else than
+    ``classify`` is the adapter's; ``busy`` are the statuses that mean what 429 means. ``foreign``: something else than
     the platform answered its write, or its read. With ``read_only`` nothing is written any more: where a write would
     follow, it has not happened. ``settles`` says that its account is closing and it may still ask what became of its
     write.
@@ -58,8 +58,8 @@ class Execution(msgspec.Struct, frozen=True):
 
     operation: Operation
     known: CartContext
-    cell: OperationSpec
-    trouble: Callable[[Exchange], AccountError | None]
+    spec: OperationSpec
+    classify: Callable[[Exchange], AccountError | None]
     timeout: float = 30.0
     past: History = ()
     sends: int = 0
@@ -134,10 +134,10 @@ class Unhealthy(msgspec.Struct, frozen=True):
 
 
 class Suspicious(msgspec.Struct, frozen=True):
-    """Something else than the platform answered; ``moved``: it redirects, which needs no second look."""
+    """Something else than the platform answered; ``redirected``: it redirects, which needs no second look."""
 
     why: str
-    moved: bool = False
+    redirected: bool = False
 
 
 class Untrusted(msgspec.Struct, frozen=True):
@@ -167,8 +167,8 @@ _WELL = Healthy()
 def begin(op: Execution) -> Action:
     """What an operation begins with, or goes on with after the past that an earlier start left."""
     if not op.past:
-        return follow(op, op.cell.build(op.operation, op.known))
-    hear = op.cell.recover if isinstance(op.past[-1], LostWrite) else op.cell.interpret
+        return follow(op, op.spec.build(op.operation, op.known))
+    hear = op.spec.recover if isinstance(op.past[-1], LostWrite) else op.spec.interpret
     return follow(op, hear(op.operation, op.known, op.past))
 
 
@@ -209,7 +209,7 @@ def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
             if response.status in op.busy:
                 step: Step = read_throttle(f"the shop answered HTTP {response.status}, which `busy` names", response)
             else:
-                step = op.cell.interpret(op.operation, op.known, (*op.past, exchange))
+                step = op.spec.interpret(op.operation, op.known, (*op.past, exchange))
             op = replace(op, status=response.status, body=response.body)
             if isinstance(step, Succeeded):
                 return Reaction(op, Finish(step), _WELL)
@@ -228,7 +228,7 @@ def _after_loss(op: Execution, request: Request, unanswered: NoResponse, at: flo
     if not request.writes:
         return Reaction(op, _retry(op, request), Unhealthy(why), "void")
     op = replace(op, past=(*op.past, LostWrite(request, why, at)))
-    action = follow(op, op.cell.recover(op.operation, op.known, op.past))
+    action = follow(op, op.spec.recover(op.operation, op.known, op.past))
     if isinstance(action, Send):
         least = op.timeout if unanswered.timed_out else _before(action.request)
         return Reaction(op, _retry(op, action.request, least), Unhealthy(why), "lost")
@@ -259,14 +259,14 @@ def _after_response(op: Execution, exchange: Exchange, step: Step) -> Reaction:
         case Foreign() as foreign:
             return _shut(op, exchange, foreign)
         case _:
-            kept_out = op.foreign and op.foreign_writes > 0 and not request.writes
-            op = replace(op, denied=False, foreign=kept_out, past=(*op.past, exchange))
+            blocked = op.foreign and op.foreign_writes > 0 and not request.writes
+            op = replace(op, denied=False, foreign=blocked, past=(*op.past, exchange))
             note = "" if isinstance(step, Failed) else "answered"  # its ending takes the past away as well
             return Reaction(op, follow(op, step), _signal(op, exchange), note)
 
 
 def _signal(op: Execution, exchange: Exchange) -> Signal:
-    match op.trouble(exchange):
+    match op.classify(exchange):
         case Unavailable(message):
             return Unhealthy(message, alarming=True)  # each line that goes on now may end in doubt as well
         case Foreign(message):
@@ -284,12 +284,12 @@ def _shut(op: Execution, exchange: Exchange, foreign: Foreign) -> Reaction:
         op = replace(op, foreign_writes=op.foreign_writes + 1)
     else:
         op = replace(op, foreign_reads=op.foreign_reads + 1)
-    moved = redirects(exchange.response)
+    redirected = redirects(exchange.response)
     asks = isinstance(then, Request) and keeps and not then.writes
     action: Action
     if not isinstance(then, Request):
         action = Finish(then)
-    elif moved:
+    elif redirected:
         action = Send(then) if asks else LeavePending()
         op = replace(op, settles=asks)
     elif op.foreign_reads >= MOST_FOREIGN:
@@ -298,7 +298,7 @@ def _shut(op: Execution, exchange: Exchange, foreign: Foreign) -> Reaction:
         action = Finish(_shut_out(op))
     else:
         action = _retry(op, then, _before(then) if asks else 0.0)
-    return Reaction(op, action, Suspicious(foreign.message, moved), "failing" if keeps else "void")
+    return Reaction(op, action, Suspicious(foreign.message, redirected), "failing" if keeps else "void")
 
 
 def redirects(response: Response) -> bool:
@@ -342,7 +342,7 @@ def _shut_out(op: Execution) -> Failed:
 def _in_doubt(op: Execution) -> InDoubt | None:
     """The ending of an operation that may have happened and cannot be asked about any longer."""
     writes = [step for step in op.past if step.request.writes]
-    if not writes or op.cell.idempotent:
+    if not writes or op.spec.idempotent:
         return None
     first = writes[0]
     became = "not answered" if isinstance(first, LostWrite) else f"answered HTTP {first.response.status}"

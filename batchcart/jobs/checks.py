@@ -17,16 +17,16 @@ _ON_ITEM = tuple(kind for kind in OperationKind if kind.targets_item)
 
 def validate(operation: Operation, adapter: Adapter, *, allow_unknown: bool = False) -> list[str]:
     """What is wrong with the operation on its platform, one sentence per problem."""
-    cell = adapter.operations.get(operation.kind)
-    if cell is None:
+    spec = adapter.operations.get(operation.kind)
+    if spec is None:
         return [f"op: {_cannot(operation.kind, adapter)}"]
     found = _cart_problems(operation, adapter) + _item_problems(operation, adapter)
-    if operation.data or cell.data_schema is not None:
-        found += _data_problems(operation, cell, adapter, allow_unknown=allow_unknown)
+    if operation.data or spec.data_schema is not None:
+        found += _data_problems(operation, spec, adapter, allow_unknown=allow_unknown)
     if operation.query:
-        found += _query_problems(operation, cell, adapter, allow_unknown=allow_unknown)
-    if operation.view is not None and operation.view not in cell.views:
-        takes = " or ".join(f'"{view}"' for view in cell.views)
+        found += _query_problems(operation, spec, adapter, allow_unknown=allow_unknown)
+    if operation.view is not None and operation.view not in spec.views:
+        takes = " or ".join(f'"{view}"' for view in spec.views)
         found.append(f"view: {adapter.name} {operation.kind} takes {takes or 'none'}, found {quote(operation.view)}")
     # Where every field is in a table, a request can be built (a test builds from all tables). The others are tried.
     if allow_unknown and not found:
@@ -61,40 +61,40 @@ def _placeholders(cart_id: str | None, item: str | None) -> CartContext:
     return CartContext(cart_id, "{new_key}", {item: "{item_id}"} if item else {}, NEW_CART)
 
 
-def _data_problems(operation: Operation, cell: OperationSpec, adapter: Adapter, *, allow_unknown: bool) -> list[str]:
-    if cell.data_schema is None:
+def _data_problems(operation: Operation, spec: OperationSpec, adapter: Adapter, *, allow_unknown: bool) -> list[str]:
+    if spec.data_schema is None:
         return [f"data: {adapter.name} {operation.kind} takes no data"]
     if operation.data:
-        found = validation_errors(operation.data, cell.data_schema, "data", allow_unknown=allow_unknown)
+        found = validation_errors(operation.data, spec.data_schema, "data", allow_unknown=allow_unknown)
     else:
-        found = validation_errors(b"{}", cell.data_schema, "data") if cell.data_required else []
-    if not found and cell.data_required and not operation.data.strip(b" \t\r{}"):
-        return [f"data: {operation.kind} needs at least one field; it has {', '.join(field_names(cell.data_schema))}"]
+        found = validation_errors(b"{}", spec.data_schema, "data") if spec.data_required else []
+    if not found and spec.data_required and not operation.data.strip(b" \t\r{}"):
+        return [f"data: {operation.kind} needs at least one field; it has {', '.join(field_names(spec.data_schema))}"]
     return found
 
 
 def describe_route(kind: OperationKind, adapter: Adapter) -> str:
     """The cell of the operations table, such as "PUT /carts/{cart_id}"; "–" where there is none."""
-    cell = adapter.operations.get(kind)
-    if cell is None:
+    spec = adapter.operations.get(kind)
+    if spec is None:
         return "–"
-    request = preview_request(Operation(0, kind, "", cart="c", item="i", data=_smallest(cell)), adapter)
+    request = preview_request(Operation(0, kind, "", cart="c", item="i", data=_smallest(spec)), adapter)
     path = request.path.replace("%7B", "{").replace("%7D", "}")
-    views = "".join(f"[/{view}]" for view in cell.views)
-    return f"{request.method} {path}{views}" + (f" ({cell.note})" if cell.note else "")
+    views = "".join(f"[/{view}]" for view in spec.views)
+    return f"{request.method} {path}{views}" + (f" ({spec.note})" if spec.note else "")
 
 
-def _smallest(cell: OperationSpec) -> bytes:
-    if cell.data_schema is None:
+def _smallest(spec: OperationSpec) -> bytes:
+    if spec.data_schema is None:
         return b""
-    required = {field.encode_name: 1 for field in msgspec.structs.fields(cell.data_schema) if field.required}
+    required = {field.encode_name: 1 for field in msgspec.structs.fields(spec.data_schema) if field.required}
     return msgspec.json.encode(required)
 
 
-def _query_problems(operation: Operation, cell: OperationSpec, adapter: Adapter, *, allow_unknown: bool) -> list[str]:
-    if cell.query_schema is None:
+def _query_problems(operation: Operation, spec: OperationSpec, adapter: Adapter, *, allow_unknown: bool) -> list[str]:
+    if spec.query_schema is None:
         return [f"query: {adapter.name} {operation.kind} takes no query"]
-    found = validation_errors(operation.query, cell.query_schema, "query", allow_unknown=allow_unknown)
+    found = validation_errors(operation.query, spec.query_schema, "query", allow_unknown=allow_unknown)
     if found or not allow_unknown:
         return found
     try:

@@ -315,7 +315,7 @@ class SocketWatch:
             self._poll = select.poll()
             self._poll.register(number, select.POLLIN)
 
-    def stirs(self) -> bool:
+    def has_unread(self) -> bool:
         """Whether a read would not wait."""
         if sys.platform == "win32":
             import select  # noqa: PLC0415

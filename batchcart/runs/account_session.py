@@ -11,7 +11,7 @@ from batchcart.engine.auth import Auth
 from batchcart.engine.circuit_breaker import CircuitBreaker
 from batchcart.engine.event_filter import EventLimiter
 from batchcart.engine.rate_limiter import RateLimiter
-from batchcart.engine.session import AccountMemory, AccountSession, Chance, Send
+from batchcart.engine.session import AccountMemory, AccountSession, Clocks, Send
 from batchcart.engine.throttling import Throttling
 from batchcart.journal.sink import JournalSink
 from batchcart.model.events import Event, EventSink, OfAccount, QuotaUsedUp, map_text
@@ -45,14 +45,14 @@ def make_session(basis: SessionBasis, send: Send, deps: Deps) -> AccountSession:
     """The session of an account, ready to work."""
     account, crowd = basis.account, EventLimiter()
 
-    def tell(event: Event) -> None:
+    def emit(event: Event) -> None:
         if not isinstance(event, OfAccount) or crowd.admits(event, deps.wall()):
             basis.note(map_text(event, lambda text: redact_text(text, session.auth.redactor)))
 
     def long_wait(window: Window, seconds: float) -> None:
         quota = QuotaUsedUp(account.name, str(window), deps.wall() + seconds)
         session.throttling.record_quota(quota)
-        tell(quota)
+        emit(quota)
 
     session = AccountSession(
         account=account,
@@ -71,8 +71,9 @@ def make_session(basis: SessionBasis, send: Send, deps: Deps) -> AccountSession:
         account_state=basis.memory,
         send=send,
         auth=Auth(account.credentials.replace(basis.tokens), (*account.secrets, *basis.past)),
-        chance=Chance(deps.clock, deps.wall, deps.rng),
-        tell=tell,
+        clocks=Clocks(deps.clock, deps.wall),
+        rng=deps.rng,
+        emit=emit,
         patience=basis.patience,
         throttling=Throttling("as the shop asked in an earlier run"),
         breaker=CircuitBreaker(basis.stop_after),

@@ -64,7 +64,7 @@ class RunContext(Generic[Sink]):
     monitor: RunMonitor
     deps: Deps
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Note what a person must see, and tell all who are to see it."""
         self.journal.record_event(self.deps.wall(), event)
         self.monitor.emit(event)
@@ -138,7 +138,7 @@ async def _open_session(
         learnt=account_state.learnt_limit(),
         tokens=account_state.tokens(token_fingerprint(account.credentials)),
         past=account_state.past_secrets(),
-        note=context.tell,
+        note=context.emit,
         patience=settings.patience,
         stop_after=settings.stop_after,
     )

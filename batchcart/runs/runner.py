@@ -123,9 +123,9 @@ async def _work_off(context: RunContext[JournalWriter], work: Work, job: str, *,
     """Work until nothing is left or the run was stopped; what stopped it is in the monitor."""
     monitor = context.monitor
     _count_planned(context.plan, monitor)
-    context.tell(started_event(monitor, job, resumed=resumed))
+    context.emit(started_event(monitor, job, resumed=resumed))
     if files := _exposed_files(context):
-        context.tell(SecretsExposed(files))
+        context.emit(SecretsExposed(files))
     if monitor.stopping:
         monitor.stop()
     try:
@@ -133,7 +133,7 @@ async def _work_off(context: RunContext[JournalWriter], work: Work, job: str, *,
         await context.journal.flush()
     except* JournalFailed as group:
         monitor.record_failure(next(error for error in group.exceptions if isinstance(error, JournalFailed)))
-    context.tell(finished_event(monitor))
+    context.emit(finished_event(monitor))
 
 
 def _exposed_files(context: RunContext[JournalWriter]) -> tuple[str, ...]:

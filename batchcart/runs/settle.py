@@ -138,13 +138,13 @@ async def _settle_chain(job: PlannedJob, session: AccountSession, lines: Sequenc
 async def _read_again(job: PlannedJob, session: AccountSession, planned: PlannedLine) -> Settlement | None:
     operation = job.operation(planned, session)
     chain = replay_chain(job, session, planned.chain, before=planned.line)
-    known, cell = chain.context(operation), session.account.adapter.operations[operation.kind]
-    past = replay(load_history(job.plan, planned.line), cell, operation, known)
+    known, spec = chain.context(operation), session.account.adapter.operations[operation.kind]
+    past = replay(load_history(job.plan, planned.line), spec, operation, known)
     written = _up_to_last_write(past.steps)
     if not written:
         return None
     ending = await execute(
-        restore_execution(session, operation, known, past._replace(steps=written), looks_only=True), session
+        restore_execution(session, operation, known, past._replace(steps=written), read_only=True), session
     )
     if ending is None or status_of(ending.outcome) is Status.IN_DOUBT:
         return None

@@ -84,7 +84,7 @@ def _given_up_at(session: AccountSession) -> float | None:
     down_since = session.health.down_since
     if down_since is None:
         return None
-    return session.chance.wall() + down_since + session.patience - session.chance.monotonic()
+    return session.clocks.wall() + down_since + session.patience - session.clocks.monotonic()
 
 
 def _per_second(limit: Limit) -> float:
@@ -92,11 +92,11 @@ def _per_second(limit: Limit) -> float:
 
 
 def _waiting(session: AccountSession) -> tuple[Waiting, float | None, str]:
-    now = session.chance.wall()
+    now = session.clocks.wall()
     if session.signal.closed:
         return "closed", None, session.signal.state
-    if session.health.down_since is not None and session.chance.monotonic() - session.health.down_since >= _BLIP:
-        return "unreachable", now + session.health.probe_at - session.chance.monotonic(), session.health.why
+    if session.health.down_since is not None and session.clocks.monotonic() - session.health.down_since >= _BLIP:
+        return "unreachable", now + session.health.probe_at - session.clocks.monotonic(), session.health.why
     if (held := session.limiter.paused_for) > 0:
         return "throttled", now + held, session.throttling.why
     if session.throttling.quota is not None and session.throttling.quota.until > now:

@@ -145,11 +145,11 @@ def session(tmp_path: Path) -> AccountSession:
 def noting(session: AccountSession) -> tuple[AccountSession, list[Event]]:
     """The session, telling its events to a list."""
     noted: list[Event] = []
-    return replace(session, tell=noted.append), noted
+    return replace(session, emit=noted.append), noted
 
 
 def test_a_pause_that_is_prolonged_is_one_and_is_told_again_only_when_it_becomes_long(session: AccountSession) -> None:
-    (session, noted), now = noting(session), session.chance.wall()
+    (session, noted), now = noting(session), session.clocks.wall()
     pulse = PauseMonitor(session)
     for seconds in (5, 20, 90, 100):
         session.limiter.pause(seconds)
@@ -164,7 +164,7 @@ def test_a_pause_that_is_prolonged_is_one_and_is_told_again_only_when_it_becomes
 
 
 def test_a_pause_that_the_run_leaves_early_lasted_only_until_then(session: AccountSession) -> None:
-    (session, noted), now = noting(session), session.chance.wall()
+    (session, noted), now = noting(session), session.clocks.wall()
     pulse = PauseMonitor(session)
     session.limiter.pause(3600)
     pulse.poll()

@@ -60,9 +60,9 @@ def test_a_socket_stirs_once_something_came_in() -> None:
     one, other = socket.socketpair()
     with one, other:
         watch = SocketWatch(one.fileno())
-        assert not watch.stirs()
+        assert not watch.has_unread()
         other.send(b"x")
-        assert watch.stirs()
+        assert watch.has_unread()
 
 
 def test_the_most_memory_and_the_time_of_this_process_are_known() -> None:

@@ -185,7 +185,9 @@ def test_credentials_that_were_refused_before_are_said_to_be_refused_again() -> 
 def test_a_look_at_what_was_redirected_goes_on_although_its_account_is_closing() -> None:
     redirected = react(execution(), ADD, Response(302, b"", MOVED), 1.0)
     assert redirected.execution.settles
-    assert redirected.signal == Suspicious("the shop answered HTTP 302, a redirect to https://new.example", moved=True)
+    assert redirected.signal == Suspicious(
+        "the shop answered HTTP 302, a redirect to https://new.example", redirected=True
+    )
     again = react(redirected.execution, LOOK, Response(302, b"", MOVED), 1.0)
     assert isinstance(again.action, LeavePending)
     assert again.execution.past == redirected.execution.past

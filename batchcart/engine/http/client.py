@@ -48,9 +48,9 @@ async def open_client(
     that large answers share.
     """
     headers = tuple((name.encode(), name) for name in (*_KEPT_HEADERS, *keep))
-    wanted = frozenset(raw for raw, _ in headers)
+    kept_headers = frozenset(raw for raw, _ in headers)
     loop = asyncio.get_running_loop()
-    pool = Pool(account.name, account.options.timeout, Dialer(account), budget, wanted, loop)
+    pool = Pool(account.name, account.options.timeout, Dialer(account), budget, kept_headers, loop)
     try:
         yield _HttpClient(account, Form.of(account), pool, headers).send
     finally:

@@ -65,13 +65,13 @@ class HttpConnection(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
-        "_answer", "_began", "_body", "_ended", "_gathering", "_head", "_headed", "_headers", "_held", "_last_chunk",
-        "_limit", "_loop", "_monitor", "_odd", "_owner", "_parser", "_said", "_status", "_tail", "_wanted",
+        "_answer", "_began", "_body", "_ended", "_gathering", "_head", "_headed", "_headers", "_held", "_kept_headers",
+        "_last_chunk", "_limit", "_loop", "_monitor", "_odd", "_owner", "_parser", "_received_head", "_status", "_tail",
         "_whole", "quiet", "reusable", "transport",
     )  # fmt: skip
     # Of the one answer:
     _headers: dict[bytes, bytes]
-    _said: bytes  # its head so far
+    _received_head: bytes  # its head so far
     _body: bytes  # as long as it came in one part
     _tail: bytes  # its latest bytes, of chunks
     _gathering: Body | None
@@ -82,13 +82,13 @@ class HttpConnection(asyncio.BufferedProtocol):
     _last_chunk: bool
 
     def __init__(
-        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, owner: Owner, wanted: frozenset[bytes]
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, owner: Owner, kept: frozenset[bytes]
     ) -> None:
         self.transport = transport
         self.reusable = self.quiet = True
         self._loop = loop
         self._owner = owner
-        self._wanted = wanted | _FRAMING
+        self._kept_headers = kept | _FRAMING
         self._answer: asyncio.Future[RawResponse] | None = None
         self._limit, self._odd = 0, False
         self._ended: Exception | None = None
@@ -111,11 +111,11 @@ class HttpConnection(asyncio.BufferedProtocol):
             answer.set_exception(self._ended)
         return answer
 
-    def stirs(self) -> bool:
+    def has_unread(self) -> bool:
         """Whether something came in that the loop has not seen yet, such as the end of the connection."""
         if self._monitor is None:
             self._monitor = SocketWatch(self.transport.get_extra_info("socket").fileno())
-        return self._monitor.stirs()
+        return self._monitor.has_unread()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         """Where the next read lands."""
@@ -126,13 +126,13 @@ class HttpConnection(asyncio.BufferedProtocol):
         part = _buffer[:count]
         self._head += count
         if self._odd and not self._headed:
-            self._read_oddly(self._said + part)
+            self._read_oddly(self._received_head + part)
         else:
             self._feed(part)
         if self._answer is None:
             return
         if not self._headed:
-            self._said += part
+            self._received_head += part
         elif b"transfer-encoding" in self._headers:
             self._tail = (self._tail + part)[-_TAIL:]
         if self._head > _LARGEST_HEAD:
@@ -178,7 +178,7 @@ class HttpConnection(asyncio.BufferedProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header or a trailer."""
         name = name.lower()
-        if name not in self._wanted or self._headed:  # what comes after the body is a trailer
+        if name not in self._kept_headers or self._headed:  # what comes after the body is a trailer
             return
         if name not in self._headers:
             self._headers[name] = value
@@ -254,7 +254,7 @@ class HttpConnection(asyncio.BufferedProtocol):
             self._break_off(cause)
         elif isinstance(cause, Odd | None) and self._answer is not None and not (self._headed or self._odd):
             self._odd = True
-            self._read_oddly(self._said + part)
+            self._read_oddly(self._received_head + part)
         else:
             self._break_off(ProtocolError())
 
@@ -345,5 +345,5 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._began = self._headed = self._held = self._whole = self._last_chunk = False
         self._status = self._head = 0
         self._headers = {}
-        self._said = self._tail = self._body = b""
+        self._received_head = self._tail = self._body = b""
         self._gathering = None

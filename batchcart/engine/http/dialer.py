@@ -173,10 +173,10 @@ def _sockets(timeout: float) -> Callable[[Any], socket.socket]:
 def _way(proxy: Proxy | None) -> dict[str, Any]:
     if proxy is None:
         return {}
-    said = {"User-Agent": f"batchcart/{__version__}"}
+    headers = {"User-Agent": f"batchcart/{__version__}"}
     if proxy.authorization:
-        said["Proxy-Authorization"] = proxy.authorization
-    return {"proxy": URL(proxy.url), "proxy_headers": said}
+        headers["Proxy-Authorization"] = proxy.authorization
+    return {"proxy": URL(proxy.url), "proxy_headers": headers}
 
 
 def _shop(account: Account) -> str:

@@ -55,8 +55,8 @@ def _write_head(code: int, lines: list[bytes]) -> bytes:
         framing.append((b"transfer-encoding", b"chunked"))
     elif lengths != [b""] and (length := _length(lengths)) is not None:
         framing.append((b"content-length", length))
-    said = [b"HTTP/1.1 %d" % code, *(b"%s: %s" % header for header in (*others, *framing)), b"", b""]
-    return b"\r\n".join(said)
+    head = [b"HTTP/1.1 %d" % code, *(b"%s: %s" % header for header in (*others, *framing)), b"", b""]
+    return b"\r\n".join(head)
 
 
 def _length(lengths: list[bytes]) -> bytes | None:

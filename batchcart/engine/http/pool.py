@@ -29,7 +29,7 @@ class Pool:
     timeout: float
     dialer: Dialer
     budget: AnswerBudget
-    wanted: frozenset[bytes]
+    kept_headers: frozenset[bytes]
     loop: asyncio.AbstractEventLoop
     _all: dict[HttpConnection, Promise] = field(default_factory=dict)
     _idle: dict[HttpConnection, float] = field(default_factory=dict)
@@ -44,9 +44,9 @@ class Pool:
         """A connection for a request, and for how many seconds it was idle; raises NotConnected."""
         if (kept := self._reuse(writes=writes)) is not None:
             return kept
-        wire = HttpConnection(await self.dialer.dial(), self.loop, self, self.wanted)
+        wire = HttpConnection(await self.dialer.dial(), self.loop, self, self.kept_headers)
         self._all[wire] = Promise()
-        if wire.stirs():
+        if wire.has_unread():
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
         return wire, 0.0
@@ -117,7 +117,7 @@ class Pool:
             wire, since = self._idle.popitem()
             idle = now - since
             is_good = wire.reusable and self._idle_times.is_good(self._all[wire], idle, writes=writes)
-            if is_good and not wire.transport.is_closing() and not wire.stirs():
+            if is_good and not wire.transport.is_closing() and not wire.has_unread():
                 return wire, idle
             self._close(wire)
         return None

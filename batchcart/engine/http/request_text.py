@@ -37,10 +37,10 @@ class Form:
         if request.query:
             target += _query_text(request.query)
         length = f"Content-Length: {len(request.body)}\r\n" if request.body or request.writes else ""
-        said = f"{request.method} {target} HTTP/1.1\r\nHost: {self.host}\r\n"
+        head = f"{request.method} {target} HTTP/1.1\r\nHost: {self.host}\r\n"
         if self.authorization:
-            said += f"Proxy-Authorization: {self.authorization}\r\n"
-        return f"{said}{_header_lines(request.headers)}{length}\r\n".encode() + request.body
+            head += f"Proxy-Authorization: {self.authorization}\r\n"
+        return f"{head}{_header_lines(request.headers)}{length}\r\n".encode() + request.body
 
 
 @lru_cache(maxsize=64)

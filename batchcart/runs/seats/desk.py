@@ -70,7 +70,7 @@ class Desk:
 
     def empty_in(self) -> list[float]:
         """Seconds until each of its buckets has leaked empty."""
-        now = self.session.chance.monotonic()
+        now = self.session.clocks.monotonic()
         buckets = [limit for limit in self.session.account.limits if isinstance(limit, Bucket)]
         return [max(0.0, self.sends.bucket_empty_at(index) - now) for index in range(len(buckets))]
 

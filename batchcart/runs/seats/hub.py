@@ -111,7 +111,7 @@ class Hub:
     def give_up(self, why: str) -> None:
         """No seat will come any more: the run ends, and says why."""
         self.context.monitor.report_lost(why)
-        self.context.tell(WorkerDied(why))
+        self.context.emit(WorkerDied(why))
         self.halt()
 
     # One seat, from its first word to its last
@@ -264,7 +264,7 @@ class Hub:
     async def _report_death(self, link: SeatLink, why: str) -> None:
         ended = "" if link.hello.name else await self.starter.explain(link.hello.pid)
         how = why or ended or "its connection ended"
-        self.context.tell(WorkerDied(describe_death(link, how, stopping=self.stopping)))
+        self.context.emit(WorkerDied(describe_death(link, how, stopping=self.stopping)))
         for holding in link.held.values():
             if holding.free_at == math.inf and not holding.over:
                 self._close(holding, f"{holding.deaths} processes in a row died with it, the last: {how}")

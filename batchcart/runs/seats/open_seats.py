@@ -58,7 +58,7 @@ async def open_seats(
         count = min(places.own, len(pending_counts(context.plan)))
         abroad, at, others = None, places.at, int(places.at is not None)
         if places.cluster is not None:
-            opening = open_cluster(places.cluster, lambda why: context.tell(WorkerDied(why)))
+            opening = open_cluster(places.cluster, lambda why: context.emit(WorkerDied(why)))
             abroad = await stack.enter_async_context(opening)
             at = at or HubAddress(abroad.own_host, 0, places.cluster.at.tls)
             others = max(1, await abroad.count())

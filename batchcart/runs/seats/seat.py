@@ -98,7 +98,7 @@ class _Seat:
     stream: FrameStream[FromHub]
     group: asyncio.TaskGroup
     works: dict[int, _Given] = field(default_factory=dict)
-    wanted: "asyncio.Queue[Crew]" = field(default_factory=asyncio.Queue)
+    openings: "asyncio.Queue[Crew]" = field(default_factory=asyncio.Queue)
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     halted: bool = False
     _unseen: list[_Given] = field(default_factory=list)
@@ -184,7 +184,7 @@ class _Seat:
             session.signal.stop()
         else:
             work.feed.begin(session.account)
-            await run_session(self.bureau.welcome.run, work.feed, session, self.wanted)
+            await run_session(self.bureau.welcome.run, work.feed, session, self.openings)
         snapshot = take_snapshot(session, 0, {})
         return Finished(take.account, take.epoch, snapshot, desk.empty_in(), session.limiter.memory)
 
@@ -220,7 +220,7 @@ async def sit(
             seat = _Seat(bureau, stream, group)
             group.create_task(seat.listen())
             group.create_task(seat.beat())
-            group.create_task(hire_in_turn(seat.wanted))
+            group.create_task(hire_in_turn(seat.openings))
             group.create_task(_leave(stream, leaving))
     except* _Over:
         pass
