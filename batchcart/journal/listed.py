@@ -37,14 +37,14 @@ class ListedRows:
         yield
         self._connection.execute("COMMIT")
 
-    def last_way_of(self, number: int) -> int | None:
+    def last_pass_of(self, number: int) -> int | None:
         """On which way back the row of this number was met last, 0 for forward; None if it never was."""
         row = self._connection.execute("SELECT way FROM met WHERE id = ?", (number,)).fetchone()
         return row[0] if row else None
 
-    def note_way(self, number: int, way: int) -> None:
+    def note_pass(self, number: int, pass_number: int) -> None:
         """Note on which way back a row was met."""
-        self._connection.execute("INSERT OR REPLACE INTO met VALUES (?, ?)", (number, way))
+        self._connection.execute("INSERT OR REPLACE INTO met VALUES (?, ?)", (number, pass_number))
 
     def keep(self, number: int, cart: str, text: bytes) -> None:
         """Keep a row of a cart, unless one of that number is there."""

@@ -77,15 +77,15 @@ def _differences(held: Cart, read: Cart) -> Iterator[Difference]:
     yield from _discounts(held, read)
 
 
-def _differing(path: str, wanted: Any, found: Any) -> Iterator[Difference]:
+def _differing(path: str, expected: Any, found: Any) -> Iterator[Difference]:
     field = path.rpartition(".")[2]
-    if wanted in {None, ""} and (found in {None, ""} or field in _OWN):
+    if expected in {None, ""} and (found in {None, ""} or field in _OWN):
         return
-    if field in _AMOUNTS and wanted and found:
-        if Decimal(wanted) != Decimal(found):
-            yield Difference(path, wanted, found)
-    elif (wanted or "") != (found or ""):
-        yield Difference(path, wanted or "", found or "")
+    if field in _AMOUNTS and expected and found:
+        if Decimal(expected) != Decimal(found):
+            yield Difference(path, expected, found)
+    elif (expected or "") != (found or ""):
+        yield Difference(path, expected or "", found or "")
 
 
 def _items(held: Sequence[Item], read: Sequence[Item]) -> Iterator[Difference]:
@@ -93,9 +93,9 @@ def _items(held: Sequence[Item], read: Sequence[Item]) -> Iterator[Difference]:
 
     No document says whether a shop keeps equal items as one line or as several, so they count together as well.
     """
-    apart = list(_pair_items(list(enumerate(held)), list(enumerate(read)), len(held)))
-    together = list(_pair_items(_merge_items(held), _merge_items(read), len(held))) if apart else apart
-    yield from min(apart, together, key=len)
+    one_by_one = list(_pair_items(list(enumerate(held)), list(enumerate(read)), len(held)))
+    together = list(_pair_items(_merge_items(held), _merge_items(read), len(held))) if one_by_one else one_by_one
+    yield from min(one_by_one, together, key=len)
 
 
 def _merge_items(items: Sequence[Item]) -> list[tuple[int, Item]]:
@@ -125,21 +125,21 @@ def _pair_items(held: Sequence[tuple[int, Item]], read: Sequence[tuple[int, Item
         yield Difference(f"items[{known + place}]", "", item_text(other))
 
 
-def _is_same_product(wanted: Item, found: Item) -> bool:
+def _is_same_product(expected: Item, found: Item) -> bool:
     """Where a shop sells by variant the cart need not name the product."""
-    return wanted.variant == found.variant and wanted.product in {"", found.product}
+    return expected.variant == found.variant and expected.product in {"", found.product}
 
 
-def _item(path: str, wanted: Item, found: Item) -> Iterator[Difference]:
+def _item(path: str, expected: Item, found: Item) -> Iterator[Difference]:
     for field in ("quantity", "sku", "name", "unit_price", "tax_rate", "note", "added"):
-        yield from _differing(f"{path}.{field}", getattr(wanted, field), getattr(found, field))
-    if wanted.options != found.options:
-        yield Difference(f"{path}.options", _text(wanted.options), _text(found.options))
+        yield from _differing(f"{path}.{field}", getattr(expected, field), getattr(found, field))
+    if expected.options != found.options:
+        yield Difference(f"{path}.options", _text(expected.options), _text(found.options))
 
 
 def _discounts(held: Cart, read: Cart) -> Iterator[Difference]:
-    wanted, found = [sorted(map(_plain, discounts)) for discounts in (held.discounts, read.discounts)]
-    if wanted != found:
+    expected, found = [sorted(map(_plain, discounts)) for discounts in (held.discounts, read.discounts)]
+    if expected != found:
         yield Difference("discounts", _text(held.discounts), _text(read.discounts))
 
 

@@ -165,7 +165,7 @@ class _Work:
         """The lines that are to be done; None where nothing is, or may be."""
         made = self.options.made
         if made is None:
-            return [LineToMake(wanted, {}) for wanted in conversion.operations]
+            return [LineToMake(template, {}) for template in conversion.operations]
         if conversion.stopped:
             return None if made.is_made(cart.id) else []
         return made.left_of(cart.id, conversion.operations)
@@ -257,10 +257,10 @@ def _nearly(key: Key | None) -> str:
 
 
 def _job_line(account: str, cart: Cart, one: LineToMake) -> bytes:
-    wanted = one.wanted
-    line = {"op": wanted.kind.value, "account": account, "cart": cart.id, **one.keys}
-    named = line if wanted.item is None else {**line, "item": wanted.item}
-    return msgspec.json.encode({**named, "data": msgspec.Raw(wanted.data)}) + b"\n"
+    template = one.template
+    line = {"op": template.kind.value, "account": account, "cart": cart.id, **one.keys}
+    named = line if template.item is None else {**line, "item": template.item}
+    return msgspec.json.encode({**named, "data": msgspec.Raw(template.data)}) + b"\n"
 
 
 @contextlib.contextmanager

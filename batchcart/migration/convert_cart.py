@@ -64,8 +64,8 @@ def convert_cart(cart: Cart, products: ProductMap, adapter: Adapter, currency: s
     )
 
 
-def _wrong(cart: Cart, wanted: Sequence[OperationTemplate], adapter: Adapter) -> str:
-    for line in wanted:
+def _wrong(cart: Cart, templates: Sequence[OperationTemplate], adapter: Adapter) -> str:
+    for line in templates:
         operation = Operation(0, line.kind, "", cart=cart.id, item=line.item, data=line.data)
         for problem in validate(operation, adapter):
             return problem

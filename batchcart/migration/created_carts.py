@@ -56,28 +56,28 @@ class _NewCart(msgspec.Struct):
 class CreatedCarts:
     """The new carts by the names that `convert` gave them, which are the source carts' ids; kept on disk."""
 
-    def __init__(self, made: SpillDict[_NewCart], results: Path, later: Sequence[Path]) -> None:
-        self._made = made
+    def __init__(self, carts: SpillDict[_NewCart], results: Path, later: Sequence[Path]) -> None:
+        self._carts = carts
         self._results = results
         self._later = later
         self.account = self._learn()
 
     def of(self, name: str) -> Target:
         """The new cart of that name."""
-        made = self._made.get(name)
-        if made is None or (made.key is None and not made.why):
+        cart = self._carts.get(name)
+        if cart is None or (cart.key is None and not cart.why):
             return Target(why="the result file has no line that created it: it was not sent, or has not ended")
-        return Target(made.key, made.why, made.doubtful)
+        return Target(cart.key, cart.why, cart.doubtful)
 
     def check(self, names: Iterable[str], carts: Path) -> None:
         """Raises UsageError where the result file is of other carts than these."""
         for name in names:
-            if made := self._made.get(name):
-                self._made[name] = structs.replace(made, known=True)
-        for name, made in self._made.items():
-            if not made.known:
+            if cart := self._carts.get(name):
+                self._carts[name] = structs.replace(cart, known=True)
+        for name, cart in self._carts.items():
+            if not cart.known:
                 raise UsageError(
-                    f"{self._results}:{made.line}: cart: {quote(name)} is not a cart of {carts}; is it the result file "
+                    f"{self._results}:{cart.line}: cart: {quote(name)} is not a cart of {carts}; is it the result file "
                     "of another job?"
                 )
 
@@ -94,7 +94,7 @@ class CreatedCarts:
                 raise UsageError(
                     f"{path}:{number}: cart: missing; every line of a job that `batchcart convert` wrote names one"
                 )
-            self._made[result.cart] = _after(self._made.get(result.cart) or _NewCart(number), result)
+            self._carts[result.cart] = _after(self._carts.get(result.cart) or _NewCart(number), result)
         if not account:
             raise UsageError(f"{self._results}: there is no result in it")
         return account
@@ -104,18 +104,18 @@ class CreatedCarts:
             yield from ((path, number, result) for number, result in _read(path))
 
 
-def _after(made: _NewCart, result: _CreateResult) -> _NewCart:
+def _after(cart: _NewCart, result: _CreateResult) -> _NewCart:
     """What is known of a cart once a line of its came."""
     if result.op != _CREATED:
-        return made
+        return cart
     if result.status == "ok":
-        return structs.replace(made, key=result.cart_id)
-    said = result.error.message if result.error else ""
+        return structs.replace(cart, key=result.cart_id)
+    message = result.error.message if result.error else ""
     if result.status == "in_doubt":
-        why = f"line {result.line} of the job is in doubt, settle it with `batchcart settle`: {said}"
-        return structs.replace(made, why=why, doubtful=True)
+        why = f"line {result.line} of the job is in doubt, settle it with `batchcart settle`: {message}"
+        return structs.replace(cart, why=why, doubtful=True)
     return structs.replace(
-        made, why=f"line {result.line} of the job did not create it ({result.status}): {said}", doubtful=False
+        cart, why=f"line {result.line} of the job did not create it ({result.status}): {message}", doubtful=False
     )
 
 
@@ -125,8 +125,8 @@ def read_created_carts(results: Path, later: Sequence[Path] = ()) -> Iterator[Cr
 
     Raises UsageError, naming the line, where it is not the result file of a job that `convert` wrote.
     """
-    with contextlib.closing(SpillDict[_NewCart](_NewCart)) as made:
-        yield CreatedCarts(made, results, later)
+    with contextlib.closing(SpillDict[_NewCart](_NewCart)) as carts:
+        yield CreatedCarts(carts, results, later)
 
 
 def _read(path: Path) -> Iterator[tuple[int, _CreateResult]]:

@@ -106,8 +106,8 @@ async def export(options: ExportOptions, monitor: RunMonitor) -> ExportResult:
     with working_folder(options.output, _task(options, entry), may_exist=False) as folder:
         if not await (_list_carts if options.keys_from is None else _read)(folder, entry, options, monitor):
             return ExportResult(options.output, stopped=stop_reasons(monitor))
-        with contextlib.closing(ItemHistory()) as made:
-            exported = _write(folder, entry, options, made)
+        with contextlib.closing(ItemHistory()) as history:
+            exported = _write(folder, entry, options, history)
         listed = exported.unread or exported.unsure
         finish(folder, {_CARTS: exported.output, **({_UNREAD: exported.unread_path} if listed else {})})
         return exported
@@ -188,7 +188,7 @@ def _answers(folder: Path, entry: AccountConfig, options: ExportOptions) -> Iter
                 yield CartAnswer(key, (merged,))
 
 
-def _write(folder: Path, entry: AccountConfig, options: ExportOptions, made: ItemHistory) -> ExportResult:
+def _write(folder: Path, entry: AccountConfig, options: ExportOptions, history: ItemHistory) -> ExportResult:
     """Write the carts, and those that could not be read, into the working folder."""
     if (
         options.keys_from is not None
@@ -197,12 +197,12 @@ def _write(folder: Path, entry: AccountConfig, options: ExportOptions, made: Ite
     ):
         # A job that is gone matters only if the shop shows no items, and then its carts say so.
         with contextlib.suppress(UsageError):
-            made.learn(options.keys_from, entry)
+            history.learn(options.keys_from, entry)
     carts = items = bare = unread = 0
     with create_fresh(folder / _CARTS) as file, create_fresh(folder / _UNREAD) as unread_file:
         for answer in _answers(folder, entry, options):
             try:
-                found = [(cart, cart_line(cart)) for cart in neutral(entry, answer, made)]
+                found = [(cart, cart_line(cart)) for cart in neutral(entry, answer, history)]
             except DatabaseError:
                 raise
             except Exception as error:  # noqa: BLE001  # one cart's answer must not end the export of the others
@@ -234,7 +234,7 @@ def cart_line(cart: Cart) -> bytes:
     return text + b"\n"
 
 
-def neutral(entry: AccountConfig, answer: CartAnswer, made: ItemHistory | None = None) -> tuple[Cart, ...]:
+def neutral(entry: AccountConfig, answer: CartAnswer, history: ItemHistory | None = None) -> tuple[Cart, ...]:
     """What the shop's answer means; items that it does not show come from the run that ``made`` them.
 
     Raises NotACart where there is no cart in it.
@@ -244,9 +244,9 @@ def neutral(entry: AccountConfig, answer: CartAnswer, made: ItemHistory | None =
     parts = require_migration(entry.adapter)
     origin = CartSource(entry.name, entry.currency, answer.cart_id)
     carts = parts.to_neutral(origin, answer.bodies)
-    if made is None or parts.merge_items is None or not any("items" in cart.unread for cart in carts):
+    if history is None or parts.merge_items is None or not any("items" in cart.unread for cart in carts):
         return carts
-    items = made.items(answer.cart_id)
+    items = history.items(answer.cart_id)
     if items is None:
         return carts
     put_in = parts.merge_items

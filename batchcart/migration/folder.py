@@ -138,14 +138,14 @@ def open_folder(options: MigrateOptions, source: AccountConfig, target: AccountC
     except OSError as error:
         raise UsageError(f"--folder {folder} cannot be created: {error.strerror}") from None
     with storage_errors(folder / _STATE), lock_output(folder / _STATE, "migration"):
-        begun = State(_task(options, source, target))
+        fresh = State(_task(options, source, target))
         if (folder / _STATE).exists():
-            yield _check_state(options, begun)
+            yield _check_state(options, fresh)
             return
         if any(path.exists() for path in (options.carts, options.job(1), options.results(1))):
             raise UsageError(f"{folder} holds other work, and no migration was begun there; choose another --folder")
-        save_state(folder, begun)
-        yield begun
+        save_state(folder, fresh)
+        yield fresh
 
 
 def _task(options: MigrateOptions, source: AccountConfig, target: AccountConfig) -> dict[str, str]:
@@ -154,7 +154,7 @@ def _task(options: MigrateOptions, source: AccountConfig, target: AccountConfig)
     return accounts | filters | ({"--ids": fingerprint(options.keys_from)} if options.keys_from else {})
 
 
-def _check_state(options: MigrateOptions, begun: State) -> State:
+def _check_state(options: MigrateOptions, fresh: State) -> State:
     try:
         state = msgspec.json.decode(read_bounded(options.folder / _STATE, _LARGEST_STATE), type=State)
     except UNDECODABLE as error:
@@ -162,7 +162,7 @@ def _check_state(options: MigrateOptions, begun: State) -> State:
             f"{options.folder / _STATE} cannot be read: {error}. Its carts may exist already: continue with the steps "
             "one by one (`batchcart run`, `batchcart verify`) in that folder, or restore a copy of the file"
         ) from None
-    changed = [key for key in sorted({*state.task, *begun.task}) if state.task.get(key) != begun.task.get(key)]
+    changed = [key for key in sorted({*state.task, *fresh.task}) if state.task.get(key) != fresh.task.get(key)]
     if changed:
         raise UsageError(
             f"{options.folder} was started with another {' and another '.join(changed)}; repeat the old command to go "

@@ -69,12 +69,12 @@ def read_cart_keys(path: Path, entry: AccountConfig) -> Iterator[str]:
 
 def unusable(path: Path, entry: AccountConfig) -> Iterator[tuple[str, str]]:
     """What the result file names as the account's carts and can be no key, each once, cut short, with the reason."""
-    told: set[str] = set()
+    reported: set[str] = set()
     for _, text in _lines(path):
         if text.startswith(b"{") and (key := _cart_key(_read(text), entry)) is not None:
             problem, short = id_problem(key, "a key", entry.adapter.keys.max_length), key[:LONGEST_ID]
-            if problem and short not in told:
-                told.add(short)
+            if problem and short not in reported:
+                reported.add(short)
                 yield short, problem
 
 
@@ -87,12 +87,12 @@ def _check_kind(path: Path) -> None:
         return  # it is told where the lines are read
     first = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
     # What is no JSON may be keys, whatever it looks like; but no key is called as a column of a table is.
-    odd = first.startswith((b"{", b"[", b"<")) or _HEADER.search(first) or packing_of(head) or binary_kind(head)
-    if odd and (kind := kind_sentence(head, "the keys")):
+    is_foreign = first.startswith((b"{", b"[", b"<")) or _HEADER.search(first) or packing_of(head) or binary_kind(head)
+    if is_foreign and (kind := kind_sentence(head, "the keys")):
         raise UsageError(f"{path} is {kind}. It takes keys, one a line, or the result file of a run")
 
 
-def _take(wanted: SpillDict[bool], number: int, text: bytes, entry: AccountConfig) -> None:
+def _take(keys: SpillDict[bool], number: int, text: bytes, entry: AccountConfig) -> None:
     key: str | None
     if not text.startswith(b"{"):
         key = text.decode()
@@ -102,13 +102,13 @@ def _take(wanted: SpillDict[bool], number: int, text: bytes, entry: AccountConfi
         if key is None or not usable_id(key, entry.adapter.keys.max_length):
             return
         if found.op == OperationKind.CART_DELETE.value and found.status == "ok":
-            wanted.pop(key, None)
+            keys.pop(key, None)
             return
     view = entry.adapter.operations[OperationKind.CART_GET].views[:1]
     operation = Operation(number, OperationKind.CART_GET, entry.name, cart_id=key, view=view[0] if view else None)
     if problems := validate(operation, entry.adapter):
         raise ValueError("; ".join(problems))
-    wanted[key] = True
+    keys[key] = True
 
 
 def _cart_key(found: _NamedCart, entry: AccountConfig) -> str | None:

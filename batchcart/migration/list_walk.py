@@ -18,15 +18,15 @@ from itertools import pairwise
 
 import msgspec
 
-MOST_WAYS = 4
-"""How many ways back are tried."""
+MOST_PASSES = 4
+"""How often the way back is gone."""
 
 _ENDS = 3  # pages in a row that bring nothing new, where one alone may not be the end
 _RISING = 8  # numbers that rise one after the other, and none that does not, show the order of a list
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """How far a list has been read: ``page`` is asked for next, forward or ``back``, on the ``way``-th way back.
+    """How far a list has been read: ``page`` is asked for next, forward or ``back``, the ``pass_number``-th time.
 
     ``asked`` is how many rows a page is asked for, ``thin`` whether a filter may leave pages with fewer or none.
     ``pages`` is the last page that had rows, ``last`` the numbers on the page before, or on the last one; ``largest``
@@ -41,7 +41,7 @@ class Cursor(msgspec.Struct, frozen=True):
     thin: bool = False
     page: int = 1
     back: bool = False
-    way: int = 0
+    pass_number: int = msgspec.field(default=0, name="way")  # so it stands in folders of earlier versions
     pages: int = 0
     last: tuple[int, ...] = ()
     ends: int = 0
@@ -81,7 +81,7 @@ class Cursor(msgspec.Struct, frozen=True):
             self,
             page=self.pages,
             back=True,
-            way=self.way + 1,
+            pass_number=self.pass_number + 1,
             known=self.greatest,
             edge=None,
             late=0,
@@ -97,7 +97,7 @@ class Cursor(msgspec.Struct, frozen=True):
         edge = self.edge
         late = sum(1 for number in fresh if number > self.known)
         last_page = edge is None and len(found) < self.largest and not self.thin
-        then = msgspec.structs.replace(
+        following = msgspec.structs.replace(
             self._with(found),
             page=self.page - 1,
             late=self.late + late,
@@ -109,8 +109,10 @@ class Cursor(msgspec.Struct, frozen=True):
             edge=min((*new, *([] if edge is None else [edge])), default=None),
         )
         if new and edge is not None:
-            then = msgspec.structs.replace(then, rising=then.rising + 1, falls=then.falls or max(new) > edge)
-        return then if then.page else _turn(then)
+            following = msgspec.structs.replace(
+                following, rising=following.rising + 1, falls=following.falls or max(new) > edge
+            )
+        return following if following.page else _turn(following)
 
     def _with(self, ids: tuple[int, ...]) -> "Cursor":
         falls = self.falls or any(one >= other for one, other in pairwise(ids))
@@ -127,8 +129,8 @@ class Cursor(msgspec.Struct, frozen=True):
 def _turn(walk: Cursor) -> Cursor:
     """The walk at the end of a way back."""
     rises = not walk.falls and walk.rising >= _RISING
-    told = not walk.behind if rises else not (walk.late or walk.twice)
-    sure = told and not walk.gaps and not walk.repeats
-    if sure or walk.way >= MOST_WAYS:
+    consistent = not walk.behind if rises else not (walk.late or walk.twice)
+    sure = consistent and not walk.gaps and not walk.repeats
+    if sure or walk.pass_number >= MOST_PASSES:
         return msgspec.structs.replace(walk, over=True, sure=sure)
     return msgspec.structs.replace(walk, page=walk.pages + 1, back=False, ends=0)

@@ -60,16 +60,16 @@ class LineStore:
         fresh, twice = [], []
         with self.rows.page():
             for line in page or ():
-                way = self.rows.last_way_of(line.id)
-                if way is None:
+                last_pass = self.rows.last_pass_of(line.id)
+                if last_pass is None:
                     fresh.append(line.id)
-                elif walk.back and way == walk.way:
+                elif walk.back and last_pass == walk.pass_number:
                     twice.append(line.id)
-                self.rows.note_way(line.id, walk.way if walk.back else way or 0)
+                self.rows.note_pass(line.id, walk.pass_number if walk.back else last_pass or 0)
                 self._keep(line, filters)
-            then = walk.after(None if page is None else [line.id for line in page], fresh, twice)
-            self.rows.note_walk(msgspec.json.encode(then))
-        return then
+            next_walk = walk.after(None if page is None else [line.id for line in page], fresh, twice)
+            self.rows.note_walk(msgspec.json.encode(next_walk))
+        return next_walk
 
     def _keep(self, line: ListedLine, filters: Filters) -> None:
         # Whether a shop heeds the filters is not known (c2), so what can be looked at is.
@@ -143,8 +143,8 @@ async def _walk(
         if page is None:
             break
         if isinstance(page, Failed) and (walk.page == 1 or page.reason is not ErrorKind.REJECTED):
-            said = redact_text(page.message, session.auth.redactor)
-            raise _unreadable(entry, f"{said}. The same command resumes")
+            reason = redact_text(page.message, session.auth.redactor)
+            raise _unreadable(entry, f"{reason}. The same command resumes")
         walk = store.take(None if isinstance(page, Failed) else page, walk, filters)
         monitor.set_counts(entry.name, store.count, {"ok": store.count})
     return walk

@@ -54,8 +54,8 @@ class LossReport:
             dict(zip(("product", "variant", "options", "sku", "name"), (*one, name), strict=True))
             for one, name in unmapped.items()
         ]
-        told = [{name: text for name, text in product.items() if text} for product in products]
-        self._write(line, cart, "stopped", losses, why=why, **({"unmapped": told} if told else {}))
+        listed = [{name: text for name, text in product.items() if text} for product in products]
+        self._write(line, cart, "stopped", losses, why=why, **({"unmapped": listed} if listed else {}))
 
     def table(self) -> list[LossRow]:
         """What is not carried, the most frequent first."""

@@ -59,7 +59,7 @@ class _MadeCart(msgspec.Struct):
 class LineToMake:
     """A line of a new job: the operation, and the keys that it has beside those of its kind."""
 
-    wanted: OperationTemplate
+    template: OperationTemplate
     keys: dict[str, Any]
 
 
@@ -69,28 +69,28 @@ class MadeCarts:
     def __init__(self, found: SpillDict[_MadeCart]) -> None:
         self._found = found
 
-    def left_of(self, name: str, wanted: Sequence[OperationTemplate]) -> list[LineToMake] | None:
+    def left_of(self, name: str, templates: Sequence[OperationTemplate]) -> list[LineToMake] | None:
         """The lines that are still to be done to make a cart; None where there are none, or nobody can say.
 
         A cart that was made in part is gone on with only where the map changed nothing but what the lines say.
         """
-        made = self._found.get(name)
-        if made is None:
-            return [LineToMake(one, {}) for one in wanted]
-        if made.doubtful or all(line.done for line in made.lines):
+        cart = self._found.get(name)
+        if cart is None:
+            return [LineToMake(one, {}) for one in templates]
+        if cart.doubtful or all(line.done for line in cart.lines):
             return None
-        if made.key is None and not any(line.done for line in made.lines):
-            return [LineToMake(one, _why(made.lines[:1])) for one in wanted]
-        if made.key is None or [(one.kind, one.item) for one in wanted] != [
-            (line.op, line.item) for line in made.lines
+        if cart.key is None and not any(line.done for line in cart.lines):
+            return [LineToMake(one, _why(cart.lines[:1])) for one in templates]
+        if cart.key is None or [(one.kind, one.item) for one in templates] != [
+            (line.op, line.item) for line in cart.lines
         ]:
             return None
-        return [_go_on(made, one, line) for one, line in zip(wanted, made.lines, strict=True) if not line.done]
+        return [_go_on(cart, one, line) for one, line in zip(templates, cart.lines, strict=True) if not line.done]
 
     def is_made(self, name: str) -> bool:
         """Whether the cart is in its shop, or may be."""
-        made = self._found.get(name)
-        return made is not None and (made.doubtful or any(line.done for line in made.lines))
+        cart = self._found.get(name)
+        return cart is not None and (cart.doubtful or any(line.done for line in cart.lines))
 
     def take(self, number: int, job: Path, results: Path) -> None:
         """Take in what became of a round's job; its run must not be at work.
@@ -112,22 +112,22 @@ class MadeCarts:
                 self._take_line(connection, number, run, msgspec.json.decode(text, type=_LineNames), line)
 
     def _take_line(self, connection: Connection, number: int, run: str, names: _LineNames, line: LineLeft) -> None:
-        made = self._found.get(names.cart) or _MadeCart()
+        cart = self._found.get(names.cart) or _MadeCart()
         keys = decode_value(connection, "result", line.text, _LineKeys)
         done = line.status is Status.OK
         if names.op is OperationKind.CART_CREATE:
-            made = _MadeCart(keys.cart_id if done else None)
-        made.doubtful = made.doubtful or line.in_doubt
+            cart = _MadeCart(keys.cart_id if done else None)
+        cart.doubtful = cart.doubtful or line.in_doubt
         if done and names.item is not None and keys.item_id is not None:
-            made.items = {**made.items, names.item: keys.item_id}
+            cart.items = {**cart.items, names.item: keys.item_id}
         tried = _MadeLine(names.op, names.item, done, run, line.planned.line, number)
-        for place, earlier in enumerate(made.lines):
+        for place, earlier in enumerate(cart.lines):
             if (earlier.op, earlier.item) == (names.op, names.item) and not earlier.done and earlier.round < number:
-                made.lines[place] = tried
+                cart.lines[place] = tried
                 break
         else:
-            made.lines = [*made.lines, tried]
-        self._found[names.cart] = made
+            cart.lines = [*cart.lines, tried]
+        self._found[names.cart] = cart
 
 
 @contextmanager
@@ -150,9 +150,11 @@ def _why(tried: Sequence[_MadeLine]) -> dict[str, Any]:
     return {"why": {"run": tried[0].run, "line": tried[0].line}} if tried else {}
 
 
-def _go_on(made: _MadeCart, wanted: OperationTemplate, line: _MadeLine) -> LineToMake:
+def _go_on(cart: _MadeCart, template: OperationTemplate, line: _MadeLine) -> LineToMake:
     """A line for a cart that exists: it names cart, and the item that it is about, by the shop's own keys."""
-    keys: dict[str, Any] = {"cart_id": made.key, **_why([line])}
-    if wanted.item in made.items and wanted.kind.targets_item:
-        return LineToMake(OperationTemplate(wanted.kind, wanted.data), {**keys, "item_id": made.items[wanted.item]})
-    return LineToMake(wanted, keys)
+    keys: dict[str, Any] = {"cart_id": cart.key, **_why([line])}
+    if template.item in cart.items and template.kind.targets_item:
+        return LineToMake(
+            OperationTemplate(template.kind, template.data), {**keys, "item_id": cart.items[template.item]}
+        )
+    return LineToMake(template, keys)

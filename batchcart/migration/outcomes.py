@@ -61,13 +61,13 @@ class OutcomeCounts:
 
 def plain_field(name: str) -> str:
     """A field of a cart in plain words."""
-    bare = "".join(part.partition("]")[2] if index else part for index, part in enumerate(name.split("[")))
-    head, _, rest = bare.partition(".")
+    field_name = "".join(part.partition("]")[2] if index else part for index, part in enumerate(name.split("[")))
+    head, _, rest = field_name.partition(".")
     if head in {"billing", "shipment"}:
         return f"the {head} address: {rest.replace('_', ' ') or 'all'}"
-    if bare not in _WORDS and head == "shipping":
+    if field_name not in _WORDS and head == "shipping":
         return _WORDS["shipping"]
-    return _WORDS.get(bare, bare.replace("_", " ").replace(".", ": "))
+    return _WORDS.get(field_name, field_name.replace("_", " ").replace(".", ": "))
 
 
 def read_outcomes(parity: Path) -> Iterator[CartOutcome]:

@@ -84,7 +84,7 @@ def _figures(options: MigrateOptions, state: State) -> dict[str, Any]:
     moved = total - counts.fates["not moved"] - counts.fates["not known"]
     carts = _worst_first(options.parity)
     names = [step_name("run", number) for number in range(1, state.rounds + 1)]
-    made = max((state.done[name].at for name in names if name in state.done), default=0.0)
+    created_at = max((state.done[name].at for name in names if name in state.done), default=0.0)
     return {
         "source": options.source,
         "target": options.target,
@@ -99,7 +99,7 @@ def _figures(options: MigrateOptions, state: State) -> dict[str, Any]:
             (words, f"{utc_minute(at)} UTC")
             for words, at in (
                 ("read from the old shop", state.done["export"].at),
-                ("made in the new shop", made),
+                ("made in the new shop", created_at),
                 ("read back from the new shop and compared", state.done["verify"].at),
             )
             if at

@@ -91,7 +91,7 @@ class MigrationContext:
     options: MigrateOptions
     target: AccountConfig
     monitoring: Callable[[], AbstractAsyncContextManager[RunMonitor]]
-    tell: Callable[[str], None]
+    say: Callable[[str], None]
     state: State
     round: int = 1
 
@@ -107,7 +107,7 @@ Step = Callable[[MigrationContext], Awaitable[StepResult | StepFailure]]
 async def migrate(
     options: MigrateOptions,
     monitoring: Callable[[], AbstractAsyncContextManager[RunMonitor]],
-    tell: Callable[[str], None],
+    say: Callable[[str], None],
 ) -> MigrationResult:
     """Export, convert, run and verify, or resume that; finished steps are not done again.
 
@@ -123,9 +123,9 @@ async def migrate(
     if options.product_map is not None or options.map.exists():
         _check_map(options.map, target)
     with open_folder(options, source, target) as state:
-        way = MigrationContext(options, target, monitoring, tell, state)
-        broken = await _work(way)
-        return MigrationResult(options, way.state, broken)
+        context = MigrationContext(options, target, monitoring, say, state)
+        failure = await _work(context)
+        return MigrationResult(options, context.state, failure)
 
 
 def _check_map(path: Path, target: AccountConfig) -> None:
@@ -138,96 +138,96 @@ def _check_map(path: Path, target: AccountConfig) -> None:
         )
 
 
-async def _work(way: MigrationContext) -> StepFailure | None:
-    if (broken := await _do(way, "export", _export)) or way.state.done["export"].last:
-        return broken
-    if not way.options.map.exists():
-        return _write_template(way)
-    way.round = _choose_round(way)
-    name = step_name("convert", way.round)
-    if broken := await _do(way, name, _convert):
-        return broken
-    if not way.state.done[name].last and (broken := await _do(way, step_name("run", way.round), _run)):
-        return broken
-    if not way.results:
+async def _work(context: MigrationContext) -> StepFailure | None:
+    if (failure := await _do(context, "export", _export)) or context.state.done["export"].last:
+        return failure
+    if not context.options.map.exists():
+        return _write_template(context)
+    context.round = _choose_round(context)
+    name = step_name("convert", context.round)
+    if failure := await _do(context, name, _convert):
+        return failure
+    if not context.state.done[name].last and (failure := await _do(context, step_name("run", context.round), _run)):
+        return failure
+    if not context.results:
         return None
-    if broken := await _do(way, "verify", _verify):
-        return broken
+    if failure := await _do(context, "verify", _verify):
+        return failure
     reports = importlib.import_module("batchcart.migration.owner_report")  # templates take longer than all the rest
-    reports.write_owner_report(way.options, way.state)
+    reports.write_owner_report(context.options, context.state)
     return None
 
 
-def _choose_round(way: MigrationContext) -> int:
+def _choose_round(context: MigrationContext) -> int:
     """The round to work on: the last one, or a further one where that sent something and there may be more to do."""
-    number = way.state.rounds
+    number = context.state.rounds
     name = step_name("convert", number)
-    converted = way.state.done.get(name)
+    converted = context.state.done.get(name)
     if converted is None:
         return number
-    if is_replaced(way.options.results(number)):  # a further round was being begun when its process died
+    if is_replaced(context.options.results(number)):  # a further round was being begun when its process died
         return number + 1
-    if converted.product_map != fingerprint(way.options.map):
-        way.tell(f"the product map {way.options.map} changed: carts that are not made yet are made with it")
-    elif not (way.options.retry_failed and (converted.last or step_name("run", number) in way.state.done)):
+    if converted.product_map != fingerprint(context.options.map):
+        context.say(f"the product map {context.options.map} changed: carts that are not made yet are made with it")
+    elif not (context.options.retry_failed and (converted.last or step_name("run", number) in context.state.done)):
         return number
-    if was_sent(way.options.results(number)):
+    if was_sent(context.options.results(number)):
         return number + 1
-    left = {key: done for key, done in way.state.done.items() if key != name}
-    way.state = structs.replace(way.state, done=left)
+    left = {key: done for key, done in context.state.done.items() if key != name}
+    context.state = structs.replace(context.state, done=left)
     return number
 
 
-async def _do(way: MigrationContext, name: str, step: Step) -> StepFailure | None:
+async def _do(context: MigrationContext, name: str, step: Step) -> StepFailure | None:
     """Do a step that is not done, and remember it."""
-    done = way.state.done.get(name)
-    if done is not None and _is_still_so(way, name, done):
+    done = context.state.done.get(name)
+    if done is not None and _is_still_so(context, name, done):
         return None
-    way.tell(f"step {_ORDER.index(name.partition(' ')[0]) + 1} of {len(_ORDER)}: {name.partition(' ')[0]}")
-    outcome = await step(way)
+    context.say(f"step {_ORDER.index(name.partition(' ')[0]) + 1} of {len(_ORDER)}: {name.partition(' ')[0]}")
+    outcome = await step(context)
     if isinstance(outcome, StepFailure):
         return outcome
-    done = structs.replace(outcome, file=_fingerprint_after(way, name), at=time.time())
-    way.state = structs.replace(way.state, done={**way.state.done, name: done})
-    save_state(way.options.folder, way.state)
+    done = structs.replace(outcome, file=_fingerprint_after(context, name), at=time.time())
+    context.state = structs.replace(context.state, done={**context.state.done, name: done})
+    save_state(context.options.folder, context.state)
     return None
 
 
-def _is_still_so(way: MigrationContext, name: str, done: StepResult) -> bool:
+def _is_still_so(context: MigrationContext, name: str, done: StepResult) -> bool:
     """Whether the step's file is what it was. A run may have been gone on with; what was made before it may not."""
-    if done.file == _fingerprint_after(way, name):
+    if done.file == _fingerprint_after(context, name):
         return True
     if name.partition(" ")[0] in {"run", "verify"}:
         return False
     raise UsageError(
-        f"{_files_of(way, name)[0]} changed since {name} was done; restore the old one to resume, or begin in another "
-        "--folder"
+        f"{_files_of(context, name)[0]} changed since {name} was done; restore the old one to resume, or begin in "
+        "another --folder"
     )
 
 
-def _files_of(way: MigrationContext, name: str) -> list[Path]:
+def _files_of(context: MigrationContext, name: str) -> list[Path]:
     """The files that must be as they were for the step to be done still."""
     match name.partition(" ")[0]:
         case "export":
-            return [way.options.carts]
+            return [context.options.carts]
         case "convert":
-            return [way.options.job(way.round)]
+            return [context.options.job(context.round)]
         case "run":
-            return [way.options.results(way.round)]
+            return [context.options.results(context.round)]
         case _:
-            return [*way.results, way.options.map]
+            return [*context.results, context.options.map]
 
 
-def _fingerprint_after(way: MigrationContext, name: str) -> str:
-    return " ".join(fingerprint(path) for path in _files_of(way, name) if path.exists())
+def _fingerprint_after(context: MigrationContext, name: str) -> str:
+    return " ".join(fingerprint(path) for path in _files_of(context, name) if path.exists())
 
 
-async def _export(way: MigrationContext) -> StepResult | StepFailure:
-    options = way.options.exporting
+async def _export(context: MigrationContext) -> StepResult | StepFailure:
+    options = context.options.exporting
     if options.output.exists() and not work_of(options.output).exists():
         exported = count_export(options.output)  # it was finished, and its process died before that was written down
     else:
-        async with way.monitoring() as monitor:
+        async with context.monitoring() as monitor:
             exported = await export(options, monitor)
     if exported.stopped:
         return StepFailure(3, exported.stopped)
@@ -238,48 +238,48 @@ async def _export(way: MigrationContext) -> StepResult | StepFailure:
     return StepResult(exported.exit_code, text, last=not exported.carts)
 
 
-def _write_template(way: MigrationContext) -> StepFailure:
-    count = write_map_template(way.options.carts, way.options.map)
+def _write_template(context: MigrationContext) -> StepFailure:
+    count = write_map_template(context.options.carts, context.options.map)
     products = plural(count, "product")
     return StepFailure(
         2,
-        f"{way.options.map} now lists the {products} of these carts. Open it in a spreadsheet, fill in target_product, "
-        f"target_variant or target_options with what {way.target.name} calls each product, and save it as CSV. Rows "
-        "that stay empty leave their carts where they are",
+        f"{context.options.map} now lists the {products} of these carts. Open it in a spreadsheet, fill in "
+        f"target_product, target_variant or target_options with what {context.target.name} calls each product, and "
+        "save it as CSV. Rows that stay empty leave their carts where they are",
         template=True,
     )
 
 
-async def _convert(way: MigrationContext) -> StepResult | StepFailure:
-    options = way.options
-    if way.round > 1 and (broken := await _end_what_is_under_way(way, way.round - 1)):
-        return broken
+async def _convert(context: MigrationContext) -> StepResult | StepFailure:
+    options = context.options
+    if context.round > 1 and (failure := await _end_what_is_under_way(context, context.round - 1)):
+        return failure
     map_then = fingerprint(options.map)
     plan = ConvertOptions(
         carts=options.carts,
         products=options.map,
-        output=options.job(way.round),
+        output=options.job(context.round),
         strict=options.strict,
         force=True,  # a job that is there was not begun, and may be of an older map
         allow_unused=options.allow_unused,
     )
-    converted = convert(plan, way.target) if way.round == 1 else _convert_the_rest(way, plan)
+    converted = convert(plan, context.target) if context.round == 1 else _convert_the_rest(context, plan)
     if converted.refused:
         return StepFailure(2, f"{converted.refused}; see {converted.report}")
-    what = "cart" if way.round == 1 else "more cart"
+    what = "cart" if context.round == 1 else "more cart"
     text = f"{plural(converted.converted, what)} in {plural(converted.lines, 'line')}, "
     text += plural(converted.lossy, "loses something", "lose something")
     text += f", {converted.stopped:,} cannot be converted" if converted.stopped else ""
     return StepResult(converted.exit_code, text, product_map=map_then, last=not converted.converted)
 
 
-async def _end_what_is_under_way(way: MigrationContext, number: int) -> StepFailure | None:
+async def _end_what_is_under_way(context: MigrationContext, number: int) -> StepFailure | None:
     """Find out what became of writes that had left when the round's run stopped: only that run can."""
-    results = way.options.results(number)
+    results = context.options.results(number)
     if not journal_path(results).exists() or not count_under_way(results):
         return None
-    async with way.monitoring() as monitor:
-        await run_job(replace(_run_options(way, number), under_way=True), monitor)
+    async with context.monitoring() as monitor:
+        await run_job(replace(_run_options(context, number), under_way=True), monitor)
     left = count_under_way(results)
     return (
         StepFailure(3, f"{plural(left, 'line is', 'lines are')} still under way; {stop_reasons(monitor)}")
@@ -288,44 +288,44 @@ async def _end_what_is_under_way(way: MigrationContext, number: int) -> StepFail
     )
 
 
-def _convert_the_rest(way: MigrationContext, plan: ConvertOptions) -> ConvertResult:
+def _convert_the_rest(context: MigrationContext, plan: ConvertOptions) -> ConvertResult:
     """Convert what the rounds before did not make. Their runs are closed, so that nobody makes it twice."""
-    made = way.options.list_rounds(way.round - 1)
+    rounds = context.options.list_rounds(context.round - 1)
     with contextlib.ExitStack() as stack:
-        for _, results in made:
+        for _, results in rounds:
             stack.enter_context(lock_output(results))
-        converted = convert(replace(plan, made=stack.enter_context(read_made(made))), way.target)
+        converted = convert(replace(plan, made=stack.enter_context(read_made(rounds))), context.target)
         if converted.converted:  # the rounds before the last are replaced already, each by the one after it
-            with contextlib.closing(open_existing(journal_path(made[-1][1]))) as connection:
-                note_replacement(connection, str(plan.output), way.options.results(way.round).name)
+            with contextlib.closing(open_existing(journal_path(rounds[-1][1]))) as connection:
+                note_replacement(connection, str(plan.output), context.options.results(context.round).name)
         return converted
 
 
-async def _run(way: MigrationContext) -> StepResult | StepFailure:
-    async with way.monitoring() as monitor:
-        summary = await run_job(_run_options(way, way.round), monitor)
+async def _run(context: MigrationContext) -> StepResult | StepFailure:
+    async with context.monitoring() as monitor:
+        summary = await run_job(_run_options(context, context.round), monitor)
     if summary.exit_code == 3:
         return StepFailure(3, summary.stopped or stop_reasons(monitor))
     found = [f"{summary.totals[status]:,} {status.replace('_', ' ')}" for status in STATUSES if summary.totals[status]]
     return StepResult(summary.exit_code, f"{plural(summary.lines, 'line')}: {', '.join(found)}")
 
 
-def _run_options(way: MigrationContext, number: int) -> RunOptions:
-    reader = way.options.reader
+def _run_options(context: MigrationContext, number: int) -> RunOptions:
+    reader = context.options.reader
     return RunOptions(
-        job=str(way.options.job(number)),
-        results=way.options.results(number),
+        job=str(context.options.job(number)),
+        results=context.options.results(number),
         config=reader.config,
         patience=reader.patience,
-        stop_after=way.options.stop_after,
+        stop_after=context.options.stop_after,
         concurrency=reader.concurrency,
     )
 
 
-async def _verify(way: MigrationContext) -> StepResult | StepFailure:
-    options = way.options
-    first, *later = way.results
-    async with way.monitoring() as monitor:
+async def _verify(context: MigrationContext) -> StepResult | StepFailure:
+    options = context.options
+    first, *later = context.results
+    async with context.monitoring() as monitor:
         verified = await verify(
             VerifyOptions(options.carts, first, options.map, options.parity, options.reader, tuple(later)), monitor
         )

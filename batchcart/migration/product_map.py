@@ -113,8 +113,8 @@ def read_map(path: Path) -> ProductMap:
             found.append(f"{path}:{line}: {error}")
             continue
         if key in rows:
-            said = next(name for name in COLUMNS if cells.get(name))
-            found.append(f"{path}:{line}: {said}: {quote(cells[said])} is mapped on line {rows[key].line} already")
+            named = next(name for name in COLUMNS if cells.get(name))
+            found.append(f"{path}:{line}: {named}: {quote(cells[named])} is mapped on line {rows[key].line} already")
         else:
             rows[key] = row
     if found:
@@ -159,9 +159,9 @@ def _why_refused(row: MapRow, adapter: Adapter, currency: str | None) -> str:
     making = require_migration(adapter).from_neutral(cart, currency)
     for loss in making.losses:
         return f"{loss.field}: {loss.why}, found {quote(loss.value)}"
-    for wanted in making.operations:
-        table = adapter.operations[wanted.kind].data_schema
-        for problem in validation_errors(wanted.data, table, "data") if table else []:
+    for template in making.operations:
+        table = adapter.operations[template.kind].data_schema
+        for problem in validation_errors(template.data, table, "data") if table else []:
             return problem
     return ""
 

@@ -43,12 +43,12 @@ def write_template(path: Path, seen: ProductCollector) -> None:
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     writer.writerows(_rows(seen))
-    made = text.getvalue().encode("utf-8-sig")  # the mark tells Excel that it is UTF-8
+    content = text.getvalue().encode("utf-8-sig")  # the mark tells Excel that it is UTF-8
     try:
         if not path.exists():
             with writing_new(path) as file:
-                file.write(made)
-        elif not path.is_file() or path.stat().st_size != len(made) or path.read_bytes() != made:
+                file.write(content)
+        elif not path.is_file() or path.stat().st_size != len(content) or path.read_bytes() != content:
             raise UsageError(f"{path} already exists and was not overwritten; choose another name for the template")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None

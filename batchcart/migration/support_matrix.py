@@ -43,8 +43,8 @@ def _with_charge(currency: str) -> Cart:
     return structs.replace(_CART, currency=currency, shipping=Shipping(tax_name="x", tax_value="1.00"))
 
 
-def _each(group: str, made: Callable[[str], Cart], names: Sequence[str]) -> _Row:
-    return _Row(group, tuple(f"{group}.{name}" for name in names), {name: made(name) for name in names})
+def _each(group: str, example: Callable[[str], Cart], names: Sequence[str]) -> _Row:
+    return _Row(group, tuple(f"{group}.{name}" for name in names), {name: example(name) for name in names})
 
 
 _ADDRESS = Address.__struct_fields__

@@ -144,20 +144,20 @@ def _lines(
 ) -> Iterator[ComparisonRecord]:
     read_back = answers(folder, entry)
     for _, cart in read_carts(carts):
-        made = _find_target(found, cart, entry)
-        if made.key is None:
+        created = _find_target(found, cart, entry)
+        if created.key is None:
             conversion = convert_cart(cart, products, entry.adapter, entry.currency)
-            status: Status = "cannot be read" if made.doubtful else "missing"
-            yield ComparisonRecord(cart.id, entry.name, status, why=conversion.stopped or made.why)
+            status: Status = "cannot be read" if created.doubtful else "missing"
+            yield ComparisonRecord(cart.id, entry.name, status, why=conversion.stopped or created.why)
         else:
             yield _parity(cart, next(read_back), entry, products)
 
 
 def _find_target(found: CreatedCarts, cart: Cart, entry: AccountConfig) -> Target:
     """The new cart; one whose key can be none cannot be read."""
-    made = found.of(cart.id)
-    problem = "" if made.key is None else id_problem(made.key, "a key", entry.adapter.keys.max_length)
-    return Target(why=f"cart_id: {problem}", doubtful=True) if problem else made
+    created = found.of(cart.id)
+    problem = "" if created.key is None else id_problem(created.key, "a key", entry.adapter.keys.max_length)
+    return Target(why=f"cart_id: {problem}", doubtful=True) if problem else created
 
 
 def _parity(cart: Cart, answer: CartAnswer, entry: AccountConfig, products: ProductMap) -> ComparisonRecord:

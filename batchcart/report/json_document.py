@@ -59,12 +59,12 @@ def document(report: Report) -> dict[str, Any]:
 
 def _counts(summary: Summary, report: Report) -> dict[str, Any]:
     """As `status --json`, and of each account its platform, limits and operations."""
-    told: dict[str, Any] = summary.as_dict()
-    for name, account in told["accounts"].items():
+    fields: dict[str, Any] = summary.as_dict()
+    for name, account in fields["accounts"].items():
         account["platform"] = report.platforms.get(name, "")
         account["limits"] = [str(limit) for limit in report.limits[name]] if name in report.limits else None
         account["operations"] = dict(operations(summary.accounts[name].kinds))
-    return told
+    return fields
 
 
 def _all_kinds(summary: Summary) -> Mapping[tuple[str, str], int]:

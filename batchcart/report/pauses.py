@@ -55,15 +55,15 @@ class PauseStats:
     by: dict[tuple[str, PauseReason], AccountPauses] = field(default_factory=dict)
     learnt: dict[str, list[tuple[float, float | None]]] = field(default_factory=dict)
 
-    def take(self, told: Iterable[tuple[float, Event]]) -> None:
+    def take(self, events: Iterable[tuple[float, Event]]) -> None:
         """Take in what one run was told."""
-        told = iter(told)
-        first = next(told, None)
+        events = iter(events)
+        first = next(events, None)
         if first is None:
             return
         self.runs += 1
         waited: dict[str, float] = {}
-        for pause in pauses(self._noting(chain([first], told), waited)):
+        for pause in pauses(self._noting(chain([first], events), waited)):
             paused = self.by.setdefault((pause.account, pause.reason), AccountPauses())
             paused.count += 1
             paused.refusals += pause.refusals
@@ -77,9 +77,9 @@ class PauseStats:
         """All spans in the order they began."""
         return sorted((span for paused in self.by.values() for span in paused.spans), key=lambda span: span.began)
 
-    def _noting(self, told: Iterable[tuple[float, Event]], waited: dict[str, float]) -> Iterator[tuple[float, Event]]:
+    def _noting(self, events: Iterable[tuple[float, Event]], waited: dict[str, float]) -> Iterator[tuple[float, Event]]:
         """The events as they pass by; learnt limits are kept, and how long the pauses that are over were ``waited``."""
-        for at, event in told:
+        for at, event in events:
             match event:
                 case ThrottlingEnded(account, paused=seconds):
                     waited[account] = seconds

@@ -55,11 +55,11 @@ AnsweredAt = Callable[[int | None], float | None]
 
 
 def read_timeline(
-    run: int, told: Iterable[tuple[float, Event]], answered_at: AnsweredAt, *, alive: bool
+    run: int, events: Iterable[tuple[float, Event]], answered_at: AnsweredAt, *, alive: bool
 ) -> RunTimeline:
     """What the events of a run tell; one that is not ``alive`` has ended."""
     found = RunTimeline()
-    for entry in _entries(run, told, answered_at, alive=alive):
+    for entry in _entries(run, events, answered_at, alive=alive):
         found.entries.append(entry)
         if len(found.entries) > MOST_ENTRIES:
             del found.entries[0]
@@ -68,10 +68,10 @@ def read_timeline(
 
 
 def _entries(
-    run: int, told: Iterable[tuple[float, Event]], answered_at: AnsweredAt, *, alive: bool
+    run: int, events: Iterable[tuple[float, Event]], answered_at: AnsweredAt, *, alive: bool
 ) -> Iterator[TimelineEntry]:
     under_way: float | None = None  # when it gave its last sign of life
-    for at, event in told:
+    for at, event in events:
         if isinstance(event, RunStarted | RunResumed) and under_way is not None:
             last = answered_at(event.ended) if isinstance(event, RunResumed) else None
             yield _end_by_kill(run, last if last is not None and under_way <= last <= at else under_way)

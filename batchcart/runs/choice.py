@@ -75,8 +75,8 @@ def _sample(chains: Counter[int], accounts: dict[int, int], most: int) -> Iterat
         by_account.setdefault(accounts[chain], []).append(chain)
     for found in by_account.values():
         taken = 0
-        wanted = max(1, most * len(found) // sum(chains[chain] for chain in found))  # chains of average length
-        step = max(1, len(found) // wanted)
+        needed = max(1, most * len(found) // sum(chains[chain] for chain in found))  # chains of average length
+        step = max(1, len(found) // needed)
         spread = [*found[::step], *(chain for index, chain in enumerate(found) if index % step)]
         for chain in spread:
             if taken and taken + chains[chain] > most:

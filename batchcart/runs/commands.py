@@ -118,16 +118,14 @@ def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
             yield NextStep("Or look them up yourself, with a table to fill in", commands.todo())
     if bad := totals["failed"] + totals["skipped"]:
         were, them = ("was", "it") if bad == 1 else ("were", "them")
-        told, put = (
-            f"{plural(bad, 'line')} failed or {were} skipped",
-            f"ut {them} into a job that you can correct and run",
-        )
+        state = f"{plural(bad, 'line')} failed or {were} skipped"
+        to_correct = f"put {them} into a job that you can correct and run"
         rest = commands.rest(f"{_stem(commands)}.rest{_table_ending(commands) or '.jsonl'}")
         if commands.later:  # --retry-failed would open those again as well that were done since
-            yield NextStep(f"{told}. P{put}", rest)
+            yield NextStep(f"{state}. {to_correct.capitalize()}", rest)
         else:
-            yield NextStep(f"{told}. Try {them} again", commands.run("--retry-failed"))
-            yield NextStep(f"Or p{put}", rest)
+            yield NextStep(f"{state}. Try {them} again", commands.run("--retry-failed"))
+            yield NextStep(f"Or {to_correct}", rest)
     if left := totals["not_attempted"]:
         if summary.chosen is not None:
             yield NextStep(

@@ -46,9 +46,9 @@ def log_line(event: Event, at: float, results: Path) -> bytes:
     """The event as a line of the log."""
     event = map_text(event, printable)
     fields = structs.asdict(event)
-    told = {name: format_timestamp(value) if name in _MOMENTS else value for name, value in fields.items()}
+    written = {name: format_timestamp(value) if name in _MOMENTS else value for name, value in fields.items()}
     head = {"time": format_timestamp(at), "level": level_of(event), "event": kind_of(event), "message": str(event)}
-    return orjson.dumps({**head, "results": printable(str(results)), **told}, option=orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps({**head, "results": printable(str(results)), **written}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _begin_a_line(log: int) -> None:

@@ -130,9 +130,9 @@ def _judge(account: Account, credentials: Credentials, clean: Response) -> Probe
 
 def _ahead(response: Response, began: float, ended: float) -> float | None:
     """Seconds that our clock is before the shop's, as far as its Date header, in whole seconds, can tell."""
-    theirs = http_date(response.headers.get("date", ""))
-    if theirs is None:
+    shop_time = http_date(response.headers.get("date", ""))
+    if shop_time is None:
         return None
-    if began >= theirs + 1:
-        return began - theirs - 1
-    return min(0.0, ended - theirs)
+    if began >= shop_time + 1:
+        return began - shop_time - 1
+    return min(0.0, ended - shop_time)

@@ -230,23 +230,23 @@ def _take_stock(connection: Connection, lines: Iterator[LineLeft]) -> _Cart:
     items: dict[str, str] = {}
     doubtful_items = set()
     for line in lines:
-        told = decode_value(connection, "result", line.text, _Echo)
+        echo = decode_value(connection, "result", line.text, _Echo)
         creates = line.kind is OperationKind.CART_CREATE
         created = created or creates
         if line.in_doubt:
             doubtful = doubtful or creates
-            if told.item and line.kind.creates_item:
-                doubtful_items.add(told.item)
+            if echo.item and line.kind.creates_item:
+                doubtful_items.add(echo.item)
         if line.status is Status.OK:
-            key, doubtful = told.cart_id or key, False
+            key, doubtful = echo.cart_id or key, False
             if line.kind is OperationKind.CART_DELETE:
                 deleted_by = line.planned.line
             elif creates:
                 deleted_by = None
-            if told.item and told.item_id and line.kind.creates_item:
-                items[told.item] = told.item_id
-                doubtful_items.discard(told.item)
-        given = given or told.cart_id
+            if echo.item and echo.item_id and line.kind.creates_item:
+                items[echo.item] = echo.item_id
+                doubtful_items.discard(echo.item)
+        given = given or echo.cart_id
     return _Cart(key or (None if created else given), deleted_by, items, frozenset(doubtful_items), doubtful)
 
 

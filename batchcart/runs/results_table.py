@@ -100,8 +100,8 @@ def _flatten(keys: _Keys) -> _Keys:
     keys.pop("", None)
     ids = {bytes(keys.get(name, b"")) for name in ("cart_id", "item_id")}
     own = {key: keys.pop(key) for key in list(keys) if key not in _KINDS}
-    if further := {key: value for key, value in own.items() if bytes(value) not in ids}:
-        keys["own_names"] = msgspec.Raw(msgspec.json.encode(further))
+    if own_names := {key: value for key, value in own.items() if bytes(value) not in ids}:
+        keys["own_names"] = msgspec.Raw(msgspec.json.encode(own_names))
     return keys
 
 

@@ -123,15 +123,15 @@ async def _settle_chain(job: PlannedJob, session: AccountSession, lines: Sequenc
     one brought while a later one is in doubt. Only lines can be read back to whose cart nothing was written since.
     """
     settled: list[Settlement] = []
-    brought: set[str | None] = set()
+    created_items: set[str | None] = set()
     for planned in lines:
-        found = None if None in brought else await _read_again(job, session, planned)
-        if found and found.status is Status.OK and found.learnt.item_id in brought:
+        found = None if None in created_items else await _read_again(job, session, planned)
+        if found and found.status is Status.OK and found.learnt.item_id in created_items:
             found = None
         if found:
             settled.append(found)
         if found is None or found.status is Status.OK:
-            brought.add(found.learnt.item_id if found else None)
+            created_items.add(found.learnt.item_id if found else None)
     return settled
 
 

@@ -61,9 +61,9 @@ def work_of(output: Path) -> Path:
     return Path(f"{output}.work")
 
 
-def finish(folder: Path, made: Mapping[str, Path]) -> None:
+def finish(folder: Path, outputs: Mapping[str, Path]) -> None:
     """Put the files made in the folder in their places, each in one step, and remove the folder."""
-    for name, place in made.items():
+    for name, place in outputs.items():
         move_into_place(folder / name, place)
     with contextlib.suppress(FileNotFoundError):
         folder.rename(_done_path(folder))
@@ -90,12 +90,12 @@ def _begin(folder: Path, task: Mapping[str, str]) -> None:
 
 def _find_changes(folder: Path, task: Mapping[str, str]) -> list[str]:
     try:
-        begun = msgspec.json.decode(read_bounded(folder / _TASK, _LARGEST_TASK), type=dict[str, str])
+        noted = msgspec.json.decode(read_bounded(folder / _TASK, _LARGEST_TASK), type=dict[str, str])
     except UNDECODABLE:
         raise UsageError(
             f"{folder / _TASK} no longer says what was begun in {folder}; remove {folder} to start over"
         ) from None
-    return [name for name in sorted({*begun, *task}) if begun.get(name, "") != task.get(name, "")]
+    return [name for name in sorted({*noted, *task}) if noted.get(name, "") != task.get(name, "")]
 
 
 def _done_path(folder: Path) -> Path:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchcart.migration.list_walk import MOST_WAYS, Cursor
+from batchcart.migration.list_walk import MOST_PASSES, Cursor
 
 PAGE = 5
 Order = Callable[[Sequence[int]], Sequence[int]]
@@ -63,9 +63,9 @@ def walked(shop: Shop) -> tuple[set[int], Cursor]:
         assert shop.asked < 2000
         ids = shop.page(walk.page)
         fresh = [number for number in ids or () if number not in met]
-        twice = [number for number in ids or () if walk.back and ways.get(number) == walk.way]
+        twice = [number for number in ids or () if walk.back and ways.get(number) == walk.pass_number]
         if walk.back:
-            ways.update((number, walk.way) for number in ids or ())
+            ways.update((number, walk.pass_number) for number in ids or ())
         met |= set(ids or ())
         walk = walk.after(ids, fresh, twice)
     return met, walk
@@ -81,7 +81,7 @@ def test_a_quiet_list_is_surely_whole_in_any_order(order: Order, count: int, cap
 
     assert met == there
     assert walk.sure
-    assert walk.way <= 1
+    assert walk.pass_number <= 1
 
 
 Change = tuple[int, int, bool]
@@ -165,7 +165,7 @@ def test_a_list_that_never_rests_is_read_a_few_times_and_then_in_doubt() -> None
     _, walk = walked(shop)
 
     assert not walk.sure
-    assert walk.way == MOST_WAYS
+    assert walk.pass_number == MOST_PASSES
 
 
 @pytest.mark.parametrize("order", ["as they were made", "newest first"])

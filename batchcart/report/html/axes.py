@@ -14,19 +14,19 @@ _UNITS = (("second", 1.0), ("minute", 60.0), ("hour", 3600.0), ("day", 86400.0))
 def moments(began: float, ended: float, most: int) -> list[tuple[float, str]]:
     """Round moments from ``began`` to ``ended``, at most about ``most`` of them, each with its text."""
     span = ended - began
-    apart = next((step for step in _APART if span / step <= most), _APART[-1] * (1 + int(span / _APART[-1] / most)))
-    first = -int(-began // apart) * apart
-    marks = [float(first + apart * number) for number in range(int((ended - first) // apart) + 1)]
-    return [(at, _clock(at, apart, span)) for at in marks]
+    interval = next((step for step in _APART if span / step <= most), _APART[-1] * (1 + int(span / _APART[-1] / most)))
+    first = -int(-began // interval) * interval
+    marks = [float(first + interval * number) for number in range(int((ended - first) // interval) + 1)]
+    return [(at, _clock(at, interval, span)) for at in marks]
 
 
-def _clock(at: float, apart: float, span: float) -> str:
+def _clock(at: float, interval: float, span: float) -> str:
     time = datetime.fromtimestamp(at, UTC)
-    if apart >= _DAY:
+    if interval >= _DAY:
         return f"{time.day} {time:%b}"
     if span > _DAY:
         return f"{time.day} {time:%b %H:%M}"
-    return f"{time:%H:%M:%S}" if apart < _MINUTE else f"{time:%H:%M}"
+    return f"{time:%H:%M:%S}" if interval < _MINUTE else f"{time:%H:%M}"
 
 
 def rate_unit(highest: float) -> tuple[str, float]:
@@ -38,8 +38,8 @@ def heights(highest: float, most: int) -> list[float]:
     """Round numbers from 0 to ``highest``, at most about ``most`` of them."""
     least = max(highest, 1e-9) / most
     power = 10.0 ** math.floor(math.log10(least))
-    apart = power * next(step for step in (1, 2, 5, 10) if step * power >= least * 0.999)
-    return [apart * number for number in range(int(highest / apart + 1e-9) + 1)]
+    interval = power * next(step for step in (1, 2, 5, 10) if step * power >= least * 0.999)
+    return [interval * number for number in range(int(highest / interval + 1e-9) + 1)]
 
 
 def count(number: float) -> str:

@@ -66,7 +66,7 @@ def by_status(name: str, title: str, counts: Mapping[str, Mapping[str, int]]) ->
     words = "; ".join(f"{row}: {_label(found)}" for row, found in counts.items())
     most = max((sum(found.values()) for found in counts.values()), default=0)
     rows = list(counts.items())[::-1]
-    made = []
+    svgs = []
     for shape in SHAPES:
         config = chart_config(
             shape.width, 46 + 30 * len(counts), y_labels=heights(most, shape.marks), value_formatter=count
@@ -74,8 +74,8 @@ def by_status(name: str, title: str, counts: Mapping[str, Mapping[str, int]]) ->
         chart = pygal.HorizontalStackedBar(config, x_labels=[_cut(row, shape.letters) for row, _ in rows])
         for status in STATUSES:
             chart.add(status, [found[status] for _, found in rows])
-        made.append(to_svg(chart, f"{name}-{shape.name}", title, words))
-    return made
+        svgs.append(to_svg(chart, f"{name}-{shape.name}", title, words))
+    return svgs
 
 
 def rates(name: str, title: str, shown: Rates) -> list[str]:
@@ -85,7 +85,7 @@ def rates(name: str, title: str, shown: Rates) -> list[str]:
     words = f"Operations begun per {unit}; the highest step has {max(shown.all) * seconds:.3g}"
     words += f", the limit is {shown.limit * seconds:.3g}" if shown.limit else ""
     span = (shown.began, shown.end)
-    made = []
+    svgs = []
     for shape in SHAPES:
         config = chart_config(
             shape.width,
@@ -103,8 +103,8 @@ def rates(name: str, title: str, shown: Rates) -> list[str]:
         chart.add("not ok", _stairs(shown, shown.bad, seconds) if any(shown.bad) else [], fill=True)
         chart.add("limit", [(at, shown.limit * seconds) for at in span] if shown.limit else [])
         chart.add("learnt", _adapted_line(shown, seconds), allow_interruptions=True)
-        made.append(to_svg(chart, f"{name}-{shape.name}", title, words))
-    return made
+        svgs.append(to_svg(chart, f"{name}-{shape.name}", title, words))
+    return svgs
 
 
 def latencies(name: str, title: str, durations: Durations) -> list[str]:
@@ -113,7 +113,7 @@ def latencies(name: str, title: str, durations: Durations) -> list[str]:
     points = {percent: durations.percentile(percent) for percent in SHOWN_PERCENTILES}
     words = ", ".join(f"{percent} % took at most {duration(ms / 1000)}" for percent, ms in points.items())
     first, last, highest = min(bars), max(bars) + 1, max(bars.values())
-    made = []
+    svgs = []
     for shape in SHAPES:
         spare = last - first > shape.marks * 5
         marks = [k for k in range(first, last + 1) if k % PER_DECADE in ({0} if spare else {0, 3, 7})]
@@ -135,22 +135,22 @@ def latencies(name: str, title: str, durations: Durations) -> list[str]:
                 "formatter": _pin_config(f"{percent} %: {duration(ms / 1000)}"),
             }
             chart.add(f"{percent} %", [value])
-        made.append(to_svg(chart, f"{name}-{shape.name}", title, words))
-    return made
+        svgs.append(to_svg(chart, f"{name}-{shape.name}", title, words))
+    return svgs
 
 
 def tries(name: str, title: str, lines: Mapping[int, int]) -> list[str]:
     """How many lines took how many attempts."""
     words = "; ".join(f"{number} attempts: {found:,} lines" for number, found in lines.items())
     rows = list(lines.items())[::-1]
-    made = []
+    svgs = []
     for shape in SHAPES:
         marks = heights(max(lines.values()), shape.marks)
         config = chart_config(shape.width, 46 + 30 * len(rows), y_labels=marks, value_formatter=count)
         chart = pygal.HorizontalBar(config, x_labels=[f"{number} attempts" for number, _ in rows])
         chart.add("lines", [found for _, found in rows])
-        made.append(to_svg(chart, f"{name}-{shape.name}", title, words))
-    return made
+        svgs.append(to_svg(chart, f"{name}-{shape.name}", title, words))
+    return svgs
 
 
 def pauses(name: str, title: str, spans: Sequence[Pause], accounts: Sequence[str], whole: Span) -> list[str]:
@@ -158,7 +158,7 @@ def pauses(name: str, title: str, spans: Sequence[Pause], accounts: Sequence[str
     words = f"{plural(len(spans), 'pause')} of {plural(len(accounts), 'account')}"
     rows = {account: len(accounts) - number for number, account in enumerate(accounts)}
     least = (whole[1] - whole[0]) * _LEAST_SEEN
-    made = []
+    svgs = []
     for shape in SHAPES:
         config = chart_config(
             shape.width,
@@ -174,8 +174,8 @@ def pauses(name: str, title: str, spans: Sequence[Pause], accounts: Sequence[str
         chart = pygal.XY(config)
         for reason in WORDS:
             chart.add(reason, _bands([span for span in spans if span.reason == reason], rows, whole[1], least))
-        made.append(to_svg(chart, f"{name}-{shape.name}", title, words))
-    return made
+        svgs.append(to_svg(chart, f"{name}-{shape.name}", title, words))
+    return svgs
 
 
 def _stairs(shown: Rates, values: Sequence[float], seconds: float) -> list[Span]:
@@ -191,8 +191,8 @@ def _adapted_line(shown: Rates, seconds: float) -> list[tuple[float, float | Non
     points: list[tuple[float, float | None]] = []
     changes = [*shown.learnt, (shown.end, None)] if shown.learnt else []
     for (at, rate), (until, _) in pairwise(changes):
-        told = None if rate is None else rate * seconds
-        points += [(max(at, shown.began), told), (min(until, shown.end), told)]
+        height = None if rate is None else rate * seconds
+        points += [(max(at, shown.began), height), (min(until, shown.end), height)]
     return points
 
 

@@ -9,8 +9,7 @@ from importlib.resources import files
 from batchcart.model.text import utc_minute
 from batchcart.pages.one_file import render_page
 from batchcart.report.collect import Report
-from batchcart.report.html import history, line_rows
-from batchcart.report.html import problems as troubles
+from batchcart.report.html import history, line_rows, problems
 from batchcart.report.html import sections as parts
 from batchcart.report.html import throughput as pace
 
@@ -47,8 +46,8 @@ def page(report: Report) -> str:
         **pace.throughput(report),
         **parts.latency(report),
         **parts.attempts(report),
-        **troubles.pauses(report),
-        **troubles.failures(report),
-        **troubles.doubts(report),
+        **problems.pauses(report),
+        **problems.failures(report),
+        **problems.doubts(report),
         **line_rows.lines(report),
     )

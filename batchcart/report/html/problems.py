@@ -30,10 +30,10 @@ def pauses(report: Report) -> dict[str, Any]:
         longest[account] = longest.get(account, 0.0) + paused.seconds
     accounts = sorted(longest, key=lambda name: -longest[name])[:MOST_ROWS]
     shown = [span for span in spans if span.account in accounts]
-    drawn = charts.pauses("pauses-all", "Pauses by account", shown, accounts, _whole(report, shown))
+    pause_charts = charts.pauses("pauses-all", "Pauses by account", shown, accounts, _whole(report, shown))
     hidden = len(longest) - len(accounts)
     return {
-        "pause_charts": drawn,
+        "pause_charts": pause_charts,
         "pause_caption": f"The {MOST_ROWS} accounts that paused longest; the table has {hidden:,} more."
         if hidden
         else "",

@@ -73,8 +73,8 @@ def counts(report: Report) -> dict[str, Any]:
 
 def _account_row(report: Report, name: str) -> list[Any]:
     account, limits = report.total.accounts[name], report.limits.get(name)
-    told = "–" if limits is None else ", ".join(map(str, limits)) or "none"
-    row = [name, report.platforms.get(name, ""), account.state.replace("_", " "), told]
+    limits_text = "–" if limits is None else ", ".join(map(str, limits)) or "none"
+    row = [name, report.platforms.get(name, ""), account.state.replace("_", " "), limits_text]
     return [*row, sum(account.counts.values()), *account.counts.values()]
 
 

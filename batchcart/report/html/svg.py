@@ -51,9 +51,9 @@ def to_svg(chart: Any, name: str, title: str, text: str) -> str:
     )
     root.attrib.pop("id", None)
     for tag, words in (("desc", text), ("title", title)):
-        told = etree.Element(tag, {"id": f"{name}-{tag[0]}"})
-        told.text = words
-        root.insert(0, told)
+        element = etree.Element(tag, {"id": f"{name}-{tag[0]}"})
+        element.text = words
+        root.insert(0, element)
     return str(etree.tostring(root, encoding="unicode"))
 
 

@@ -86,14 +86,14 @@ def _describe_adapted(shown: charts.Rates) -> str:
     if not shown.learnt:
         return ""
     unit, seconds = shown.unit
-    told = [
+    steps = [
         f"from {utc_time(at)} the config's again"
         if rate is None
         else f"from {utc_time(at)} {rate * seconds:.3g} per {unit}"
         for at, rate in shown.learnt[:_CHANGES]
     ]
     more = f", and {len(shown.learnt) - _CHANGES:,} changes more" if len(shown.learnt) > _CHANGES else ""
-    return f" Learnt from 429s: {', '.join(told)}{more}."
+    return f" Learnt from 429s: {', '.join(steps)}{more}."
 
 
 def _limit_to_draw(report: Report, name: str) -> tuple[float | None, str]:
@@ -102,13 +102,13 @@ def _limit_to_draw(report: Report, name: str) -> tuple[float | None, str]:
     if not limits:
         return None, "It has no limit." if limits is not None else ""
     shown = max(span[1] - span[0] if span else 0.0, _SHORT)
-    drawn = [_rate_of(limit) for limit in limits if isinstance(limit, Bucket) or limit.seconds <= shown]
+    rates = [_rate_of(limit) for limit in limits if isinstance(limit, Bucket) or limit.seconds <= shown]
     words = f"Limits: {', '.join(map(str, limits))}."
-    if drawn:
+    if rates:
         words += " The line is what can be kept up; a burst may stand above it."
-    if len(drawn) < len(limits):
+    if len(rates) < len(limits):
         words += " A limit over a longer time than the chart is not drawn."
-    return min(drawn, default=None), words
+    return min(rates, default=None), words
 
 
 def _rate_of(limit: Limit) -> float:

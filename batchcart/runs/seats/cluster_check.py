@@ -81,11 +81,11 @@ def describe_worker(about: str, found: object, here: WorkerState, took: float) -
         )
     else:
         yield report_ok(about, f"batchcart {found.batchcart}, Python {found.python}, distributed {found.distributed}")
-    apart = found.wall - here.wall
-    if not -took - CLOCK_MAY_DIFFER <= apart <= CLOCK_MAY_DIFFER:
+    clock_skew = found.wall - here.wall
+    if not -took - CLOCK_MAY_DIFFER <= clock_skew <= CLOCK_MAY_DIFFER:
         yield report_problem(
             about,
-            f"its clock is {apart:+.0f} s from this machine's, and certificates are judged by it; set both by NTP",
+            f"its clock is {clock_skew:+.0f} s from this machine's, and certificates are judged by it; set both by NTP",
         )
     if found.files is not None and found.files < LEAST_FILES:
         yield report_problem(

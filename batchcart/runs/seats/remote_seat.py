@@ -49,6 +49,6 @@ async def _reach(address: HubAddress) -> FrameStream[FromHub]:
     except OSError as error:
         raise Stopped(describe_refusal(error, address)) from None
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # a hub that is cut off is noticed by what it does not acknowledge
-        made: socket.socket = writer.get_extra_info("socket")
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(_IN_TIME * 1000))
+        sock: socket.socket = writer.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(_IN_TIME * 1000))
     return FrameStream(reader, writer, hear_hub())

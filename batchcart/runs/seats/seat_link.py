@@ -44,7 +44,7 @@ def describe_death(link: SeatLink, how: str, *, stopping: bool) -> str:
     """The sentence about a seat that died, and what becomes of its accounts."""
     names = [repr(holding.account.name) for holding in link.held.values()]
     more = len(names) - 5
-    told = ", ".join(names[:5]) + (f" and {more} more accounts" if more > 0 else "")
-    whose = f" for {told}" if told else ""
-    then = "its lines stay pending; run the same command again" if stopping else "others go on with its accounts"
-    return f"{link}{whose} ended in the middle of its work ({how}); {then if names else 'it had no account'}"
+    affected = ", ".join(names[:5]) + (f" and {more} more accounts" if more > 0 else "")
+    for_whom = f" for {affected}" if affected else ""
+    outlook = "its lines stay pending; run the same command again" if stopping else "others go on with its accounts"
+    return f"{link}{for_whom} ended in the middle of its work ({how}); {outlook if names else 'it had no account'}"

@@ -120,8 +120,8 @@ def describe_refusal(error: OSError, address: HubAddress) -> str:
         case ssl.SSLError():
             why = "what answers there does not speak TLS as a hub does"
         case _:
-            told = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-            why = (told or "the connection was cut").lower()
+            cause = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            why = (cause or "the connection was cut").lower()
     return f"no hub at {address}: {why}"
 
 
