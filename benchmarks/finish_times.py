@@ -16,13 +16,13 @@ def measure(bench: Bench) -> Row:
     found = simulated("finish", bench)
     figures = []
     for way in ("0-2 ms", "0-50 ms"):
-        what, worst, _ = max((one for one in found if one[0].endswith(way)), key=lambda one: one[1])
+        what, worst, *_ = max((one for one in found if one[0].endswith(way)), key=lambda one: one[1])
         detail = what.rpartition(", ")[0]
         what = f"time to the end of short jobs against the least, way of {way}, simulated"
         figures.append(Figure(what, "<= 1.03 times", worst, "times", bound=1.03, greater=False, detail=detail))
-    refused = float(sum(one[2] for one in found))
+    refused = float(sum(one[3] for one in found))
     figures.append(Figure("answers 429 to short jobs, simulated", "0", refused, "", bound=0.0, greater=False))
-    rows = [[what, f"{times:.3f}", str(count)] for what, times, count in found]
+    rows = [[what, f"{times:.3f}", str(count)] for what, times, _, count in found]
     return Row(
         "finish", "When short jobs end", figures, [Table("", ["job", "times the least", "429"], rows)], [], [_NOTE]
     )

@@ -85,8 +85,9 @@ class Case:
     def least(self, lines: int) -> float:
         """Seconds between the first and the last of so many requests, if the server lets through all it can."""
         if self.haproxy[0]:
+            # It adds what is left of the last window, as a share, to this one: evenly, one less than the limit passes.
             count, seconds = self.haproxy
-            return (lines - 1) // count * seconds
+            return (lines - count) * seconds / (count - 1)
         return (lines - 1 - self.nginx[1]) / self.rate
 
 
@@ -153,7 +154,7 @@ def _use(bench: Bench, case: Case, running: _Running) -> Use:
     job = bench.job(generate.Job(lines))
     config = bench.config(concurrency=8, limits=[case.config], origin=f"http://127.0.0.1:{running.port}")
     results = bench.new(".results.jsonl")
-    bench.command(*run_words(job, config, results))
+    bench.command(*run_words(job, config, results), "--patience", "10")
     with results.open("rb") as file:
         sent = sum(msgspec.json.decode(line)["attempts"] for line in file)
     forget(results)

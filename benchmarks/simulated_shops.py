@@ -31,6 +31,7 @@ from batchcart.model.limits import Limit, Window, min_duration, parse_limit
 LIMITS = ("180/min", "18/2s", "2/s", "8/s + 24/6s")
 WINDOWS = (0.5, 1, 1.5, 3, 10)
 JITTERS = (0.002, 0.05)
+COUNTED = (("180/min", 180, 60.0), ("18/2s", 18, 2.0), ("2/s", 2, 1.0))
 REFEREES: dict[str, Callable[[int, float], Referee]] = {
     "sliding window": SlidingWindow,
     "fixed window": FixedWindow,
@@ -39,8 +40,8 @@ REFEREES: dict[str, Callable[[int, float], Referee]] = {
     "sliding estimate": SlidingEstimate,
 }
 
-Found = list[tuple[str, float, int]]
-"""What it is, its figure, and how many requests were refused."""
+Found = list[tuple[str, float, int, int]]
+"""What it is, its figure, how many requests were sent, and how many of them were refused."""
 
 
 class EveryWindow:
@@ -61,7 +62,7 @@ def finish() -> Found:
     return [_finish(text, windows, jitter) for text in LIMITS for jitter in JITTERS for windows in WINDOWS]
 
 
-def _finish(text: str, windows: float, jitter: float) -> tuple[str, float, int]:
+def _finish(text: str, windows: float, jitter: float) -> tuple[str, float, int, int]:
     limits = [parse_limit(part.strip()) for part in text.split("+")]
     longest = max((one for one in limits if isinstance(one, Window)), key=lambda one: one.seconds)
     count = int(longest.count * windows)
@@ -71,24 +72,38 @@ def _finish(text: str, windows: float, jitter: float) -> tuple[str, float, int]:
     turns = -(-min(count, longest.count) // client.workers) * (0.0015 + jitter)
     least = min_duration(limits, count) + turns + 2 * jitter
     name = f"{text}, {windows:g} windows, 0-{jitter * 1000:g} ms"
-    return name, (client.good[-1] - client.left[0]) / least, len(client.refused)
+    return name, (client.good[-1] - client.left[0]) / least, len(client.left), len(client.refused)
 
 
 def referees() -> Found:
     """The use of the true limit where the config is right, twice too high, and where another program sends too."""
     found: Found = []
-    for name, referee in REFEREES.items():
-        found += [_used(f"{name}, config right", referee(180, 60.0), 600, 3.0, since=60)]
-        found += [_used(f"{name}, config twice too high", referee(90, 60.0), 1800, 1.5)]
-    shared = Shared(SlidingWindow(180, 60.0), 1.5)
-    return [*found, _used("sliding window, shared with another program", shared, 1800, 1.5)]
+    for text, count, seconds in COUNTED:
+        lasts = max(300.0, 10 * seconds)
+        for name, referee in REFEREES.items():
+            full, half = (_passes(name, most) / seconds for most in (count, count // 2))
+            found += [_used(f"{name}, {text}, config right", text, referee(count, seconds), lasts, full)]
+            high = referee(count // 2, seconds)
+            found += [_used(f"{name}, {text}, config twice too high", text, high, 3 * lasts, half)]
+        shared = Shared(SlidingWindow(count, seconds), count / seconds / 2)
+        name = f"sliding window, {text}, shared with another program"
+        found += [_used(name, text, shared, 3 * lasts, count / seconds / 2)]
+    return found
 
 
-def _used(name: str, referee: Referee, seconds: float, rate: float, since: float = 0.0) -> tuple[str, float, int]:
-    client = Client([parse_limit("180/min")], referee)
+def _passes(name: str, count: int) -> float:
+    """What so large a limit lets through in each of its windows, when it is asked evenly."""
+    if name != "sliding estimate":
+        return count
+    return count - 1 if count > 1 else 0.5  # the last window has to be over with as well
+
+
+def _used(name: str, limit: str, referee: Referee, seconds: float, rate: float) -> tuple[str, float, int, int]:
+    client = Client([parse_limit(limit)], referee)
     virtualtime.run(client.run(seconds=seconds))
     began = client.left[0]
-    return name, 100 * client.rate(began + since, began + seconds) / rate, len(client.refused)
+    since = 60.0 if name.endswith("right") else 0.0
+    return name, 100 * client.rate(began + since, began + seconds) / rate, len(client.left), len(client.refused)
 
 
 if __name__ == "__main__":

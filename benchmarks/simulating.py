@@ -6,7 +6,7 @@ from processes import python, weigh
 from workbench import Bench
 
 
-def simulated(what: str, bench: Bench) -> list[tuple[str, float, int]]:
-    """What simulated_shops.py finds: what each figure is of, the figure, and how many requests were refused."""
+def simulated(what: str, bench: Bench) -> list[tuple[str, float, int, int]]:
+    """What simulated_shops.py finds: what each figure is of, the figure, requests sent, and how many were refused."""
     ended = weigh([*python("simulated_shops.py"), what], cwd=bench.folder)
-    return [(name, figure, refused) for name, figure, refused in json.loads(ended.output)]
+    return [(name, figure, sent, refused) for name, figure, sent, refused in json.loads(ended.output)]
