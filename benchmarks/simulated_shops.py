@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 
-import virtualtime
-from refereeing import (
+import virtual_clock
+from limit_referees import (
     Client,
     FixedWindow,
     Referee,
@@ -67,7 +67,7 @@ def _finish(text: str, windows: float, jitter: float) -> tuple[str, float, int, 
     longest = max((one for one in limits if isinstance(one, Window)), key=lambda one: one.seconds)
     count = int(longest.count * windows)
     client = Client(limits, EveryWindow(limits), jitter=jitter)
-    virtualtime.run(client.run(count))
+    virtual_clock.run(client.run(count))
     # Eight at a time: as many round trips as the first window's requests take besides.
     turns = -(-min(count, longest.count) // client.workers) * (0.0015 + jitter)
     least = min_duration(limits, count) + turns + 2 * jitter
@@ -100,7 +100,7 @@ def _passes(name: str, count: int) -> float:
 
 def _used(name: str, limit: str, referee: Referee, seconds: float, rate: float) -> tuple[str, float, int, int]:
     client = Client([parse_limit(limit)], referee)
-    virtualtime.run(client.run(seconds=seconds))
+    virtual_clock.run(client.run(seconds=seconds))
     began = client.left[0]
     since = 60.0 if name.endswith("right") else 0.0
     return name, 100 * client.rate(began + since, began + seconds) / rate, len(client.left), len(client.refused)

@@ -106,7 +106,7 @@ def page_picture(page: str) -> str:
 def main() -> None:
     """Run the job, and draw it half-way and at its end."""
     sys.path.insert(0, str(ROOT / "tests" / "support"))
-    from terminal import terminal  # noqa: PLC0415  # found only now
+    from pseudo_terminal import terminal  # noqa: PLC0415  # found only now
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

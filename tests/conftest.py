@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cli_harness import Cli, ShopServer, open_cli, open_shop_server
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from shopping import Desk, Mall, desk, open_mall
 
 for _profile, _examples in (("steady", 40), ("long", 2000)):  # pytest --hypothesis-profile=long, on demand
     hypothesis_settings.register_profile(
@@ -36,11 +36,11 @@ def _no_proxy_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with open_mall() as mall:
-        yield mall
+def shop_server() -> Iterator[ShopServer]:
+    with open_shop_server() as shop_server:
+        yield shop_server
 
 
 @pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    return desk(mall, tmp_path)
+def shop(shop_server: ShopServer, tmp_path: Path) -> Cli:
+    return open_cli(shop_server, tmp_path)

@@ -79,15 +79,15 @@ class Sandbox:
             self.shop(platform)
         if self.state_file:
             statefile.restore(self.state_file, lambda platform, name: self.shop(platform, name).shop)
-            for front in self._fronts.values():
-                statefile.index(front.shop)
+            for endpoint in self._fronts.values():
+                statefile.index(endpoint.shop)
 
     def shop(self, platform: str, name: str = "") -> ShopEndpoint:
         """One shop, to look at or to change while it runs; it exists as soon as somebody asks for it."""
-        front = self._fronts.get((platform, name))
-        if front is None:
-            front = self._fronts[platform, name] = self._open_shop(find_platform(platform), name)
-        return front
+        endpoint = self._fronts.get((platform, name))
+        if endpoint is None:
+            endpoint = self._fronts[platform, name] = self._open_shop(find_platform(platform), name)
+        return endpoint
 
     def _open_shop(self, platform: Platform, name: str) -> ShopEndpoint:
         keys = (f"{platform.name}/{name}", platform.name)
@@ -123,16 +123,16 @@ class Sandbox:
 
     def counters(self) -> dict[str, Any]:
         """What each shop saw: platform, then shop, then its counters."""
-        return self._by_place(lambda front: front.saw.as_dict())
+        return self._by_place(lambda endpoint: endpoint.saw.as_dict())
 
     def state(self) -> dict[str, Any]:
         """What each shop holds: platform, then shop, then its carts by key."""
-        return self._by_place(lambda front: {"carts": deepcopy(front.shop.carts)})
+        return self._by_place(lambda endpoint: {"carts": deepcopy(endpoint.shop.carts)})
 
     def _by_place(self, shown: Callable[[ShopEndpoint], dict[str, Any]]) -> dict[str, Any]:
         places: dict[str, Any] = {platform: {} for platform in PLATFORMS}
-        for (platform, name), front in self._fronts.items():
-            places[platform][name] = shown(front)
+        for (platform, name), endpoint in self._fronts.items():
+            places[platform][name] = shown(endpoint)
         return places
 
     @asynccontextmanager
@@ -143,7 +143,7 @@ class Sandbox:
         await self._listen()
         try:
             if self.state_file:
-                self._file = statefile.StateFile(self.state_file, [front.shop for front in self._fronts.values()])
+                self._file = statefile.StateFile(self.state_file, [endpoint.shop for endpoint in self._fronts.values()])
             yield self.origin
         finally:
             await self._hang_up()
@@ -183,26 +183,26 @@ class Sandbox:
         transport = request.transport
         if call is None or transport is None:
             return self._own_page(request.raw_path)
-        front = self.shop(call.platform, call.shop)
-        cart = front.platform.cart(front.shop, call)
+        endpoint = self.shop(call.platform, call.shop)
+        cart = endpoint.platform.cart(endpoint.shop, call)
         if not cart:
-            return await self._respond(transport, front, call)
+            return await self._respond(transport, endpoint, call)
 
         def alive() -> bool:
             return wire.has_peer(transport)
 
-        front.saw.request_started(cart, alive)
+        endpoint.saw.request_started(cart, alive)
         try:
             # One turn of the loop, so that two calls sent at once are seen to be.
             await asyncio.sleep(0)
-            return await self._respond(transport, front, call)
+            return await self._respond(transport, endpoint, call)
         finally:
-            front.saw.request_finished(cart, alive)
+            endpoint.saw.request_finished(cart, alive)
 
-    async def _respond(self, transport: asyncio.Transport, front: ShopEndpoint, call: Call) -> web.StreamResponse:
-        by_chance = front.chances.draw()
+    async def _respond(self, transport: asyncio.Transport, endpoint: ShopEndpoint, call: Call) -> web.StreamResponse:
+        by_chance = endpoint.chances.draw()
         scripted = self.hook(call) if self.hook else None
-        verdict = front.handle(call, self.clock(), by_chance if scripted is None else scripted)
+        verdict = endpoint.handle(call, self.clock(), by_chance if scripted is None else scripted)
         await _carry_out(transport, verdict)
         return _response(verdict.answer)
 

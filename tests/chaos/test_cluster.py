@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from certificates import open_authority
-from shopping import KEYS, Desk, argv, batchcart, until
+from cli_harness import KEYS, Cli, argv, batchcart, until
 from test_seats import carts, free_port, is_listening, started
 
 from batchcart import __version__
@@ -94,7 +94,7 @@ def memory_of(pid: int) -> Iterator[bytes]:
                     continue
 
 
-def test_a_killed_worker_loses_nothing_and_no_secret_is_in_the_scheduler(shop: Desk, tls: Tls) -> None:
+def test_a_killed_worker_loses_nothing_and_no_secret_is_in_the_scheduler(shop: Cli, tls: Tls) -> None:
     port, logs = free_port(), shop.folder / "workers"
     shop.job([*carts("loja", 12), *carts("sklep", 12)])
     for account in ("loja", "sklep"):
@@ -103,7 +103,7 @@ def test_a_killed_worker_loses_nothing_and_no_secret_is_in_the_scheduler(shop: D
     with scheduler(shop.folder, port, tls) as pid, ExitStack() as stack:
         first, second = (stack.enter_context(started(shop.folder, *worker(logs, port, tls))) for _ in range(2))
         run = stack.enter_context(started(shop.folder, *argv(*words)))
-        until(lambda: shop.front("loja").saw.effects["create"] >= 2 or run.poll() is not None)
+        until(lambda: shop.endpoint("loja").saw.effects["create"] >= 2 or run.poll() is not None)
         first.kill()
         held = list(memory_of(pid))
         third = stack.enter_context(started(shop.folder, *worker(logs, port, tls)))
@@ -118,18 +118,18 @@ def test_a_killed_worker_loses_nothing_and_no_secret_is_in_the_scheduler(shop: D
         assert set(map(int, told.stdout.split())) == {second.pid, third.pid}  # both are free for others
     assert set(shop.statuses().values()) == {"ok"}
     for account in ("loja", "sklep"):
-        assert shop.front(account).saw.effects["create"] == 12
+        assert shop.endpoint(account).saw.effects["create"] == 12
     secret = ("private_key", "token", "access_token", "refresh_token")
     secrets = [keys[name].encode() for keys in KEYS.values() for name in secret if name in keys]
     assert any(b"sit_on_worker" in part for part in held)  # the look sees what is there
     assert not [secret for secret in secrets if any(secret in part for part in held)]
 
 
-def test_a_run_goes_on_without_its_scheduler_and_with_a_new_one(shop: Desk, tls: Tls) -> None:
+def test_a_run_goes_on_without_its_scheduler_and_with_a_new_one(shop: Cli, tls: Tls) -> None:
     port, logs = free_port(), shop.folder / "workers"
     shop.job(carts("loja", 24))
     shop.hook("loja", "delay")
-    effects = shop.front("loja").saw.effects
+    effects = shop.endpoint("loja").saw.effects
     words = ("run", "job.jsonl", "--progress=none", "--concurrency=2", f"--cluster=tls://127.0.0.1:{port}", *ours(tls))
     with ExitStack() as stack:
         with scheduler(shop.folder, port, tls):
@@ -146,11 +146,11 @@ def test_a_run_goes_on_without_its_scheduler_and_with_a_new_one(shop: Desk, tls:
     assert effects["create"] == 24
 
 
-def test_a_worker_that_its_nanny_started_again_is_a_seat_again(shop: Desk, tls: Tls) -> None:
+def test_a_worker_that_its_nanny_started_again_is_a_seat_again(shop: Cli, tls: Tls) -> None:
     port = free_port()
     shop.job(carts("loja", 24))
     shop.hook("loja", "delay")
-    effects = shop.front("loja").saw.effects
+    effects = shop.endpoint("loja").saw.effects
     words = ("run", "job.jsonl", "--progress=none", "--concurrency=4", f"--cluster=tls://127.0.0.1:{port}", *ours(tls))
     with scheduler(shop.folder, port, tls), host(shop.folder, port, tls) as nanny, ExitStack() as stack:
         run = stack.enter_context(started(shop.folder, *argv(*words, f"--seats-at=0.0.0.0:{free_port()}")))
@@ -163,7 +163,7 @@ def test_a_worker_that_its_nanny_started_again_is_a_seat_again(shop: Desk, tls: 
     assert effects["create"] == 24
 
 
-def test_a_run_whose_cluster_is_gone_waits_as_long_as_it_may(shop: Desk, tls: Tls) -> None:
+def test_a_run_whose_cluster_is_gone_waits_as_long_as_it_may(shop: Cli, tls: Tls) -> None:
     port = free_port()
     shop.job(carts("loja", 24))
     shop.hook("loja", "delay")
@@ -172,7 +172,7 @@ def test_a_run_whose_cluster_is_gone_waits_as_long_as_it_may(shop: Desk, tls: Tl
         with scheduler(shop.folder, port, tls):
             own = stack.enter_context(started(shop.folder, *worker(shop.folder, port, tls)))
             run = stack.enter_context(started(shop.folder, *argv(*words)))
-            until(lambda: shop.front("loja").saw.effects["create"] >= 2 or run.poll() is not None, 40)
+            until(lambda: shop.endpoint("loja").saw.effects["create"] >= 2 or run.poll() is not None, 40)
             own.kill()
         _, err = run.communicate(timeout=90)
     assert run.returncode == 3, err
@@ -181,7 +181,7 @@ def test_a_run_whose_cluster_is_gone_waits_as_long_as_it_may(shop: Desk, tls: Tl
     assert "no Dask scheduler can be reached there" in again.err
 
 
-def test_the_doctor_looks_at_each_worker(shop: Desk, tls: Tls) -> None:
+def test_the_doctor_looks_at_each_worker(shop: Cli, tls: Tls) -> None:
     port = free_port()
     words = ("doctor", "--offline", "--json", "loja", f"--cluster=tls://127.0.0.1:{port}", *ours(tls))
     gone = json.loads(batchcart(*words, folder=shop.folder, code=1).out)

@@ -11,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import disks
+import failing_disk
+import kill_storm
 import pytest
-import storming
-from workshop import Line, Shops, Workshop
+from engine_harness import Harness, Line, Shops
 
 from batchcart.runs.paths import journal_path
 
@@ -22,18 +22,18 @@ SUPPORT = Path(__file__).parents[1] / "support"
 
 
 def small_job() -> list[Line]:
-    return storming.job(11, 4)
+    return kill_storm.job(11, 4)
 
 
 def writes_of_a_run(folder: Path) -> list[str]:
     """The names of the files that a run of the small job writes to, one a write."""
     names: list[str] = []
     with TemporaryDirectory(dir=folder) as place:
-        Workshop(Path(place), small_job(), Shops()).run(during=disks.biting(lambda path: names.append(path.name)))
+        Harness(Path(place), small_job(), Shops()).run(during=failing_disk.biting(lambda path: names.append(path.name)))
     return names
 
 
-def from_the_nth(number: int, harm: int, name: str = "") -> disks.Bite:
+def from_the_nth(number: int, harm: int, name: str = "") -> failing_disk.Bite:
     """Harm to the ``number``-th write, to files whose names end so, and to all after it."""
     left = number
 
@@ -54,7 +54,7 @@ def creates(shops: Shops) -> int:
 
 
 def check(lines: list[Line], results: list[Line], shops: Shops) -> None:
-    assert storming.wrong(lines, results, shops.sandbox.state()) == []
+    assert kill_storm.wrong(lines, results, shops.sandbox.state()) == []
     assert shops.troubles == []
     ended = [result["status"] for result in results if (result["platform"], result["op"]) == ("3dcart", "cart.create")]
     assert ended.count("ok") + ended.count("in_doubt") == creates(shops)
@@ -65,8 +65,8 @@ def check(lines: list[Line], results: list[Line], shops: Shops) -> None:
     [
         pytest.param(errno.ENOSPC, 2, id="full"),
         pytest.param(errno.EIO, 3, id="failing"),
-        pytest.param(disks.SHORT, 3, id="short"),
-        *(pytest.param(harm, 1, marks=pytest.mark.long) for harm in (errno.ENOSPC, errno.EIO, disks.SHORT)),
+        pytest.param(failing_disk.SHORT, 3, id="short"),
+        *(pytest.param(harm, 1, marks=pytest.mark.long) for harm in (errno.ENOSPC, errno.EIO, failing_disk.SHORT)),
     ],
 )
 def test_a_disk_that_fails_at_any_write_stops_the_run_and_the_next_one_completes_it(
@@ -78,8 +78,8 @@ def test_a_disk_that_fails_at_any_write_stops_the_run_and_the_next_one_completes
     for failing in range(1, total + 1, step):
         with TemporaryDirectory() as folder:
             shops = Shops()
-            shop = Workshop(Path(folder), lines, shops)
-            ended = shop.run(during=disks.biting(from_the_nth(failing, harm)))
+            shop = Harness(Path(folder), lines, shops)
+            ended = shop.run(during=failing_disk.biting(from_the_nth(failing, harm)))
             stopped += ended.failure is not None
             assert ended.failure or ended.summary.totals["ok"] == len(lines)
             check(lines, shop.run().results, shops)
@@ -95,8 +95,8 @@ def test_a_result_file_that_takes_no_more_stops_the_run_and_the_next_one_complet
     for failing in range(1, total + 1):
         with TemporaryDirectory() as folder:
             shops = Shops()
-            shop = Workshop(Path(folder), lines, shops)
-            ended = shop.run(during=disks.biting(from_the_nth(failing, harm, "results.jsonl")))
+            shop = Harness(Path(folder), lines, shops)
+            ended = shop.run(during=failing_disk.biting(from_the_nth(failing, harm, "results.jsonl")))
             assert ended.failure or ended.summary.totals["ok"] == len(ended.results) == len(lines)
             check(lines, shop.run().results, shops)
 
@@ -106,8 +106,8 @@ def test_a_result_file_that_takes_no_more_stops_the_run_and_the_next_one_complet
 def test_on_a_full_disk_only_what_was_sent_can_be_in_doubt(tmp_path: Path, failing: int, name: str) -> None:
     lines: list[Line] = [{"op": "cart.create", "account": "local-3dcart", "cart": f"c{n}"} for n in range(12)]
     shops = Shops()
-    shop = Workshop(tmp_path, lines, shops, concurrency=3)
-    ended = shop.run(during=disks.biting(from_the_nth(failing, errno.ENOSPC, name)))
+    shop = Harness(tmp_path, lines, shops, concurrency=3)
+    ended = shop.run(during=failing_disk.biting(from_the_nth(failing, errno.ENOSPC, name)))
     again = shop.run()
 
     check(lines, again.results, shops)
@@ -128,8 +128,8 @@ def test_a_disk_that_was_full_for_a_moment_leaves_nothing_in_doubt(tmp_path: Pat
                 return errno.ENOSPC if left == 0 else None  # it is called within this turn
 
             shops = Shops(latency=lambda: 0.5)
-            shop = Workshop(Path(folder), lines, shops, concurrency=3)
-            ended = shop.run(during=disks.biting(bite))
+            shop = Harness(Path(folder), lines, shops, concurrency=3)
+            ended = shop.run(during=failing_disk.biting(bite))
             assert ended.failure or left > 0 or ended.summary.totals["ok"] == 12
             assert ended.summary.totals["in_doubt"] == 0
             again = shop.run()
@@ -149,8 +149,8 @@ def test_on_a_full_disk_there_is_room_for_the_answers_to_what_is_on_its_way(tmp_
 
         for path in tmp_path.iterdir():
             path.unlink()
-        shop = Workshop(tmp_path, lines, Shops(latency=lambda: 0.5), concurrency=3)
-        ended = shop.run(during=disks.biting(bite))
+        shop = Harness(tmp_path, lines, Shops(latency=lambda: 0.5), concurrency=3)
+        ended = shop.run(during=failing_disk.biting(bite))
         assert ended.failure or left > 0
         assert ended.summary.totals["in_doubt"] == 0
         assert [result["status"] for result in shop.run().results] == ["ok"] * 12
@@ -159,8 +159,8 @@ def test_on_a_full_disk_there_is_room_for_the_answers_to_what_is_on_its_way(tmp_
 
 def test_short_writes_to_the_result_file_are_completed(tmp_path: Path) -> None:
     lines, shops = small_job(), Shops()
-    ended = Workshop(tmp_path, lines, shops).run(
-        during=disks.biting(lambda path: disks.SHORT if path.name == "results.jsonl" else None)
+    ended = Harness(tmp_path, lines, shops).run(
+        during=failing_disk.biting(lambda path: failing_disk.SHORT if path.name == "results.jsonl" else None)
     )
     assert ended.failure is None
     check(lines, ended.results, shops)
@@ -176,7 +176,7 @@ def imaged(folder: Path, images: Path, shops: Shops) -> Iterator[list[Any]]:
             held.append({name: deepcopy(shops.sandbox.shop(name).shop) for name in ("3dcart", "tray", "shoplo")})
             shutil.copytree(folder, images / str(len(held)))
 
-    with disks.biting(bite):
+    with failing_disk.biting(bite):
         yield held
 
 
@@ -195,15 +195,15 @@ def test_a_run_killed_before_any_write_completes_with_each_effect_once(tmp_path:
             held.append(found)
             yield
 
-    whole = Workshop(folder, lines, shops, concurrency=concurrency).run(during=during())
-    assert storming.wrong(lines, whole.results, shops.sandbox.state()) == []
+    whole = Harness(folder, lines, shops, concurrency=concurrency).run(during=during())
+    assert kill_storm.wrong(lines, whole.results, shops.sandbox.state()) == []
     for number, shop_states in enumerate(held[0], 1):
         then = Shops()
         for name, state in shop_states.items():
             then.sandbox.shop(name).shop = state
         before = len(shop_states["3dcart"].carts)
-        again = Workshop(images / str(number), lines, then).run()
-        assert storming.wrong(lines, again.results, then.sandbox.state()) == [], number
+        again = Harness(images / str(number), lines, then).run()
+        assert kill_storm.wrong(lines, again.results, then.sandbox.state()) == [], number
         assert then.troubles == []
         assert before + creates(then) <= 2
     assert len(held[0]) > 50
@@ -214,7 +214,7 @@ def image_of(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_journal_is_beside_the_results(tmp_path: Path) -> None:
-    Workshop(tmp_path, small_job(), Shops()).run()
+    Harness(tmp_path, small_job(), Shops()).run()
     assert journal_path(tmp_path / "results.jsonl").exists()
 
 
@@ -222,16 +222,16 @@ def test_the_journal_is_beside_the_results(tmp_path: Path) -> None:
 def test_a_process_that_may_write_no_more_says_so_and_the_same_command_completes_the_job(
     tmp_path: Path, most: int, code: int
 ) -> None:
-    lines = storming.job(9, 12)
-    job, out = storming.write(lines, tmp_path / "job.jsonl"), tmp_path / "results.jsonl"
-    with storming.shops(tmp_path) as shops:
-        argv, environment = storming.command(job, shops.config, out), storming.environment_of(tmp_path)
-        limited = [sys.executable, str(SUPPORT / "limited.py"), str(most), *argv[argv.index("run") :]]
+    lines = kill_storm.job(9, 12)
+    job, out = kill_storm.write(lines, tmp_path / "job.jsonl"), tmp_path / "results.jsonl"
+    with kill_storm.shops(tmp_path) as shops:
+        argv, environment = kill_storm.command(job, shops.config, out), kill_storm.environment_of(tmp_path)
+        limited = [sys.executable, str(SUPPORT / "limit_file_size.py"), str(most), *argv[argv.index("run") :]]
         first = subprocess.run(limited, env=environment, capture_output=True, text=True, timeout=60, check=False)
         again = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        found, state = storming.results(out), shops.state()
+        found, state = kill_storm.results(out), shops.state()
 
     assert first.returncode == code, first.stderr
     assert "Traceback" not in first.stderr
     assert again.returncode in {0, 1}, again.stderr
-    assert storming.wrong(lines, found, state) == []
+    assert kill_storm.wrong(lines, found, state) == []

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from shopping import argv, environment, lines_until, until
+from cli_harness import argv, environment, lines_until, until
 
 SUPPORT = Path(__file__).parents[1] / "support"
 

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import kill_storm
 import pytest
-import storming
-from shopping import PLATFORMS, Desk, Line, add, argv, batchcart, create, environment, get, until
+from cli_harness import PLATFORMS, Cli, Line, add, argv, batchcart, create, environment, get, until
 
 import batchcart as package
 
@@ -61,7 +61,7 @@ def alive(pid: int) -> bool:
 # The same as in one process
 
 
-def test_results_are_those_of_one_process(shop: Desk) -> None:
+def test_results_are_those_of_one_process(shop: Cli) -> None:
     shop.job([*everywhere(4), {"op": "cart.get", "account": "acme", "cart_id": "nosuchcart"}])
     shop.run("-o", "one.jsonl", code=1)
     sent = shop.requests()
@@ -71,7 +71,7 @@ def test_results_are_those_of_one_process(shop: Desk) -> None:
     assert {path.name for path in shop.folder.glob("three.jsonl*")} == {"three.jsonl", "three.jsonl.journal"}
 
 
-def test_a_finished_run_says_so_and_failed_lines_are_opened_again(shop: Desk) -> None:
+def test_a_finished_run_says_so_and_failed_lines_are_opened_again(shop: Cli) -> None:
     missing = [{"op": "cart.get", "account": account, "cart_id": "nosuchcart"} for account in ("acme", "loja")]
     shop.job([*everywhere(1), *missing])
     ended = shop.run("--processes", "2", code=1).out
@@ -84,7 +84,7 @@ def test_a_finished_run_says_so_and_failed_lines_are_opened_again(shop: Desk) ->
     assert len(shop.statuses()) == 11
 
 
-def test_a_job_from_stdin_or_packed_is_read_by_all_processes(shop: Desk) -> None:
+def test_a_job_from_stdin_or_packed_is_read_by_all_processes(shop: Cli) -> None:
     text = shop.job(everywhere(2)).read_bytes()
     shop.run("--processes", "2", job="-", given=text, code=0)
     assert len(shop.statuses("stdin.results.jsonl")) == 18
@@ -100,7 +100,7 @@ def test_the_embedded_sandbox_serves_all_processes(tmp_path: Path) -> None:
     assert len((tmp_path / "job.results.jsonl").read_text().splitlines()) == 3
 
 
-def test_accounts_that_are_refused_stay_open_while_others_finish(shop: Desk) -> None:
+def test_accounts_that_are_refused_stay_open_while_others_finish(shop: Cli) -> None:
     shop.hook("sklep", "401")
     shop.job(everywhere(2))
     ended = shop.run("--processes", "3", "--json", code=3)
@@ -110,7 +110,7 @@ def test_accounts_that_are_refused_stay_open_while_others_finish(shop: Desk) -> 
     assert len(shop.statuses()) == 12
 
 
-def test_status_is_there_while_the_processes_work(shop: Desk) -> None:
+def test_status_is_there_while_the_processes_work(shop: Cli) -> None:
     for account in PLATFORMS:
         shop.hook(account, "delay")
     shop.job(everywhere(6))
@@ -121,7 +121,7 @@ def test_status_is_there_while_the_processes_work(shop: Desk) -> None:
     assert "not attempted" in ended.out
 
 
-def test_a_script_may_spread_its_run_too(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_may_spread_its_run_too(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(shop.folder / "state"))
     monkeypatch.chdir(shop.folder)
     run = package.run(everywhere(1), results="r.jsonl", processes=2)
@@ -134,24 +134,24 @@ def test_a_script_may_spread_its_run_too(shop: Desk, monkeypatch: pytest.MonkeyP
 # One at a time
 
 
-def test_an_account_in_use_is_told_with_the_runs_pid_and_nothing_is_sent(shop: Desk) -> None:
+def test_an_account_in_use_is_told_with_the_runs_pid_and_nothing_is_sent(shop: Cli) -> None:
     shop.hook("acme", "delay")
     shop.job([*carts("acme", 20), *carts("loja", 1)], "spread.jsonl")
     shop.job([*carts("acme", 3), *carts("loja", 3)], "other.jsonl")
     with shop.started("run", "spread.jsonl", "--processes", "2", "--concurrency", "1") as first:
-        until(lambda: shop.front("acme").saw.requests)
-        sent = shop.front("loja").saw.requests.total()
+        until(lambda: shop.endpoint("acme").saw.requests)
+        sent = shop.endpoint("loja").saw.requests.total()
         ended = shop.run("--processes", "2", job="other.jsonl", code=2)
         assert "account 'acme' is in use by another run" in ended.err
         assert f"pid {first.pid}" in ended.err
         held = shop.run("--processes", "2", job="spread.jsonl", code=2)
         assert f"pid {first.pid}" in held.err
-        assert shop.front("loja").saw.requests.total() <= max(3, sent)
+        assert shop.endpoint("loja").saw.requests.total() <= max(3, sent)
 
 
 @pytest.mark.storm
 def test_a_secret_that_cannot_be_read_any_more_is_told_and_nothing_is_sent(
-    shop: Desk, monkeypatch: pytest.MonkeyPatch
+    shop: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = shop.folder / "batchcart.toml"
     config.write_text(config.read_text().replace('"a-token-of-3dcart"', '{ env = "TOKEN_OF_ACME" }'))
@@ -170,34 +170,34 @@ def test_a_secret_that_cannot_be_read_any_more_is_told_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize("whom", [pytest.param("parent", marks=pytest.mark.storm), "group"])
-def test_a_first_signal_ends_within_the_requests_in_flight(shop: Desk, whom: str) -> None:
+def test_a_first_signal_ends_within_the_requests_in_flight(shop: Cli, whom: str) -> None:
     for account in PLATFORMS:
         shop.hook(account, "delay")
     shop.job(everywhere(10))
     with spread(shop) as process:
-        until(lambda: all(shop.front(account).saw.effects["create"] >= 2 for account in PLATFORMS))
+        until(lambda: all(shop.endpoint(account).saw.effects["create"] >= 2 for account in PLATFORMS))
         send(process, whom, signal.SIGINT)
         out, err = process.communicate(timeout=10)
     assert process.returncode == 3
     assert b"Traceback" not in err
     assert err.count(b"SIGINT") == 1
-    done = sum(shop.front(account).saw.requests.total() for account in PLATFORMS)
+    done = sum(shop.endpoint(account).saw.requests.total() for account in PLATFORMS)
     assert len(shop.results()) == done < 90
     assert json.loads(out)["not_attempted"] == 90 - done
     for account in PLATFORMS:
         shop.hook(account, "")
     shop.run("--processes", "2", code=0)
-    assert [shop.front(account).saw.effects["create"] for account in PLATFORMS] == [10, 10, 10]
+    assert [shop.endpoint(account).saw.effects["create"] for account in PLATFORMS] == [10, 10, 10]
 
 
 @pytest.mark.parametrize("whom", [pytest.param("parent", marks=pytest.mark.storm), "group"])
-def test_a_second_signal_ends_all_processes_at_once(shop: Desk, whom: str) -> None:
+def test_a_second_signal_ends_all_processes_at_once(shop: Cli, whom: str) -> None:
     shop.configure(**{account: {"timeout": 100} for account in PLATFORMS})
     for account in PLATFORMS:
         shop.hook(account, "hang")
     shop.job(everywhere(1))
     with spread(shop) as process:
-        until(lambda: all(shop.front(account).saw.requests for account in PLATFORMS))
+        until(lambda: all(shop.endpoint(account).saw.requests for account in PLATFORMS))
         others = children(process.pid)
         assert len(others) == 3
         send(process, whom, signal.SIGINT)
@@ -212,7 +212,7 @@ def test_a_second_signal_ends_all_processes_at_once(shop: Desk, whom: str) -> No
     assert b"Traceback" not in err
 
 
-def test_a_signal_before_the_processes_are_ready_ends_without_a_trace(shop: Desk) -> None:
+def test_a_signal_before_the_processes_are_ready_ends_without_a_trace(shop: Cli) -> None:
     shop.job(everywhere(1))
     with spread(shop) as process:
         until(lambda: children(process.pid))
@@ -225,7 +225,7 @@ def test_a_signal_before_the_processes_are_ready_ends_without_a_trace(shop: Desk
 
 
 @contextmanager
-def spread(shop: Desk, *program: str) -> Iterator["subprocess.Popen[bytes]"]:
+def spread(shop: Cli, *program: str) -> Iterator["subprocess.Popen[bytes]"]:
     """The run in three processes under way, in a group of its own as a terminal's commands are."""
     words = ("run", "job.jsonl", "--processes", "3", "--concurrency", "2", "--json")
     with subprocess.Popen(
@@ -252,12 +252,12 @@ def send(process: "subprocess.Popen[bytes]", whom: str, number: signal.Signals) 
 # Deaths
 
 
-def test_the_accounts_of_a_killed_process_go_on_at_the_others(shop: Desk) -> None:
+def test_the_accounts_of_a_killed_process_go_on_at_the_others(shop: Cli) -> None:
     for account in PLATFORMS:
         shop.hook(account, "delay")
     shop.job(everywhere(4))
     with spread(shop) as process:
-        until(lambda: all(shop.front(account).saw.effects["create"] >= 2 for account in PLATFORMS))
+        until(lambda: all(shop.endpoint(account).saw.effects["create"] >= 2 for account in PLATFORMS))
         victim = children(process.pid)[1]
         os.kill(victim, signal.SIGKILL)
         out, err = process.communicate(timeout=30)
@@ -267,7 +267,7 @@ def test_the_accounts_of_a_killed_process_go_on_at_the_others(shop: Desk) -> Non
     assert b"SIGKILL" in err
     assert b"Traceback" not in err
     assert [account["state"] for account in json.loads(out)["accounts"].values()] == ["done", "done", "done"]
-    assert [shop.front(account).saw.effects["create"] for account in PLATFORMS] == [4, 4, 4]
+    assert [shop.endpoint(account).saw.effects["create"] for account in PLATFORMS] == [4, 4, 4]
     assert {one["account"] for one in doubts} <= {"acme"}  # whose create cannot be asked about
     assert {one["status"] for one in doubts} <= {"in_doubt", "skipped"}
 
@@ -282,12 +282,12 @@ main()
 """
 
 
-def test_a_process_that_hangs_is_killed_and_a_stopped_run_does_not_wait_for_it(shop: Desk) -> None:
+def test_a_process_that_hangs_is_killed_and_a_stopped_run_does_not_wait_for_it(shop: Cli) -> None:
     for account in PLATFORMS:
         shop.hook(account, "delay")
     shop.job(everywhere(10))
     with spread(shop, sys.executable, "-c", SOON_SILENT) as process:
-        until(lambda: all(shop.front(account).saw.effects["create"] >= 2 for account in PLATFORMS))
+        until(lambda: all(shop.endpoint(account).saw.effects["create"] >= 2 for account in PLATFORMS))
         hanging = children(process.pid)[1]
         os.kill(hanging, signal.SIGSTOP)
         process.send_signal(signal.SIGINT)
@@ -298,21 +298,21 @@ def test_a_process_that_hangs_is_killed_and_a_stopped_run_does_not_wait_for_it(s
     assert not alive(hanging)
 
 
-def test_the_processes_end_with_the_one_that_began_them(shop: Desk) -> None:
+def test_the_processes_end_with_the_one_that_began_them(shop: Cli) -> None:
     for account in PLATFORMS:
         shop.hook(account, "hang")
     shop.job(everywhere(1))
     with spread(shop) as process:
-        until(lambda: all(shop.front(account).saw.requests for account in PLATFORMS))
+        until(lambda: all(shop.endpoint(account).saw.requests for account in PLATFORMS))
         others = children(process.pid)
         process.kill()
         process.communicate(timeout=5)
     until(lambda: not any(map(alive, others)), 5)
 
 
-def test_a_full_disk_ends_the_run_with_3_and_nothing_is_forgotten(shop: Desk) -> None:
+def test_a_full_disk_ends_the_run_with_3_and_nothing_is_forgotten(shop: Cli) -> None:
     shop.job(everywhere(30))
-    limited = [sys.executable, str(SUPPORT / "limited.py"), "400000", "run", "job.jsonl"]
+    limited = [sys.executable, str(SUPPORT / "limit_file_size.py"), "400000", "run", "job.jsonl"]
     done = subprocess.run(
         [*limited, "--processes", "3", "--progress", "none"],
         cwd=shop.folder,
@@ -328,7 +328,7 @@ def test_a_full_disk_ends_the_run_with_3_and_nothing_is_forgotten(shop: Desk) ->
     shop.run("--processes", "2")
     assert len(shop.statuses()) == 270  # some in doubt: a create on 3dcart whose answer could not be written
     assert {one["account"] for one in shop.results() if one["status"] != "ok"} <= {"acme"}
-    assert [shop.front(account).saw.effects["create"] for account in PLATFORMS] == [30, 30, 30]
+    assert [shop.endpoint(account).saw.effects["create"] for account in PLATFORMS] == [30, 30, 30]
 
 
 # Storms: the parent or one of the others is killed, and each start takes another number of processes
@@ -337,22 +337,22 @@ def test_a_full_disk_ends_the_run_with_3_and_nothing_is_forgotten(shop: Desk) ->
 def storm(folder: Path, *, seed: int, carts: int, kills: int, limits: dict[str, str] | None = None) -> int:
     """How many starts were killed with a write on its way."""
     rng = random.Random(seed)
-    lines = storming.job(seed, carts)
-    job, out = storming.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
-    faults = () if limits else storming.FAULTS
-    with storming.shops(folder, faults=faults, limits=limits, seed=seed) as shops:
-        landed = sum(_struck(rng, storming.command(job, shops.config, out), out, folder) for _ in range(kills))
+    lines = kill_storm.job(seed, carts)
+    job, out = kill_storm.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
+    faults = () if limits else kill_storm.FAULTS
+    with kill_storm.shops(folder, faults=faults, limits=limits, seed=seed) as shops:
+        landed = sum(_struck(rng, kill_storm.command(job, shops.config, out), out, folder) for _ in range(kills))
         last = subprocess.run(
-            storming.command(job, shops.config, out, "--processes", "3"),
-            env=storming.environment_of(folder),
+            kill_storm.command(job, shops.config, out, "--processes", "3"),
+            env=kill_storm.environment_of(folder),
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
         )
-        found, counters = storming.results(out), shops.counters()
+        found, counters = kill_storm.results(out), shops.counters()
         assert "Traceback" not in last.stderr, last.stderr
-        assert storming.wrong(lines, found, shops.state()) == []
+        assert kill_storm.wrong(lines, found, shops.state()) == []
         assert last.returncode == (1 if any(one["status"] == "in_doubt" for one in found) else 0), last.stderr
         assert [name for name, saw in counters.items() if saw[""]["overlaps"]] == []
         if limits:
@@ -365,7 +365,7 @@ def _struck(rng: random.Random, command: list[str], out: Path, folder: Path) -> 
     argv = [*command, "--processes", str(rng.choice([1, 2, 3, 3]))]
     sent = _sent(out)
     with subprocess.Popen(
-        argv, env=storming.environment_of(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        argv, env=kill_storm.environment_of(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         while process.poll() is None and sent == _sent(out):
             time.sleep(0.002)
@@ -377,11 +377,11 @@ def _struck(rng: random.Random, command: list[str], out: Path, folder: Path) -> 
         process.kill()
         assert process.stderr
         assert b"Traceback" not in process.stderr.read()
-    return storming.written(out, "SELECT count(*) FROM send WHERE state = 'sent' AND request NOT LIKE '[\"GET%'") > 0
+    return kill_storm.written(out, "SELECT count(*) FROM send WHERE state = 'sent' AND request NOT LIKE '[\"GET%'") > 0
 
 
 def _sent(out: Path) -> int:
-    return storming.written(out, "SELECT count(*) FROM send") + storming.written(out, "SELECT count(*) FROM result")
+    return kill_storm.written(out, "SELECT count(*) FROM send") + kill_storm.written(out, "SELECT count(*) FROM result")
 
 
 def assert_kept(counters: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shopping import argv, batchcart, environment, until
+from cli_harness import argv, batchcart, environment, until
 
 from batchcart.model.operation import OperationKind
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caravan import command, number_on, write_map
+from cli_harness import PLATFORMS as ACCOUNTS
+from cli_harness import Cli
 from deviations import PLATFORMS, SINGLE, Chosen, named
-from shopping import PLATFORMS as ACCOUNTS
-from shopping import Desk
+from neutral_carts import command, number_on, write_map
 
 from batchcart.sandbox.endpoint import ShopEndpoint
 from batchcart.sandbox.readings import READINGS, deviate
@@ -66,9 +66,9 @@ def hands(platform: str, own_way: Mapping[tuple[str, str], str]) -> Iterator[dic
     yield from ({name: value} for name, value in own_way if READINGS[name].platform == platform)
 
 
-def put(front: ShopEndpoint, key: str) -> None:
+def put(endpoint: ShopEndpoint, key: str) -> None:
     """Put one of the carts into the shop's store."""
-    shop, platform = front.shop, front.platform.name
+    shop, platform = endpoint.shop, endpoint.platform.name
     items: dict[str, Any] = {}
     for product, quantity, note in CARTS[key]:
         number = shop.new_id()
@@ -92,11 +92,11 @@ def put(front: ShopEndpoint, key: str) -> None:
     shop.carts[key] = {**heads[platform], "items": items}
 
 
-def holds(front: ShopEndpoint, key: str | None) -> Counter[int]:
+def holds(endpoint: ShopEndpoint, key: str | None) -> Counter[int]:
     """How many of each product are in a cart of the shop's store."""
     held: Counter[int] = Counter()
-    for item in front.shop.carts.get(key or "", {"items": {}})["items"].values():
-        match front.platform.name:
+    for item in endpoint.shop.carts.get(key or "", {"items": {}})["items"].values():
+        match endpoint.platform.name:
             case "3dcart":
                 product, quantity = int(item["CatalogID"]) - 500, item["ItemQuantity"]
             case "tray":
@@ -112,17 +112,17 @@ def rows(path: Path) -> list[Any]:
 
 
 def opened(
-    shop: Desk, source: str, target: str, at_source: Chosen, at_target: Chosen
+    shop: Cli, source: str, target: str, at_source: Chosen, at_target: Chosen
 ) -> tuple[ShopEndpoint, ShopEndpoint]:
     """Both shops, which read the documents so; the source holds the carts."""
     fronts = []
     keys: dict[str, dict[str, Any]] = {}
     for platform, chosen in ((source, at_source), (target, at_target)):
-        front = shop.front(ACCOUNT[platform])
-        front.shop.readings = deviate(platform, chosen)
+        endpoint = shop.endpoint(ACCOUNT[platform])
+        endpoint.shop.readings = deviate(platform, chosen)
         form = chosen.get(f"{platform}.request_form") == "form"
         keys[ACCOUNT[platform]] = {"currency": "PLN", "encoding": "form" if form else None}
-        fronts.append(front)
+        fronts.append(endpoint)
     shop.configure(**keys)
     for key in CARTS:
         put(fronts[0], key)
@@ -131,7 +131,7 @@ def opened(
     return fronts[0], fronts[1]
 
 
-def migrated(shop: Desk, source: str, target: str) -> dict[str, str | None]:
+def migrated(shop: Cli, source: str, target: str) -> dict[str, str | None]:
     """The keys of the new carts, once all steps of the migration were done; no step stopped on its way."""
     named_by = () if source == "shoplo" else ("--ids", "keys.txt")
     words = ("--map", "map.csv", "--folder", "moved", "--allow-unused", "--progress", "none", *named_by)
@@ -141,7 +141,7 @@ def migrated(shop: Desk, source: str, target: str) -> dict[str, str | None]:
     return {one["cart"]: one.get("cart_id") for one in results if one["op"] == "cart.create"}
 
 
-def told(shop: Desk, path: str) -> dict[str, str]:
+def told(shop: Cli, path: str) -> dict[str, str]:
     return {row["cart"]: row["status"] for row in rows(shop.folder / path)}
 
 
@@ -156,17 +156,17 @@ def check(first: ShopEndpoint, second: ShopEndpoint, made: Mapping[str, str | No
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_carts_arrive_whole_from_and_at_shops_of_every_reading(platform: str, shop: Desk) -> None:
+def test_carts_arrive_whole_from_and_at_shops_of_every_reading(platform: str, shop: Cli) -> None:
     source, target = platform, TARGET[platform]
     there, here = list(hands(source, AT_THE_SOURCE)), list(hands(target, AT_THE_TARGET))
     for number in range(max(len(there), len(here))):
         at_source, at_target = [some[number] if number < len(some) else {} for some in (there, here)]
-        with_folder = Desk(shop.folder / str(number), shop.mall, f"{shop.shop}-{number}")
+        with_folder = Cli(shop.folder / str(number), shop.shop_server, f"{shop.shop}-{number}")
         with_folder.folder.mkdir()
         bring(with_folder, source, target, at_source, at_target)
 
 
-def bring(shop: Desk, source: str, target: str, at_source: Chosen, at_target: Chosen) -> None:
+def bring(shop: Cli, source: str, target: str, at_source: Chosen, at_target: Chosen) -> None:
     """Migrate the carts and judge what is said of them; then take one away at the target, and verify again."""
     first, second = opened(shop, source, target, at_source, at_target)
     made = migrated(shop, source, target)

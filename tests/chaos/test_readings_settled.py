@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from cli_harness import Cli, Ended, batchcart
 from deviations import PLATFORMS, SINGLE
-from shopping import Desk, Ended, batchcart
 from witness import SOLD, Line, Referee, witness
 
 from batchcart.sandbox.endpoint import ShopEndpoint
@@ -35,7 +35,7 @@ class Doubtful:
     name: str
     platform: str
     kind: str
-    front: ShopEndpoint
+    endpoint: ShopEndpoint
     referee: Referee
     reading: tuple[str, str] | None
     posts: int = 0
@@ -50,16 +50,16 @@ class Doubtful:
         return self.kind if self.posts == 2 else ""
 
     def others_add(self) -> None:
-        for key, cart in self.front.shop.carts.items():
+        for key, cart in self.endpoint.shop.carts.items():
             for number in OTHERS:
                 cart["items"].setdefault(number, self._line(key, number))
-                self.front.shop.owners[number] = key
+                self.endpoint.shop.owners[number] = key
 
     def others_go(self) -> None:
-        for cart in self.front.shop.carts.values():
+        for cart in self.endpoint.shop.carts.values():
             for number in OTHERS:
                 cart["items"].pop(number, None)
-                self.front.shop.owners.pop(number, None)
+                self.endpoint.shop.owners.pop(number, None)
 
     def _line(self, key: str, number: str) -> Line:
         product, counted = SOLD[self.platform]
@@ -87,21 +87,21 @@ class Doubtful:
         return lines + [{"op": "item.add", **place, "item": f"a{n}", "data": data} for n, data in enumerate(adds)]
 
 
-def doubtful(shop: Desk) -> Iterator[Doubtful]:
+def doubtful(shop: Cli) -> Iterator[Doubtful]:
     """An account for each deviation and each way to get lost, and those of the usual readings."""
     for platform in PLATFORMS:
         for number, reading in enumerate([None, *SINGLE[platform]]):
             for kind in KINDS:
                 name = f"{platform}-{number}-{kind}"
-                front = shop.mall.sandbox.shop(platform, f"{shop.shop}-{name}")
-                front.shop.readings = deviate(platform, dict([reading]) if reading else {})
-                one = Doubtful(name, platform, kind, front, Referee(front, witness(front)), reading)
+                endpoint = shop.shop_server.sandbox.shop(platform, f"{shop.shop}-{name}")
+                endpoint.shop.readings = deviate(platform, dict([reading]) if reading else {})
+                one = Doubtful(name, platform, kind, endpoint, Referee(endpoint, witness(endpoint)), reading)
                 one.lines = one.job()
-                shop.mall.hooks[f"{platform}/{shop.shop}-{name}"] = one.meets
+                shop.shop_server.hooks[f"{platform}/{shop.shop}-{name}"] = one.meets
                 yield one
 
 
-def entries(shop: Desk, all_of_them: list[Doubtful]) -> list[str]:
+def entries(shop: Cli, all_of_them: list[Doubtful]) -> list[str]:
     form = {("tray.request_form", "form"), ("shoplo.request_form", "form")}
     return [
         shop.entry(
@@ -114,7 +114,7 @@ def entries(shop: Desk, all_of_them: list[Doubtful]) -> list[str]:
     ]
 
 
-def endings(shop: Desk, all_of_them: list[Doubtful]) -> dict[str, list[Line]]:
+def endings(shop: Cli, all_of_them: list[Doubtful]) -> dict[str, list[Line]]:
     """The results of each account, numbered from its own first line, once its referee found nothing wrong."""
     found = shop.results()
     first, own = 0, {}
@@ -126,7 +126,7 @@ def endings(shop: Desk, all_of_them: list[Doubtful]) -> dict[str, list[Line]]:
     return own
 
 
-def settle(shop: Desk) -> Ended:
+def settle(shop: Cli) -> Ended:
     return batchcart("settle", "job.results.jsonl", folder=shop.folder)
 
 
@@ -136,7 +136,7 @@ def lost(results: list[Line]) -> Line:
 
 
 @pytest.mark.timeout(300)
-def test_doubts_are_settled_as_the_store_has_it_under_every_reading(shop: Desk) -> None:
+def test_doubts_are_settled_as_the_store_has_it_under_every_reading(shop: Cli) -> None:
     all_of_them = list(doubtful(shop))
     shop.configure(*entries(shop, all_of_them))
     shop.job([line for one in all_of_them for line in one.lines])

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from certificates import open_authority
-from shopping import KEYS, Desk, Line, add, argv, create, environment, get, until
+from cli_harness import KEYS, Cli, Line, add, argv, create, environment, get, until
 
 from batchcart import __version__
 from batchcart.model.errors import Stopped, UsageError
@@ -64,7 +64,7 @@ def is_stopped(pid: int) -> bool:
 
 
 @contextmanager
-def hub(shop: Desk, job: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+def hub(shop: Cli, job: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     words = ("run", job, "--progress", "none", "--json", "--seats-at", f"127.0.0.1:{port}")
     with started(shop.folder, *argv(*words)) as process:
         until(lambda: is_listening(port) or process.poll() is not None)
@@ -74,7 +74,7 @@ def hub(shop: Desk, job: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
 # The fence
 
 
-def freeze(shop: Desk, account: str, lasts: float) -> None:
+def freeze(shop: Cli, account: str, lasts: float) -> None:
     """Have a seat stop just before its first write leaves, another one do the work, and the first one wake up."""
     port = free_port()
     shop.job(carts(account, 2), f"{account}.jsonl")
@@ -90,14 +90,14 @@ def freeze(shop: Desk, account: str, lasts: float) -> None:
             seat.wait(10)
 
 
-def test_a_seat_that_wakes_up_after_its_account_went_on_elsewhere_sends_nothing(shop: Desk) -> None:
+def test_a_seat_that_wakes_up_after_its_account_went_on_elsewhere_sends_nothing(shop: Cli) -> None:
     with ThreadPoolExecutor(2) as both:
         ends = [both.submit(freeze, shop, "loja", LASTS), both.submit(freeze, shop, "sklep", math.inf)]
         for end in ends:
             end.result()
     once = {"create": 2, "add": 2}
-    assert shop.front("loja").saw.effects == once
-    assert shop.front("sklep").saw.effects["add"] > 2  # without the fence what was held up leaves
+    assert shop.endpoint("loja").saw.effects == once
+    assert shop.endpoint("sklep").saw.effects["add"] > 2  # without the fence what was held up leaves
 
 
 SLOW_DISK = """
@@ -119,7 +119,7 @@ asyncio.run(sit_at(HubAddress("127.0.0.1", int(sys.argv[1])), asyncio.Event(), l
 """
 
 
-def test_a_disk_that_takes_longer_than_an_intent_lasts_does_not_keep_a_seat_from_sending(shop: Desk) -> None:
+def test_a_disk_that_takes_longer_than_an_intent_lasts_does_not_keep_a_seat_from_sending(shop: Cli) -> None:
     port = free_port()
     shop.job(carts("loja", 1))
     words = ("run", "job.jsonl", "--progress", "none", "--seats-at", f"127.0.0.1:{port}")
@@ -128,7 +128,7 @@ def test_a_disk_that_takes_longer_than_an_intent_lasts_does_not_keep_a_seat_from
         with started(shop.folder, sys.executable, "-c", IMPATIENT, str(port)):
             _, err = run.communicate(timeout=30)
     assert run.returncode == 0, err
-    assert shop.front("loja").saw.effects == {"create": 1, "add": 1}
+    assert shop.endpoint("loja").saw.effects == {"create": 1, "add": 1}
 
 
 # What is taken from a seat
@@ -160,7 +160,7 @@ async def say_wrong_things(port: int) -> None:
         assert await stream.receive() is None
 
 
-def test_a_hub_takes_an_accounts_rows_from_the_seat_that_has_it_alone(shop: Desk) -> None:
+def test_a_hub_takes_an_accounts_rows_from_the_seat_that_has_it_alone(shop: Cli) -> None:
     port = free_port()
     shop.job(carts("loja", 1))
     with hub(shop, "job.jsonl", port) as run:
@@ -204,7 +204,7 @@ def words_of(text: bytes) -> Iterator[tuple[str, bytes]]:
         yield msgspec.msgpack.decode(frame)[0], frame
 
 
-def test_only_the_handing_over_of_an_account_carries_secrets(shop: Desk) -> None:
+def test_only_the_handing_over_of_an_account_carries_secrets(shop: Cli) -> None:
     port, between, heard, stop = free_port(), free_port(), list[bytes](), asyncio.Event()
     shop.job([*carts("loja", 2), *carts("acme", 2), *carts("sklep", 2)])
     with hub(shop, "job.jsonl", port) as run, ThreadPoolExecutor(1) as thread:
@@ -234,7 +234,7 @@ main()
 """
 
 
-def test_a_run_does_not_wait_for_a_stranger_that_says_nothing(shop: Desk) -> None:
+def test_a_run_does_not_wait_for_a_stranger_that_says_nothing(shop: Cli) -> None:
     port = free_port()
     shop.job(carts("loja", 2))
     words = ("run", "job.jsonl", "--progress", "none", "--processes", "2", "--seats-at", f"127.0.0.1:{port}")
@@ -307,7 +307,7 @@ def test_an_address_that_would_show_secrets_or_is_none_is_refused(
         read_address(text, "--seats-at", files)
 
 
-def test_a_run_over_tls_ends_as_one_without(shop: Desk, tmp_path: Path) -> None:
+def test_a_run_over_tls_ends_as_one_without(shop: Cli, tmp_path: Path) -> None:
     authority = open_authority(tmp_path / "authority")
     pair, port = authority.sign("node", "IP:127.0.0.1"), free_port()
     tls = ("--tls-ca", authority.certificate, "--tls-cert", pair.certificate, "--tls-key", pair.key)
@@ -322,12 +322,12 @@ def test_a_run_over_tls_ends_as_one_without(shop: Desk, tmp_path: Path) -> None:
     assert set(shop.statuses().values()) == {"ok"}
 
 
-def test_a_seat_that_is_told_to_end_gives_its_accounts_back_at_once(shop: Desk) -> None:
+def test_a_seat_that_is_told_to_end_gives_its_accounts_back_at_once(shop: Cli) -> None:
     port = free_port()
     shop.job(carts("loja", 12))
     shop.hook("loja", "delay")
     with hub(shop, "job.jsonl", port) as run, started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as first:
-        until(lambda: shop.front("loja").saw.effects["create"] >= 2)
+        until(lambda: shop.endpoint("loja").saw.effects["create"] >= 2)
         with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as second:
             time.sleep(1)
             first.send_signal(signal.SIGTERM)
@@ -336,4 +336,4 @@ def test_a_seat_that_is_told_to_end_gives_its_accounts_back_at_once(shop: Desk) 
             assert second.wait(10) == 0
     assert run.returncode == 0
     assert err == b""
-    assert shop.front("loja").saw.effects["create"] == 12
+    assert shop.endpoint("loja").saw.effects["create"] == 12

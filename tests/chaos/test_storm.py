@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import kill_storm
 import pytest
-import storming
-from storming import Kills, Line, Shops
+from kill_storm import Kills, Line, Shops
 
 from batchcart.sandbox.readings import READINGS
 
@@ -23,8 +23,8 @@ LIMITS = {"3dcart": "bucket 10 leak 20/s", "tray": "30/s", "shoplo": "25/s"}
 
 
 def assert_survived(lines: Sequence[Line], out: Path, shops: Shops, code: int) -> None:
-    found, counters = storming.results(out), shops.counters()
-    assert storming.wrong(lines, found, shops.state()) == []
+    found, counters = kill_storm.results(out), shops.counters()
+    assert kill_storm.wrong(lines, found, shops.state()) == []
     doubtful = {(result["platform"], result["op"]) for result in found if result["status"] == "in_doubt"}
     assert doubtful <= {("3dcart", "cart.create")}
     assert code == (1 if doubtful else 0)
@@ -32,13 +32,13 @@ def assert_survived(lines: Sequence[Line], out: Path, shops: Shops, code: int) -
 
 
 def storm(folder: Path, *, seed: int, carts: int, kills: int, limits: Mapping[str, str] | None = None) -> Kills:
-    lines = storming.job(seed, carts)
-    job, out = storming.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
-    faults = () if limits else storming.FAULTS
-    with storming.shops(folder, faults=faults, limits=limits, seed=seed) as shops:
+    lines = kill_storm.job(seed, carts)
+    job, out = kill_storm.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
+    faults = () if limits else kill_storm.FAULTS
+    with kill_storm.shops(folder, faults=faults, limits=limits, seed=seed) as shops:
         # So many lost answers bring rows of doubts, at which an account would stop.
-        argv = storming.command(job, shops.config, out, "--stop-after", "0")
-        done = storming.run_under_kills(argv, out, kills=kills, seed=seed, folder=folder)
+        argv = kill_storm.command(job, shops.config, out, "--stop-after", "0")
+        done = kill_storm.run_under_kills(argv, out, kills=kills, seed=seed, folder=folder)
         assert_survived(lines, out, shops, done.code)
         if limits and (broken := broken_limits(shops)):
             raise LimitBroken(broken)
@@ -89,14 +89,14 @@ def storm_of_readings(folder: Path, *, seed: int, carts: int, kills: int) -> tup
     rng = random.Random(seed)
     chosen = [(name, rng.choice(list(reading.values))) for name, reading in READINGS.items()]
     readings = [f"{name}={value}" for name, value in chosen if name not in MEANT_OTHERWISE and rng.random() < 0.3]
-    lines = storming.job(seed, carts)
-    job, out = storming.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
-    with storming.shops(folder, faults=storming.FAULTS, readings=readings, seed=seed) as shops:
-        done = storming.run_under_kills(
-            storming.command(job, shops.config, out), out, kills=kills, seed=seed, folder=folder
+    lines = kill_storm.job(seed, carts)
+    job, out = kill_storm.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
+    with kill_storm.shops(folder, faults=kill_storm.FAULTS, readings=readings, seed=seed) as shops:
+        done = kill_storm.run_under_kills(
+            kill_storm.command(job, shops.config, out), out, kills=kills, seed=seed, folder=folder
         )
-        found = storming.results(out)
-        assert storming.wrong_effects(*_judgeable(lines, found), shops.state()) == [], readings
+        found = kill_storm.results(out)
+        assert kill_storm.wrong_effects(*_judgeable(lines, found), shops.state()) == [], readings
         assert len({result["line"] for result in found}) == len(found), readings
         assert [name for name, saw in shops.counters().items() if saw[""]["overlaps"]] == [], readings
     return done, Counter(result["status"] for result in found)
@@ -162,12 +162,12 @@ def test_limits_hold_across_many_kills_without_a_single_429(tmp_path: Path, seed
 
 def killed_at_commits(folder: Path, commits: Sequence[int]) -> None:
     """A run that is killed before the first of these commits, goes on, is killed before the next, and so on."""
-    lines = storming.job(4, 9)
-    job, out = storming.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
-    with storming.shops(folder, faults=("reset-after=0.1", "500-after=0.1"), seed=4) as shops:
-        argv = storming.command(job, shops.config, out)
-        dying = [sys.executable, str(SUPPORT / "dying.py")]
-        environment = storming.environment_of(folder)
+    lines = kill_storm.job(4, 9)
+    job, out = kill_storm.write(lines, folder / "job.jsonl"), folder / "results.jsonl"
+    with kill_storm.shops(folder, faults=("reset-after=0.1", "500-after=0.1"), seed=4) as shops:
+        argv = kill_storm.command(job, shops.config, out)
+        dying = [sys.executable, str(SUPPORT / "kill_before_commit.py")]
+        environment = kill_storm.environment_of(folder)
         for commit in commits:
             start = [*dying, str(commit), *argv[argv.index("run") :]]
             ended = subprocess.run(start, env=environment, capture_output=True, text=True, timeout=60, check=False)

@@ -14,8 +14,8 @@ import pytest
 from cassette import FOLDER, read_cassette
 from hypothesis import given
 from hypothesis import strategies as st
-from moving import PLACES, Shelf, carts, varied
 from msgspec import structs
+from neutral_round_trip import PLACES, Shelf, carts, varied
 from platform_parts import MOVABLE
 from test_platform_contract import NASTY
 

@@ -45,9 +45,9 @@ class Shop:
         target = DOORS[self.name] + request.path + "?" + "&".join(f"{key}={value}" for key, value in request.query)
         call = read_call(request.method, target, [], request.body)
         assert call is not None
-        front = self.sandbox.shop(self.name)
-        answer = front.platform.routes[call.route](front.shop, call)
-        answer = front.platform.as_printed(call, answer) if self.sloppy else answer
+        endpoint = self.sandbox.shop(self.name)
+        answer = endpoint.platform.routes[call.route](endpoint.shop, call)
+        answer = endpoint.platform.as_printed(call, answer) if self.sloppy else answer
         return Response(answer.status, answer.body)
 
     def holds(self) -> dict[str, Decimal]:

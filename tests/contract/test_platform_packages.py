@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shopping import batchcart
+from cli_harness import batchcart
 
 from batchcart.accounts.config import load_config
 from batchcart.model.errors import UsageError

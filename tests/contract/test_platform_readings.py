@@ -85,8 +85,8 @@ class Shop:
         target = DOORS[self.name] + request.path + "?" + "&".join(f"{key}={value}" for key, value in request.query)
         call = read_call(request.method, target, [], request.body)
         assert call is not None
-        front = self.sandbox.shop(self.name)
-        answer = front.platform.routes[call.route](front.shop, call)
+        endpoint = self.sandbox.shop(self.name)
+        answer = endpoint.platform.routes[call.route](endpoint.shop, call)
         if answer.effect:
             self.done.append(answer.effect.verb)
         return Response(answer.status, answer.body)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from shopping import batchcart
+from cli_harness import batchcart
 
 from batchcart.platforms import load_adapters
 

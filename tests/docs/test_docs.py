@@ -25,8 +25,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
-from reporting import T0, busy_report
-from shopping import Mall, batchcart, desk, environment
+from cli_harness import ShopServer, batchcart, environment, open_cli
+from report_samples import T0, busy_report
 
 from batchcart import __all__ as public_names
 from batchcart import run as batchcart_run
@@ -76,9 +76,9 @@ def blocks(page: str) -> list[Block]:
 
 
 @pytest.fixture
-def folder(mall: Mall, tmp_path: Path) -> Path:
+def folder(shop_server: ShopServer, tmp_path: Path) -> Path:
     """A page's folder, as the head of this module says."""
-    desk(mall, tmp_path)
+    open_cli(shop_server, tmp_path)
     (tmp_path / "batchcart.toml").chmod(0o600)
     (tmp_path / "jobs").symlink_to(ROOT / "jobs")
     (tmp_path / "bin").mkdir()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from shopping import Desk, Ended, add, argv, create, environment, in_turn
+from cli_harness import Cli, Ended, add, argv, create, environment, in_turn
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def test_a_mistake_is_told_with_its_place_and_the_next_step(name: str, provoked:
         ("sklep", "reset-before", "Its lines stay pending; run again later"),
     ],
 )
-def test_an_account_that_is_given_up_says_why_and_what_to_do(shop: Desk, account: str, kind: str, told: str) -> None:
+def test_an_account_that_is_given_up_says_why_and_what_to_do(shop: Cli, account: str, kind: str, told: str) -> None:
     shop.hook(account, kind)
     shop.job([create(account), add(account)])
     ended = shop.run("--patience", "0.01", code=3)
@@ -185,7 +185,7 @@ def test_an_account_that_is_given_up_says_why_and_what_to_do(shop: Desk, account
     assert "Traceback" not in ended.err + ended.out
 
 
-def test_a_result_that_is_not_ok_says_why_in_a_sentence(shop: Desk) -> None:
+def test_a_result_that_is_not_ok_says_why_in_a_sentence(shop: Cli) -> None:
     shop.hook("acme", lambda call: "reset-after" if call.route == "POST Cart" else None)
     shop.job([create("acme"), add("acme", item="i"), create("loja", data={"product_id": "1", "quantity": 1})])
     ended = shop.run(code=1)
@@ -198,7 +198,7 @@ def test_a_result_that_is_not_ok_says_why_in_a_sentence(shop: Desk) -> None:
     assert all(not message.endswith(".") and "None" not in message for message in found.values())
 
 
-def test_a_job_that_changed_is_told_with_the_line_that_differs(shop: Desk) -> None:
+def test_a_job_that_changed_is_told_with_the_line_that_differs(shop: Cli) -> None:
     shop.job([create("loja", "c1"), create("loja", "c2")])
     shop.run(code=0)
     shop.job([create("loja", "c1"), create("loja", "c3")])
@@ -227,7 +227,7 @@ def coloured(folder: Path, words: list[str], **more: str) -> str:
     return screen.decode()
 
 
-def test_status_words_are_coloured_on_a_terminal_alone_and_never_under_no_color(shop: Desk) -> None:
+def test_status_words_are_coloured_on_a_terminal_alone_and_never_under_no_color(shop: Cli) -> None:
     shop.job([create("loja"), {"op": "cart.get", "account": "acme", "cart_id": "nix"}])
     shop.run(code=1)
     words = ["status", "job.results.jsonl"]

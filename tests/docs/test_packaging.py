@@ -134,7 +134,7 @@ def test_the_source_archive_builds_the_same_wheel(built: Path, wheel: zipfile.Zi
         "LICENSE",
         "docs/README.md",
         "jobs/quickstart.jsonl",
-        "tests/support/shopping.py",
+        "tests/support/cli_harness.py",
     ):
         assert (source / name).exists(), name
 

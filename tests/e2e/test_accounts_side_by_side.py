@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from shopping import KEYS, Desk, Line, add, create, get, line
+from cli_harness import KEYS, Cli, Line, add, create, get, line
 
 from batchcart.sandbox.messages import Call
 
@@ -27,7 +27,7 @@ def spans(results: list[Line]) -> dict[str, float]:
     return {account: (max(found) - min(found)).total_seconds() for account, found in times.items()}
 
 
-def ten_accounts(shop: Desk) -> None:
+def ten_accounts(shop: Cli) -> None:
     """Nine fast accounts and a tenth, `bad`, whose lines stand before, between and after the others'."""
     names = dict(zip([*FAST, "bad"], list(KEYS) * 4, strict=False))
     entries = [
@@ -41,13 +41,13 @@ def ten_accounts(shop: Desk) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["slow", "hanging", "closed"])
-def test_a_bad_account_delays_no_other_one(shop: Desk, trouble: str) -> None:
+def test_a_bad_account_delays_no_other_one(shop: Cli, trouble: str) -> None:
     ten_accounts(shop)
     shop.run("-o", "good.jsonl", code=0)
     alone = spans(shop.results("good.jsonl"))
-    bad = shop.mall.sandbox.shop("3dcart", f"{shop.shop}-bad")
+    bad = shop.shop_server.sandbox.shop("3dcart", f"{shop.shop}-bad")
     kinds = {"slow": "delay", "hanging": "hang"}
-    shop.mall.hooks[f"3dcart/{shop.shop}-bad"] = lambda _call: kinds.get(trouble)
+    shop.shop_server.hooks[f"3dcart/{shop.shop}-bad"] = lambda _call: kinds.get(trouble)
     bad.down = "reset" if trouble == "closed" else ""
     began = time.monotonic()
     ended = shop.run("-o", "bad.jsonl", "--patience", "0.03", "--json")
@@ -61,20 +61,20 @@ def test_a_bad_account_delays_no_other_one(shop: Desk, trouble: str) -> None:
     assert ended.code == (0 if trouble == "slow" else 3 if trouble == "closed" else ended.code)
 
 
-def test_carts_of_one_account_run_side_by_side_and_a_carts_lines_in_order(shop: Desk) -> None:
+def test_carts_of_one_account_run_side_by_side_and_a_carts_lines_in_order(shop: Cli) -> None:
     shop.hook("sklep", "delay")
     job = [one for number in range(8) for one in (create("sklep", f"c{number}"), add("sklep", f"c{number}"))]
     shop.job(job)
     began = time.monotonic()
     shop.run(code=0)
     assert time.monotonic() - began < 16 * 0.3
-    saw = shop.front("sklep").saw
+    saw = shop.endpoint("sklep").saw
     assert [log.overlapped for log in saw.carts.values()] == [False] * 8
     for log in saw.carts.values():
         assert [effect.verb for _, effect in log.effects] == ["create", "add"]
 
 
-def test_a_cart_that_is_not_made_skips_its_lines_and_no_others(shop: Desk) -> None:
+def test_a_cart_that_is_not_made_skips_its_lines_and_no_others(shop: Cli) -> None:
     shop.job(
         [
             create("acme", "c1"),
@@ -95,7 +95,7 @@ def test_a_cart_that_is_not_made_skips_its_lines_and_no_others(shop: Desk) -> No
         assert found[number]["attempts"] == 0
 
 
-def test_an_item_that_is_not_added_skips_the_lines_on_it_and_no_others(shop: Desk) -> None:
+def test_an_item_that_is_not_added_skips_the_lines_on_it_and_no_others(shop: Cli) -> None:
     lines = [
         create("acme"),
         add("acme", item="bad", data={"CatalogID": 404404, "ItemQuantity": 1}),
@@ -106,7 +106,7 @@ def test_an_item_that_is_not_added_skips_the_lines_on_it_and_no_others(shop: Des
         get("acme"),
     ]
     shop.job(lines)
-    carts = shop.front("acme").shop.carts
+    carts = shop.endpoint("acme").shop.carts
     away: dict[str, Any] = {}
 
     def refuse(call: Call) -> None:
@@ -132,9 +132,9 @@ def test_an_item_that_is_not_added_skips_the_lines_on_it_and_no_others(shop: Des
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
-def test_a_429_holds_its_account_back_as_long_as_it_asks_and_no_other(shop: Desk, form: str) -> None:
-    front = shop.front("loja")
-    front.retry_after = "seconds" if form == "seconds" else "date"
+def test_a_429_holds_its_account_back_as_long_as_it_asks_and_no_other(shop: Cli, form: str) -> None:
+    endpoint = shop.endpoint("loja")
+    endpoint.retry_after = "seconds" if form == "seconds" else "date"
     seen: list[float] = []
 
     def throttled(call: Call) -> str | None:
@@ -151,4 +151,4 @@ def test_a_429_holds_its_account_back_as_long_as_it_asks_and_no_other(shop: Desk
     assert sum(gaps) - gaps[2] < 1
     assert spans(shop.results())["acme"] < 1
     assert sum(result["attempts"] for result in shop.results() if result["account"] == "loja") == 7
-    assert front.saw.effects["create"] == 6
+    assert endpoint.saw.effects["create"] == 6

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from answering import account, listening, request, say, serving, told
-from shopping import argv, environment
+from byte_server import account, listening, request, say, serving, told
+from cli_harness import argv, environment
 
 from batchcart.engine.http.answer_budget import AnswerBudget, Claim
 from batchcart.engine.http.client import open_client

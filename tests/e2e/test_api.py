@@ -13,17 +13,17 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from shopping import Desk, Mall, create, desk_here, get, line, new_carts, until
+from cli_harness import Cli, ShopServer, create, desk_here, get, line, new_carts, until
 
 import batchcart
 
 
 @pytest.fixture
-def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return desk_here(mall, tmp_path, monkeypatch)
+def shop(shop_server: ShopServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    return desk_here(shop_server, tmp_path, monkeypatch)
 
 
-def test_a_disk_without_room_for_the_operations_is_a_sentence(shop: Desk) -> None:
+def test_a_disk_without_room_for_the_operations_is_a_sentence(shop: Cli) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
@@ -34,7 +34,7 @@ def test_a_disk_without_room_for_the_operations_is_a_sentence(shop: Desk) -> Non
     assert not shop.requests()
 
 
-def test_results_come_as_they_end_and_the_summary_after_them(shop: Desk) -> None:
+def test_results_come_as_they_end_and_the_summary_after_them(shop: Cli) -> None:
     job = shop.job([create("acme"), create("loja"), get("acme")])
     run = batchcart.run(job)
     found = list(run)
@@ -46,21 +46,21 @@ def test_results_come_as_they_end_and_the_summary_after_them(shop: Desk) -> None
     assert list(batchcart.read_results(shop.folder / "job.results.jsonl")) == found
 
 
-def test_the_first_result_comes_before_the_last_line_is_sent(shop: Desk) -> None:
+def test_the_first_result_comes_before_the_last_line_is_sent(shop: Cli) -> None:
     shop.hook("loja", "delay")
     with batchcart.run(new_carts("loja", 6), results="r.jsonl", concurrency=1) as run:
         for result in run:
             assert result.line == 1
-            assert shop.front("loja").saw.effects["create"] < 6
+            assert shop.endpoint("loja").saw.effects["create"] < 6
             break
 
 
-def test_leaving_the_loop_stops_politely_and_the_same_call_goes_on(shop: Desk) -> None:
+def test_leaving_the_loop_stops_politely_and_the_same_call_goes_on(shop: Cli) -> None:
     shop.hook("loja", "delay")
     for result in batchcart.run(new_carts("loja", 12), results="r.jsonl", concurrency=2):
         assert result.status == "ok"
         break
-    done = shop.front("loja").saw.effects["create"]
+    done = shop.endpoint("loja").saw.effects["create"]
     assert done < 12
     assert len(shop.results("r.jsonl")) == done
     shop.hook("loja", "")
@@ -68,26 +68,26 @@ def test_leaving_the_loop_stops_politely_and_the_same_call_goes_on(shop: Desk) -
     found = list(run)
     assert [result.line for result in found[:done]] == [one["line"] for one in shop.results("r.jsonl")[:done]]
     assert sorted(result.line for result in found) == list(range(1, 13))
-    assert shop.front("loja").saw.effects["create"] == 12
+    assert shop.endpoint("loja").saw.effects["create"] == 12
     assert not run.summary.nothing_to_do
     assert list(batchcart.run(new_carts("loja", 12), results="r.jsonl")) == found
 
 
 @pytest.mark.parametrize("count", [1001, 1003])
-def test_a_run_is_left_cleanly_when_more_results_wait_than_are_kept(shop: Desk, count: int) -> None:
+def test_a_run_is_left_cleanly_when_more_results_wait_than_are_kept(shop: Cli, count: int) -> None:
     lines = [{"op": "cart.count", "account": "sklep"}] * count
     run = batchcart.run(lines, results="r.jsonl", concurrency=64)
     with run:
         results = iter(run)
         next(results)
         # Then it waits for its reader, or has ended and cannot say so.
-        until(lambda: sum(shop.front("sklep").saw.requests.values()) == count)
+        until(lambda: sum(shop.endpoint("sklep").saw.requests.values()) == count)
         time.sleep(0.3)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("batchcart")]
     assert len(list(batchcart.run(lines, results="r.jsonl"))) == count
 
 
-def test_errors_are_raised_where_the_run_is_iterated_over(shop: Desk) -> None:
+def test_errors_are_raised_where_the_run_is_iterated_over(shop: Cli) -> None:
     with pytest.raises(batchcart.BadLines) as bad:
         list(batchcart.run([create("acme"), line("acme", "cart.make")], results="r.jsonl"))
     assert bad.value.total == 1
@@ -102,12 +102,12 @@ def test_errors_are_raised_where_the_run_is_iterated_over(shop: Desk) -> None:
 
 
 @pytest.mark.parametrize("options", [{"concurrency": 0}, {"patience": -1.0}, {"patience": float("nan")}])
-def test_options_out_of_range_are_refused_at_once(shop: Desk, options: dict[str, float]) -> None:
+def test_options_out_of_range_are_refused_at_once(shop: Cli, options: dict[str, float]) -> None:
     with pytest.raises(batchcart.UsageError, match=next(iter(options))):
         batchcart.run(new_carts("loja", 1), results="r.jsonl", **options)  # type: ignore[arg-type]
 
 
-def test_operations_need_a_name_for_their_results_and_must_be_json(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operations_need_a_name_for_their_results_and_must_be_json(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(shop.folder))
     before = set(shop.folder.iterdir())
     with pytest.raises(batchcart.UsageError, match="results=PATH"):
@@ -117,7 +117,7 @@ def test_operations_need_a_name_for_their_results_and_must_be_json(shop: Desk, m
     assert set(shop.folder.iterdir()) == before
 
 
-def test_nothing_of_a_run_is_left_in_the_temporary_folder(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_a_run_is_left_in_the_temporary_folder(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     temporary = shop.folder / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -127,17 +127,17 @@ def test_nothing_of_a_run_is_left_in_the_temporary_folder(shop: Desk, monkeypatc
     assert list(temporary.iterdir()) == []
 
 
-def test_any_mapping_is_an_operation_and_decimals_reach_the_shop_exactly(shop: Desk) -> None:
+def test_any_mapping_is_an_operation_and_decimals_reach_the_shop_exactly(shop: Cli) -> None:
     exact = Decimal("0.1000000000000000055511151231257827")
     data = types.MappingProxyType({"CatalogID": 5, "ItemQuantity": exact})
     lines = [types.MappingProxyType(create("acme")), {**line("acme", "item.add"), "data": data}]
     assert [result.status for result in batchcart.run(iter(lines), results="r.jsonl")] == ["ok", "ok"]
-    (cart,) = shop.front("acme").shop.carts.values()
+    (cart,) = shop.endpoint("acme").shop.carts.values()
     (item,) = cart["items"].values()
     assert item["ItemQuantity"] == str(exact)
 
 
-def test_a_run_works_inside_a_running_loop(shop: Desk) -> None:
+def test_a_run_works_inside_a_running_loop(shop: Cli) -> None:
     async def script() -> int:
         beats = 0
 
@@ -156,7 +156,7 @@ def test_a_run_works_inside_a_running_loop(shop: Desk) -> None:
     assert asyncio.run(script()) > 1
 
 
-def test_a_run_is_iterated_over_once_and_has_no_summary_before(shop: Desk) -> None:
+def test_a_run_is_iterated_over_once_and_has_no_summary_before(shop: Cli) -> None:
     run = batchcart.run(new_carts("loja", 1), results="r.jsonl")
     with pytest.raises(RuntimeError, match="not over"):
         _ = run.summary
@@ -165,7 +165,7 @@ def test_a_run_is_iterated_over_once_and_has_no_summary_before(shop: Desk) -> No
         list(run)
 
 
-def test_another_process_on_the_same_results_is_a_usage_error(shop: Desk) -> None:
+def test_another_process_on_the_same_results_is_a_usage_error(shop: Cli) -> None:
     shop.hook("loja", "delay")
     with batchcart.run(new_carts("loja", 6), results="r.jsonl", concurrency=1) as run:
         results = iter(run)
@@ -176,7 +176,7 @@ def test_another_process_on_the_same_results_is_a_usage_error(shop: Desk) -> Non
         assert "kill" not in str(held.value)
 
 
-def test_a_run_that_was_left_early_has_the_figures_of_what_it_did(shop: Desk) -> None:
+def test_a_run_that_was_left_early_has_the_figures_of_what_it_did(shop: Cli) -> None:
     shop.hook("loja", "delay")
     with batchcart.run(new_carts("loja", 12), results="r.jsonl", concurrency=1) as run:
         for _ in run:
@@ -195,14 +195,14 @@ def test_a_run_that_was_left_early_has_the_figures_of_what_it_did(shop: Desk) ->
     ],
 )
 def test_what_json_cannot_hold_is_refused_and_not_written_as_something_else(
-    shop: Desk, value: object, told: str
+    shop: Cli, value: object, told: str
 ) -> None:
     operations = [{**create("acme"), "data": {"BillingFirstName": value}}]
     with pytest.raises(batchcart.UsageError, match=f"operations:1: not an operation: {told}"):
         batchcart.run(operations, results="r.jsonl")
 
 
-def test_results_that_are_not_there_are_a_usage_error(shop: Desk) -> None:
+def test_results_that_are_not_there_are_a_usage_error(shop: Cli) -> None:
     with pytest.raises(batchcart.UsageError, match=r"nope.jsonl does not exist; give the result file of a run"):
         list(batchcart.read_results("nope.jsonl"))
 

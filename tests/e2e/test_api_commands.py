@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shopping import Desk, Mall, create, desk_here, get, line, new_carts
+from cli_harness import Cli, ShopServer, create, desk_here, get, line, new_carts
 
 import batchcart
 
 
 @pytest.fixture
-def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return desk_here(mall, tmp_path, monkeypatch)
+def shop(shop_server: ShopServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    return desk_here(shop_server, tmp_path, monkeypatch)
 
 
-def test_a_run_is_checked_done_looked_at_and_taken_back_from_python(shop: Desk) -> None:
+def test_a_run_is_checked_done_looked_at_and_taken_back_from_python(shop: Cli) -> None:
     job = shop.job([create("acme"), create("loja"), get("acme")])
     lines: list[int] = []
     plan = batchcart.check(job, on_request=lambda request: lines.append(request.line))
@@ -37,10 +37,10 @@ def test_a_run_is_checked_done_looked_at_and_taken_back_from_python(shop: Desk) 
     undone = batchcart.undo(run.results, "undo.jsonl")
     assert undone.back == {("acme", "cart.delete"): 1, ("loja", "cart.delete"): 1}
     batchcart.run("undo.jsonl").finish()
-    assert not shop.front("acme").shop.carts
+    assert not shop.endpoint("acme").shop.carts
 
 
-def test_what_did_not_end_well_is_told_and_becomes_a_job(shop: Desk) -> None:
+def test_what_did_not_end_well_is_told_and_becomes_a_job(shop: Cli) -> None:
     run = batchcart.run(
         [{"op": "cart.get", "account": "loja", "cart_id": "nosuch"}, *new_carts("loja", 1)], results="r.jsonl"
     )
@@ -53,7 +53,7 @@ def test_what_did_not_end_well_is_told_and_becomes_a_job(shop: Desk) -> None:
         batchcart.rest("r.jsonl", "again.jsonl")
 
 
-def test_a_config_is_a_mapping_too_and_shows_no_secret(shop: Desk) -> None:
+def test_a_config_is_a_mapping_too_and_shows_no_secret(shop: Cli) -> None:
     file = Path("batchcart.toml")
     table = tomllib.loads(file.read_text())
     file.unlink()
@@ -70,7 +70,7 @@ def test_a_config_is_a_mapping_too_and_shows_no_secret(shop: Desk) -> None:
     assert secret not in repr(batchcart.run(new_carts("loja", 1), results="r.jsonl", config=table)._options)
 
 
-def test_a_config_given_as_a_mapping_reaches_the_processes_of_a_run(shop: Desk) -> None:
+def test_a_config_given_as_a_mapping_reaches_the_processes_of_a_run(shop: Cli) -> None:
     file = Path("batchcart.toml")
     table = tomllib.loads(file.read_text())
     file.unlink()
@@ -78,7 +78,7 @@ def test_a_config_given_as_a_mapping_reaches_the_processes_of_a_run(shop: Desk) 
     assert batchcart.run(job, results="r.jsonl", config=table, processes=2).finish().totals["ok"] == 2
 
 
-def test_carts_are_exported_mapped_converted_and_verified_from_python(shop: Desk) -> None:
+def test_carts_are_exported_mapped_converted_and_verified_from_python(shop: Cli) -> None:
     item = {**line("acme", "item.add"), "cart": "a", "data": {"CatalogID": 5, "ItemQuantity": 2}}
     batchcart.run([create("acme", "a"), item], results="made.jsonl").finish()
     exported = batchcart.export("acme", "carts.jsonl", keys_from="made.jsonl")
@@ -88,7 +88,7 @@ def test_carts_are_exported_mapped_converted_and_verified_from_python(shop: Desk
         batchcart.convert("carts.jsonl", to="nosuch", product_map="map.csv", output="job.jsonl")
 
 
-def test_results_cannot_be_changed(shop: Desk) -> None:
+def test_results_cannot_be_changed(shop: Cli) -> None:
     for name in batchcart._HOMES:
         found = getattr(batchcart, name)
         if isinstance(found, type) and is_dataclass(found):
@@ -125,7 +125,7 @@ class Cell:
         self.shown.append(data)
 
 
-def test_a_notebook_shows_progress_and_at_the_end_a_table(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_shows_progress_and_at_the_end_a_table(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     cell, kernel, display = Cell(), types.ModuleType("IPython"), types.ModuleType("IPython.display")
     shell = type("ZMQInteractiveShell", (), {})()
     vars(kernel)["get_ipython"] = lambda: shell

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shopping import Desk, Line, Mall, create, desk_here, line, new_carts, until
+from cli_harness import Cli, Line, ShopServer, create, desk_here, line, new_carts, until
 
 import batchcart
 
 
 @pytest.fixture
-def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return desk_here(mall, tmp_path, monkeypatch)
+def shop(shop_server: ShopServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    return desk_here(shop_server, tmp_path, monkeypatch)
 
 
-def made(shop: Desk) -> int:
-    found: int = shop.front("loja").saw.effects["create"]
+def made(shop: Cli) -> int:
+    found: int = shop.endpoint("loja").saw.effects["create"]
     return found
 
 
@@ -28,7 +28,7 @@ def threads_of_runs() -> list[threading.Thread]:
     return [thread for thread in mine if not thread.name.startswith("batchcart-reader")]
 
 
-def check_it_goes_on(shop: Desk, count: int) -> None:
+def check_it_goes_on(shop: Cli, count: int) -> None:
     """Nothing is left running, what was sent stands in the result file, and the same run makes no cart twice."""
     assert not threads_of_runs()
     assert 0 < made(shop) < count
@@ -39,7 +39,7 @@ def check_it_goes_on(shop: Desk, count: int) -> None:
     assert made(shop) == count
 
 
-def test_results_come_in_the_callers_loop_and_the_summary_after_them(shop: Desk) -> None:
+def test_results_come_in_the_callers_loop_and_the_summary_after_them(shop: Cli) -> None:
     async def script() -> tuple[list[batchcart.Result], batchcart.Summary]:
         async with batchcart.arun(new_carts("loja", 3), results="r.jsonl") as run:
             found = [result async for result in run]
@@ -52,7 +52,7 @@ def test_results_come_in_the_callers_loop_and_the_summary_after_them(shop: Desk)
     assert list(batchcart.read_results("r.jsonl")) == found
 
 
-def test_breaking_out_of_the_loop_stops_politely(shop: Desk) -> None:
+def test_breaking_out_of_the_loop_stops_politely(shop: Cli) -> None:
     shop.hook("loja", "delay")
 
     async def script() -> None:
@@ -65,7 +65,7 @@ def test_breaking_out_of_the_loop_stops_politely(shop: Desk) -> None:
     check_it_goes_on(shop, 12)
 
 
-def test_closing_the_run_stops_it_politely_and_returns_when_it_is_over(shop: Desk) -> None:
+def test_closing_the_run_stops_it_politely_and_returns_when_it_is_over(shop: Cli) -> None:
     shop.hook("loja", "delay")
 
     async def script() -> None:
@@ -79,7 +79,7 @@ def test_closing_the_run_stops_it_politely_and_returns_when_it_is_over(shop: Des
     check_it_goes_on(shop, 12)
 
 
-def test_a_run_that_was_closed_early_has_the_figures_of_what_it_did(shop: Desk) -> None:
+def test_a_run_that_was_closed_early_has_the_figures_of_what_it_did(shop: Cli) -> None:
     shop.hook("loja", "delay")
 
     async def script() -> batchcart.Summary:
@@ -94,7 +94,7 @@ def test_a_run_that_was_closed_early_has_the_figures_of_what_it_did(shop: Desk) 
     assert summary.totals["ok"] + summary.totals["not_attempted"] == 12
 
 
-def test_a_cancelled_task_stops_its_run_politely(shop: Desk) -> None:
+def test_a_cancelled_task_stops_its_run_politely(shop: Cli) -> None:
     shop.hook("loja", "delay")
 
     async def script() -> None:
@@ -115,7 +115,7 @@ def test_a_cancelled_task_stops_its_run_politely(shop: Desk) -> None:
     check_it_goes_on(shop, 12)
 
 
-def test_a_job_that_takes_long_to_read_does_not_hold_up_the_callers_loop(shop: Desk) -> None:
+def test_a_job_that_takes_long_to_read_does_not_hold_up_the_callers_loop(shop: Cli) -> None:
     gate = threading.Event()
 
     def operations() -> list[Line]:
@@ -139,13 +139,13 @@ def test_a_job_that_takes_long_to_read_does_not_hold_up_the_callers_loop(shop: D
     assert asyncio.run(script()) == [1]
 
 
-def test_a_script_that_reads_slowly_holds_its_run_back_and_leaves_it_cleanly(shop: Desk) -> None:
+def test_a_script_that_reads_slowly_holds_its_run_back_and_leaves_it_cleanly(shop: Cli) -> None:
     held = 1000  # results that wait for their reader at the most
     lines = [{"op": "cart.count", "account": "sklep"}] * (held + 500)
 
     async def script() -> None:
         async for _ in batchcart.arun(lines, results="r.jsonl", concurrency=64):
-            await asyncio.to_thread(until, lambda: sum(shop.front("sklep").saw.requests.values()) > held)
+            await asyncio.to_thread(until, lambda: sum(shop.endpoint("sklep").saw.requests.values()) > held)
             break
 
     asyncio.run(script())
@@ -153,7 +153,7 @@ def test_a_script_that_reads_slowly_holds_its_run_back_and_leaves_it_cleanly(sho
     assert not threads_of_runs()
 
 
-def test_errors_are_raised_where_the_run_is_iterated_over(shop: Desk) -> None:
+def test_errors_are_raised_where_the_run_is_iterated_over(shop: Cli) -> None:
     async def script(job: object) -> None:
         async for _ in batchcart.arun(job, results="r.jsonl"):  # type: ignore[arg-type]
             pass
@@ -167,7 +167,7 @@ def test_errors_are_raised_where_the_run_is_iterated_over(shop: Desk) -> None:
     assert shop.requests() == 0
 
 
-def test_events_reach_the_callers_function_and_the_standard_log(shop: Desk, caplog: pytest.LogCaptureFixture) -> None:
+def test_events_reach_the_callers_function_and_the_standard_log(shop: Cli, caplog: pytest.LogCaptureFixture) -> None:
     told: list[batchcart.Event] = []
 
     def on_event(event: batchcart.Event) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from shopping import Desk, batchcart
+from cli_harness import Cli, batchcart
 
 from batchcart.jobs.bad_lines import LineProblems
 from batchcart.jobs.job_file import InvalidLine, RawLine
@@ -21,7 +21,7 @@ def judged(*lines: tuple[int, str], text: bytes = b"{}", json: bool = True) -> B
     return raised.value
 
 
-def test_one_sentence_and_a_count_for_thousands_of_lines_of_an_account_that_is_not_there(shop: Desk) -> None:
+def test_one_sentence_and_a_count_for_thousands_of_lines_of_an_account_that_is_not_there(shop: Cli) -> None:
     line = '{"op":"cart.get","account":"amce","cart_id":"k"}\n'
     (shop.folder / "job.jsonl").write_text(line * 3000 + line.replace('"op"', '"opp"'))
     ended = batchcart("check", "job.jsonl", "--json", folder=shop.folder, code=2)
@@ -72,7 +72,7 @@ def test_more_kinds_of_mistakes_than_can_be_listed_are_counted() -> None:
     assert str(found).endswith("… and 100 more bad lines")
 
 
-def test_the_config_of_the_jobs_folder_or_of_one_above_it_is_read(shop: Desk, tmp_path: Path) -> None:
+def test_the_config_of_the_jobs_folder_or_of_one_above_it_is_read(shop: Cli, tmp_path: Path) -> None:
     deep = shop.folder / "jobs" / "monday"
     deep.mkdir(parents=True)
     (deep / "job.jsonl").write_text('{"op":"cart.get","account":"acme","cart_id":"k"}\n')
@@ -89,7 +89,7 @@ def test_the_config_of_the_jobs_folder_or_of_one_above_it_is_read(shop: Desk, tm
     )
 
 
-def test_accounts_shows_where_secrets_come_from_and_none_of_them(shop: Desk) -> None:
+def test_accounts_shows_where_secrets_come_from_and_none_of_them(shop: Cli) -> None:
     keys = {"token": {"env": "NOT_SET_ANYWHERE"}, "private_key": {"file": "acme.key"}}
     acme = 'platform = "3dcart"\nsecure_url = "https://acme.example.com"\n'
     secrets = "\n".join(f'{key} = {{ {how} = "{name}" }}' for key, one in keys.items() for how, name in one.items())

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_harness import Cli, Ended, argv, batchcart, environment, until
 from hypothesis import given
 from hypothesis import strategies as st
-from shopping import Desk, Ended, argv, batchcart, environment, until
 
 from batchcart.bench.metrics import RequestTrace, count_allowed, limit_use, plan_time, times_from_plan, times_of
 from batchcart.bench.workload import Mix, job_lines, parse_mix
@@ -112,23 +112,23 @@ def test_the_sandbox_ends_with_a_benchmark_that_is_killed(tmp_path: Path) -> Non
 # Against a shop
 
 
-def test_an_account_that_does_not_allow_it_is_refused_and_nothing_is_sent(shop: Desk) -> None:
+def test_an_account_that_does_not_allow_it_is_refused_and_nothing_is_sent(shop: Cli) -> None:
     err = bench(shop.folder, "--account", "loja", "--product", "5", code=2).err
     assert "account 'loja' does not allow benchmarks" in err
     assert "set allow_bench = true under [accounts.loja] in batchcart.toml" in err
     assert shop.requests() == 0
 
 
-def test_carts_made_in_a_shop_are_deleted_afterwards(shop: Desk) -> None:
+def test_carts_made_in_a_shop_are_deleted_afterwards(shop: Cli) -> None:
     shop.configure(loja={"allow_bench": True})
     ended = bench(shop.folder, "--account", "loja", "--product", "5", "--carts", "3", code=0)
     assert "3 carts of the benchmark deleted again" in ended.out
-    effects = shop.front("loja").saw.effects
+    effects = shop.endpoint("loja").saw.effects
     assert (effects["create"], effects["delete"]) == (3, 3)
-    assert shop.front("loja").shop.carts == {}
+    assert shop.endpoint("loja").shop.carts == {}
 
 
-def test_carts_that_may_be_left_are_told(shop: Desk) -> None:
+def test_carts_that_may_be_left_are_told(shop: Cli) -> None:
     shop.configure(acme={"allow_bench": True, "timeout": 0.5})
     seen: list[str] = []
 
@@ -140,16 +140,16 @@ def test_carts_that_may_be_left_are_told(shop: Desk) -> None:
     ended = bench(shop.folder, "--account", "acme", "--product", "5", "--carts", "3", "--mix", "create=1", code=1)
     assert "2 carts of the benchmark deleted again" in ended.out
     assert "1 cart left in the shop, or perhaps left" in ended.out
-    assert len(shop.front("acme").shop.carts) == 1
+    assert len(shop.endpoint("acme").shop.carts) == 1
 
 
-def test_a_create_that_an_account_left_under_way_when_it_was_given_up_may_be_left(shop: Desk) -> None:
+def test_a_create_that_an_account_left_under_way_when_it_was_given_up_may_be_left(shop: Cli) -> None:
     shop.configure(sklep={"allow_bench": True})
     shop.hook("sklep", lambda call: "reset-after" if call.route.startswith("POST") else "401")
     words = ("--product", "5", "--carts", "1", "--mix", "create=1", "--json")
     found = bench(shop.folder, "--account", "sklep", *words, code=3).figures
 
-    assert shop.front("sklep").saw.effects["create"] == 1
+    assert shop.endpoint("sklep").saw.effects["create"] == 1
     assert (found["deleted"], found["left"]) == (0, 1)
     assert "sklep" in found["stopped"]
 
@@ -174,7 +174,7 @@ def test_a_create_that_an_account_left_under_way_when_it_was_given_up_may_be_lef
     ],
 )
 def test_wrong_usage_is_told_in_a_sentence(
-    shop: Desk, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
+    shop: Cli, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
 ) -> None:
     monkeypatch.chdir(shop.folder)
     shop.configure(loja={"allow_bench": True})

@@ -5,19 +5,19 @@ import re
 from pathlib import Path
 
 import pytest
-from shopping import PLATFORMS, Desk, add, batchcart, create, line
+from cli_harness import PLATFORMS, Cli, add, batchcart, create, line
 
 from batchcart import run as batchcart_run
 
 RESULTS = "job.results.jsonl"
 
 
-def three_shops(shop: Desk, carts: int = 4) -> None:
+def three_shops(shop: Cli, carts: int = 4) -> None:
     """In each shop carts of two lines, one after the other: 2 lines × carts × 3 shops."""
     shop.job([make(account, f"c{n}") for n in range(carts) for account in PLATFORMS for make in (create, add)])
 
 
-def done(shop: Desk) -> dict[str, int]:
+def done(shop: Cli) -> dict[str, int]:
     """Lines that ended ok, by account."""
     found: dict[str, int] = {}
     for result in shop.results():
@@ -26,7 +26,7 @@ def done(shop: Desk) -> dict[str, int]:
     return found
 
 
-def test_only_the_lines_of_some_accounts_are_done_and_the_rest_is_told_and_done_without_the_option(shop: Desk) -> None:
+def test_only_the_lines_of_some_accounts_are_done_and_the_rest_is_told_and_done_without_the_option(shop: Cli) -> None:
     three_shops(shop)
     out = shop.run("--only", "ac*", "--only", "loja", code=3).out
 
@@ -37,14 +37,14 @@ def test_only_the_lines_of_some_accounts_are_done_and_the_rest_is_told_and_done_
     assert done(shop) == {"acme": 8, "loja": 8, "sklep": 8}
 
 
-def test_an_operation_is_chosen_with_the_lines_of_its_cart(shop: Desk) -> None:
+def test_an_operation_is_chosen_with_the_lines_of_its_cart(shop: Cli) -> None:
     shop.job([create("acme", "c1"), add("acme", "c1"), create("acme", "c2"), line("acme", "cart.get", "c2")])
     shop.run("--only", "item.*", code=3)
 
     assert sorted(result["line"] for result in shop.results()) == [1, 2]
 
 
-def test_a_limit_takes_whole_carts_in_file_order_and_the_next_call_the_next_ones(shop: Desk) -> None:
+def test_a_limit_takes_whole_carts_in_file_order_and_the_next_call_the_next_ones(shop: Cli) -> None:
     three_shops(shop)
     shop.run("--limit", "5", code=3)
     assert sorted(result["line"] for result in shop.results()) == [1, 2, 3, 4]
@@ -52,7 +52,7 @@ def test_a_limit_takes_whole_carts_in_file_order_and_the_next_call_the_next_ones
     assert done(shop) == {"acme": 8, "loja": 2}
 
 
-def test_a_sample_is_spread_over_every_account_and_the_whole_file(shop: Desk) -> None:
+def test_a_sample_is_spread_over_every_account_and_the_whole_file(shop: Cli) -> None:
     three_shops(shop, carts=8)
     figures = shop.run("--sample", "4", "--json", code=3).figures
 
@@ -61,7 +61,7 @@ def test_a_sample_is_spread_over_every_account_and_the_whole_file(shop: Desk) ->
     assert figures["next"][-1]["command"] == "batchcart run job.jsonl"
 
 
-def test_a_word_that_no_open_line_has_sends_nothing(shop: Desk) -> None:
+def test_a_word_that_no_open_line_has_sends_nothing(shop: Cli) -> None:
     three_shops(shop)
     ended = shop.run("--only", "acmee", code=2)
 
@@ -70,12 +70,12 @@ def test_a_word_that_no_open_line_has_sends_nothing(shop: Desk) -> None:
 
 
 @pytest.mark.parametrize("words", [["--limit", "0"], ["--sample", "-1"]])
-def test_numbers_below_one_are_refused(shop: Desk, words: list[str]) -> None:
+def test_numbers_below_one_are_refused(shop: Cli, words: list[str]) -> None:
     three_shops(shop)
     assert "is outside of" in shop.run(*words, code=2).err
 
 
-def test_one_shop_of_a_run_is_undone(shop: Desk) -> None:
+def test_one_shop_of_a_run_is_undone(shop: Cli) -> None:
     three_shops(shop, carts=2)
     shop.run(code=0)
     ended = batchcart(
@@ -89,7 +89,7 @@ def test_one_shop_of_a_run_is_undone(shop: Desk) -> None:
     assert re.search(r"'amce' is not in this run; did you mean 'acme'\?", wrong.err)
 
 
-def test_trying_again_with_a_choice_that_fits_nothing_or_another_account_leaves_the_results(shop: Desk) -> None:
+def test_trying_again_with_a_choice_that_fits_nothing_or_another_account_leaves_the_results(shop: Cli) -> None:
     reads = {"acme": {"op": "cart.get", "cart_id": "gone"}, "sklep": {"op": "item.get", "item_id": "77"}}
     shop.job([*({"account": name} | read for name, read in reads.items()), create("loja")])
     shop.run(code=1)

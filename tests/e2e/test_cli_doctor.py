@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shopping import Desk, Ended, Mall, batchcart, desk
+from cli_harness import Cli, Ended, ShopServer, batchcart, open_cli
 
 from batchcart.accounts.config import load_config
 from batchcart.accounts.diagnostics import fits
@@ -18,8 +18,8 @@ from batchcart.runs.probe import clock_sentence
 
 
 @pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    made = desk(mall, tmp_path)
+def shop(shop_server: ShopServer, tmp_path: Path) -> Cli:
+    made = open_cli(shop_server, tmp_path)
     (tmp_path / "batchcart.toml").chmod(0o600)
     return made
 
@@ -35,26 +35,26 @@ def to_mend(folder: Path, *words: str) -> list[tuple[str, str]]:
     return [(one["about"], one["sentence"]) for one in found["findings"] if not one["well"]]
 
 
-def test_all_is_well_where_all_is_well(shop: Desk) -> None:
+def test_all_is_well_where_all_is_well(shop: Cli) -> None:
     ended = doctor(shop.folder, code=0)
 
     assert ended.out.endswith("All checks passed\n")
     for account in ("acme", "loja", "sklep"):
         assert f"account {account}" in ended.out
-        assert sum(shop.front(account).saw.requests.values()) == 1
-        assert not shop.front(account).saw.effects
+        assert sum(shop.endpoint(account).saw.requests.values()) == 1
+        assert not shop.endpoint(account).saw.effects
     assert ended.out.count("the shop took the credentials") == 3
     assert ended.out.count("clock and the shop's agree") == 3
     assert {path.name for path in shop.folder.iterdir()} == {"batchcart.toml", "state"}
 
 
-def test_named_accounts_alone_are_looked_at_and_offline_asks_no_shop(shop: Desk) -> None:
+def test_named_accounts_alone_are_looked_at_and_offline_asks_no_shop(shop: Cli) -> None:
     doctor(shop.folder, "loja", code=0)
-    assert sum(shop.front("sklep").saw.requests.values()) == 0
+    assert sum(shop.endpoint("sklep").saw.requests.values()) == 0
     ended = doctor(shop.folder, "--offline", code=0)
 
     assert "took the credentials" not in ended.out
-    assert sum(shop.front("loja").saw.requests.values()) == 1
+    assert sum(shop.endpoint("loja").saw.requests.values()) == 1
     assert "did you mean 'loja'?" in doctor(shop.folder, "lojja", code=2).err
 
 
@@ -72,7 +72,7 @@ def test_a_config_that_cannot_be_read_is_code_two(tmp_path: Path) -> None:
     assert "batchcart.toml: not TOML" in doctor(tmp_path, code=2).err
 
 
-def test_missing_and_unguarded_secrets_are_named_one_by_one(shop: Desk) -> None:
+def test_missing_and_unguarded_secrets_are_named_one_by_one(shop: Cli) -> None:
     shop.configure(loja={"access_token": None, "refresh_token": None})
     config = shop.folder / "batchcart.toml"
     secrets = 'access_token = { env = "NOT_SET_ANYWHERE" }\nrefresh_token = { file = "r.key" }\n'
@@ -91,10 +91,10 @@ def test_missing_and_unguarded_secrets_are_named_one_by_one(shop: Desk) -> None:
     (shop.folder / "r.key").chmod(0o644)
 
     assert "others can read" in dict(to_mend(shop.folder, "loja", "--offline"))["account loja"]
-    assert sum(shop.front("loja").saw.requests.values()) == 0
+    assert sum(shop.endpoint("loja").saw.requests.values()) == 0
 
 
-def test_a_command_that_has_a_secret_is_run_only_where_the_secret_is_needed(shop: Desk) -> None:
+def test_a_command_that_has_a_secret_is_run_only_where_the_secret_is_needed(shop: Cli) -> None:
     script = shop.folder / "secret.py"
     script.write_text("open('runs', 'a').write('x'); print('an-access-token')")
     shop.configure(loja={"access_token": None, "refresh_token": None})
@@ -119,7 +119,7 @@ def test_a_command_that_has_a_secret_is_run_only_where_the_secret_is_needed(shop
     ("kind", "told"),
     [("401", "not authorised"), ("500", "HTTP 500"), ("reset-before", "was cut"), ("refuse", "cannot be reached")],
 )
-def test_what_a_shop_did_is_told_for_it_alone(shop: Desk, kind: str, told: str) -> None:
+def test_what_a_shop_did_is_told_for_it_alone(shop: Cli, kind: str, told: str) -> None:
     shop.hook("sklep", "" if kind == "refuse" else kind)
     if kind == "refuse":
         shop.configure(sklep={"base_url": "http://127.0.0.1:9"})
@@ -130,8 +130,8 @@ def test_what_a_shop_did_is_told_for_it_alone(shop: Desk, kind: str, told: str) 
     assert told in sentence
 
 
-def test_an_address_that_is_no_shop_is_told(shop: Desk) -> None:
-    origin = shop.mall.sandbox.origin
+def test_an_address_that_is_no_shop_is_told(shop: Cli) -> None:
+    origin = shop.shop_server.sandbox.origin
     shop.configure(loja={"api_address": f"{origin}/nothing/web_api"})
     (shop.folder / "batchcart.toml").chmod(0o600)
     ((about, sentence),) = to_mend(shop.folder)
@@ -140,7 +140,7 @@ def test_an_address_that_is_no_shop_is_told(shop: Desk) -> None:
     assert "check address" in sentence
 
 
-def test_a_clock_that_differs_is_told_with_how_much(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_differs_is_told_with_how_much(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     # A module that Python reads at its start sets the process's clock forward.
     (shop.folder / "sitecustomize.py").write_text("import time\nreal = time.time\ntime.time = lambda: real() + 4000\n")
     monkeypatch.setenv("PYTHONPATH", str(shop.folder))
@@ -152,7 +152,7 @@ def test_a_clock_that_differs_is_told_with_how_much(shop: Desk, monkeypatch: pyt
     assert clock_sentence(-90).startswith("this machine's clock is 90 s behind the shop's")
 
 
-def test_a_state_folder_that_is_open_or_shut_is_told(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_folder_that_is_open_or_shut_is_told(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     doctor(shop.folder, code=0)
     place = shop.folder / "state" / "batchcart"
     place.chmod(0o755)
@@ -170,7 +170,7 @@ def test_a_state_folder_that_is_open_or_shut_is_told(shop: Desk, monkeypatch: py
     assert "cannot be written" in dict(to_mend(shop.folder, "--offline"))["state folder"]
 
 
-def test_a_disk_without_room_is_told(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_without_room_is_told(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     little = "import shutil\nshutil.disk_usage = lambda path: shutil._ntuple_diskusage(10**9, 10**9, 10**6)\n"
     (shop.folder / "sitecustomize.py").write_text(little)
     monkeypatch.setenv("PYTHONPATH", str(shop.folder))
@@ -179,7 +179,7 @@ def test_a_disk_without_room_is_told(shop: Desk, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_file_system_that_cannot_keep_a_journal_is_told(
-    shop: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mode = "import sqlite3\nreal = sqlite3.connect\nsqlite3.connect = lambda path, *a, **k: real(':memory:')\n"
     (shop.folder / "sitecustomize.py").write_text(mode)

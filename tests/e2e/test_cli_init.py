@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shopping import Desk, Mall, argv, batchcart, desk, environment, in_turn
+from cli_harness import Cli, ShopServer, argv, batchcart, environment, in_turn, open_cli
 
 SECRET = "an-access-token"
 
 
 @pytest.fixture
-def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A desk without a config yet; the tokens stand in the environment."""
+def shop(shop_server: ShopServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """A command line without a config yet; the tokens stand in the environment."""
     for name in ("ACCESS", "REFRESH", "LOJA_ACCESS_TOKEN", "LOJA_REFRESH_TOKEN"):
         monkeypatch.setenv(name, SECRET)
-    made = desk(mall, tmp_path)
+    made = open_cli(shop_server, tmp_path)
     (tmp_path / "batchcart.toml").unlink()
     return made
 
@@ -32,11 +32,11 @@ def config(folder: Path) -> dict[str, Any]:
     return found
 
 
-def address(shop: Desk, platform: str) -> str:
-    return shop.mall.sandbox.address(platform, shop.shop)
+def address(shop: Cli, platform: str) -> str:
+    return shop.shop_server.sandbox.address(platform, shop.shop)
 
 
-def tray(shop: Desk, *more: str) -> list[str]:
+def tray(shop: Cli, *more: str) -> list[str]:
     return ["init", "--platform", "tray", "--address", address(shop, "tray"), "--access-token", "env:ACCESS", *more]
 
 
@@ -72,7 +72,7 @@ def at_a_terminal(folder: Path, answers: list[tuple[str, str]], *words: str) -> 
     return process.returncode, screen
 
 
-def test_options_make_an_account_whose_credentials_are_tried(shop: Desk) -> None:
+def test_options_make_an_account_whose_credentials_are_tried(shop: Cli) -> None:
     ended = batchcart(*tray(shop, "--account", "loja", "--refresh-token", "file:r.key"), folder=shop.folder, code=1)
     assert "r.key cannot be read" in ended.err
     (shop.folder / "r.key").write_text(SECRET)
@@ -88,13 +88,13 @@ def test_options_make_an_account_whose_credentials_are_tried(shop: Desk) -> None
         "access_token": {"env": "ACCESS"},
         "refresh_token": {"file": "r.key"},
     }
-    saw = shop.front("loja").saw
+    saw = shop.endpoint("loja").saw
     assert sum(saw.requests.values()) == 1
     assert not saw.effects
     assert "1 operation is in order" in batchcart("check", "first-loja.jsonl", folder=shop.folder, code=0).out
 
 
-def test_every_platform_gets_an_account_and_a_job_that_passes_the_checks(shop: Desk) -> None:
+def test_every_platform_gets_an_account_and_a_job_that_passes_the_checks(shop: Cli) -> None:
     for name, words in {
         "acme": [
             *("--platform", "3dcart", "--address", "https://acme.example.com", "--base-url", address(shop, "3dcart")),
@@ -120,7 +120,7 @@ def test_every_platform_gets_an_account_and_a_job_that_passes_the_checks(shop: D
         assert SECRET.encode() not in path.read_bytes(), path
 
 
-def test_an_account_is_added_below_what_stood_in_the_config(shop: Desk) -> None:
+def test_an_account_is_added_below_what_stood_in_the_config(shop: Cli) -> None:
     path = shop.folder / "batchcart.toml"
     path.write_text(
         '# mine\n[accounts.old]  # kept\nplatform = "tray"\napi_address = "a.example"\naccess_token = "a-token"\n'
@@ -190,7 +190,7 @@ KINDS = {
 }
 
 
-def test_what_the_shop_did_is_said_in_a_sentence(shop: Desk) -> None:
+def test_what_the_shop_did_is_said_in_a_sentence(shop: Cli) -> None:
     kinds = iter(KINDS)
     shop.hook("loja", lambda _call: next(kinds))
     places = [shop.folder / kind for kind in KINDS]
@@ -205,12 +205,12 @@ def test_what_the_shop_did_is_said_in_a_sentence(shop: Desk) -> None:
     assert all(config(place)["loja"] for place in places)
 
 
-def test_a_shop_that_is_not_there_is_said_to_be_unreachable(shop: Desk) -> None:
+def test_a_shop_that_is_not_there_is_said_to_be_unreachable(shop: Cli) -> None:
     words = ["--platform", "tray", "--address", "http://127.0.0.1:9/web_api", "--access-token", "env:ACCESS"]
     assert "cannot be reached" in batchcart("init", *words, folder=shop.folder, code=1).err
 
 
-def test_at_a_terminal_it_asks_for_the_rest_and_adds_the_account(shop: Desk) -> None:
+def test_at_a_terminal_it_asks_for_the_rest_and_adds_the_account(shop: Cli) -> None:
     answers = [
         ("Platform", "tray"),
         ("api_address", address(shop, "tray")),
@@ -228,7 +228,7 @@ def test_at_a_terminal_it_asks_for_the_rest_and_adds_the_account(shop: Desk) -> 
     assert "refresh_token" not in config(shop.folder)["loja"]
 
 
-def test_a_secret_is_written_only_if_it_was_typed_hidden_and_agreed_to(shop: Desk) -> None:
+def test_a_secret_is_written_only_if_it_was_typed_hidden_and_agreed_to(shop: Cli) -> None:
     given = ["--platform", "tray", "--address", address(shop, "tray"), "--account", "loja", "--refresh-token", "env:R"]
     typed = "typed-and-never-shown"
     asked = [("access_token [env:", "type"), ("access_token, hidden:", typed)]
@@ -251,7 +251,7 @@ def test_a_secret_is_written_only_if_it_was_typed_hidden_and_agreed_to(shop: Des
     assert typed not in screen + more
 
 
-def test_the_kind_of_credentials_decides_what_is_asked(shop: Desk) -> None:
+def test_the_kind_of_credentials_decides_what_is_asked(shop: Cli) -> None:
     answers = [("Kind of credentials", "oauth1"), ("Name of the account", "")]
     for key in ("consumer_key", "consumer_secret", "token", "token_secret"):
         answers += [(f"{key} [env:", ""), ("put the secret there later?", "y")]
@@ -262,7 +262,7 @@ def test_the_kind_of_credentials_decides_what_is_asked(shop: Desk) -> None:
     assert config(shop.folder)["shoplo"]["token_secret"] == {"env": "SHOPLO_TOKEN_SECRET"}
 
 
-def test_the_trial_keeps_the_accounts_limits_and_its_lock(shop: Desk) -> None:
+def test_the_trial_keeps_the_accounts_limits_and_its_lock(shop: Cli) -> None:
     shop.configure(loja={"limits": ["1/h"]})
     (shop.folder / "batchcart.toml").chmod(0o600)
     batchcart("doctor", "loja", folder=shop.folder, code=0)
@@ -273,10 +273,10 @@ def test_the_trial_keeps_the_accounts_limits_and_its_lock(shop: Desk) -> None:
         told = batchcart("doctor", "loja", folder=shop.folder, code=1).out
         assert f"not asked: account 'loja' is in use by another run (pid {process.pid})" in told
         assert f"a run is at work on loja (pid {process.pid})" in told
-    assert sum(shop.front("loja").saw.requests.values()) == 1
+    assert sum(shop.endpoint("loja").saw.requests.values()) == 1
 
 
-def test_at_a_terminal_the_platform_is_asked_for_whatever_else_is_given(shop: Desk) -> None:
+def test_at_a_terminal_the_platform_is_asked_for_whatever_else_is_given(shop: Cli) -> None:
     code, screen = at_a_terminal(
         shop.folder,
         [
@@ -295,7 +295,7 @@ def test_at_a_terminal_the_platform_is_asked_for_whatever_else_is_given(shop: De
     assert "--platform is missing" in batchcart("init", "--account", "loja", folder=shop.folder, code=2).err
 
 
-def test_each_answer_is_checked_when_it_is_given_and_asked_for_again_with_the_reason(shop: Desk) -> None:
+def test_each_answer_is_checked_when_it_is_given_and_asked_for_again_with_the_reason(shop: Cli) -> None:
     (shop.folder / "batchcart.toml").write_text(
         '[accounts.old]\nplatform = "shoplo"\napp_id = "1"\naccess_token = "abcd"\n'
     )
@@ -325,11 +325,11 @@ def test_each_answer_is_checked_when_it_is_given_and_asked_for_again_with_the_re
     assert config(shop.folder)["loja"]["access_token"] == {"env": "ACCESS"}
     assert "Next: batchcart run first-loja.jsonl" in screen
     batchcart("run", "first-loja.jsonl", folder=shop.folder, code=0)
-    saw = shop.front("loja").saw
+    saw = shop.endpoint("loja").saw
     assert saw.effects
 
 
-def test_what_was_answered_is_kept_in_a_command_when_the_person_stops(shop: Desk) -> None:
+def test_what_was_answered_is_kept_in_a_command_when_the_person_stops(shop: Cli) -> None:
     answers = [
         ("api_address", "https://loja.example"),
         ("Name of the account", "my shop"),
@@ -346,7 +346,7 @@ def test_what_was_answered_is_kept_in_a_command_when_the_person_stops(shop: Desk
     batchcart(*shlex.split(command), "--no-try", folder=shop.folder, code=0)
 
 
-def test_a_first_job_that_succeeds_is_written_by_options(shop: Desk) -> None:
+def test_a_first_job_that_succeeds_is_written_by_options(shop: Cli) -> None:
     for platform, words in {
         "tray": ["--access-token", "env:ACCESS", "--new-cart", "10"],
         "3dcart": ["--private-key", "env:ACCESS", "--token", "env:ACCESS", "--new-cart"],
@@ -363,7 +363,7 @@ def test_a_first_job_that_succeeds_is_written_by_options(shop: Desk) -> None:
     assert "tray creates a cart with a product in it; give the product_id of one" in refused.err
 
 
-def test_an_interrupted_question_says_that_nothing_was_written(shop: Desk) -> None:
+def test_an_interrupted_question_says_that_nothing_was_written(shop: Cli) -> None:
     code, screen = at_a_terminal(shop.folder, [("Platform", "\x04")])
 
     assert (code, "stopped; nothing was written" in screen) == (2, True)

@@ -17,9 +17,23 @@ from typing import Any
 
 import click
 import pytest
+from cli_harness import (
+    Cli,
+    Ended,
+    ShopServer,
+    add,
+    argv,
+    batchcart,
+    create,
+    environment,
+    get,
+    line,
+    lines_until,
+    open_cli,
+    until,
+)
 from jsonschema import Draft202012Validator
-from shopping import Desk, Ended, Mall, add, argv, batchcart, create, desk, environment, get, line, lines_until, until
-from storming import shops
+from kill_storm import shops
 
 from batchcart.cli import COMMANDS
 from batchcart.cli.examples import EXAMPLES, examples_text
@@ -182,7 +196,7 @@ def test_commands_that_send_nothing_import_no_aiohttp(tmp_path: Path, words: lis
 # check, platforms, schema, init
 
 
-def test_check_shows_the_plan_and_sends_nothing(shop: Desk) -> None:
+def test_check_shows_the_plan_and_sends_nothing(shop: Cli) -> None:
     shop.configure(loja={"limits": ["180/min", "10/day"]})
     shop.job([create("acme"), *(create("loja", f"c{number}") for number in range(25))])
     ended = batchcart("check", "job.jsonl", folder=shop.folder, code=0)
@@ -192,7 +206,7 @@ def test_check_shows_the_plan_and_sends_nothing(shop: Desk) -> None:
     assert {path.name for path in shop.folder.iterdir()} == {"job.jsonl", "batchcart.toml"}
 
 
-def test_check_tells_its_plan_as_json(shop: Desk) -> None:
+def test_check_tells_its_plan_as_json(shop: Cli) -> None:
     shop.configure(acme={"limits": ["1/min"], "token": None, "private_key": None, "access_token": "acme-bearer-token"})
     config = shop.folder / "batchcart.toml"
     config.write_text(
@@ -216,7 +230,7 @@ def test_check_tells_its_plan_as_json(shop: Desk) -> None:
     assert "go together" in batchcart("check", "j", "--json", "--show-requests", folder=shop.folder, code=2).err
 
 
-def test_check_lists_bad_lines_and_missing_secrets(shop: Desk) -> None:
+def test_check_lists_bad_lines_and_missing_secrets(shop: Cli) -> None:
     shop.job([line("acme", "cart.make")])
     assert "job.jsonl:1: " in batchcart("check", "job.jsonl", folder=shop.folder, code=2).err
     shop.configure(
@@ -232,7 +246,7 @@ def test_check_lists_bad_lines_and_missing_secrets(shop: Desk) -> None:
     assert "NOT_SET_ANYWHERE" in shop.run(code=2).err
 
 
-def test_check_shows_requests_without_credentials(shop: Desk) -> None:
+def test_check_shows_requests_without_credentials(shop: Cli) -> None:
     shop.job([create("acme"), add("acme", item="i"), line("acme", "item.delete", item="i"), create("loja")])
     out = batchcart("check", "job.jsonl", "--show-requests", folder=shop.folder, code=0).out
     assert re.search(r"^3: acme: DELETE http://\S+/3dCartWebAPI/v1/Cart/{cart_id}/Item/{item_id}$", out, re.MULTILINE)
@@ -337,8 +351,8 @@ def test_a_test_whose_sandbox_dies_at_its_start_fails_at_once_with_the_reason(tm
         pass
 
 
-def test_a_sandbox_on_a_taken_port_says_so(mall: Mall, tmp_path: Path) -> None:
-    port = mall.sandbox.origin.rpartition(":")[2]
+def test_a_sandbox_on_a_taken_port_says_so(shop_server: ShopServer, tmp_path: Path) -> None:
+    port = shop_server.sandbox.origin.rpartition(":")[2]
     assert f"127.0.0.1:{port}" in batchcart("sandbox", "--port", port, folder=tmp_path, code=2).err
     for words in (["--limit", "try=1/s"], ["--limit", "tray=often"], ["--fault", "500=2"], ["--state", "/proc/x"]):
         assert batchcart("sandbox", "--port", "0", *words, folder=tmp_path, code=2).err
@@ -347,15 +361,15 @@ def test_a_sandbox_on_a_taken_port_says_so(mall: Mall, tmp_path: Path) -> None:
 # status
 
 
-def status(shop: Desk, *words: str, code: int) -> Ended:
+def status(shop: Cli, *words: str, code: int) -> Ended:
     return batchcart("status", "job.results.jsonl", *words, folder=shop.folder, code=code)
 
 
-def test_status_tells_where_a_living_run_stands_and_its_pid(shop: Desk) -> None:
+def test_status_tells_where_a_living_run_stands_and_its_pid(shop: Cli) -> None:
     shop.hook("loja", "delay")
     shop.job([create("loja", f"c{number}") for number in range(12)])
     with shop.started("run", "job.jsonl", "--concurrency", "1") as process:
-        until(lambda: len(shop.front("loja").saw.carts) >= 2)
+        until(lambda: len(shop.endpoint("loja").saw.carts) >= 2)
         ended = status(shop, code=3)
         assert f"pid {process.pid}" in ended.out
         figures = status(shop, "--json", code=3).figures
@@ -376,7 +390,7 @@ def test_status_tells_where_a_living_run_stands_and_its_pid(shop: Desk) -> None:
     assert status(shop, "--json", code=0).figures["ok"] == 12
 
 
-def test_status_of_a_finished_run_leaves_no_files_behind(shop: Desk) -> None:
+def test_status_of_a_finished_run_leaves_no_files_behind(shop: Cli) -> None:
     shop.job([create("loja")])
     shop.run(code=0)
     before = sorted(path.name for path in shop.folder.iterdir())
@@ -384,7 +398,7 @@ def test_status_of_a_finished_run_leaves_no_files_behind(shop: Desk) -> None:
     assert sorted(path.name for path in shop.folder.iterdir()) == before
 
 
-def test_a_lock_file_with_the_pid_of_something_else_is_not_a_run(shop: Desk) -> None:
+def test_a_lock_file_with_the_pid_of_something_else_is_not_a_run(shop: Cli) -> None:
     shop.job([create("loja")])
     shop.run(code=0)
     for text in (str(os.getpid()), "1", "", "99999999999999999999", "x"):
@@ -395,7 +409,7 @@ def test_a_lock_file_with_the_pid_of_something_else_is_not_a_run(shop: Desk) -> 
 # settle
 
 
-def doubtful(shop: Desk, account: str, kind: str) -> None:
+def doubtful(shop: Cli, account: str, kind: str) -> None:
     """A run whose second line is in doubt: its add met ``kind``, and somebody else added the same just then."""
     adds = []
 
@@ -417,9 +431,9 @@ def doubtful(shop: Desk, account: str, kind: str) -> None:
     shop.hook(account, "")
 
 
-def _meddle(shop: Desk, account: str, change: int) -> None:
+def _meddle(shop: Cli, account: str, change: int) -> None:
     """Another client adds to the cart, or (with a negative ``change``) takes back what it added."""
-    (cart,) = shop.front(account).shop.carts.values()
+    (cart,) = shop.endpoint(account).shop.carts.values()
     items = cart["items"]
     if account == "loja":
         (only,) = items.values()
@@ -432,18 +446,18 @@ def _meddle(shop: Desk, account: str, change: int) -> None:
             items[str(number)] = {**first, "id": number}
 
 
-def quantities(shop: Desk, account: str) -> list[int]:
-    (cart,) = shop.front(account).shop.carts.values()
+def quantities(shop: Cli, account: str) -> list[int]:
+    (cart,) = shop.endpoint(account).shop.carts.values()
     name = "ItemQuantity" if account == "acme" else "quantity"
     return sorted(int(item[name]) for item in cart["items"].values())
 
 
-def settle(shop: Desk, *words: str, code: int) -> Ended:
+def settle(shop: Cli, *words: str, code: int) -> Ended:
     return batchcart("settle", "job.results.jsonl", *words, folder=shop.folder, code=code)
 
 
 @pytest.mark.parametrize(("closed", "other"), [("loja", "sklep"), ("sklep", "loja")])
-def test_an_account_that_is_closed_ends_the_settling_of_no_other(shop: Desk, closed: str, other: str) -> None:
+def test_an_account_that_is_closed_ends_the_settling_of_no_other(shop: Cli, closed: str, other: str) -> None:
     def meets(account: str) -> Callable[[Call], str | None]:
         adds: list[Call] = []
 
@@ -475,14 +489,14 @@ def test_an_account_that_is_closed_ends_the_settling_of_no_other(shop: Desk, clo
 
 @pytest.mark.parametrize("account", ["loja", "sklep"])
 @pytest.mark.parametrize(("kind", "becomes"), [("reset-after", "ok"), ("reset-before", "failed")])
-def test_settle_reads_the_shop_and_ends_what_is_in_doubt(shop: Desk, account: str, kind: str, becomes: str) -> None:
+def test_settle_reads_the_shop_and_ends_what_is_in_doubt(shop: Cli, account: str, kind: str, becomes: str) -> None:
     doubtful(shop, account, kind)
     settle(shop, code=1)  # the shop still shows what one add does not make
     assert shop.statuses()[2] == "in_doubt"
     _meddle(shop, account, -7)
-    sent = shop.front(account).saw.requests["POST carts"]
+    sent = shop.endpoint(account).saw.requests["POST carts"]
     settle(shop, code=0 if (account, becomes) == ("loja", "ok") else 1)
-    assert shop.front(account).saw.requests["POST carts"] == sent
+    assert shop.endpoint(account).saw.requests["POST carts"] == sent
     assert shop.statuses()[2] == becomes
     shop.run("--retry-failed", code=0)
     assert set(shop.statuses().values()) == {"ok"}
@@ -490,7 +504,7 @@ def test_settle_reads_the_shop_and_ends_what_is_in_doubt(shop: Desk, account: st
 
 
 @pytest.mark.parametrize("account", ["loja", "sklep"])
-def test_settle_by_hand_takes_the_operators_word(shop: Desk, account: str) -> None:
+def test_settle_by_hand_takes_the_operators_word(shop: Cli, account: str) -> None:
     doubtful(shop, account, "reset-before")
     _meddle(shop, account, -7)
     settle(shop, "--line", "2", "--not-done", code=1)
@@ -500,10 +514,10 @@ def test_settle_by_hand_takes_the_operators_word(shop: Desk, account: str) -> No
     assert quantities(shop, account) == ([4] if account == "loja" else [2, 9])
 
 
-def test_a_line_settled_as_done_lets_the_skipped_ones_go_on(shop: Desk) -> None:
+def test_a_line_settled_as_done_lets_the_skipped_ones_go_on(shop: Cli) -> None:
     doubtful(shop, "sklep", "reset-after")
     _meddle(shop, "sklep", -7)
-    (cart,) = shop.front("sklep").shop.carts.values()
+    (cart,) = shop.endpoint("sklep").shop.carts.values()
     added = list(cart["items"])[1]
     assert "item_id" in settle(shop, "--line", "2", "--done", "cart_id=u", code=2).err
     settle(shop, "--line", "2", "--done", f"item_id={added}", code=1)
@@ -514,7 +528,7 @@ def test_a_line_settled_as_done_lets_the_skipped_ones_go_on(shop: Desk) -> None:
     assert quantities(shop, "sklep") == [2, 9]
 
 
-def test_a_3dcart_cart_in_doubt_is_settled_by_its_key(shop: Desk) -> None:
+def test_a_3dcart_cart_in_doubt_is_settled_by_its_key(shop: Cli) -> None:
     shop.hook("acme", lambda call: "reset-after" if call.route == "POST Cart" else None)
     shop.job([create("acme"), add("acme", item="i"), get("acme")])
     shop.run(code=1)
@@ -522,7 +536,7 @@ def test_a_3dcart_cart_in_doubt_is_settled_by_its_key(shop: Desk) -> None:
     settle(shop, code=1)
     assert shop.statuses()[1] == "in_doubt"
     assert "OrderKey" in settle(shop, "--line", "1", "--done", "CartItemID=5", code=2).err
-    (key,) = shop.front("acme").shop.carts
+    (key,) = shop.endpoint("acme").shop.carts
     settle(shop, "--line", "1", "--done", f"OrderKey={key}", code=1)
     shop.run("--retry-failed", code=0)
     assert [(one["OrderKey"], one["status"]) for one in shop.results() if "OrderKey" in one][:1] == [(key, "ok")]
@@ -542,30 +556,30 @@ def test_a_3dcart_cart_in_doubt_is_settled_by_its_key(shop: Desk) -> None:
         (["--line", "77", "--not-done"], "line 77 is not an operation of this run"),
     ],
 )
-def test_settling_the_wrong_way_is_told_and_changes_nothing(settled: Desk, words: list[str], told: str) -> None:
+def test_settling_the_wrong_way_is_told_and_changes_nothing(settled: Cli, words: list[str], told: str) -> None:
     before = (settled.folder / "job.results.jsonl").read_bytes()
     assert told in settle(settled, *words, code=2).err
     assert (settled.folder / "job.results.jsonl").read_bytes() == before
 
 
 @pytest.fixture(scope="module")
-def settled(mall: Mall, tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """A desk whose run has a line in doubt."""
-    made = desk(mall, tmp_path_factory.mktemp("settled"))
+def settled(shop_server: ShopServer, tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """A command line whose run has a line in doubt."""
+    made = open_cli(shop_server, tmp_path_factory.mktemp("settled"))
     doubtful(made, "loja", "reset-after")
     return made
 
 
-def test_settling_while_a_run_is_at_work_is_refused(shop: Desk) -> None:
+def test_settling_while_a_run_is_at_work_is_refused(shop: Cli) -> None:
     shop.hook("loja", "delay")
     shop.job([create("loja", f"c{number}") for number in range(12)])
     with shop.started("run", "job.jsonl", "--concurrency", "1") as process:
-        until(lambda: shop.front("loja").saw.carts)
+        until(lambda: shop.endpoint("loja").saw.carts)
         assert f"pid {process.pid}" in settle(shop, code=2).err
         assert f"pid {process.pid}" in settle(shop, "--line", "1", "--not-done", code=2).err
 
 
-def test_settling_without_the_job_is_told_and_can_be_done_by_hand(shop: Desk) -> None:
+def test_settling_without_the_job_is_told_and_can_be_done_by_hand(shop: Cli) -> None:
     doubtful(shop, "loja", "reset-after")
     (shop.folder / "job.jsonl").unlink()
     assert "--not-done" in settle(shop, code=2).err

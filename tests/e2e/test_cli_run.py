@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from backports import zstd
-from shopping import Desk, add, batchcart, create, get, line, until
+from cli_harness import Cli, add, batchcart, create, get, line, until
 
 FIGURES = ("lines", "ok", "failed", "skipped", "in_doubt", "not_attempted")
 MIXED = [create("acme"), create("loja"), create("sklep"), add("acme"), add("loja"), add("sklep"), get("acme")]
@@ -24,7 +24,7 @@ def files(folder: Path, pattern: str = "job.results.jsonl*") -> dict[str, tuple[
 # Exit codes and the figures
 
 
-def test_a_run_where_every_line_is_ok_ends_with_0(shop: Desk) -> None:
+def test_a_run_where_every_line_is_ok_ends_with_0(shop: Cli) -> None:
     shop.job(MIXED)
     ended = shop.run(code=0)
     assert set(shop.statuses().values()) == {"ok"}
@@ -32,13 +32,13 @@ def test_a_run_where_every_line_is_ok_ends_with_0(shop: Desk) -> None:
     assert "job.results.jsonl" in ended.out
 
 
-def test_a_run_where_a_line_is_not_ok_ends_with_1(shop: Desk) -> None:
+def test_a_run_where_a_line_is_not_ok_ends_with_1(shop: Cli) -> None:
     shop.job([create("acme"), MISSING])
     shop.run(code=1)
     assert shop.statuses() == {1: "ok", 2: "failed"}
 
 
-def test_json_has_the_figures_of_the_run_and_of_each_account(shop: Desk) -> None:
+def test_json_has_the_figures_of_the_run_and_of_each_account(shop: Cli) -> None:
     shop.job([create("acme"), MISSING, create("sklep"), add("sklep"), create("loja")])
     figures = shop.run("--json", code=1).figures
     assert tuple(figures) == (*FIGURES, "accounts", "reasons", "next")
@@ -51,7 +51,7 @@ def test_json_has_the_figures_of_the_run_and_of_each_account(shop: Desk) -> None
     assert figures["accounts"]["acme"]["failed"] == 1
 
 
-def test_stdout_holds_nothing_but_the_json(shop: Desk) -> None:
+def test_stdout_holds_nothing_but_the_json(shop: Cli) -> None:
     shop.job([create("acme")])
     ended = batchcart("run", "job.jsonl", "--json", "--progress", "plain", folder=shop.folder, code=0)
     assert ended.out.startswith("{\n")
@@ -61,7 +61,7 @@ def test_stdout_holds_nothing_but_the_json(shop: Desk) -> None:
 # Where the job comes from and where results go
 
 
-def test_results_do_not_take_the_place_of_a_pipe_or_a_device(shop: Desk) -> None:
+def test_results_do_not_take_the_place_of_a_pipe_or_a_device(shop: Cli) -> None:
     shop.job([create("acme")])
     os.mkfifo(shop.folder / "pipe")
     ended = shop.run("-o", "pipe", code=2)
@@ -71,7 +71,7 @@ def test_results_do_not_take_the_place_of_a_pipe_or_a_device(shop: Desk) -> None
     assert shop.requests() == 0
 
 
-def test_results_go_to_the_current_folder_under_the_jobs_name(shop: Desk) -> None:
+def test_results_go_to_the_current_folder_under_the_jobs_name(shop: Cli) -> None:
     (shop.folder / "jobs").mkdir()
     shop.job([create("acme")], "jobs/first.jsonl")
     shop.run(job="jobs/first.jsonl", code=0)
@@ -79,7 +79,7 @@ def test_results_go_to_the_current_folder_under_the_jobs_name(shop: Desk) -> Non
     assert not list((shop.folder / "jobs").glob("*results*"))
 
 
-def test_a_job_can_come_by_stdin_and_go_on_by_stdin(shop: Desk) -> None:
+def test_a_job_can_come_by_stdin_and_go_on_by_stdin(shop: Cli) -> None:
     text = shop.job([create("acme")]).read_bytes()
     shop.run(job="-", given=text, code=0)
     assert shop.statuses("stdin.results.jsonl") == {1: "ok"}
@@ -87,22 +87,22 @@ def test_a_job_can_come_by_stdin_and_go_on_by_stdin(shop: Desk) -> None:
 
 
 @pytest.mark.parametrize(("ending", "packed"), [(".gz", gzip.compress), (".zst", zstd.compress)])
-def test_a_packed_job_runs_as_it_is(shop: Desk, ending: str, packed: Callable[[bytes], bytes]) -> None:
+def test_a_packed_job_runs_as_it_is(shop: Cli, ending: str, packed: Callable[[bytes], bytes]) -> None:
     text = shop.job([create("acme"), add("acme")]).read_bytes()
     (shop.folder / f"packed.jsonl{ending}").write_bytes(packed(text))
     shop.run(job=f"packed.jsonl{ending}", code=0)
     assert shop.statuses("packed.results.jsonl") == {1: "ok", 2: "ok"}
 
 
-def test_results_go_where_o_says_and_account_names_the_nameless(shop: Desk) -> None:
+def test_results_go_where_o_says_and_account_names_the_nameless(shop: Cli) -> None:
     (shop.folder / "out").mkdir()
     shop.job([{"op": "cart.create", "cart": "c"}])
     shop.run("-o", "out/r.jsonl", "--account", "acme", code=0)
     assert [result["account"] for result in shop.results("out/r.jsonl")] == ["acme"]
-    assert shop.front("acme").saw.effects["create"] == 1
+    assert shop.endpoint("acme").saw.effects["create"] == 1
 
 
-def test_the_job_itself_is_not_taken_as_result_file(shop: Desk) -> None:
+def test_the_job_itself_is_not_taken_as_result_file(shop: Cli) -> None:
     before = shop.job([create("acme")]).read_bytes()
     for option in ("--in-order", "--fresh"):
         assert "is the job itself" in shop.run("-o", "job.jsonl", option, code=2).err
@@ -110,7 +110,7 @@ def test_the_job_itself_is_not_taken_as_result_file(shop: Desk) -> None:
     assert shop.requests() == 0
 
 
-def test_in_order_sorts_the_results_by_line(shop: Desk) -> None:
+def test_in_order_sorts_the_results_by_line(shop: Cli) -> None:
     shop.hook("acme", "delay")
     shop.job([create("acme"), create("loja"), create("sklep")])
     shop.run("--in-order", code=0)
@@ -123,7 +123,7 @@ def test_in_order_sorts_the_results_by_line(shop: Desk) -> None:
 # Nothing is sent
 
 
-def test_every_bad_line_is_listed_and_nothing_is_sent(shop: Desk) -> None:
+def test_every_bad_line_is_listed_and_nothing_is_sent(shop: Cli) -> None:
     shop.job([create("acme"), line("acme", "cart.make"), line("loja", "discount.set", item="x"), get("nobody")])
     ended = shop.run(code=2)
     told = ended.err.splitlines()
@@ -151,14 +151,14 @@ def test_every_bad_line_is_listed_and_nothing_is_sent(shop: Desk) -> None:
         ["--retry-faild"],
     ],
 )
-def test_wrong_usage_ends_with_2_and_a_sentence(shop: Desk, words: list[str]) -> None:
+def test_wrong_usage_ends_with_2_and_a_sentence(shop: Cli, words: list[str]) -> None:
     shop.job([create("acme")])
     ended = shop.run(*words, code=2)
     assert len(ended.err) > 20
     assert shop.requests() == 0
 
 
-def test_a_job_with_a_name_in_no_encoding_runs(shop: Desk) -> None:
+def test_a_job_with_a_name_in_no_encoding_runs(shop: Cli) -> None:
     name = os.fsdecode(b"job-\xff.jsonl")
     shop.job([create("acme")], name)
     assert "job-" in shop.run(job=name, code=0).out
@@ -167,7 +167,7 @@ def test_a_job_with_a_name_in_no_encoding_runs(shop: Desk) -> None:
 # Starting over, going on, opening again
 
 
-def test_a_finished_run_says_so_and_changes_nothing(shop: Desk) -> None:
+def test_a_finished_run_says_so_and_changes_nothing(shop: Cli) -> None:
     shop.job([create("acme"), MISSING])
     shop.run(code=1)
     before, sent = files(shop.folder), shop.requests()
@@ -176,7 +176,7 @@ def test_a_finished_run_says_so_and_changes_nothing(shop: Desk) -> None:
     assert (files(shop.folder), shop.requests()) == (before, sent)
 
 
-def test_retry_failed_of_a_run_without_failures_changes_nothing(shop: Desk) -> None:
+def test_retry_failed_of_a_run_without_failures_changes_nothing(shop: Cli) -> None:
     shop.job([create("acme")])
     shop.run(code=0)
     before = files(shop.folder)
@@ -184,7 +184,7 @@ def test_retry_failed_of_a_run_without_failures_changes_nothing(shop: Desk) -> N
     assert files(shop.folder) == before
 
 
-def test_fresh_starts_over_and_keeps_the_old_files_under_a_number(shop: Desk) -> None:
+def test_fresh_starts_over_and_keeps_the_old_files_under_a_number(shop: Cli) -> None:
     shop.job([create("acme")])
     shop.run(code=0)
     first = files(shop.folder)
@@ -193,11 +193,11 @@ def test_fresh_starts_over_and_keeps_the_old_files_under_a_number(shop: Desk) ->
     kept = files(shop.folder)
     assert kept["job.results.jsonl.1"][0] == first["job.results.jsonl"][0]
     assert {"job.results.jsonl.journal.1", "job.results.jsonl.2", "job.results.jsonl.journal.2"} <= set(kept)
-    assert shop.front("acme").saw.effects["create"] == 3
+    assert shop.endpoint("acme").saw.effects["create"] == 3
     assert shop.statuses() == {1: "ok"}
 
 
-def test_fresh_with_a_bad_job_leaves_the_old_files_alone(shop: Desk) -> None:
+def test_fresh_with_a_bad_job_leaves_the_old_files_alone(shop: Cli) -> None:
     shop.job([create("acme")])
     shop.run(code=0)
     before = files(shop.folder)
@@ -206,11 +206,11 @@ def test_fresh_with_a_bad_job_leaves_the_old_files_alone(shop: Desk) -> None:
     assert files(shop.folder) == before
 
 
-def test_retry_failed_puts_new_results_in_the_place_of_the_old(shop: Desk) -> None:
+def test_retry_failed_puts_new_results_in_the_place_of_the_old(shop: Cli) -> None:
     shop.job([MISSING, create("acme"), create("acme", "c2", data={"CustomerId": 7})])
     shop.run(code=1)
     sent = shop.requests()
-    shop.front("acme").shop.carts["nosuchcart"] = dict(next(iter(shop.front("acme").shop.carts.values())))
+    shop.endpoint("acme").shop.carts["nosuchcart"] = dict(next(iter(shop.endpoint("acme").shop.carts.values())))
     shop.run("--retry-failed", code=0)
     assert shop.statuses() == {1: "ok", 2: "ok", 3: "ok"}
     assert shop.requests() == sent + 1
@@ -229,7 +229,7 @@ def test_retry_failed_puts_new_results_in_the_place_of_the_old(shop: Desk) -> No
     ids=["changed", "last-removed", "first-removed", "blank-first", "blank-last", "line-ends"],
 )
 def test_a_changed_job_is_refused_with_the_first_line_that_differs(
-    shop: Desk, change: Callable[[bytes], bytes], told: str
+    shop: Cli, change: Callable[[bytes], bytes], told: str
 ) -> None:
     path = shop.job([create("acme", cart) for cart in ("c1", "c2", "c3")])
     text = path.read_bytes()
@@ -242,7 +242,7 @@ def test_a_changed_job_is_refused_with_the_first_line_that_differs(
     shop.run(code=0)
 
 
-def test_an_account_that_points_elsewhere_is_refused_with_both_places(shop: Desk) -> None:
+def test_an_account_that_points_elsewhere_is_refused_with_both_places(shop: Cli) -> None:
     shop.job([create("loja"), MISSING])
     shop.run(code=1)
     shop.configure(loja={"shop": "another"})
@@ -251,7 +251,7 @@ def test_an_account_that_points_elsewhere_is_refused_with_both_places(shop: Desk
     assert "tray/another/web_api" in err
 
 
-def test_results_of_another_job_are_refused(shop: Desk) -> None:
+def test_results_of_another_job_are_refused(shop: Cli) -> None:
     shop.job([create("acme")])
     shop.run(code=0)
     shop.job([create("acme", "other")], "other.jsonl")
@@ -265,11 +265,11 @@ def test_results_of_another_job_are_refused(shop: Desk) -> None:
 # Two at once
 
 
-def test_a_second_run_on_the_same_results_is_told_the_pid(shop: Desk) -> None:
+def test_a_second_run_on_the_same_results_is_told_the_pid(shop: Cli) -> None:
     shop.hook("acme", "delay")
     shop.job([create("acme", f"c{number}") for number in range(20)])
     with shop.started("run", "job.jsonl", "--concurrency", "1") as first:
-        until(lambda: shop.front("acme").saw.requests)
+        until(lambda: shop.endpoint("acme").saw.requests)
         ended = shop.run(code=2)
         assert "the result file job.results.jsonl is in use" in ended.err
         assert f"pid {first.pid}" in ended.err
@@ -278,11 +278,11 @@ def test_a_second_run_on_the_same_results_is_told_the_pid(shop: Desk) -> None:
         assert f"pid {first.pid}" in other.err
 
 
-def test_the_lock_of_a_killed_run_is_taken_over(shop: Desk) -> None:
+def test_the_lock_of_a_killed_run_is_taken_over(shop: Cli) -> None:
     shop.hook("acme", "delay")
     shop.job([create("acme", f"c{number}") for number in range(6)])
     with shop.started("run", "job.jsonl", "--concurrency", "1") as first:
-        until(lambda: shop.front("acme").saw.requests)
+        until(lambda: shop.endpoint("acme").saw.requests)
         first.kill()
     assert (shop.folder / "job.results.jsonl.lock").read_text() == str(first.pid)
     shop.hook("acme", "")
@@ -295,30 +295,30 @@ def test_the_lock_of_a_killed_run_is_taken_over(shop: Desk) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_first_signal_ends_within_the_requests_in_flight(shop: Desk, number: signal.Signals) -> None:
+def test_a_first_signal_ends_within_the_requests_in_flight(shop: Cli, number: signal.Signals) -> None:
     shop.hook("loja", "delay")
     shop.job([create("loja", f"c{count}") for count in range(40)])
     with shop.started("run", "job.jsonl", "--concurrency", "2", "--json") as process:
-        until(lambda: shop.front("loja").saw.effects["create"] >= 2)
+        until(lambda: shop.endpoint("loja").saw.effects["create"] >= 2)
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
     assert process.returncode == 3
     assert number.name.encode() in err
-    done = shop.front("loja").saw.effects["create"]
+    done = shop.endpoint("loja").saw.effects["create"]
     assert len(shop.results()) == done < 40
     assert f'"not_attempted": {40 - done}'.encode() in out
     shop.hook("loja", "")
     shop.run(code=0)
-    assert shop.front("loja").saw.effects["create"] == 40
+    assert shop.endpoint("loja").saw.effects["create"] == 40
     assert len(shop.statuses()) == 40
 
 
-def test_a_second_signal_ends_at_once(shop: Desk) -> None:
+def test_a_second_signal_ends_at_once(shop: Cli) -> None:
     shop.configure(loja={"timeout": 100})
     shop.hook("loja", "hang")
     shop.job([create("loja")])
     with shop.started("run", "job.jsonl") as process:
-        until(lambda: shop.front("loja").saw.requests)
+        until(lambda: shop.endpoint("loja").saw.requests)
         process.send_signal(signal.SIGINT)
         time.sleep(0.2)
         assert process.poll() is None
@@ -329,11 +329,11 @@ def test_a_second_signal_ends_at_once(shop: Desk) -> None:
     assert process.returncode == 3
     shop.hook("loja", "")
     shop.run(code=0)
-    assert shop.front("loja").saw.effects["create"] == 1
+    assert shop.endpoint("loja").saw.effects["create"] == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_before_anything_is_sent_ends_at_once(shop: Desk, number: signal.Signals) -> None:
+def test_a_signal_before_anything_is_sent_ends_at_once(shop: Cli, number: signal.Signals) -> None:
     os.mkfifo(shop.folder / "job.jsonl")
     with shop.started("run", "job.jsonl") as process, (shop.folder / "job.jsonl").open("wb"):
         until((shop.folder / "job.results.jsonl.lock").exists)
@@ -346,7 +346,7 @@ def test_a_signal_before_anything_is_sent_ends_at_once(shop: Desk, number: signa
     assert {path.name for path in shop.folder.iterdir()} == {"job.jsonl", "batchcart.toml"}
 
 
-def test_accounts_that_are_refused_stay_open_while_others_finish(shop: Desk) -> None:
+def test_accounts_that_are_refused_stay_open_while_others_finish(shop: Cli) -> None:
     refused = {"on": True}
     shop.hook("sklep", lambda _call: "401" if refused["on"] else None)
     shop.job([create("sklep"), add("sklep"), create("acme"), add("acme")])
@@ -362,7 +362,7 @@ def test_accounts_that_are_refused_stay_open_while_others_finish(shop: Desk) -> 
     assert figures["accounts"]["sklep"]["state"] == "done"
 
 
-def test_an_unreachable_account_is_given_up_after_patience(shop: Desk) -> None:
+def test_an_unreachable_account_is_given_up_after_patience(shop: Cli) -> None:
     shop.configure(sklep={"base_url": "http://127.0.0.1:1"})
     shop.job([create("sklep"), create("acme")])
     figures = shop.run("--json", "--patience", "0.01", code=3).figures
@@ -372,7 +372,7 @@ def test_an_unreachable_account_is_given_up_after_patience(shop: Desk) -> None:
     assert figures["accounts"]["acme"]["ok"] == 1
 
 
-def test_output_that_nobody_reads_does_not_stop_a_run(shop: Desk) -> None:
+def test_output_that_nobody_reads_does_not_stop_a_run(shop: Cli) -> None:
     shop.hook("sklep", "401")
     shop.job([create("sklep"), *(create("acme", f"c{number}") for number in range(5))])
     with shop.started("run", "job.jsonl") as process:
@@ -385,7 +385,7 @@ def test_output_that_nobody_reads_does_not_stop_a_run(shop: Desk) -> None:
     assert shop.statuses() == dict.fromkeys(range(2, 7), "ok")
 
 
-def test_stop_after_ends_an_account_whose_lines_fail_in_a_row_and_0_lets_it_go_on(shop: Desk) -> None:
+def test_stop_after_ends_an_account_whose_lines_fail_in_a_row_and_0_lets_it_go_on(shop: Cli) -> None:
     update = {"op": "item.update", "account": "sklep", "data": {"quantity": 2}}
     gone = [{**update, "item_id": f"{9100 + number}"} for number in range(20)]
     shop.job([*gone, create("loja")])
@@ -403,7 +403,7 @@ def test_stop_after_ends_an_account_whose_lines_fail_in_a_row_and_0_lets_it_go_o
     assert len(shop.results()) == len(gone) + 1
 
 
-def test_a_number_of_lines_that_is_none_is_refused(shop: Desk) -> None:
+def test_a_number_of_lines_that_is_none_is_refused(shop: Cli) -> None:
     shop.job([create("loja")])
     assert "--stop-after" in shop.run("--stop-after", "-1", code=2).err
     assert shop.requests() == 0

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moving import varied
+from cli_harness import Ended, argv, batchcart, environment
 from msgspec import structs
+from neutral_round_trip import varied
 from platform_parts import MOVABLE, SIMULATED
-from shopping import Ended, argv, batchcart, environment
 
 from batchcart.accounts.config import AccountConfig, load_config
 from batchcart.accounts.locks import FileLock

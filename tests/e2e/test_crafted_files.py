@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from caravan import brought, command, refuse_after, write_map
-from shopping import PLATFORMS, Desk, Mall, create, desk, get
-from tampering import Change, changes
+from cli_harness import PLATFORMS, Cli, ShopServer, create, get, open_cli
+from file_changes import Change, changes
+from neutral_carts import brought, command, refuse_after, write_map
 
 from batchcart.sandbox.messages import Call
 
@@ -27,12 +27,12 @@ ALWAYS = ("is a link to itself", "line 0 has a deep field more")
 class Scene:
     """A folder as a command left it, which files of it somebody changes, and the commands that read them then."""
 
-    desk: Desk
+    cli: Cli
     files: Sequence[str]
     uses: Sequence[Sequence[str]]
 
 
-def of_carts_files(shop: Desk) -> Scene:
+def of_carts_files(shop: Cli) -> Scene:
     brought(shop, "loja", 3)
     command("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", folder=shop.folder, code=0)
     words = ("origin.jsonl", "--map", "in.csv")
@@ -46,7 +46,7 @@ def of_carts_files(shop: Desk) -> Scene:
     )
 
 
-def of_account_states(shop: Desk) -> Scene:
+def of_account_states(shop: Cli) -> Scene:
     shop.configure(loja={"limits": ["30/s", "bucket 5 leak 20/s"]})
     used = {"up": False}
 
@@ -69,7 +69,7 @@ def of_account_states(shop: Desk) -> Scene:
     return Scene(shop, [str(path.relative_to(shop.folder)) for path in files], uses)
 
 
-def of_migrations(shop: Desk) -> Scene:
+def of_migrations(shop: Cli) -> Scene:
     brought(shop, "acme", 3)
     write_map(shop.folder / "map.csv", "3dcart", "tray")
     shop.hook("loja", "refuse")
@@ -80,7 +80,7 @@ def of_migrations(shop: Desk) -> Scene:
     return Scene(shop, tuple(f"moved/{name}" for name in kept), ((*words, *more),))
 
 
-def of_exports(shop: Desk) -> Scene:
+def of_exports(shop: Cli) -> Scene:
     shop.job([create("loja", f"c{number}") for number in range(6)])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
     refuse_after(shop, "loja", 6)
@@ -89,7 +89,7 @@ def of_exports(shop: Desk) -> Scene:
     return Scene(shop, ("job.results.jsonl", *_helpers(shop.folder)), ((*words, "--progress", "none"),))
 
 
-def of_lists(shop: Desk) -> Scene:
+def of_lists(shop: Cli) -> Scene:
     shop.job([create("sklep", f"c{number}") for number in range(60)])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
     refuse_after(shop, "sklep", 1)
@@ -98,7 +98,7 @@ def of_lists(shop: Desk) -> Scene:
     return Scene(shop, _helpers(shop.folder), (words,))
 
 
-def of_undone_runs(shop: Desk) -> Scene:
+def of_undone_runs(shop: Cli) -> Scene:
     shop.job([create("loja"), create("sklep")])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
     shop.hook("sklep", "refuse")
@@ -128,15 +128,15 @@ def trouble_of(folder: Path, words: Sequence[str]) -> str:
 def chosen(scene: Scene, step: int) -> Iterator[tuple[str, str, Change]]:
     """Every ``step``-th change of each file, and those that are always tried."""
     for number, file in enumerate(scene.files):
-        for place, (name, change) in enumerate(changes(scene.desk.folder / file), number):
+        for place, (name, change) in enumerate(changes(scene.cli.folder / file), number):
             if not place % step or name.endswith(ALWAYS):
                 yield name, file, change
 
 
 def wrong(scene: Scene, step: int) -> dict[str, str]:
     """What went wrong, by change."""
-    origin = scene.desk.folder
-    shops = {account: deepcopy(scene.desk.front(account).shop) for account in PLATFORMS}
+    origin = scene.cli.folder
+    shops = {account: deepcopy(scene.cli.endpoint(account).shop) for account in PLATFORMS}
     asked: set[tuple[str, str]] = set()
 
     def see(call: Call) -> str:
@@ -144,12 +144,12 @@ def wrong(scene: Scene, step: int) -> dict[str, str]:
         return ""
 
     for account in PLATFORMS:
-        scene.desk.hook(account, see)
+        scene.cli.hook(account, see)
     found: dict[str, str] = {}
 
     def use(name: str, change: Callable[[Path], object]) -> None:
         for account in PLATFORMS:
-            scene.desk.front(account).shop = deepcopy(shops[account])
+            scene.cli.endpoint(account).shop = deepcopy(shops[account])
         folder = origin.with_name(f"{origin.name}-copy")
         shutil.copytree(origin, folder, symlinks=True)
         change(folder)
@@ -169,24 +169,24 @@ def wrong(scene: Scene, step: int) -> dict[str, str]:
     return found
 
 
-def own_desk(mall: Mall, folder: Path) -> Desk:
-    """A desk in a folder that copies can lie beside."""
+def own_desk(shop_server: ShopServer, folder: Path) -> Cli:
+    """A command line in a folder that copies can lie beside."""
     own = folder / folder.name
     own.mkdir()
-    return desk(mall, own)
+    return open_cli(shop_server, own)
 
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_files_that_somebody_changed_end_in_sentences(
-    scene: Callable[[Desk], Scene], mall: Mall, tmp_path: Path
+    scene: Callable[[Cli], Scene], shop_server: ShopServer, tmp_path: Path
 ) -> None:
-    assert wrong(scene(own_desk(mall, tmp_path)), FEW) == {}
+    assert wrong(scene(own_desk(shop_server, tmp_path)), FEW) == {}
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("scene", SCENES)
 def test_no_change_of_a_file_ends_in_anything_but_sentences(
-    scene: Callable[[Desk], Scene], mall: Mall, tmp_path: Path
+    scene: Callable[[Cli], Scene], shop_server: ShopServer, tmp_path: Path
 ) -> None:
-    assert wrong(scene(own_desk(mall, tmp_path)), 1) == {}
+    assert wrong(scene(own_desk(shop_server, tmp_path)), 1) == {}

@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from caravan import command
-from crafting import (
+from cli_harness import ShopServer, open_cli
+from crafted_run import (
     RESULTS,
     USES,
     Interrupted,
@@ -22,14 +22,14 @@ from crafting import (
     schemas,
     values,
 )
-from shopping import Mall, desk
+from neutral_carts import command
 
 InFolder = Callable[[Path], object]
 
 
 @pytest.fixture(scope="module")
-def run(mall: Mall, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
-    return interrupted(desk(mall, tmp_path_factory.mktemp("interrupted")))
+def run(shop_server: ShopServer, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
+    return interrupted(open_cli(shop_server, tmp_path_factory.mktemp("interrupted")))
 
 
 def every() -> Iterator[tuple[str, InFolder]]:

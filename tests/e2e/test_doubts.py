@@ -3,13 +3,13 @@
 import csv
 from pathlib import Path
 
-from shopping import Desk, batchcart, create
+from cli_harness import Cli, batchcart, create
 
 RESULTS, TABLE = "job.results.jsonl", "doubts.csv"
 PERSON = {"BillingFirstName": "=HYPERLINK(1)", "BillingLastName": "Nowak", "BillingEmail": "+anna@example.com"}
 
 
-def doubtful(shop: Desk, count: int) -> None:
+def doubtful(shop: Cli, count: int) -> None:
     """Carts on lines 1, 3, 5 and so on that nobody knows of, and between them as many that were made."""
     faults = iter(["reset-after", None] * count)
     shop.hook("acme", lambda call: next(faults, None) if call.route == "POST Cart" else None)
@@ -31,12 +31,12 @@ def answer(path: Path, answers: dict[int, dict[str, str]], delimiter: str = ",")
         writer.writerows(filled)
 
 
-def settle(shop: Desk, *words: str, code: int) -> str:
+def settle(shop: Cli, *words: str, code: int) -> str:
     ended = batchcart("settle", RESULTS, *words, folder=shop.folder, code=code)
     return ended.out + ended.err
 
 
-def test_the_table_has_what_a_person_needs_and_nothing_that_a_spreadsheet_runs(shop: Desk) -> None:
+def test_the_table_has_what_a_person_needs_and_nothing_that_a_spreadsheet_runs(shop: Cli) -> None:
     doubtful(shop, 2)
     said = settle(shop, "--todo", TABLE, code=1)
     found = rows(shop.folder / TABLE)
@@ -52,7 +52,7 @@ def test_the_table_has_what_a_person_needs_and_nothing_that_a_spreadsheet_runs(s
     assert "already exists and was not overwritten" in settle(shop, "--todo", TABLE, code=2)
 
 
-def test_the_answers_are_taken_and_what_was_done_is_told(shop: Desk) -> None:
+def test_the_answers_are_taken_and_what_was_done_is_told(shop: Cli) -> None:
     doubtful(shop, 3)
     settle(shop, "--todo", TABLE, code=1)
     answer(shop.folder / TABLE, {1: {"answer": "Yes", "cart_id": '="6F027F81ggx48to"'}, 3: {"answer": "no"}}, ";")
@@ -80,7 +80,7 @@ WRONG = [
 ]
 
 
-def test_a_row_that_is_wrong_is_named_and_nothing_is_settled(shop: Desk) -> None:
+def test_a_row_that_is_wrong_is_named_and_nothing_is_settled(shop: Cli) -> None:
     doubtful(shop, 3)
     settle(shop, "--todo", TABLE, code=1)
     asked = (shop.folder / TABLE).read_text(encoding="utf-8-sig")
@@ -94,7 +94,7 @@ def test_a_row_that_is_wrong_is_named_and_nothing_is_settled(shop: Desk) -> None
         assert shop.statuses()[1] == "in_doubt"
 
 
-def test_settling_by_the_shops_says_what_it_did(shop: Desk) -> None:
+def test_settling_by_the_shops_says_what_it_did(shop: Cli) -> None:
     doubtful(shop, 2)
     said = settle(shop, code=1)
 
@@ -103,7 +103,7 @@ def test_settling_by_the_shops_says_what_it_did(shop: Desk) -> None:
     assert "does not exist" in settle(shop, "--from", "nix.csv", code=2)
 
 
-def test_an_answer_that_contradicts_an_earlier_one_is_named(shop: Desk) -> None:
+def test_an_answer_that_contradicts_an_earlier_one_is_named(shop: Cli) -> None:
     doubtful(shop, 2)
     settle(shop, "--todo", TABLE, code=1)
     answer(shop.folder / TABLE, {1: {"answer": "no"}})
@@ -114,7 +114,7 @@ def test_an_answer_that_contradicts_an_earlier_one_is_named(shop: Desk) -> None:
     assert shop.statuses()[1] == "failed"
 
 
-def test_a_number_beyond_all_lines_is_no_line_number(shop: Desk) -> None:
+def test_a_number_beyond_all_lines_is_no_line_number(shop: Cli) -> None:
     doubtful(shop, 1)
     settle(shop, "--todo", TABLE, code=1)
     answer(shop.folder / TABLE, {1: {"answer": "no", "line": "9" * 20}})

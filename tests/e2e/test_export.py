@@ -13,8 +13,8 @@ from threading import Thread
 from typing import Any, ClassVar
 
 import pytest
-from caravan import command
-from shopping import Desk, add, create, line, until
+from cli_harness import Cli, add, create, line, until
+from neutral_carts import command
 
 from batchcart.sandbox.messages import Call
 
@@ -22,18 +22,18 @@ CARTS = "carts.jsonl"
 Cart = dict[str, Any]
 
 
-def export(shop: Desk, account: str, *words: str | Path, code: int = 0) -> str:
+def export(shop: Cli, account: str, *words: str | Path, code: int = 0) -> str:
     ended = command("export", account, "-o", CARTS, "--progress", "none", *words, folder=shop.folder, code=code)
     return ended.err if code == 2 else ended.out
 
 
-def exported(shop: Desk, account: str, *words: str | Path, code: int = 0) -> list[Cart]:
+def exported(shop: Cli, account: str, *words: str | Path, code: int = 0) -> list[Cart]:
     export(shop, account, *words, code=code)
     assert not list(shop.folder.glob(f"{CARTS}.*")), "the working files are gone"
     return [json.loads(text) for text in (shop.folder / CARTS).read_text().splitlines()]
 
 
-def filled(shop: Desk, account: str, carts: int, adds: int = 1) -> list[str]:
+def filled(shop: Cli, account: str, carts: int, adds: int = 1) -> list[str]:
     """A shop with carts in it; their keys."""
     lines = [create(account, f"c{number}") for number in range(carts)]
     lines += [add(account, f"c{number}") for _ in range(adds) for number in range(carts)]
@@ -49,16 +49,16 @@ def of_a_shoplo_line(cart: Cart) -> list[tuple[str, str, str]]:
 # What is exported
 
 
-def test_a_shoplo_shop_is_exported_whole_with_lines_grouped_by_their_cart(shop: Desk) -> None:
+def test_a_shoplo_shop_is_exported_whole_with_lines_grouped_by_their_cart(shop: Cli) -> None:
     keys = filled(shop, "sklep", 60)
     found = exported(shop, "sklep")
     assert sorted(cart["id"] for cart in found) == sorted(keys)
     assert all(of_a_shoplo_line(cart) == [("5", "2", "199.00")] * 2 for cart in found)
 
 
-def test_a_shoplo_shop_can_be_filtered(shop: Desk) -> None:
+def test_a_shoplo_shop_can_be_filtered(shop: Cli) -> None:
     keys = filled(shop, "sklep", 4, adds=0)
-    first = min(int(number) for number in shop.front("sklep").shop.owners)
+    first = min(int(number) for number in shop.endpoint("sklep").shop.owners)
     assert [cart["id"] for cart in exported(shop, "sklep", "--user-key", keys[2])] == [keys[2]]
     (shop.folder / CARTS).unlink()
     assert len(exported(shop, "sklep", "--since-id", str(first))) == 3
@@ -68,7 +68,7 @@ def test_a_shoplo_shop_can_be_filtered(shop: Desk) -> None:
     assert len(exported(shop, "sklep", "--created-before", "2990-01-01T00:00:00")) == 4
 
 
-def test_tray_carts_are_named_by_a_result_file_and_read_in_both_views(shop: Desk) -> None:
+def test_tray_carts_are_named_by_a_result_file_and_read_in_both_views(shop: Cli) -> None:
     shop.job([create("loja"), {**line("loja", "cart.update"), "data": {"email": "ana@example.com"}}, create("sklep")])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
     cart, *others = exported(shop, "loja", "--from", "job.results.jsonl")
@@ -78,28 +78,28 @@ def test_tray_carts_are_named_by_a_result_file_and_read_in_both_views(shop: Desk
     assert cart["id"] == shop.results()[0]["cart_id"]
 
 
-def test_carts_are_named_by_a_file_of_keys_each_once_and_in_its_order(shop: Desk) -> None:
+def test_carts_are_named_by_a_file_of_keys_each_once_and_in_its_order(shop: Cli) -> None:
     keys = filled(shop, "loja", 5)
     (shop.folder / "ids.txt").write_text("\n".join(["", *reversed(keys), keys[0], ""]))
     assert [cart["id"] for cart in exported(shop, "loja", "--from", "ids.txt")] == list(reversed(keys))
 
 
-def test_3dcart_carts_come_with_the_items_that_the_shop_shows(shop: Desk) -> None:
+def test_3dcart_carts_come_with_the_items_that_the_shop_shows(shop: Cli) -> None:
     keys = filled(shop, "acme", 3)
     found = exported(shop, "acme", "--from", "job.results.jsonl")
     assert {cart["id"] for cart in found} == set(keys)
     assert all([item["product"] for item in cart["items"]] == ["5"] for cart in found)
 
 
-def test_carts_that_the_run_deleted_are_not_looked_for(shop: Desk) -> None:
+def test_carts_that_the_run_deleted_are_not_looked_for(shop: Cli) -> None:
     shop.job([create("acme"), create("acme", "c2"), line("acme", "cart.delete", "c2")])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
     assert len(exported(shop, "acme", "--from", "job.results.jsonl")) == 1
 
 
-def test_a_cart_that_is_gone_is_listed_and_the_exit_code_is_1(shop: Desk) -> None:
+def test_a_cart_that_is_gone_is_listed_and_the_exit_code_is_1(shop: Cli) -> None:
     keys = filled(shop, "loja", 3)
-    gone = shop.front("loja").shop.carts
+    gone = shop.endpoint("loja").shop.carts
     del gone[keys[1]]
     assert len(exported(shop, "loja", "--from", "job.results.jsonl", code=1)) == 2
     unread = [json.loads(text) for text in (shop.folder / "carts.unread.jsonl").read_text().splitlines()]
@@ -148,7 +148,7 @@ def item(op: str, name: str, **data: Any) -> dict[str, Any]:
     return {**line("acme", op), "item": name, **({"data": data} if data else {})}
 
 
-def test_items_that_the_shop_hides_are_joined_from_the_run_that_made_them(shop: Desk, silent: str) -> None:
+def test_items_that_the_shop_hides_are_joined_from_the_run_that_made_them(shop: Cli, silent: str) -> None:
     options = [{"OptionSetID": 3, "OptionID": 4, "OptionValue": "zażółć"}]
     shop.job(
         [
@@ -168,7 +168,7 @@ def test_items_that_the_shop_hides_are_joined_from_the_run_that_made_them(shop: 
     assert cart["billing"] == {"first_name": "Zoë"}
 
 
-def test_items_are_not_joined_where_one_of_them_is_in_doubt(shop: Desk, silent: str) -> None:
+def test_items_are_not_joined_where_one_of_them_is_in_doubt(shop: Cli, silent: str) -> None:
     lines = [
         create("acme"),
         item("item.add", "a", CatalogID=5, ItemQuantity=1),
@@ -185,17 +185,17 @@ def test_items_are_not_joined_where_one_of_them_is_in_doubt(shop: Desk, silent: 
     assert [("items" in cart.get("unread", ())) for cart in found] == [True, False]
 
 
-def changed_job(shop: Desk) -> None:
+def changed_job(shop: Cli) -> None:
     shop.job([create("acme"), create("acme", "c2")])
 
 
-def damaged_journal(shop: Desk) -> None:
+def damaged_journal(shop: Cli) -> None:
     (shop.folder / "job.results.jsonl.journal").write_bytes(b"no journal" * 1000)
 
 
 @pytest.mark.parametrize("spoil", [changed_job, damaged_journal])
 def test_items_are_not_joined_from_a_run_that_cannot_be_trusted(
-    shop: Desk, silent: str, spoil: Callable[[Desk], None]
+    shop: Cli, silent: str, spoil: Callable[[Cli], None]
 ) -> None:
     filled(shop, "acme", 2)
     spoil(shop)
@@ -204,7 +204,7 @@ def test_items_are_not_joined_from_a_run_that_cannot_be_trusted(
     assert all("items" in cart["unread"] for cart in found)
 
 
-def test_hidden_items_that_no_run_tells_of_are_marked_as_unread(shop: Desk, silent: str) -> None:
+def test_hidden_items_that_no_run_tells_of_are_marked_as_unread(shop: Cli, silent: str) -> None:
     shop.configure(acme={"base_url": silent})
     (shop.folder / "ids.txt").write_text("6F027F81ggx48to\n")
     (cart,) = exported(shop, "acme", "--from", "ids.txt", code=1)
@@ -214,7 +214,7 @@ def test_hidden_items_that_no_run_tells_of_are_marked_as_unread(shop: Desk, sile
 # Going on
 
 
-def stopping_after(shop: Desk, account: str, calls: int, process: "list[int]") -> None:
+def stopping_after(shop: Cli, account: str, calls: int, process: "list[int]") -> None:
     """Kill the process as soon as the shop has been asked so many times."""
     seen: list[Call] = []
 
@@ -228,7 +228,7 @@ def stopping_after(shop: Desk, account: str, calls: int, process: "list[int]") -
 
 
 @pytest.mark.parametrize(("account", "words"), [("sklep", ()), ("loja", ("--from", "job.results.jsonl"))])
-def test_a_killed_export_goes_on_and_reads_nothing_twice(shop: Desk, account: str, words: tuple[str, ...]) -> None:
+def test_a_killed_export_goes_on_and_reads_nothing_twice(shop: Cli, account: str, words: tuple[str, ...]) -> None:
     keys = filled(shop, account, 30, adds=5)
     process: list[int] = []
     stopping_after(shop, account, 3, process)
@@ -244,9 +244,9 @@ def test_a_killed_export_goes_on_and_reads_nothing_twice(shop: Desk, account: st
     assert shop.requests() - before < (8 if account == "sklep" else 60)
 
 
-def test_lines_added_meanwhile_hide_none_and_double_none(shop: Desk) -> None:
+def test_lines_added_meanwhile_hide_none_and_double_none(shop: Cli) -> None:
     keys = filled(shop, "sklep", 40, adds=3)
-    store = shop.front("sklep").shop
+    store = shop.endpoint("sklep").shop
 
     def decide(call: Call) -> str:
         if call.route == "GET carts":
@@ -269,17 +269,17 @@ def test_lines_added_meanwhile_hide_none_and_double_none(shop: Desk) -> None:
     assert len(set(lines)) == len(lines) >= 160
 
 
-def some_lines(shop: Desk, count: int, **readings: str) -> dict[str, str]:
+def some_lines(shop: Cli, count: int, **readings: str) -> dict[str, str]:
     """Put lines into the shop, each a cart of its own; the shop takes open points of its document in this way."""
-    store = shop.front("sklep").shop
+    store = shop.endpoint("sklep").shop
     store.readings = {**store.readings, **readings}
     for _ in range(count):
         new_line(shop)
     return {str(number): key for number, key in store.owners.items()}
 
 
-def new_line(shop: Desk, created: str = "2026-11-21 18:00:00") -> None:
-    store = shop.front("sklep").shop
+def new_line(shop: Cli, created: str = "2026-11-21 18:00:00") -> None:
+    store = shop.endpoint("sklep").shop
     number = store.new_id()
     row = {"id": int(number), "user_key": f"k{number}", "variant_id": 5, "product_id": 1, "quantity": 1, "price": 100}
     times = {"created_at": created, "expire_at": "2990-01-01 00:00:00"}
@@ -287,7 +287,7 @@ def new_line(shop: Desk, created: str = "2026-11-21 18:00:00") -> None:
     store.owners[number] = f"k{number}"
 
 
-def meanwhile(shop: Desk, happens: Callable[[int], None]) -> None:
+def meanwhile(shop: Cli, happens: Callable[[int], None]) -> None:
     """Something happens before each page is shown, given how many were."""
     calls = itertools.count()
 
@@ -299,7 +299,7 @@ def meanwhile(shop: Desk, happens: Callable[[int], None]) -> None:
     shop.hook("sklep", decide)
 
 
-def test_a_page_of_new_rows_between_two_pages_hides_nothing_where_the_newest_come_first(shop: Desk) -> None:
+def test_a_page_of_new_rows_between_two_pages_hides_nothing_where_the_newest_come_first(shop: Cli) -> None:
     there = some_lines(shop, 120, list_order="newest")
 
     def come(page: int) -> None:
@@ -312,9 +312,9 @@ def test_a_page_of_new_rows_between_two_pages_hides_nothing_where_the_newest_com
     assert set(there.values()) <= {cart["id"] for cart in found}
 
 
-def test_an_export_that_cannot_be_sure_says_so_and_is_not_complete(shop: Desk) -> None:
+def test_an_export_that_cannot_be_sure_says_so_and_is_not_complete(shop: Cli) -> None:
     some_lines(shop, 120, list_order="newest")
-    store = shop.front("sklep").shop
+    store = shop.endpoint("sklep").shop
 
     def come_and_go(_page: int) -> None:
         new_line(shop)
@@ -334,7 +334,7 @@ def test_an_export_that_cannot_be_sure_says_so_and_is_not_complete(shop: Desk) -
 @pytest.mark.parametrize("order", ["oldest", "newest"])
 @pytest.mark.parametrize("lines", [1, 50, 100, 101])
 def test_a_quiet_shop_is_exported_whole_however_it_ends_its_list(
-    shop: Desk, lines: int, order: str, past_end: str
+    shop: Cli, lines: int, order: str, past_end: str
 ) -> None:
     there = some_lines(shop, lines, list_order=order, past_end=past_end)
 
@@ -345,8 +345,8 @@ def test_a_quiet_shop_is_exported_whole_however_it_ends_its_list(
 
 
 @pytest.mark.parametrize("bounds", ["inclusive", "exclusive"])
-def test_bounds_of_time_count_the_moment_itself_however_the_shop_takes_them(shop: Desk, bounds: str) -> None:
-    store = shop.front("sklep").shop
+def test_bounds_of_time_count_the_moment_itself_however_the_shop_takes_them(shop: Cli, bounds: str) -> None:
+    store = shop.endpoint("sklep").shop
     store.readings = {**store.readings, "date_bounds": bounds}
     for second in range(10):
         new_line(shop, f"2026-11-21 18:00:0{second}")
@@ -356,7 +356,7 @@ def test_bounds_of_time_count_the_moment_itself_however_the_shop_takes_them(shop
     assert [cart["id"] for cart in exported(shop, "sklep", *words)] == keys[3:7]
 
 
-def test_a_shop_that_is_down_stops_the_export_and_the_same_command_goes_on(shop: Desk) -> None:
+def test_a_shop_that_is_down_stops_the_export_and_the_same_command_goes_on(shop: Cli) -> None:
     keys = filled(shop, "sklep", 2)
     shop.hook("sklep", "refuse")
     assert "unreachable" in export(shop, "sklep", "--patience", "0.01", code=3)
@@ -371,14 +371,14 @@ class Grumpy(Silent):
 
 
 @pytest.mark.parametrize(("answers", "said"), [(Silent, "is not shoplo"), (Grumpy, "not today")])
-def test_a_list_that_is_none_stops_the_export_with_the_reason(shop: Desk, answers: type[Silent], said: str) -> None:
+def test_a_list_that_is_none_stops_the_export_with_the_reason(shop: Cli, answers: type[Silent], said: str) -> None:
     with silent_shop(answers) as address:
         shop.configure(sklep={"base_url": address})
         ended = command("export", "sklep", "-o", CARTS, folder=shop.folder, code=3)
     assert said in ended.err
 
 
-def test_a_signal_ends_an_export_politely(shop: Desk) -> None:
+def test_a_signal_ends_an_export_politely(shop: Cli) -> None:
     filled(shop, "sklep", 60)
     shop.hook("sklep", "delay")
     with shop.started("export", "sklep", "-o", CARTS) as process:
@@ -392,7 +392,7 @@ def test_a_signal_ends_an_export_politely(shop: Desk) -> None:
 # What is refused
 
 
-def test_another_export_into_the_same_file_is_refused(shop: Desk) -> None:
+def test_another_export_into_the_same_file_is_refused(shop: Cli) -> None:
     filled(shop, "sklep", 2)
     shop.hook("sklep", "refuse")
     export(shop, "sklep", "--patience", "0.01", code=3)
@@ -417,7 +417,7 @@ def test_another_export_into_the_same_file_is_refused(shop: Desk) -> None:
         (("sklep", "--from", "ids.txt", "--since-id", "3"), "use one or the other"),
     ],
 )
-def test_bad_input_is_refused_in_words_and_nothing_is_sent(shop: Desk, words: tuple[str, ...], said: str) -> None:
+def test_bad_input_is_refused_in_words_and_nothing_is_sent(shop: Cli, words: tuple[str, ...], said: str) -> None:
     (shop.folder / "ids.txt").write_text(f"good\n{'x' * 33}\n")
     (shop.folder / "others.jsonl").write_text('{"account":"acme","op":"cart.get","status":"ok","cart_id":"1"}\n')
     (shop.folder / "broken.jsonl").write_text("{]\n")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shopping import PLATFORMS, Desk, add, argv, batchcart, create, get, line
+from cli_harness import PLATFORMS, Cli, add, argv, batchcart, create, get, line
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def made_by(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): f"{mode(path):o}" for path in folder.rglob("*") if path.name not in given}
 
 
-def test_no_file_that_a_run_leaves_can_be_read_by_others(shop: Desk) -> None:
+def test_no_file_that_a_run_leaves_can_be_read_by_others(shop: Cli) -> None:
     shop.job([one for name in PLATFORMS for one in (create(name), add(name), get(name))])
     shop.job([{"op": "cart.get", "account": "sandbox-3dcart", "cart_id": "none"}], "inside.jsonl")
     shop.run("--log", "log", "--metrics", "metrics", code=0)
@@ -53,7 +53,7 @@ def test_no_file_that_a_run_leaves_can_be_read_by_others(shop: Desk) -> None:
     assert {name: found for name, found in made.items() if int(found, 8) & 0o077} == {}
 
 
-def test_files_of_a_run_under_way_can_be_read_by_nobody_else(shop: Desk) -> None:
+def test_files_of_a_run_under_way_can_be_read_by_nobody_else(shop: Cli) -> None:
     shop.hook("acme", "delay")
     shop.job([create("acme", f"c{number}") for number in range(30)])
     with shop.started("run", "job.jsonl") as process:
@@ -65,7 +65,7 @@ def test_files_of_a_run_under_way_can_be_read_by_nobody_else(shop: Desk) -> None
     assert {name: found for name, found in made.items() if int(found, 8) & 0o077} == {}
 
 
-def test_results_keep_the_mode_that_their_owner_gave_them(shop: Desk) -> None:
+def test_results_keep_the_mode_that_their_owner_gave_them(shop: Cli) -> None:
     shop.job([create("acme"), get("acme"), line("acme", "cart.get", "x", cart_id="none")])
     shop.run(code=1)
     (shop.folder / "job.results.jsonl").chmod(0o640)
@@ -79,7 +79,7 @@ HELPERS = [".lock", ".journal.new", ".journal.reserve", ".journal-wal", ".journa
 
 @pytest.mark.parametrize("dangling", [True, False], ids=["dangling", "leading"])
 @pytest.mark.parametrize("ending", HELPERS)
-def test_a_link_laid_under_a_helpers_name_harms_no_other_file(shop: Desk, ending: str, *, dangling: bool) -> None:
+def test_a_link_laid_under_a_helpers_name_harms_no_other_file(shop: Cli, ending: str, *, dangling: bool) -> None:
     shop.job([create("acme"), line("acme", "cart.get", "x", cart_id="none")])
     victim, link = shop.folder / "victim", shop.folder / f"job.results.jsonl{ending}"
     if not dangling:
@@ -94,7 +94,7 @@ def test_a_link_laid_under_a_helpers_name_harms_no_other_file(shop: Desk, ending
 
 
 @pytest.mark.parametrize("option", ["-o", "--log"])
-def test_an_output_that_is_a_dangling_link_is_refused(shop: Desk, option: str) -> None:
+def test_an_output_that_is_a_dangling_link_is_refused(shop: Cli, option: str) -> None:
     shop.job([create("acme")])
     (shop.folder / "link").symlink_to(shop.folder / "elsewhere")
     ended = shop.run(option, "link", code=2)
@@ -104,7 +104,7 @@ def test_an_output_that_is_a_dangling_link_is_refused(shop: Desk, option: str) -
     assert shop.requests() == 0
 
 
-def test_endless_files_end_with_a_sentence(shop: Desk) -> None:
+def test_endless_files_end_with_a_sentence(shop: Cli) -> None:
     config = shop.folder / "batchcart.toml"
     shop.job([create("acme")])
     (shop.folder / "results.jsonl").write_text("")
@@ -129,7 +129,7 @@ def test_endless_files_end_with_a_sentence(shop: Desk) -> None:
     assert shop.requests() == 0
 
 
-def test_an_endless_standard_input_ends_with_a_sentence(shop: Desk) -> None:
+def test_an_endless_standard_input_ends_with_a_sentence(shop: Cli) -> None:
     with Path("/dev/zero").open("rb") as zeros:
         done = subprocess.run(
             argv("run", "-", "-o", "r.jsonl"),
@@ -143,7 +143,7 @@ def test_an_endless_standard_input_ends_with_a_sentence(shop: Desk) -> None:
     assert b"<stdin>" in done.stderr
 
 
-def test_a_run_says_once_which_files_with_secrets_others_can_read(shop: Desk) -> None:
+def test_a_run_says_once_which_files_with_secrets_others_can_read(shop: Cli) -> None:
     config = shop.folder / "batchcart.toml"
     for name in ("one.key", "two.key"):
         (shop.folder / name).write_text("a-secret-in-a-file\n")

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from caravan import brought, command
+from cli_harness import Cli, Line, add, create
+from neutral_carts import brought, command
 from platform_parts import CLOSELY_KNOWN
-from shopping import Desk, Line, add, create
 
 from batchcart.model.adapter import CartContext
 from batchcart.model.http import Exchange, History, LostWrite, Request, Response
@@ -153,7 +153,7 @@ def test_what_a_shop_calls_a_thing_and_can_be_no_key_never_ends_an_operation_or_
 
 
 @pytest.mark.parametrize("text", ["..", "a/../b", "a\n", "%2e%2e", " a", "k" * 201, "a\u202eb"], ids=ascii)
-def test_a_job_that_names_no_key_sends_nothing(shop: Desk, text: str) -> None:
+def test_a_job_that_names_no_key_sends_nothing(shop: Cli, text: str) -> None:
     lines: list[Line] = [
         {"op": "cart.get", "account": "acme", "cart_id": text},
         {"op": "item.delete", "account": "acme", "cart_id": "k", "item_id": text},
@@ -168,7 +168,7 @@ def test_a_job_that_names_no_key_sends_nothing(shop: Desk, text: str) -> None:
     assert shop.requests() == 0
 
 
-def test_an_operator_cannot_settle_a_line_with_what_is_no_key(shop: Desk) -> None:
+def test_an_operator_cannot_settle_a_line_with_what_is_no_key(shop: Cli) -> None:
     shop.job([create("acme"), add("acme", item="x")])
     shop.hook("acme", "reset-after")
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=1)
@@ -182,7 +182,7 @@ def test_an_operator_cannot_settle_a_line_with_what_is_no_key(shop: Desk) -> Non
     assert shop.statuses()[1] == "ok"
 
 
-def _rename(shop: Desk, number: int, text: str) -> None:
+def _rename(shop: Cli, number: int, text: str) -> None:
     """Have the journal say that the cart of this line is called so."""
     with closing(sqlite3.connect(shop.folder / "job.results.jsonl.journal")) as journal:
         for seq, raw in journal.execute("SELECT seq, text FROM result WHERE line = ?", (number,)).fetchall():
@@ -198,7 +198,7 @@ def _rename(shop: Desk, number: int, text: str) -> None:
 
 @pytest.mark.parametrize("account", ["acme", "loja", "sklep"])
 @pytest.mark.parametrize("text", ["..", "a/b", "k" * 300])
-def test_one_such_cart_is_kept_and_the_others_are_taken_back(shop: Desk, account: str, text: str) -> None:
+def test_one_such_cart_is_kept_and_the_others_are_taken_back(shop: Cli, account: str, text: str) -> None:
     shop.job([create(account, f"c{number}") for number in range(3)])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
     _rename(shop, 2, text)
@@ -213,7 +213,7 @@ def test_one_such_cart_is_kept_and_the_others_are_taken_back(shop: Desk, account
 
 
 @pytest.mark.parametrize("account", ["acme", "loja", "sklep"])
-def test_one_such_cart_of_a_result_file_is_named_and_the_others_are_exported(shop: Desk, account: str) -> None:
+def test_one_such_cart_of_a_result_file_is_named_and_the_others_are_exported(shop: Cli, account: str) -> None:
     shop.job([create(account, f"c{number}") for number in range(3)])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
     keys = [one["cart_id"] for one in shop.results()]
@@ -232,10 +232,10 @@ def test_one_such_cart_of_a_result_file_is_named_and_the_others_are_exported(sho
         (shop.folder / "carts.jsonl").unlink()
 
 
-def test_a_listed_cart_that_has_no_key_is_named_and_the_others_are_exported(shop: Desk) -> None:
+def test_a_listed_cart_that_has_no_key_is_named_and_the_others_are_exported(shop: Cli) -> None:
     shop.job([create("sklep", f"c{number}") for number in range(3)])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
-    held = shop.front("sklep").shop
+    held = shop.endpoint("sklep").shop
     for text in ("..", "a\nb", "k" * 300):
         key = next(iter(held.carts))
         cart = held.carts[text] = held.carts.pop(key)
@@ -248,7 +248,7 @@ def test_a_listed_cart_that_has_no_key_is_named_and_the_others_are_exported(shop
     assert sorted(one["cart_id"] for one in unread) == sorted(["..", "a\nb", "k" * 200])
 
 
-def test_a_new_cart_that_has_no_key_cannot_be_read_back_and_the_others_are_compared(shop: Desk) -> None:
+def test_a_new_cart_that_has_no_key_cannot_be_read_back_and_the_others_are_compared(shop: Cli) -> None:
     brought(shop, "loja", 3)
     results = shop.folder / "in.results.jsonl"
     lines = [json.loads(line) for line in results.read_text().splitlines()]

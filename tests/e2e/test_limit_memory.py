@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from shopping import Desk, create, desk, open_mall
+from cli_harness import Cli, create, open_cli, open_shop_server
 
 from batchcart.accounts.send_history import SendHistory
 from batchcart.accounts.state import AccountState
@@ -55,16 +55,16 @@ def test_the_state_folder_keeps_what_was_learnt_until_it_is_forgotten(tmp_path: 
     assert AccountState(tmp_path).learnt_limit() == b""
 
 
-def _events(place: Desk, name: str) -> list[str]:
+def _events(place: Cli, name: str) -> list[str]:
     place.job([create("loja", f"{name}-{number}") for number in range(90)], f"{name}.jsonl")
     place.run("--log", f"{name}.log", job=f"{name}.jsonl", code=0)
     return [json.loads(text)["event"] for text in (place.folder / f"{name}.log").read_text().splitlines()]
 
 
 def test_the_next_run_begins_at_the_rate_that_the_last_one_learnt(tmp_path: Path) -> None:
-    with open_mall() as mall:
-        mall.sandbox.limits = {**mall.sandbox.limits, "tray": (parse_limit("20/s"),)}
-        place = desk(mall, tmp_path)
+    with open_shop_server() as shop_server:
+        shop_server.sandbox.limits = {**shop_server.sandbox.limits, "tray": (parse_limit("20/s"),)}
+        place = open_cli(shop_server, tmp_path)
         place.configure(loja={"limits": ["80/s"]})
         first, second = _events(place, "first"), _events(place, "second")
     assert "limit_learnt" in first

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shopping import KEYS, Desk, create, until
+from cli_harness import KEYS, Cli, create, until
 
 from batchcart import run
 from batchcart.model.events import QuotaUsedUp, RunFinished, TokenRenewed
@@ -17,11 +17,11 @@ from batchcart.runs.event_log import log_line, open_event_log
 Line = dict[str, Any]
 
 
-def logged(shop: Desk) -> list[Line]:
+def logged(shop: Cli) -> list[Line]:
     return [json.loads(line) for line in (shop.folder / "run.log").read_text().splitlines()]
 
 
-def kinds(shop: Desk) -> list[str]:
+def kinds(shop: Cli) -> list[str]:
     return [line["event"] for line in logged(shop)]
 
 
@@ -40,7 +40,7 @@ def test_a_line_of_the_log_says_when_how_bad_what_and_about_whom() -> None:
     }
 
 
-def test_a_run_logs_its_beginning_and_end_and_not_its_lines(shop: Desk) -> None:
+def test_a_run_logs_its_beginning_and_end_and_not_its_lines(shop: Cli) -> None:
     shop.job([create("acme", f"c{number}") for number in range(60)])
     shop.run("--log", "run.log", code=0)
     began, finished = logged(shop)
@@ -49,7 +49,7 @@ def test_a_run_logs_its_beginning_and_end_and_not_its_lines(shop: Desk) -> None:
     assert (finished["event"], finished["ok"], finished["results"]) == ("run_finished", 60, "job.results.jsonl")
 
 
-def test_names_of_files_that_are_no_text_are_logged_all_the_same(shop: Desk) -> None:
+def test_names_of_files_that_are_no_text_are_logged_all_the_same(shop: Cli) -> None:
     name = os.fsdecode(b"job-\xff.jsonl")
     shop.job([create("acme")], name)
     shop.run("--log", "run.log", job=name, code=0)
@@ -57,7 +57,7 @@ def test_names_of_files_that_are_no_text_are_logged_all_the_same(shop: Desk) -> 
     assert [line["results"] for line in logged(shop)] == ["job-\\udcff.results.jsonl"] * 2
 
 
-def test_the_next_run_appends_to_the_log_and_says_that_it_goes_on(shop: Desk) -> None:
+def test_the_next_run_appends_to_the_log_and_says_that_it_goes_on(shop: Cli) -> None:
     shop.job([create("acme"), create("sklep")])
     shop.hook("sklep", "401")
     shop.run("--log", "run.log", code=3)
@@ -69,7 +69,7 @@ def test_the_next_run_appends_to_the_log_and_says_that_it_goes_on(shop: Desk) ->
     assert (stopped["level"], stopped["not_attempted"], stopped["ok"]) == ("warning", 1, 1)
 
 
-def test_a_refused_job_is_logged_with_its_first_problem(shop: Desk) -> None:
+def test_a_refused_job_is_logged_with_its_first_problem(shop: Cli) -> None:
     shop.job([create("acme"), {"op": "cart.cretae", "account": "acme"}, {"op": "nothing"}])
     shop.run("--log", "run.log", code=2)
     (refused,) = logged(shop)
@@ -79,7 +79,7 @@ def test_a_refused_job_is_logged_with_its_first_problem(shop: Desk) -> None:
     assert refused["more"] >= 1
 
 
-def test_no_credential_gets_into_the_log_or_the_metrics(shop: Desk) -> None:
+def test_no_credential_gets_into_the_log_or_the_metrics(shop: Cli) -> None:
     shop.job([create(account, f"c{number}") for number in range(3) for account in ("acme", "loja", "sklep")])
     for account in ("acme", "loja", "sklep"):
         shop.hook(account, "401")
@@ -93,7 +93,7 @@ def test_no_credential_gets_into_the_log_or_the_metrics(shop: Desk) -> None:
 
 
 @pytest.mark.parametrize(("option", "place"), [("--log", "no/run.log"), ("--metrics", "no/run.prom")])
-def test_a_file_that_cannot_be_written_ends_the_run_before_it_sends(shop: Desk, option: str, place: str) -> None:
+def test_a_file_that_cannot_be_written_ends_the_run_before_it_sends(shop: Cli, option: str, place: str) -> None:
     shop.job([create("acme")])
     ended = shop.run(option, place, code=2)
 
@@ -104,7 +104,7 @@ def test_a_file_that_cannot_be_written_ends_the_run_before_it_sends(shop: Desk, 
 
 @pytest.mark.parametrize("option", ["--log", "--metrics"])
 @pytest.mark.parametrize("place", ["job.jsonl", "job.results.jsonl", "./job.results.jsonl.journal"])
-def test_a_file_of_the_run_itself_is_not_written_over(shop: Desk, option: str, place: str) -> None:
+def test_a_file_of_the_run_itself_is_not_written_over(shop: Cli, option: str, place: str) -> None:
     job = shop.job([create("acme")])
     before = job.read_bytes()
     ended = shop.run(option, place, code=2)
@@ -114,7 +114,7 @@ def test_a_file_of_the_run_itself_is_not_written_over(shop: Desk, option: str, p
     assert shop.requests() == 0
 
 
-def test_a_killed_run_leaves_a_log_and_metrics_that_can_be_read(shop: Desk) -> None:
+def test_a_killed_run_leaves_a_log_and_metrics_that_can_be_read(shop: Cli) -> None:
     shop.job([create("acme", f"c{number}") for number in range(400)])
     shop.hook("acme", "delay")
     metrics, results = shop.folder / "run.prom", shop.folder / "job.results.jsonl"

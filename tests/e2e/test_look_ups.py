@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answering import OK, account, request, say, serving
-from shopping import until
+from byte_server import OK, account, request, say, serving
+from cli_harness import until
 
 from batchcart.engine.http.client import open_client
 from batchcart.engine.http.names import look_up

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from caravan import command, write_carts
+from cli_harness import Cli
 from hypothesis import given
 from hypothesis import strategies as st
-from shopping import Desk
+from neutral_carts import command, write_carts
 
 from batchcart.migration.map_cell import read_text
 from batchcart.migration.product_map import ProductMap, read_map
@@ -211,7 +211,7 @@ def test_names_of_any_text_hide_no_row(
     assert [row and row.product for row in found] == [str(place + 1) for place in range(len(names))]
 
 
-def test_an_unused_row_names_the_id_that_a_spreadsheet_changed(shop: Desk) -> None:
+def test_an_unused_row_names_the_id_that_a_spreadsheet_changed(shop: Cli) -> None:
     item = {"line": "1", "product": "12", "variant": "54", "sku": "00123", "quantity": "1"}
     cart = {"version": 1, "account": "acme", "platform": "3dcart", "id": "c", "items": [item]}
     write_carts(shop.folder / "carts.jsonl", [cart])

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from cli_harness import Cli, create
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
-from shopping import Desk, create
 
 from batchcart.model.errors import UsageError
 from batchcart.runs.metrics import METRICS, RUN_METRICS, metrics_file, render
@@ -143,7 +143,7 @@ def test_every_metric_stands_in_the_documentation_with_type_and_labels() -> None
     assert found == shown
 
 
-def test_the_figures_of_a_run_stand_in_its_file_at_the_end(shop: Desk) -> None:
+def test_the_figures_of_a_run_stand_in_its_file_at_the_end(shop: Cli) -> None:
     shop.job([create(account, f"c{number}") for account in ("acme", "sklep") for number in range(5)])
     shop.run("--metrics", "run.prom", code=0)
     text = (shop.folder / "run.prom").read_text()

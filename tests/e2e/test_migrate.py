@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caravan import Cart, brought, command, lose_first_create, unlike, write_map
-from shopping import PLATFORMS, Desk, Ended
+from cli_harness import PLATFORMS, Cli, Ended
+from neutral_carts import Cart, brought, command, lose_first_create, unlike, write_map
 
 from batchcart.sandbox.messages import Call
 
@@ -31,11 +31,11 @@ def words(source: str, target: str, *more: str) -> list[str]:
     return [*named, "--allow-unused", "--progress", "none", *more]
 
 
-def migrate(shop: Desk, source: str, target: str, *more: str, code: int = 0) -> Ended:
+def migrate(shop: Cli, source: str, target: str, *more: str, code: int = 0) -> Ended:
     return command(*words(source, target, *more), folder=shop.folder, code=code)
 
 
-def wrong_after(shop: Desk, folder: Path, target: str) -> list[str]:
+def wrong_after(shop: Cli, folder: Path, target: str) -> list[str]:
     """What the target's carts, exported again, do not have of the carts in a migration's folder."""
     out = folder / "new.jsonl"
     command("export", target, "-o", out, "--from", folder / "results.jsonl", folder=shop.folder, code=0)
@@ -55,12 +55,12 @@ def wrong_after(shop: Desk, folder: Path, target: str) -> list[str]:
 
 
 @MANY
-def test_many_carts_go_from_shoplo_to_tray_and_back(shop: Desk, many: int) -> None:
+def test_many_carts_go_from_shoplo_to_tray_and_back(shop: Cli, many: int) -> None:
     elsewhere = shop.entry("drugi", platform="shoplo", shop=f"{shop.shop}-2")
     shop.configure(elsewhere, loja={"currency": "PLN"})
     brought(shop, "sklep", many)
     rng = random.Random(3)
-    for cart in shop.front("sklep").shop.carts.values():
+    for cart in shop.endpoint("sklep").shop.carts.values():
         for row in cart["items"].values():
             row["price"] = rng.randint(1, 999_999)
 
@@ -78,7 +78,7 @@ def test_many_carts_go_from_shoplo_to_tray_and_back(shop: Desk, many: int) -> No
     assert lost == {"unit_price", "created"}
 
 
-def losses(shop: Desk) -> list[Any]:
+def losses(shop: Cli) -> list[Any]:
     return rows(shop.folder / "moved" / "job.losses.jsonl")
 
 
@@ -86,7 +86,7 @@ def losses(shop: Desk) -> list[Any]:
     ("source", "target"), [("sklep", "acme"), ("loja", "acme"), ("acme", "loja"), ("acme", "sklep")]
 )
 @SOME
-def test_carts_arrive_but_for_what_the_loss_report_names(shop: Desk, source: str, target: str, some: int) -> None:
+def test_carts_arrive_but_for_what_the_loss_report_names(shop: Cli, source: str, target: str, some: int) -> None:
     brought(shop, source, some)
     write_map(shop.folder / "map.csv", PLATFORMS[source], PLATFORMS[target])
     migrate(shop, source, target, "--ids", "in.results.jsonl")
@@ -94,7 +94,7 @@ def test_carts_arrive_but_for_what_the_loss_report_names(shop: Desk, source: str
     assert {row["status"] for row in rows(shop.folder / "moved" / "parity.jsonl")} == {"equal"}
 
 
-def test_one_cart_is_told_as_one(shop: Desk) -> None:
+def test_one_cart_is_told_as_one(shop: Cli) -> None:
     brought(shop, "loja", 1)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
     ended = migrate(shop, "loja", "acme", "--ids", "in.results.jsonl")
@@ -103,7 +103,7 @@ def test_one_cart_is_told_as_one(shop: Desk) -> None:
     assert "verify   1 cart: 1 equal" in ended.out
 
 
-def test_a_product_that_is_not_mapped_stops_its_cart_and_no_other(shop: Desk) -> None:
+def test_a_product_that_is_not_mapped_stops_its_cart_and_no_other(shop: Cli) -> None:
     brought(shop, "loja", FEW)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
     text = (shop.folder / "map.csv").read_text().splitlines()
@@ -112,13 +112,13 @@ def test_a_product_that_is_not_mapped_stops_its_cart_and_no_other(shop: Desk) ->
     found = [row["status"] for row in rows(shop.folder / "moved" / "parity.jsonl")]
     assert set(found) == {"equal", "missing"}
     assert f"{found.count('missing')} cannot be converted" in ended.out
-    assert len(shop.front("acme").shop.carts) == found.count("equal")
+    assert len(shop.endpoint("acme").shop.carts) == found.count("equal")
 
 
 # Going on
 
 
-def killing(shop: Desk, account: str, route: str, nth: int, victim: list[int]) -> None:
+def killing(shop: Cli, account: str, route: str, nth: int, victim: list[int]) -> None:
     """Kill the migration when the account's shop gets its n-th call of this kind."""
     seen: list[str] = []
 
@@ -131,19 +131,19 @@ def killing(shop: Desk, account: str, route: str, nth: int, victim: list[int]) -
     shop.hook(account, decide)
 
 
-def kill_in_export(shop: Desk, victim: list[int]) -> None:
+def kill_in_export(shop: Cli, victim: list[int]) -> None:
     killing(shop, "sklep", "GET carts", 2, victim)
 
 
-def kill_in_run(shop: Desk, victim: list[int]) -> None:
+def kill_in_run(shop: Cli, victim: list[int]) -> None:
     killing(shop, "loja", "POST carts", 20, victim)
 
 
-def kill_in_verify(shop: Desk, victim: list[int]) -> None:
+def kill_in_verify(shop: Cli, victim: list[int]) -> None:
     killing(shop, "loja", "GET carts/{session_id}/complete", 10, victim)
 
 
-def start_and_kill(shop: Desk, step: int, hook: Callable[[Desk, list[int]], None] | None) -> None:
+def start_and_kill(shop: Cli, step: int, hook: Callable[[Cli, list[int]], None] | None) -> None:
     victim: list[int] = []
     if hook is not None:
         hook(shop, victim)
@@ -158,18 +158,18 @@ def start_and_kill(shop: Desk, step: int, hook: Callable[[Desk, list[int]], None
     shop.hook("loja", "")
 
 
-def test_killed_in_each_step_it_goes_on_and_ends_the_same(shop: Desk) -> None:
+def test_killed_in_each_step_it_goes_on_and_ends_the_same(shop: Cli) -> None:
     shop.configure(loja={"currency": "PLN"})
     brought(shop, "sklep", 2 * FEW)
     write_map(shop.folder / "map.csv", "shoplo", "tray")
     for step, hook in enumerate((kill_in_export, None, kill_in_run, kill_in_verify), 1):
         start_and_kill(shop, step, hook)
-    listed = shop.front("sklep").saw.requests["GET carts"]
+    listed = shop.endpoint("sklep").saw.requests["GET carts"]
     ended = migrate(shop, "sklep", "loja")
     assert f"{2 * FEW} carts: {2 * FEW} equal" in ended.out
     assert "export\n" not in ended.err, "a finished step is not done again"
-    assert shop.front("sklep").saw.requests["GET carts"] == listed
-    assert len(shop.front("loja").shop.carts) == 2 * FEW
+    assert shop.endpoint("sklep").saw.requests["GET carts"] == listed
+    assert len(shop.endpoint("loja").shop.carts) == 2 * FEW
     assert wrong_after(shop, shop.folder / "moved", "loja") == []
     texts = b"".join(path.read_bytes() for path in (shop.folder / "moved").iterdir())
     assert not [
@@ -186,7 +186,7 @@ def test_killed_in_each_step_it_goes_on_and_ends_the_same(shop: Desk) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(("source", "target"), [("sklep", "loja"), ("loja", "sklep"), ("acme", "loja")])
-def test_a_storm_of_kills_loses_no_cart_and_makes_none_twice(shop: Desk, source: str, target: str, seed: int) -> None:
+def test_a_storm_of_kills_loses_no_cart_and_makes_none_twice(shop: Cli, source: str, target: str, seed: int) -> None:
     shop.configure(loja={"currency": "PLN"})
     brought(shop, source, 150, seed)
     write_map(shop.folder / "map.csv", PLATFORMS[source], PLATFORMS[target])
@@ -206,10 +206,10 @@ def test_a_storm_of_kills_loses_no_cart_and_makes_none_twice(shop: Desk, source:
     shop.hook(source, "")
     assert kills > 3
     assert wrong_after(shop, shop.folder / "moved", target) == []
-    assert len(shop.front(target).shop.carts) == 150
+    assert len(shop.endpoint(target).shop.carts) == 150
 
 
-def test_a_finished_migration_says_so_and_asks_no_shop(shop: Desk) -> None:
+def test_a_finished_migration_says_so_and_asks_no_shop(shop: Cli) -> None:
     brought(shop, "acme", 3)
     write_map(shop.folder / "map.csv", "3dcart", "tray")
     first = migrate(shop, "acme", "loja", "--ids", "in.results.jsonl")
@@ -218,7 +218,7 @@ def test_a_finished_migration_says_so_and_asks_no_shop(shop: Desk) -> None:
     assert shop.requests() == before
 
 
-def test_a_target_that_is_down_stops_it_and_the_same_command_goes_on(shop: Desk) -> None:
+def test_a_target_that_is_down_stops_it_and_the_same_command_goes_on(shop: Cli) -> None:
     brought(shop, "acme", 3)
     write_map(shop.folder / "map.csv", "3dcart", "tray")
     shop.hook("loja", "refuse")
@@ -228,10 +228,10 @@ def test_a_target_that_is_down_stops_it_and_the_same_command_goes_on(shop: Desk)
 
 
 @pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "by migrate"])
-def test_lines_that_failed_are_run_again_and_the_migration_takes_them_in(shop: Desk, *, by_hand: bool) -> None:
+def test_lines_that_failed_are_run_again_and_the_migration_takes_them_in(shop: Cli, *, by_hand: bool) -> None:
     brought(shop, "loja", 3)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
-    store, hidden = shop.front("acme").shop, dict[str, Any]()
+    store, hidden = shop.endpoint("acme").shop, dict[str, Any]()
 
     def decide(call: Call) -> str:
         if call.route == "POST Cart/{OrderKey}/Item" and not hidden:
@@ -255,7 +255,7 @@ def test_lines_that_failed_are_run_again_and_the_migration_takes_them_in(shop: D
     assert len(store.carts) == 3
 
 
-def test_a_cart_in_doubt_is_told_with_what_settles_it_and_then_goes_on(shop: Desk) -> None:
+def test_a_cart_in_doubt_is_told_with_what_settles_it_and_then_goes_on(shop: Cli) -> None:
     brought(shop, "loja", 3)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
     lose_first_create(shop, "reset-before")
@@ -275,7 +275,7 @@ def test_a_cart_in_doubt_is_told_with_what_settles_it_and_then_goes_on(shop: Des
 
 
 @pytest.fixture
-def stopped(shop: Desk) -> Desk:
+def stopped(shop: Cli) -> Cli:
     """A migration from 3dcart to Tray that was begun and waits for its target."""
     brought(shop, "acme", 3)
     write_map(shop.folder / "map.csv", "3dcart", "tray")
@@ -284,32 +284,32 @@ def stopped(shop: Desk) -> Desk:
     return shop
 
 
-def test_a_map_that_does_not_fit_the_target_is_refused_before_anything_is_made(stopped: Desk) -> None:
+def test_a_map_that_does_not_fit_the_target_is_refused_before_anything_is_made(stopped: Cli) -> None:
     write_map(stopped.folder / "map.csv", "3dcart", "elsewhere")
     assert "map.csv:2: target_product: " in migrate(stopped, "acme", "loja", "--ids", "in.results.jsonl", code=2).err
-    assert stopped.front("loja").shop.carts == {}
+    assert stopped.endpoint("loja").shop.carts == {}
 
 
-def test_other_options_than_it_was_begun_with_are_refused(stopped: Desk) -> None:
+def test_other_options_than_it_was_begun_with_are_refused(stopped: Cli) -> None:
     (stopped.folder / "ids.txt").write_text("6F027F81ggx48to\n")
     assert "another --ids" in migrate(stopped, "acme", "loja", "--ids", "ids.txt", code=2).err
     write_map(stopped.folder / "map.csv", "3dcart", "shoplo")
     assert "another --to" in migrate(stopped, "acme", "sklep", "--ids", "in.results.jsonl", code=2).err
 
 
-def test_carts_that_changed_since_their_export_are_refused(stopped: Desk) -> None:
+def test_carts_that_changed_since_their_export_are_refused(stopped: Cli) -> None:
     with (stopped.folder / "moved" / "carts.jsonl").open("a") as file:
         file.write("\n")
     ended = migrate(stopped, "acme", "loja", "--ids", "in.results.jsonl", code=2)
     assert "carts.jsonl changed since export was done" in ended.err
 
 
-def test_strict_makes_no_cart_where_something_would_be_lost(shop: Desk) -> None:
+def test_strict_makes_no_cart_where_something_would_be_lost(shop: Cli) -> None:
     brought(shop, "loja", 3)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
     ended = migrate(shop, "loja", "acme", "--ids", "in.results.jsonl", "--strict", code=2)
     assert "--strict" in ended.out
-    assert shop.front("acme").shop.carts == {}
+    assert shop.endpoint("acme").shop.carts == {}
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ def test_strict_makes_no_cart_where_something_would_be_lost(shop: Desk) -> None:
     ],
 )
 def test_bad_input_is_refused_in_words_and_nothing_is_sent(
-    shop: Desk, source: str, target: str, more: tuple[str, ...], said: str
+    shop: Cli, source: str, target: str, more: tuple[str, ...], said: str
 ) -> None:
     write_map(shop.folder / "map.csv", "shoplo", "tray")
     (shop.folder / "broken.csv").write_text("source_variant,target_product\n10,1\n10,2\n")

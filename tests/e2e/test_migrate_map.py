@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caravan import brought, command, lose_first_create, number_on, refuse_after, write_map
-from shopping import PLATFORMS, Desk, Ended
+from cli_harness import PLATFORMS, Cli, Ended
+from neutral_carts import brought, command, lose_first_create, number_on, refuse_after, write_map
 
 from batchcart.migration.folder import MigrateOptions, State, StepResult
 from batchcart.migration.owner_report import write_owner_report
@@ -27,7 +27,7 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def migrate(shop: Desk, *more: str, source: str = "loja", target: str = "acme", code: int = 0) -> Ended:
+def migrate(shop: Cli, *more: str, source: str = "loja", target: str = "acme", code: int = 0) -> Ended:
     words = ("migrate", "--from", source, "--to", target, "--folder", "moved", "--ids", "in.results.jsonl")
     return command(*words, "--progress", "none", *more, folder=shop.folder, code=code)
 
@@ -45,19 +45,19 @@ def fill_in(path: Path, source: str, target: str, leave_out: str = "") -> None:
         writer.writerows(lines)
 
 
-def made_in(shop: Desk, account: str) -> dict[str, Any]:
-    found: dict[str, Any] = shop.front(account).shop.carts
+def made_in(shop: Cli, account: str) -> dict[str, Any]:
+    found: dict[str, Any] = shop.endpoint(account).shop.carts
     return found
 
 
-def most_frequent(shop: Desk, source: str) -> str:
+def most_frequent(shop: Cli, source: str) -> str:
     """A product that some carts have and others have not."""
     found = [line["items"] for line in rows(shop.folder / "moved" / "carts.jsonl")]
     products: set[str] = {item["product"] for items in found for item in items}
     return max(products, key=lambda one: -abs(len(found) / 2 - sum(any(i["product"] == one for i in x) for x in found)))
 
 
-def test_without_a_map_it_writes_one_to_fill_in_and_goes_on_with_it(shop: Desk) -> None:
+def test_without_a_map_it_writes_one_to_fill_in_and_goes_on_with_it(shop: Cli) -> None:
     brought(shop, "loja", 6)
     first = migrate(shop, code=2)
     template = shop.folder / "moved" / "products.csv"
@@ -76,7 +76,7 @@ def test_without_a_map_it_writes_one_to_fill_in_and_goes_on_with_it(shop: Desk) 
     assert len(made_in(shop, "acme")) == 6
 
 
-def test_a_mended_map_makes_the_carts_that_were_stopped_and_no_other_twice(shop: Desk) -> None:
+def test_a_mended_map_makes_the_carts_that_were_stopped_and_no_other_twice(shop: Cli) -> None:
     brought(shop, "loja", 8)
     migrate(shop, code=2)
     template = shop.folder / "moved" / "products.csv"
@@ -105,7 +105,7 @@ def test_a_mended_map_makes_the_carts_that_were_stopped_and_no_other_twice(shop:
 
 @pytest.mark.parametrize("mended", [True, False], ids=["as mended", "changed back and mended again"])
 def test_killed_before_it_knows_that_it_began_another_round_it_goes_on_and_makes_nothing_twice(
-    shop: Desk, *, mended: bool
+    shop: Cli, *, mended: bool
 ) -> None:
     brought(shop, "loja", 6)
     migrate(shop, code=2)
@@ -134,7 +134,7 @@ def test_killed_before_it_knows_that_it_began_another_round_it_goes_on_and_makes
     assert len(made_in(shop, "acme")) == 6
 
 
-def test_what_failed_of_a_cart_is_made_with_the_mended_map_in_the_cart_that_is_there(shop: Desk) -> None:
+def test_what_failed_of_a_cart_is_made_with_the_mended_map_in_the_cart_that_is_there(shop: Cli) -> None:
     brought(shop, "loja", 4)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
     store, hidden = made_in(shop, "acme"), dict[str, Any]()
@@ -173,7 +173,7 @@ def test_what_failed_of_a_cart_is_made_with_the_mended_map_in_the_cart_that_is_t
     assert "later run" not in last
 
 
-def test_a_mended_map_is_refused_where_the_old_job_was_changed(shop: Desk) -> None:
+def test_a_mended_map_is_refused_where_the_old_job_was_changed(shop: Cli) -> None:
     brought(shop, "loja", 3)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
     migrate(shop, "--map", "map.csv", "--allow-unused")
@@ -191,7 +191,7 @@ def test_a_mended_map_is_refused_where_the_old_job_was_changed(shop: Desk) -> No
     assert len(made_in(shop, "acme")) == 3
 
 
-def test_what_a_stopped_run_had_not_tried_is_made_with_the_mended_map(shop: Desk) -> None:
+def test_what_a_stopped_run_had_not_tried_is_made_with_the_mended_map(shop: Cli) -> None:
     brought(shop, "acme", 4)
     write_map(shop.folder / "map.csv", "3dcart", "tray")
     options = ("--map", "map.csv", "--allow-unused")
@@ -204,7 +204,7 @@ def test_what_a_stopped_run_had_not_tried_is_made_with_the_mended_map(shop: Desk
     assert len(made_in(shop, "loja")) == 4
 
 
-def test_a_cart_in_doubt_is_not_made_again_with_a_mended_map(shop: Desk) -> None:
+def test_a_cart_in_doubt_is_not_made_again_with_a_mended_map(shop: Cli) -> None:
     brought(shop, "loja", 4)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
     lose_first_create(shop, "reset-after")
@@ -219,7 +219,7 @@ def test_a_cart_in_doubt_is_not_made_again_with_a_mended_map(shop: Desk) -> None
 
 
 def test_a_cart_that_was_in_doubt_is_made_on_demand_once_it_is_settled_and_a_mended_map_had_nothing_to_do(
-    shop: Desk,
+    shop: Cli,
 ) -> None:
     brought(shop, "loja", 3)
     write_map(shop.folder / "map.csv", "tray", "3dcart")
@@ -237,7 +237,7 @@ def test_a_cart_that_was_in_doubt_is_made_on_demand_once_it_is_settled_and_a_men
 
 
 @pytest.fixture
-def reported(shop: Desk) -> Path:
+def reported(shop: Cli) -> Path:
     """The folder of a migration in which one cart was stopped and others lost something."""
     brought(shop, "loja", 8)
     migrate(shop, code=2)

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from shopping import Desk, Mall, batchcart, create, desk, until
-from terminal import Terminal, ended, terminal
+from cli_harness import Cli, ShopServer, batchcart, create, open_cli, until
+from pseudo_terminal import Terminal, ended, terminal
 
 from batchcart.cli.terminal.bar import bar_text
 from batchcart.cli.terminal.dashboard import Dashboard
@@ -27,9 +27,9 @@ COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|9[0-7]|38|48)(?:;\d+)*m")
 
 
 @pytest.fixture
-def shop(mall: Mall, tmp_path: Path) -> Desk:
-    """A desk with a job that takes a few seconds."""
-    made = desk(mall, tmp_path)
+def shop(shop_server: ShopServer, tmp_path: Path) -> Cli:
+    """A command line with a job that takes a few seconds."""
+    made = open_cli(shop_server, tmp_path)
     made.job([create(account, f"c{number}") for number in range(40) for account in ("acme", "loja")])
     made.hook("acme", "delay")
     return made
@@ -42,7 +42,7 @@ def drawn(shown: Terminal) -> Callable[[], bool]:
     return lambda: HEAD.search(shown.text) is not None and "acme" in shown.text
 
 
-def test_a_run_shows_a_row_for_each_account_and_leaves_none_of_it(shop: Desk) -> None:
+def test_a_run_shows_a_row_for_each_account_and_leaves_none_of_it(shop: Cli) -> None:
     with terminal(*RUN, "--json", folder=shop.folder) as shown:
         until(drawn(shown))
         head, bar, names, acme, loja = shown.lines
@@ -69,7 +69,7 @@ def test_a_run_shows_a_row_for_each_account_and_leaves_none_of_it(shop: Desk) ->
     assert COLOUR.search(bytes(shown.written))
 
 
-def test_ctrl_c_leaves_the_message_and_the_cursor_below_it(shop: Desk) -> None:
+def test_ctrl_c_leaves_the_message_and_the_cursor_below_it(shop: Cli) -> None:
     with terminal(*RUN, folder=shop.folder) as shown:
         until(drawn(shown))
         shown.process.send_signal(signal.SIGINT)
@@ -82,7 +82,7 @@ def test_ctrl_c_leaves_the_message_and_the_cursor_below_it(shop: Desk) -> None:
     assert (cursor.x, cursor.y, cursor.hidden) == (0, 1, False)
 
 
-def test_a_second_ctrl_c_leaves_the_terminal_clean_too(shop: Desk) -> None:
+def test_a_second_ctrl_c_leaves_the_terminal_clean_too(shop: Cli) -> None:
     shop.hook("acme", "hang")
     with terminal(*RUN, folder=shop.folder) as shown:
         until(lambda: re.search(r"acme +0/40 +\S+ +[1-9]", shown.text))  # something is in flight, and stays there
@@ -99,7 +99,7 @@ def test_a_second_ctrl_c_leaves_the_terminal_clean_too(shop: Desk) -> None:
     assert not shown.screen.cursor.hidden
 
 
-def test_no_trick_of_the_terminal_outlives_a_kill(shop: Desk) -> None:
+def test_no_trick_of_the_terminal_outlives_a_kill(shop: Cli) -> None:
     with terminal(*RUN, folder=shop.folder) as shown:
         until(drawn(shown))
         shown.process.kill()
@@ -110,7 +110,7 @@ def test_no_trick_of_the_terminal_outlives_a_kill(shop: Desk) -> None:
     assert all(re.fullmatch(rb"[0-9;]*[AJKm]", one) for one in used)
 
 
-def test_a_resize_leaves_one_picture_that_fits(shop: Desk) -> None:
+def test_a_resize_leaves_one_picture_that_fits(shop: Cli) -> None:
     with terminal(*RUN, folder=shop.folder, columns=120) as shown:
         until(drawn(shown))
         for columns in (60, 200, 80):
@@ -126,7 +126,7 @@ def test_a_resize_leaves_one_picture_that_fits(shop: Desk) -> None:
     assert not HEAD.search(done.err)
 
 
-def test_what_is_said_during_a_run_stands_above_the_rows_and_stays(shop: Desk) -> None:
+def test_what_is_said_during_a_run_stands_above_the_rows_and_stays(shop: Cli) -> None:
     shop.hook("loja", "refuse")
     shop.configure(loja={"refresh_token": None})
     with terminal(*RUN, "--patience", "0.03", folder=shop.folder) as shown:
@@ -141,7 +141,7 @@ def test_what_is_said_during_a_run_stands_above_the_rows_and_stays(shop: Desk) -
     assert not HEAD.search(done.err)
 
 
-def test_no_color_takes_the_colours_away_and_nothing_else(shop: Desk) -> None:
+def test_no_color_takes_the_colours_away_and_nothing_else(shop: Cli) -> None:
     with terminal(*RUN, folder=shop.folder, env={"NO_COLOR": "1"}) as shown:
         until(drawn(shown))
         ended(shown)
@@ -152,7 +152,7 @@ def test_no_color_takes_the_colours_away_and_nothing_else(shop: Desk) -> None:
 
 @pytest.mark.parametrize(("words", "env"), [((), {"TERM": "dumb"}), (("--progress", "none"), {})])
 def test_a_terminal_that_cannot_draw_or_need_not_gets_no_control_codes(
-    shop: Desk, words: tuple[str, ...], env: dict[str, str]
+    shop: Cli, words: tuple[str, ...], env: dict[str, str]
 ) -> None:
     shop.hook("acme", "")
     with terminal(*RUN, *words, folder=shop.folder, env=env) as shown:
@@ -161,12 +161,12 @@ def test_a_terminal_that_cannot_draw_or_need_not_gets_no_control_codes(
     assert shown.written == b""
 
 
-def test_off_a_terminal_nothing_is_shown_unless_it_is_asked_for(shop: Desk) -> None:
+def test_off_a_terminal_nothing_is_shown_unless_it_is_asked_for(shop: Cli) -> None:
     shop.hook("acme", "")
     assert batchcart(*RUN, folder=shop.folder, code=0).err == ""
 
 
-def test_checking_a_big_file_shows_the_line_it_has_come_to(shop: Desk) -> None:
+def test_checking_a_big_file_shows_the_line_it_has_come_to(shop: Cli) -> None:
     shop.job([create("acme", f"c{number}") for number in range(60_000)])
     with terminal("check", "job.jsonl", folder=shop.folder) as shown:
         done = ended(shown)
@@ -406,7 +406,7 @@ def test_reasons_stand_below_the_rows_where_there_is_room() -> None:
     assert found[0] not in frame([snapshot(done=10)], 80, 8, found)
 
 
-def test_a_run_is_watched_from_beside_it_until_it_ends(shop: Desk) -> None:
+def test_a_run_is_watched_from_beside_it_until_it_ends(shop: Cli) -> None:
     with shop.started(*RUN) as process:
         until((shop.folder / "job.results.jsonl.journal").exists)
         with terminal("status", "job.results.jsonl", "--watch", folder=shop.folder, columns=80) as shown:
@@ -423,7 +423,7 @@ def test_a_run_is_watched_from_beside_it_until_it_ends(shop: Desk) -> None:
     assert not HEAD.search(done.err)
 
 
-def test_watching_ends_with_ctrl_c_and_the_run_goes_on(shop: Desk) -> None:
+def test_watching_ends_with_ctrl_c_and_the_run_goes_on(shop: Cli) -> None:
     shop.hook("acme", "hang")
     with shop.started(*RUN) as process:
         until((shop.folder / "job.results.jsonl.journal").exists)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from shopping import batchcart
+from cli_harness import batchcart
 
 from batchcart.accounts.config import load_config
 from batchcart.accounts.proxy import proxy_of_environment, read_proxy

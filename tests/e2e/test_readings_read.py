@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caravan import product_of
+from cli_harness import KEYS, Cli, in_turn
 from deviations import PLATFORMS, SINGLE
-from shopping import KEYS, Desk, in_turn
+from neutral_carts import product_of
 from test_readings_migrated import AT_THE_SOURCE, CARTS, SLOW, SPEECHLESS, holds, put
 
 from batchcart.sandbox.endpoint import ShopEndpoint
@@ -27,24 +27,24 @@ class Deviant:
     name: str
     platform: str
     reading: tuple[str, str]
-    front: ShopEndpoint
+    endpoint: ShopEndpoint
     folder: Path
 
 
-def deviants(shop: Desk, platform: str) -> Iterator[Deviant]:
+def deviants(shop: Cli, platform: str) -> Iterator[Deviant]:
     """An account for each deviation of the platform; its shop holds the carts."""
     for number, reading in enumerate(SINGLE[platform]):
         name = f"{platform}-{number}"
-        front = shop.mall.sandbox.shop(platform, f"{shop.shop}-{name}")
-        front.shop.readings = deviate(platform, dict([reading]))
+        endpoint = shop.shop_server.sandbox.shop(platform, f"{shop.shop}-{name}")
+        endpoint.shop.readings = deviate(platform, dict([reading]))
         for key in CARTS:
-            put(front, key)
+            put(endpoint, key)
         folder = shop.folder / name
         folder.mkdir()
-        yield Deviant(name, platform, reading, front, folder)
+        yield Deviant(name, platform, reading, endpoint, folder)
 
 
-def configure(shop: Desk, all_of_them: list[Deviant]) -> None:
+def configure(shop: Cli, all_of_them: list[Deviant]) -> None:
     more = []
     for one in all_of_them:
         own = {"encoding": "form" if one.reading in FORMS else None, "currency": "PLN"}
@@ -57,7 +57,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_an_export_names_each_cart_as_the_store_has_it_or_as_one_that_cannot_be_read(shop: Desk, platform: str) -> None:
+def test_an_export_names_each_cart_as_the_store_has_it_or_as_one_that_cannot_be_read(shop: Cli, platform: str) -> None:
     all_of_them = [one for one in deviants(shop, platform) if one.reading not in SLOW]
     configure(shop, all_of_them)
     (shop.folder / "keys.txt").write_text("".join(f"{key}\n" for key in CARTS))
@@ -73,13 +73,13 @@ def test_an_export_names_each_cart_as_the_store_has_it_or_as_one_that_cannot_be_
             for item in cart.get("items", ()):
                 found[product_of(platform, item)] += int(Decimal(item["quantity"]))
             hidden = "items" in cart.get("unread", ())
-            assert hidden or found == holds(one.front, cart["id"]), (one.reading, cart)
+            assert hidden or found == holds(one.endpoint, cart["id"]), (one.reading, cart)
             assert not hidden or one.reading in AT_THE_SOURCE, (one.reading, cart)
         assert not unread, (one.reading, unread)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_init_takes_credentials_for_good_under_every_reading(shop: Desk, platform: str) -> None:
+def test_init_takes_credentials_for_good_under_every_reading(shop: Cli, platform: str) -> None:
     (shop.folder / "secret").write_text("a-secret-of-any-kind")
     (shop.folder / "secret").chmod(0o600)
     keys = dict.fromkeys(KEYS[platform], "file:../secret") | {
@@ -89,7 +89,7 @@ def test_init_takes_credentials_for_good_under_every_reading(shop: Desk, platfor
     todo = []
     all_of_them = list(deviants(shop, platform))
     for one in all_of_them:
-        address = shop.mall.sandbox.address(platform, f"{shop.shop}-{one.name}")
+        address = shop.shop_server.sandbox.address(platform, f"{shop.shop}-{one.name}")
         place = ["--address", address] if platform == "tray" else ["--base-url", address]
         place += ["--address", "https://acme.example.com"] if platform == "3dcart" else []
         own = [word for key, text in keys.items() for word in (f"--{key.replace('_', '-')}", str(text))]

@@ -8,9 +8,9 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from reporting import report_on, result
-from shopping import Desk, add, batchcart, create, line, until
-from terminal import terminal
+from cli_harness import Cli, add, batchcart, create, line, until
+from pseudo_terminal import terminal
+from report_samples import report_on, result
 
 from batchcart.cli.reasons_text import reasons_text
 from batchcart.cli.report_text import report_text
@@ -23,12 +23,12 @@ from batchcart.runs.seats.secured import HubAddress, SchedulerAddress, TlsFiles
 COMMANDS = RunCommands(Path("job.results.jsonl"), "job.jsonl")
 
 
-def cart_without_luck(shop: Desk) -> None:
+def cart_without_luck(shop: Cli) -> None:
     """Three carts; that of lines 1 to 3 is in doubt, and the one of line 7 does not exist."""
     shop.hook(
         "acme",
         lambda call: (
-            "reset-after" if call.route == "POST Cart" and not shop.front("acme").saw.requests["POST Cart"] else None
+            "reset-after" if call.route == "POST Cart" and not shop.endpoint("acme").saw.requests["POST Cart"] else None
         ),
     )
     shop.job([
@@ -38,7 +38,7 @@ def cart_without_luck(shop: Desk) -> None:
     ])  # fmt: skip
 
 
-def test_a_run_says_at_its_end_why_lines_are_not_ok_and_what_to_type_next(shop: Desk) -> None:
+def test_a_run_says_at_its_end_why_lines_are_not_ok_and_what_to_type_next(shop: Cli) -> None:
     cart_without_luck(shop)
     out = shop.run(code=1).out
     said = re.sub(r"\s+", " ", out)
@@ -50,7 +50,7 @@ def test_a_run_says_at_its_end_why_lines_are_not_ok_and_what_to_type_next(shop: 
     assert out.index("  batchcart settle job.results.jsonl\n") < out.index("  batchcart run job.jsonl --retry-failed\n")
 
 
-def test_deleting_what_is_gone_already_is_no_alarm(shop: Desk) -> None:
+def test_deleting_what_is_gone_already_is_no_alarm(shop: Cli) -> None:
     shop.job([{"op": "cart.delete", "account": "acme", "cart_id": "nix"}])
     with terminal("run", "job.jsonl", folder=shop.folder, stdout=True) as shown:
         shown.process.wait(60)
@@ -64,7 +64,7 @@ def test_deleting_what_is_gone_already_is_no_alarm(shop: Desk) -> None:
         assert b"\x1b[31mfailed" in shown.written
 
 
-def test_status_settle_and_report_say_the_same_as_the_run(shop: Desk) -> None:
+def test_status_settle_and_report_say_the_same_as_the_run(shop: Cli) -> None:
     cart_without_luck(shop)
     ended = shop.run(code=1).out
     said = ended[ended.index("Why lines are not ok:") :].splitlines()
@@ -78,7 +78,7 @@ def test_status_settle_and_report_say_the_same_as_the_run(shop: Desk) -> None:
     assert "check network" not in settled
 
 
-def test_json_has_the_reasons_beside_the_figures_of_the_contract(shop: Desk) -> None:
+def test_json_has_the_reasons_beside_the_figures_of_the_contract(shop: Cli) -> None:
     cart_without_luck(shop)
     figures = shop.run("--json", code=1).figures
     doubt, missing = figures["reasons"]
@@ -97,14 +97,14 @@ def test_json_has_the_reasons_beside_the_figures_of_the_contract(shop: Desk) -> 
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_run_that_is_stopped_says_why_as_well(shop: Desk, times: int) -> None:
+def test_a_run_that_is_stopped_says_why_as_well(shop: Cli, times: int) -> None:
     shop.configure(loja={"timeout": 3})
     shop.hook("loja", "hang")
     shop.job(
         [{"op": "cart.get", "account": "acme", "cart_id": "nix"}, {"op": "cart.get", "account": "loja", "cart_id": "k"}]
     )
     with shop.started("run", "job.jsonl", "--progress", "none") as process:
-        until(lambda: shop.front("loja").saw.requests and (shop.folder / "job.results.jsonl").read_bytes())
+        until(lambda: shop.endpoint("loja").saw.requests and (shop.folder / "job.results.jsonl").read_bytes())
         for count in range(times):
             process.send_signal(signal.SIGINT)
             assert process.stderr is not None
@@ -164,7 +164,7 @@ def test_the_reasons_of_very_many_lines_take_bounded_memory() -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_sentences_are_folded_at_the_width_of_the_terminal_and_commands_stay_whole(shop: Desk, columns: int) -> None:
+def test_sentences_are_folded_at_the_width_of_the_terminal_and_commands_stay_whole(shop: Cli, columns: int) -> None:
     cart_without_luck(shop)
     shop.run(code=1)
     name = "results-with-a-long-name-" + "x" * 60 + ".jsonl"

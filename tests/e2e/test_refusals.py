@@ -7,16 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from shopping import Desk, batchcart, create, until
+from cli_harness import Cli, batchcart, create, until
 
 
-def files(shop: Desk) -> dict[str, bytes]:
+def files(shop: Cli) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(shop.folder.iterdir()) if path.is_file()}
 
 
 @pytest.mark.parametrize("words", [("run", "job.jsonl"), ("check", "job.jsonl"), ("check", "job.jsonl", "--json")])
 def test_an_account_that_nobody_knows_is_refused_even_where_every_line_names_one(
-    shop: Desk, words: tuple[str, ...]
+    shop: Cli, words: tuple[str, ...]
 ) -> None:
     shop.job([create("acme")])
     before = files(shop)
@@ -28,14 +28,14 @@ def test_an_account_that_nobody_knows_is_refused_even_where_every_line_names_one
     assert files(shop) == before
 
 
-def test_an_account_that_nobody_knows_is_refused_when_a_run_goes_on(shop: Desk) -> None:
+def test_an_account_that_nobody_knows_is_refused_when_a_run_goes_on(shop: Cli) -> None:
     shop.job([create("acme")])
     shop.run(code=0)
 
     assert "--account: 'amce'" in shop.run("--account", "amce", code=2).err
 
 
-def test_lines_without_an_account_do_not_go_to_another_one_when_a_run_goes_on(shop: Desk) -> None:
+def test_lines_without_an_account_do_not_go_to_another_one_when_a_run_goes_on(shop: Cli) -> None:
     shop.job([{key: value for key, value in create("sklep").items() if key != "account"}])
     shop.run("--account", "sklep", code=0)
 
@@ -43,20 +43,20 @@ def test_lines_without_an_account_do_not_go_to_another_one_when_a_run_goes_on(sh
     assert shop.run(code=0).out
 
 
-def test_a_run_whose_account_is_in_use_leaves_nothing(shop: Desk) -> None:
+def test_a_run_whose_account_is_in_use_leaves_nothing(shop: Cli) -> None:
     shop.configure(acme={"timeout": 60})
     shop.hook("acme", "hang")
     shop.job([create("acme")], "first.jsonl")
     shop.job([create("acme", "c2"), create("sklep")])
     with shop.started("run", "first.jsonl"):
-        until(lambda: shop.front("acme").saw.requests)
+        until(lambda: shop.endpoint("acme").saw.requests)
         before = set(files(shop))
         ended = shop.run(code=2)
         assert "account 'acme' is in use by another run (pid" in ended.err
         assert set(files(shop)) <= before
 
 
-def test_a_fresh_run_that_is_refused_keeps_the_old_one(shop: Desk) -> None:
+def test_a_fresh_run_that_is_refused_keeps_the_old_one(shop: Cli) -> None:
     shop.job([create("acme")])
     shop.run(code=0)
     kept = files(shop)
@@ -64,18 +64,18 @@ def test_a_fresh_run_that_is_refused_keeps_the_old_one(shop: Desk) -> None:
     shop.hook("acme", "hang")
     shop.job([create("acme")], "first.jsonl")
     with shop.started("run", "first.jsonl"):
-        until(lambda: shop.front("acme").saw.requests.total() > 1)
+        until(lambda: shop.endpoint("acme").saw.requests.total() > 1)
         shop.run("--fresh", code=2)
         assert {name: text for name, text in files(shop).items() if name.startswith("job.")} == {
             name: text for name, text in kept.items() if name.startswith("job.")
         }
 
 
-def unreadable_state(shop: Desk) -> None:
+def unreadable_state(shop: Cli) -> None:
     (shop.folder / "state").write_text("a file where the folder should be")
 
 
-def missing_secret(shop: Desk) -> None:
+def missing_secret(shop: Cli) -> None:
     shop.configure(acme={"token": None})
     config = shop.folder / "batchcart.toml"
     config.write_text(
@@ -84,7 +84,7 @@ def missing_secret(shop: Desk) -> None:
 
 
 @pytest.mark.parametrize("spoil", [unreadable_state, missing_secret], ids=["state folder", "secret"])
-def test_no_other_refusal_leaves_anything_either(shop: Desk, spoil: Callable[[Desk], None]) -> None:
+def test_no_other_refusal_leaves_anything_either(shop: Cli, spoil: Callable[[Cli], None]) -> None:
     shop.job([create("acme")])
     spoil(shop)
     before = files(shop)
@@ -94,11 +94,11 @@ def test_no_other_refusal_leaves_anything_either(shop: Desk, spoil: Callable[[De
     assert files(shop) == before
 
 
-def test_a_second_signal_ends_a_run_at_once_with_its_figures(shop: Desk) -> None:
+def test_a_second_signal_ends_a_run_at_once_with_its_figures(shop: Cli) -> None:
     shop.hook("acme", "hang")
     shop.job([create("acme"), create("sklep")])
     with shop.started("run", "job.jsonl", "--json", "--progress", "none") as process:
-        until(lambda: shop.front("acme").saw.requests and results_of(shop.folder))
+        until(lambda: shop.endpoint("acme").saw.requests and results_of(shop.folder))
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         os.read(process.stderr.fileno(), 1)
@@ -115,7 +115,7 @@ def results_of(folder: Path) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
 
-def test_status_of_a_run_at_work_does_not_say_to_run_it_again(shop: Desk) -> None:
+def test_status_of_a_run_at_work_does_not_say_to_run_it_again(shop: Cli) -> None:
     shop.hook("acme", "hang")
     shop.job([create("acme"), create("sklep")])
     with shop.started("run", "job.jsonl") as process:
@@ -128,7 +128,7 @@ def test_status_of_a_run_at_work_does_not_say_to_run_it_again(shop: Desk) -> Non
     assert "No run is at work on it" in killed
 
 
-def test_an_account_that_is_closed_ends_the_undo_of_no_other(shop: Desk) -> None:
+def test_an_account_that_is_closed_ends_the_undo_of_no_other(shop: Cli) -> None:
     shop.job([create("acme"), create("loja"), create("sklep")])
     shop.run(code=0)
     shop.hook("sklep", "401")

@@ -18,12 +18,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from cli_harness import Cli, Line, batchcart, get, until
+from cli_harness import Ended as Process
+from engine_harness import Harness, Shops
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reporting import CONFIG, T0, busy_report, report_on, result, written
-from shopping import Desk, Line, batchcart, get, until
-from shopping import Ended as Process
-from workshop import Shops, Workshop
+from report_samples import CONFIG, T0, busy_report, report_on, result, written
 
 from batchcart.cli.report_text import report_text
 from batchcart.journal.changes import reopen
@@ -319,10 +319,10 @@ def test_a_run_without_its_journal_is_told_with_what_is_missing(tmp_path: Path) 
     assert "there is none" in page(report)
 
 
-def unfinished(folder: Path) -> Workshop:
+def unfinished(folder: Path) -> Harness:
     """A run that was stopped in its middle."""
     lines = [get("local-tray", f"c{n}") | {"cart_id": f"k{n}"} for n in range(40)]
-    shop = Workshop(folder, [{k: v for k, v in line.items() if k != "cart"} for line in lines], Shops(), concurrency=1)
+    shop = Harness(folder, [{k: v for k, v in line.items() if k != "cart"} for line in lines], Shops(), concurrency=1)
     shop.run(stop_after=1.0)
     return shop
 
@@ -618,7 +618,7 @@ def test_the_pauses_in_a_journal_reach_the_page(tmp_path: Path) -> None:
     assert collect([shop.results], None).pausing.by["local-tray", "unreachable"].seconds == pytest.approx(60)
 
 
-def test_a_line_opened_again_counts_at_the_time_of_each_of_its_endings(shop: Desk) -> None:
+def test_a_line_opened_again_counts_at_the_time_of_each_of_its_endings(shop: Cli) -> None:
     shop.job([get("acme") | {"cart": f"c{n}", "cart_id": f"nosuchcart{n}"} for n in range(3)])
     shop.run(code=1)
     first = shop.results()

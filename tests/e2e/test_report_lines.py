@@ -10,8 +10,8 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from reporting import T0, report_on, result, written
-from shopping import Desk, Line, add, batchcart, create, get
+from cli_harness import Cli, Line, add, batchcart, create, get
+from report_samples import T0, report_on, result, written
 
 from batchcart.model.events import AccountClosed, Event, RunFinished, RunResumed, RunStarted, RunStopped
 from batchcart.report.collect import collect
@@ -40,7 +40,7 @@ def row_of(html: str, line: int, run: int = 0) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", found[0])).split())
 
 
-def test_a_failure_leads_to_its_job_line_its_request_and_the_answer(shop: Desk) -> None:
+def test_a_failure_leads_to_its_job_line_its_request_and_the_answer(shop: Cli) -> None:
     shop.job([create("loja"), get("loja"), unknown("loja", 1), unknown("acme", 2)])
     shop.run(code=1)
     batchcart("report", RESULTS, "--html", "r.html", folder=shop.folder, code=1)
@@ -48,14 +48,14 @@ def test_a_failure_leads_to_its_job_line_its_request_and_the_answer(shop: Desk) 
 
     told = row_of(html, 3)
     assert 'job.jsonl:3 {"op": "cart.get", "account": "loja", "cart_id": "nix1"}' in told
-    assert f"Request, without credentials GET {shop.mall.sandbox.address('tray', shop.shop)}/carts/nix1" in told
+    assert f"Request, without credentials GET {shop.shop_server.sandbox.address('tray', shop.shop)}/carts/nix1" in told
     assert re.search(r'Answer, HTTP 404 {.*"code":404', told)
     assert '<a href="#l0-3">line 3</a>' in html
     assert "job line" not in row_of(html, 1)
     assert html.index('id="l0-3"') < html.index('id="l0-1"')
 
 
-def test_a_request_names_the_cart_that_an_earlier_line_made(shop: Desk) -> None:
+def test_a_request_names_the_cart_that_an_earlier_line_made(shop: Cli) -> None:
     shop.hook("acme", lambda call: "400" if call.route.endswith("/Item") else None)
     shop.job([create("acme"), add("acme")])
     shop.run()
@@ -65,7 +65,7 @@ def test_a_request_names_the_cart_that_an_earlier_line_made(shop: Desk) -> None:
     assert f"/Cart/{key}/Item" in row_of((shop.folder / "r.html").read_text(), 2)
 
 
-def test_secrets_of_the_config_are_taken_out_of_job_lines_too(shop: Desk) -> None:
+def test_secrets_of_the_config_are_taken_out_of_job_lines_too(shop: Cli) -> None:
     shop.job([{**unknown("loja", 1), "id": "an-access-token"}, unknown("acme", 2)])
     shop.run(code=1)
     batchcart("report", RESULTS, "--html", "r.html", folder=shop.folder, code=1)
@@ -73,7 +73,7 @@ def test_secrets_of_the_config_are_taken_out_of_job_lines_too(shop: Desk) -> Non
     assert '"id": "***"' in row_of((shop.folder / "r.html").read_text(), 1)
 
 
-def test_without_its_job_a_line_still_tells_what_was_answered(shop: Desk) -> None:
+def test_without_its_job_a_line_still_tells_what_was_answered(shop: Cli) -> None:
     shop.job([unknown("loja", 1)])
     shop.run(code=1)
     (shop.folder / "job.jsonl").unlink()
@@ -97,7 +97,7 @@ def test_a_page_has_room_for_some_thousand_lines_and_says_where_the_others_are(t
     assert len(html) < 2_500_000
 
 
-def test_the_table_has_every_line_also_those_that_were_not_attempted(shop: Desk) -> None:
+def test_the_table_has_every_line_also_those_that_were_not_attempted(shop: Cli) -> None:
     shop.job([create("loja"), unknown("loja", 2), *(unknown("acme", n) for n in range(3, 9))])
     shop.run("--stop-after", "2", "--concurrency", "1", code=3)
     batchcart("report", RESULTS, "--csv", "lines.csv", folder=shop.folder)
@@ -112,7 +112,7 @@ def test_the_table_has_every_line_also_those_that_were_not_attempted(shop: Desk)
     assert stat.S_IMODE((shop.folder / "lines.csv").stat().st_mode) == 0o600
 
 
-def test_the_table_of_a_run_whose_journal_is_damaged_has_no_line_twice(shop: Desk) -> None:
+def test_the_table_of_a_run_whose_journal_is_damaged_has_no_line_twice(shop: Cli) -> None:
     shop.job([create("loja", f"c{number}") for number in range(4)])
     shop.run()
     with closing(sqlite3.connect(shop.folder / f"{RESULTS}.journal")) as journal, journal:
@@ -183,7 +183,7 @@ def test_a_timeline_keeps_its_latest_entries() -> None:
     assert found.entries[-1].account == "a399"
 
 
-def test_the_report_says_when_a_run_stopped_and_went_on(shop: Desk) -> None:
+def test_the_report_says_when_a_run_stopped_and_went_on(shop: Cli) -> None:
     shop.job([unknown("acme", n) for n in range(6)])
     shop.run("--stop-after", "2", "--concurrency", "1", code=3)
     shop.run("--stop-after", "0", code=1)
@@ -222,7 +222,7 @@ def test_several_runs_stand_side_by_side(tmp_path: Path, monkeypatch: pytest.Mon
     assert 'href="#compared"' not in page(collect([tmp_path / "a.jsonl"], None))
 
 
-def test_no_command_of_a_report_has_a_blank_to_fill_in(shop: Desk) -> None:
+def test_no_command_of_a_report_has_a_blank_to_fill_in(shop: Cli) -> None:
     shop.hook("acme", "500-after")
     shop.job([create("acme"), add("acme"), unknown("loja", 2)])
     shop.run("--patience", "0.001")

@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from shopping import TREASURES, Desk, Line, add, batchcart, create, line, until
+from cli_harness import SAMPLE_ITEMS, Cli, Line, add, batchcart, create, line, until
 
 from batchcart.jobs.json_schema import job_line_schema
 
 RESULTS = "job.results.jsonl"
 
 
-def rest(shop: Desk, code: int, output: str = "fix.jsonl") -> tuple[list[Line], str]:
+def rest(shop: Cli, code: int, output: str = "fix.jsonl") -> tuple[list[Line], str]:
     """The lines of the new job, and what was said."""
     out = batchcart("rest", RESULTS, "-o", output, folder=shop.folder, code=code).out
     path = shop.folder / output
@@ -27,7 +27,7 @@ def plain(job_line: Line) -> Line:
     return {key: value for key, value in job_line.items() if key != "why"}
 
 
-def ids(shop: Desk) -> dict[int, Line]:
+def ids(shop: Cli) -> dict[int, Line]:
     return {result["line"]: result for result in shop.results()}
 
 
@@ -36,7 +36,7 @@ def unlucky(account: str) -> Line:
     return {"op": "cart.get", "account": account, "cart_id": "nix", "id": "mine"}
 
 
-def test_what_failed_stands_in_its_order_with_the_reason_beside_it(shop: Desk) -> None:
+def test_what_failed_stands_in_its_order_with_the_reason_beside_it(shop: Cli) -> None:
     shop.job([create("acme"), unlucky("acme"), add("acme"), {**unlucky("acme"), "cart_id": "nix2"}])
     shop.run(code=1)
     lines, said = rest(shop, 0)
@@ -50,7 +50,7 @@ def test_what_failed_stands_in_its_order_with_the_reason_beside_it(shop: Desk) -
 
 
 @pytest.mark.parametrize("name", ["fix.csv", "fix.XLSX", "fix.jsonl.gz"])
-def test_a_job_is_not_written_under_a_name_that_run_would_misread(shop: Desk, name: str) -> None:
+def test_a_job_is_not_written_under_a_name_that_run_would_misread(shop: Cli, name: str) -> None:
     shop.job([create("acme"), unlucky("acme")])
     shop.run(code=1)
     commands: list[tuple[str, ...]] = [("undo", RESULTS), ("convert", RESULTS, "--to", "acme", "--map", "m.csv")]
@@ -63,13 +63,13 @@ def test_a_job_is_not_written_under_a_name_that_run_would_misread(shop: Desk, na
     assert not (shop.folder / name).exists()
 
 
-def test_results_are_not_written_under_a_sheets_name(shop: Desk) -> None:
+def test_results_are_not_written_under_a_sheets_name(shop: Cli) -> None:
     shop.job([create("acme")])
     assert "batchcart results RESULTS --to keys.csv" in shop.run("-o", "keys.csv", code=2).err
     assert not list(shop.folder.glob("keys.csv*"))
 
 
-def test_the_next_command_names_the_config_it_was_given(shop: Desk) -> None:
+def test_the_next_command_names_the_config_it_was_given(shop: Cli) -> None:
     shop.job([create("acme")])
     shop.run()
     (shop.folder / "batchcart.toml").rename(shop.folder / "other.toml")
@@ -77,7 +77,7 @@ def test_the_next_command_names_the_config_it_was_given(shop: Desk) -> None:
     assert "Next: batchcart run undo.jsonl --config other.toml" in said
 
 
-def test_carts_and_items_that_exist_are_named_by_the_shops_own_keys(shop: Desk) -> None:
+def test_carts_and_items_that_exist_are_named_by_the_shops_own_keys(shop: Cli) -> None:
     refused = {"on": True}
     shop.hook("acme", lambda call: "429" if refused["on"] and call.route.startswith("PUT") else None)
     update = line("acme", "item.update", item="i", data={"ItemQuantity": 9})
@@ -96,7 +96,7 @@ def test_carts_and_items_that_exist_are_named_by_the_shops_own_keys(shop: Desk) 
     assert shop.run(job="fix.jsonl", code=0).code == 0
 
 
-def test_lines_whose_cart_was_never_made_keep_the_line_that_makes_it(shop: Desk) -> None:
+def test_lines_whose_cart_was_never_made_keep_the_line_that_makes_it(shop: Cli) -> None:
     shop.hook("sklep", "429")
     job = [create("sklep", item="i"), line("sklep", "item.update", item="i", data={"quantity": 9}), add("sklep")]
     shop.job(job)
@@ -110,7 +110,7 @@ def test_lines_whose_cart_was_never_made_keep_the_line_that_makes_it(shop: Desk)
     shop.run(job="fix.jsonl", code=0)
 
 
-def test_what_is_in_doubt_is_left_out_and_named_with_what_needs_it(shop: Desk) -> None:
+def test_what_is_in_doubt_is_left_out_and_named_with_what_needs_it(shop: Cli) -> None:
     faults = iter(["reset-after"])
     shop.hook("acme", lambda call: next(faults, None) if call.route == "POST Cart" else None)
     shop.job([create("acme"), add("acme"), unlucky("acme")])
@@ -123,11 +123,11 @@ def test_what_is_in_doubt_is_left_out_and_named_with_what_needs_it(shop: Desk) -
     )
 
 
-def test_a_write_that_a_kill_left_on_its_way_is_not_sent_by_another_job(shop: Desk) -> None:
+def test_a_write_that_a_kill_left_on_its_way_is_not_sent_by_another_job(shop: Cli) -> None:
     shop.hook("acme", "hang")
     shop.job([create("acme"), add("acme")])
     with shop.started("run", "job.jsonl") as process:
-        until(lambda: shop.front("acme").saw.requests)
+        until(lambda: shop.endpoint("acme").saw.requests)
         process.kill()
         process.wait()
     lines, said = rest(shop, 1)
@@ -137,7 +137,7 @@ def test_a_write_that_a_kill_left_on_its_way_is_not_sent_by_another_job(shop: De
     assert "Left out: 1 line on the way when the run stopped. Resume it first:\n  batchcart run job.jsonl" in said
 
 
-def test_the_corrected_run_is_one_with_the_first_in_the_report(shop: Desk) -> None:
+def test_the_corrected_run_is_one_with_the_first_in_the_report(shop: Cli) -> None:
     shop.job([create("acme"), unlucky("acme"), {**unlucky("acme"), "cart_id": "nix2"}, create("loja")])
     shop.run(code=1)
     lines, _ = rest(shop, 0)
@@ -163,7 +163,7 @@ def test_the_corrected_run_is_one_with_the_first_in_the_report(shop: Desk) -> No
     assert batchcart("report", *names, "--json", folder=shop.folder, code=0).figures["ok"] == 4
 
 
-def test_nothing_of_why_is_sent_and_whatever_it_holds_is_taken(shop: Desk) -> None:
+def test_nothing_of_why_is_sent_and_whatever_it_holds_is_taken(shop: Cli) -> None:
     whys: list[Any] = ["words", 5, None, {"run": 1}, ["canary-why"], {"run": "other", "line": 3}]
     shop.job([create("acme", f"c{n}") | {"why": why} for n, why in enumerate(whys)])
     shop.run(code=0)
@@ -172,8 +172,8 @@ def test_nothing_of_why_is_sent_and_whatever_it_holds_is_taken(shop: Desk) -> No
     assert "why" in job_line_schema()["properties"]
 
 
-def test_no_secret_stands_in_the_new_job(shop: Desk) -> None:
-    shop.job([unlucky(account) for account in TREASURES])
+def test_no_secret_stands_in_the_new_job(shop: Cli) -> None:
+    shop.job([unlucky(account) for account in SAMPLE_ITEMS])
     shop.run()
     rest(shop, 0)
     text = (shop.folder / "fix.jsonl").read_text()
@@ -181,7 +181,7 @@ def test_no_secret_stands_in_the_new_job(shop: Desk) -> None:
     assert not [secret for secret in ("a-private-key", "a-token-of", "an-access-token", "a-bearer") if secret in text]
 
 
-def test_a_file_that_is_there_is_not_overwritten_and_a_finished_run_leaves_none(shop: Desk) -> None:
+def test_a_file_that_is_there_is_not_overwritten_and_a_finished_run_leaves_none(shop: Cli) -> None:
     shop.job([create("acme")])
     shop.run(code=0)
     assert rest(shop, 0) == ([], "No line is left to correct\n")
@@ -195,7 +195,7 @@ def test_a_file_that_is_there_is_not_overwritten_and_a_finished_run_leaves_none(
     assert (shop.folder / "mine.jsonl").read_text() == "by hand\n"
 
 
-def test_numbers_and_unknown_keys_of_a_line_come_through_as_they_were_written(shop: Desk) -> None:
+def test_numbers_and_unknown_keys_of_a_line_come_through_as_they_were_written(shop: Cli) -> None:
     text = '{"op":"item.add","account":"acme","cart_id":"nix","data":{"CatalogID":5,"ItemQuantity":2.50}}'
     (shop.folder / "job.jsonl").write_text(text + "\n")
     shop.run(code=1)
@@ -204,7 +204,7 @@ def test_numbers_and_unknown_keys_of_a_line_come_through_as_they_were_written(sh
     assert b'{"CatalogID":5,"ItemQuantity":2.50}' in (shop.folder / "fix.jsonl").read_bytes()
 
 
-def test_a_job_that_changed_or_is_gone_cannot_be_taken_from(shop: Desk) -> None:
+def test_a_job_that_changed_or_is_gone_cannot_be_taken_from(shop: Cli) -> None:
     shop.job([unlucky("acme")])
     shop.run(code=1)
     shop.job([{**unlucky("acme"), "cart_id": "abc"}])
@@ -220,10 +220,10 @@ def test_a_job_that_changed_or_is_gone_cannot_be_taken_from(shop: Desk) -> None:
 
 
 @pytest.mark.parametrize("account", ["loja", "sklep"])
-def test_a_cart_whose_key_the_client_chose_is_named_by_it(shop: Desk, account: str) -> None:
+def test_a_cart_whose_key_the_client_chose_is_named_by_it(shop: Cli, account: str) -> None:
     shop.job([create(account), line(account, "cart.get"), add(account)])
     refused = {"on": True}
-    shop.hook(account, lambda call: "429" if refused["on"] and shop.front(account).saw.effects["create"] else None)
+    shop.hook(account, lambda call: "429" if refused["on"] and shop.endpoint(account).saw.effects["create"] else None)
     shop.run("--patience", "0.001", code=3)
     lines, _ = rest(shop, 0)
     refused["on"] = False
@@ -233,7 +233,7 @@ def test_a_cart_whose_key_the_client_chose_is_named_by_it(shop: Desk, account: s
     assert msgspec.json.decode((shop.folder / "fix.results.jsonl").read_bytes().splitlines()[0])["status"] == "ok"
 
 
-def test_a_run_of_a_platform_that_is_not_here_any_more_is_told_as_that(shop: Desk) -> None:
+def test_a_run_of_a_platform_that_is_not_here_any_more_is_told_as_that(shop: Cli) -> None:
     shop.job([create("acme"), unlucky("acme")])
     shop.run(code=1)
     with closing(sqlite3.connect(shop.folder / f"{RESULTS}.journal")) as journal, journal:

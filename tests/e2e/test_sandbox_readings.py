@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_harness import batchcart
 from platform_parts import CLOSELY_KNOWN
-from shopping import batchcart
 
 from batchcart.model.errors import UsageError
 from batchcart.sandbox import Sandbox
@@ -97,7 +97,7 @@ def transcript(platform: str, **options: Any) -> list[Any]:
         return now
 
     sandbox = Sandbox(limits={platform: ()}, wall=wall, **options)
-    front = sandbox.shop(platform)
+    endpoint = sandbox.shop(platform)
     answers: list[Any] = []
     for method, path, body, *fault in SCRIPTS[platform]:
         now += timedelta(hours=1) if method == "WAIT" else timedelta(seconds=1)
@@ -110,7 +110,7 @@ def transcript(platform: str, **options: Any) -> list[Any]:
         text = body if isinstance(body, str) else json.dumps(body)
         call = read_call(method, f"{target}{sign}access_token=a", headers.items(), text.encode())
         assert call is not None
-        answer = front.handle(call, 0.0, *fault or [""]).answer
+        answer = endpoint.handle(call, 0.0, *fault or [""]).answer
         answers.append((answer.status, answer.body, answer.effect))
     return [*answers, sandbox.state()[platform]]
 
@@ -139,7 +139,7 @@ def test_readings_of_one_platform_leave_the_others_alone(platform: str) -> None:
 def test_what_a_shop_did_is_counted_under_every_reading(name: str, value: str) -> None:
     platform = READINGS[name].platform
     sandbox = Sandbox(limits={platform: ()}, readings={name: value})
-    front = sandbox.shop(platform)
+    endpoint = sandbox.shop(platform)
     steps = [step for step in SCRIPTS[platform] if step[0] == "POST"]
     effects = 0
     for method, path, body, *_ in steps:
@@ -148,31 +148,31 @@ def test_what_a_shop_did_is_counted_under_every_reading(name: str, value: str) -
         text = body if isinstance(body, str) else json.dumps(body)
         call = read_call(method, target, headers.items(), text.encode())
         assert call is not None
-        effects += front.handle(call, 0.0, "").answer.effect is not None
-    assert sum(front.saw.effects.values()) == effects
-    assert front.saw.throttled == 0
-    held = sum(len(cart["items"]) for cart in front.shop.carts.values())
+        effects += endpoint.handle(call, 0.0, "").answer.effect is not None
+    assert sum(endpoint.saw.effects.values()) == effects
+    assert endpoint.saw.throttled == 0
+    held = sum(len(cart["items"]) for cart in endpoint.shop.carts.values())
     assert held <= effects
 
 
 @pytest.mark.parametrize("value", ["429", "200", "503"])
 def test_a_request_too_many_is_counted_whatever_its_status(value: str) -> None:
     sandbox = Sandbox(readings={"shoplo.throttle": value})
-    front = sandbox.shop("shoplo")
+    endpoint = sandbox.shop("shoplo")
     call = read_call("GET", "/shoplo/services/carts/count", HEADERS.items(), b"")
     assert call is not None
-    statuses = [front.handle(call, 0.0, "").answer.status for _ in range(3)]
+    statuses = [endpoint.handle(call, 0.0, "").answer.status for _ in range(3)]
     assert statuses == [200, 200, int(value)]
-    assert front.saw.throttled == 1
+    assert endpoint.saw.throttled == 1
 
 
 def test_a_shop_may_change_its_reading_while_it_runs() -> None:
-    front = Sandbox().shop("tray", "loja")
-    assert front.shop.readings == usual("tray")
-    front.shop.readings = deviate("tray", {"tray.missing_cart": "array"})
+    endpoint = Sandbox().shop("tray", "loja")
+    assert endpoint.shop.readings == usual("tray")
+    endpoint.shop.readings = deviate("tray", {"tray.missing_cart": "array"})
     call = read_call("GET", "/tray/loja/web_api/carts/s?access_token=a", {}.items(), b"")
     assert call is not None
-    assert (front.handle(call, 0.0, "").answer.status, front.handle(call, 0.0, "").answer.body) == (200, b"[]")
+    assert (endpoint.handle(call, 0.0, "").answer.status, endpoint.handle(call, 0.0, "").answer.body) == (200, b"[]")
 
 
 def test_a_reading_says_what_it_is_about_and_where_that_stands() -> None:

@@ -14,7 +14,7 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 import pytest
-from shopping import Ended, Line, add, argv, batchcart, create, environment, get, line, until
+from cli_harness import Ended, Line, add, argv, batchcart, create, environment, get, line, until
 
 CANARY = b"CANARY"
 SECRETS = {

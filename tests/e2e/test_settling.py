@@ -3,14 +3,14 @@
 import json
 from collections.abc import Callable
 
-from shopping import Desk, add, batchcart, create, until
+from cli_harness import Cli, add, batchcart, create, until
 
 from batchcart.sandbox.messages import Call
 
 
-def meddle(shop: Desk, account: str, change: int) -> None:
+def meddle(shop: Cli, account: str, change: int) -> None:
     """Another client adds to the carts, or (with a negative ``change``) takes back what it added."""
-    for key, cart in shop.front(account).shop.carts.items():
+    for key, cart in shop.endpoint(account).shop.carts.items():
         items = cart["items"]
         first = next(iter(items.values()))
         if account == "loja":
@@ -18,13 +18,13 @@ def meddle(shop: Desk, account: str, change: int) -> None:
             continue
         for number in (901, 902):
             items.pop(str(number), None)
-            shop.front(account).shop.owners.pop(str(number), None)
+            shop.endpoint(account).shop.owners.pop(str(number), None)
             if change > 0:
                 items[str(number)] = {**first, "id": number}
-                shop.front(account).shop.owners[str(number)] = key
+                shop.endpoint(account).shop.owners[str(number)] = key
 
 
-def loses_second_add(shop: Desk, account: str) -> Callable[[Call], str | None]:
+def loses_second_add(shop: Cli, account: str) -> Callable[[Call], str | None]:
     """The second add of the account is answered by nothing, and somebody else adds the same just then."""
     adds: list[Call] = []
 
@@ -40,13 +40,13 @@ def loses_second_add(shop: Desk, account: str) -> Callable[[Call], str | None]:
     return meet
 
 
-def counts(shop: Desk, account: str) -> dict[str, int]:
+def counts(shop: Cli, account: str) -> dict[str, int]:
     shown = batchcart("status", "job.results.jsonl", "--json", folder=shop.folder)
     found: dict[str, int] = json.loads(shown.out)["accounts"][account]
     return found
 
 
-def test_a_shop_that_never_answers_holds_up_no_other_and_a_kill_forgets_nothing_that_was_settled(shop: Desk) -> None:
+def test_a_shop_that_never_answers_holds_up_no_other_and_a_kill_forgets_nothing_that_was_settled(shop: Cli) -> None:
     for account in ("loja", "sklep"):
         shop.hook(account, loses_second_add(shop, account))
     shop.job([create("loja"), add("loja", item="i"), create("sklep"), add("sklep", item="i")])

@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 import pytest
+from cli_harness import Cli, batchcart, until
 from openpyxl import Workbook, load_workbook
-from shopping import Desk, batchcart, until
 
 HEADER = ("op", "account", "cart", "item", "data.CatalogID", "data.ItemQuantity", "data.product_id", "data.quantity")
 ROWS: tuple[tuple[object, ...], ...] = (
@@ -32,7 +32,7 @@ def write(folder: Path, *rows: tuple[object, ...], name: str = "job.xlsx") -> No
     book.save(folder / name)
 
 
-def test_a_workbook_is_run_with_its_rows_as_lines_and_is_finished_when_it_comes_again(shop: Desk) -> None:
+def test_a_workbook_is_run_with_its_rows_as_lines_and_is_finished_when_it_comes_again(shop: Cli) -> None:
     write(shop.folder, *ROWS)
     ended = shop.run(job="job.xlsx", code=0).out
 
@@ -40,10 +40,10 @@ def test_a_workbook_is_run_with_its_rows_as_lines_and_is_finished_when_it_comes_
     assert shop.statuses() == {2: "ok", 3: "ok", 4: "ok", 6: "ok"}
     assert [result["cart"] for result in shop.results()].count("c1") == 2
     assert "this run is finished; nothing was sent" in shop.run(job="job.xlsx", code=0).out
-    assert shop.front("acme").saw.effects["add"] == 1
+    assert shop.endpoint("acme").saw.effects["add"] == 1
 
 
-def test_a_sheet_that_changed_is_told_with_its_row_and_rows_that_were_appended_are_run(shop: Desk) -> None:
+def test_a_sheet_that_changed_is_told_with_its_row_and_rows_that_were_appended_are_run(shop: Cli) -> None:
     write(shop.folder, *ROWS, name="job.csv")
     shop.run(job="job.csv", code=0)
     write(shop.folder, *ROWS[:2], ("cart.create", "loja", "c2", "i2", None, None, 9, 2), *ROWS[3:], name="job.csv")
@@ -58,22 +58,22 @@ def test_a_sheet_that_changed_is_told_with_its_row_and_rows_that_were_appended_a
     assert list(shop.statuses()) == [2, 3, 4, 6, 7]
 
 
-def test_a_run_of_a_sheet_that_was_killed_goes_on(shop: Desk) -> None:
+def test_a_run_of_a_sheet_that_was_killed_goes_on(shop: Cli) -> None:
     data = ("", "", "", 7, 1)
     write(shop.folder, *(("cart.create", "loja", f"c{number}", *data) for number in range(40)), name="job.csv")
     shop.configure(loja={"limits": ["20/s"]})
     with shop.started("run", "job.csv", "--progress", "none") as process:
-        until(lambda: shop.front("loja").saw.effects["create"] > 5)
+        until(lambda: shop.endpoint("loja").saw.effects["create"] > 5)
         process.send_signal(signal.SIGKILL)
         process.wait()
     shop.configure()
     shop.run(job="job.csv", code=0)
 
     assert shop.statuses() == dict.fromkeys(range(2, 42), "ok")
-    assert shop.front("loja").saw.effects["create"] == 40
+    assert shop.endpoint("loja").saw.effects["create"] == 40
 
 
-def test_a_part_of_a_sheet_is_chosen_and_run_in_several_processes(shop: Desk) -> None:
+def test_a_part_of_a_sheet_is_chosen_and_run_in_several_processes(shop: Cli) -> None:
     write(shop.folder, *ROWS)
     shop.run("--only", "loja", job="job.xlsx", code=3)
     assert list(shop.statuses()) == [4, 6]
@@ -81,7 +81,7 @@ def test_a_part_of_a_sheet_is_chosen_and_run_in_several_processes(shop: Desk) ->
     assert list(shop.statuses()) == [2, 3, 4, 6]
 
 
-def test_what_failed_in_a_sheet_goes_into_a_job_and_what_was_made_is_taken_back(shop: Desk) -> None:
+def test_what_failed_in_a_sheet_goes_into_a_job_and_what_was_made_is_taken_back(shop: Cli) -> None:
     (shop.folder / "job.csv").write_text(
         "op;account;cart;cart_id;item_id;data.ItemQuantity\n"
         "cart.create;acme;c1;;;\n"
@@ -129,7 +129,7 @@ def save(path: Path, rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("name", ["fix.csv", "fix.tsv", "fix.xlsx"])
-def test_what_failed_in_a_sheet_is_a_sheet_that_is_corrected_and_run(shop: Desk, name: str) -> None:
+def test_what_failed_in_a_sheet_is_a_sheet_that_is_corrected_and_run(shop: Cli, name: str) -> None:
     (shop.folder / "job.csv").write_text(
         "op,account,cart,cart_id,item,item_id,id,data.CatalogID,data.ItemQuantity,data.product_id,data.quantity\n"
         "cart.create,acme,007,,,,,,,,\n"
@@ -165,7 +165,7 @@ def test_what_failed_in_a_sheet_is_a_sheet_that_is_corrected_and_run(shop: Desk,
 
 
 @pytest.mark.parametrize("name", ["fix.csv", "fix.xlsx"])
-def test_a_line_that_a_row_cannot_say_exactly_makes_no_sheet(shop: Desk, name: str) -> None:
+def test_a_line_that_a_row_cannot_say_exactly_makes_no_sheet(shop: Cli, name: str) -> None:
     update = {"op": "cart.update", "account": "loja", "cart_id": "nix", "data": {"email": "anna@example.com "}}
     shop.job([update])
     shop.run(code=1)
@@ -176,7 +176,7 @@ def test_a_line_that_a_row_cannot_say_exactly_makes_no_sheet(shop: Desk, name: s
     assert not (shop.folder / name).exists()
 
 
-def test_results_of_a_sheet_are_a_sheet_with_the_new_keys_by_row(shop: Desk) -> None:
+def test_results_of_a_sheet_are_a_sheet_with_the_new_keys_by_row(shop: Cli) -> None:
     write(shop.folder, *ROWS)
     shop.run("--limit", "2", job="job.xlsx", code=3)
     told = batchcart("results", RESULTS, "--to", "half.csv", folder=shop.folder, code=0).out

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from shopping import batchcart, get
+from cli_harness import batchcart, get
 
 OLD = {"access_token": "old-access-token", "refresh_token": "old-refresh-token"}
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_harness import SAMPLE_ITEMS, Cli, Ended, Line, ShopServer, add, batchcart, create, desk_here, environment, line
 from click.testing import CliRunner
-from shopping import TREASURES, Desk, Ended, Line, Mall, add, batchcart, create, desk_here, environment, line
 
 from batchcart.cli.commands.undo import command
 from batchcart.journal.summary import Summary
@@ -33,13 +33,13 @@ from batchcart.undo.revert import plan_revert
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
-DYING = SUPPORT / "dying.py"
+DYING = SUPPORT / "kill_before_commit.py"
 
 
 @pytest.fixture
-def shop(mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A desk whose commands run in this process, in its folder."""
-    return desk_here(mall, tmp_path, monkeypatch)
+def shop(shop_server: ShopServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """A command line whose commands run in this process, in its folder."""
+    return desk_here(shop_server, tmp_path, monkeypatch)
 
 
 def run(job: str = "job.jsonl", *, code: int = 0, one_by_one: bool = False) -> Summary:
@@ -58,15 +58,17 @@ def undo(*words: str, code: int, results: str = "job.results.jsonl") -> Ended:
     return Ended(done.return_value, done.stdout, done.stderr)
 
 
-def held(shop: Desk) -> dict[str, Any]:
-    """What the desk's shops hold, but for the times at which it was touched."""
-    state = {account: json.loads(json.dumps(shop.front(account).shop.carts)) for account in ("acme", "loja", "sklep")}
+def held(shop: Cli) -> dict[str, Any]:
+    """What its shops hold, but for the times at which it was touched."""
+    state = {
+        account: json.loads(json.dumps(shop.endpoint(account).shop.carts)) for account in ("acme", "loja", "sklep")
+    }
     for cart in state["acme"].values():
         del cart["updated"]
     return state
 
 
-def old_carts(shop: Desk) -> dict[str, Line]:
+def old_carts(shop: Cli) -> dict[str, Line]:
     """A cart of two items in each shop, made before the run by somebody else; their keys and their items' ids."""
     person = {"BillingFirstName": "Zofia", "ShipmentCity": "Łódź", "CustomerId": 7}
     lines = [
@@ -93,11 +95,11 @@ def old(account: str, op: str, cart: Line, item: str = "", **keys: Any) -> Line:
     return {"op": op, "account": account, **ids, **keys}
 
 
-def undone(shop: Desk) -> list[Line]:
+def undone(shop: Cli) -> list[Line]:
     return [json.loads(text) for text in (shop.folder / "undo.jsonl").read_text().splitlines()]
 
 
-def kept(shop: Desk) -> list[Line]:
+def kept(shop: Cli) -> list[Line]:
     return [json.loads(text) for text in (shop.folder / "undo.jsonl.kept.jsonl").read_text().splitlines()]
 
 
@@ -131,7 +133,7 @@ def varied(carts: dict[str, Line]) -> dict[str, list[Line]]:
             add("sklep", item="x"),
             line("sklep", "discount.set", item="x", data=percent),
             create("sklep", "c2", cart_id="a-key-of-the-authors-own"),
-            old("sklep", "item.add", sklep, data=TREASURES["sklep"]),
+            old("sklep", "item.add", sklep, data=SAMPLE_ITEMS["sklep"]),
             old("sklep", "item.update", sklep, "b", data={"quantity": 9}),
             old("sklep", "discount.set", sklep, "a", data={**percent, "properties": {"Zestaw": "1"}}),
             {**old("sklep", "discount.set", sklep, "b", data=percent), "id": "for all of them"},
@@ -140,7 +142,7 @@ def varied(carts: dict[str, Line]) -> dict[str, list[Line]]:
 
 
 @pytest.mark.parametrize("account", ["acme", "loja", "sklep"])
-def test_the_shop_holds_what_it_held_before(shop: Desk, account: str) -> None:
+def test_the_shop_holds_what_it_held_before(shop: Cli, account: str) -> None:
     carts = old_carts(shop)
     before = held(shop)
     shop.job(varied(carts)[account])
@@ -157,7 +159,7 @@ def test_the_shop_holds_what_it_held_before(shop: Desk, account: str) -> None:
     assert run("undo.jsonl").nothing_to_do
 
 
-def test_what_came_last_is_taken_back_first(shop: Desk) -> None:
+def test_what_came_last_is_taken_back_first(shop: Cli) -> None:
     carts = old_carts(shop)
     shop.job(varied(carts)["acme"])
     run(one_by_one=True)
@@ -169,7 +171,7 @@ def test_what_came_last_is_taken_back_first(shop: Desk) -> None:
     assert [one["op"] for one in undone(shop)][-1] == "cart.delete"
 
 
-def test_a_discount_is_taken_from_all_lines_that_got_it(shop: Desk) -> None:
+def test_a_discount_is_taken_from_all_lines_that_got_it(shop: Cli) -> None:
     sklep = old_carts(shop)["sklep"]
     before = held(shop)
     shop.job([old("sklep", "discount.set", sklep, "a", data={"discount_type": 2, "discount_value": 5})])
@@ -182,13 +184,13 @@ def test_a_discount_is_taken_from_all_lines_that_got_it(shop: Desk) -> None:
     assert held(shop) == before
 
 
-def test_lines_that_name_an_item_alone_are_about_its_cart(shop: Desk) -> None:
+def test_lines_that_name_an_item_alone_are_about_its_cart(shop: Cli) -> None:
     sklep = old_carts(shop)["sklep"]
     before = held(shop)
     alone = {"account": "sklep", "item_id": sklep["b"]}
     shop.job(
         [
-            old("sklep", "item.add", sklep, data=TREASURES["sklep"]),
+            old("sklep", "item.add", sklep, data=SAMPLE_ITEMS["sklep"]),
             {"op": "item.get", **alone},
             {"op": "item.update", **alone, "data": {"quantity": 8}},
             {"op": "discount.set", **alone, "data": {"discount_type": 2, "discount_value": 5}},
@@ -202,7 +204,7 @@ def test_lines_that_name_an_item_alone_are_about_its_cart(shop: Desk) -> None:
     assert held(shop) == before
 
 
-def test_a_second_undo_finds_everything_as_it_was(shop: Desk) -> None:
+def test_a_second_undo_finds_everything_as_it_was(shop: Cli) -> None:
     carts = old_carts(shop)
     shop.job([one for lines in varied(carts).values() for one in lines])
     run()
@@ -221,7 +223,7 @@ def test_a_second_undo_finds_everything_as_it_was(shop: Desk) -> None:
 
 
 @pytest.mark.parametrize("account", ["acme", "loja", "sklep"])
-def test_a_cart_that_somebody_changed_is_kept_unless_forced(shop: Desk, account: str) -> None:
+def test_a_cart_that_somebody_changed_is_kept_unless_forced(shop: Cli, account: str) -> None:
     before = held(shop)
     shop.job([create(account), add(account), create(account, "c2")])
     run()
@@ -246,12 +248,12 @@ def test_a_cart_that_somebody_changed_is_kept_unless_forced(shop: Desk, account:
     assert held(shop) == before
 
 
-def test_an_old_cart_that_somebody_changed_is_kept_unless_forced(shop: Desk) -> None:
+def test_an_old_cart_that_somebody_changed_is_kept_unless_forced(shop: Cli) -> None:
     carts = old_carts(shop)
     before = held(shop)
     shop.job(
         [
-            old("sklep", "item.add", carts["sklep"], data=TREASURES["sklep"]),
+            old("sklep", "item.add", carts["sklep"], data=SAMPLE_ITEMS["sklep"]),
             old("sklep", "item.update", carts["sklep"], "a", data={"quantity": 5}),
         ]
     )
@@ -272,7 +274,7 @@ def test_an_old_cart_that_somebody_changed_is_kept_unless_forced(shop: Desk) -> 
     assert held(shop) == before
 
 
-def test_a_field_that_somebody_changed_is_kept(shop: Desk) -> None:
+def test_a_field_that_somebody_changed_is_kept(shop: Cli) -> None:
     carts = old_carts(shop)
     shop.job(
         [
@@ -290,8 +292,8 @@ def test_a_field_that_somebody_changed_is_kept(shop: Desk) -> None:
     assert [one["data"] for one in undone(shop)] == [{"BillingFirstName": "Zofia"}]
 
 
-def test_fields_that_an_update_emptied_are_filled_again(shop: Desk) -> None:
-    shop.front("acme").shop.readings = deviate("3dcart", {"3dcart.cart_update": "replace"})
+def test_fields_that_an_update_emptied_are_filled_again(shop: Cli) -> None:
+    shop.endpoint("acme").shop.readings = deviate("3dcart", {"3dcart.cart_update": "replace"})
     carts = old_carts(shop)
     before = held(shop)["acme"][carts["acme"]["cart_id"]]
     shop.job(
@@ -311,8 +313,8 @@ def test_fields_that_an_update_emptied_are_filled_again(shop: Desk) -> None:
     assert {name: value for name, value in after["fields"].items() if value} == before["fields"]
 
 
-def test_what_somebody_wrote_into_an_emptied_cart_stays(shop: Desk) -> None:
-    shop.front("acme").shop.readings = deviate("3dcart", {"3dcart.cart_update": "replace"})
+def test_what_somebody_wrote_into_an_emptied_cart_stays(shop: Cli) -> None:
+    shop.endpoint("acme").shop.readings = deviate("3dcart", {"3dcart.cart_update": "replace"})
     carts = old_carts(shop)
     shop.job(
         [
@@ -332,12 +334,12 @@ def test_what_somebody_wrote_into_an_emptied_cart_stays(shop: Desk) -> None:
     assert after == {"CustomerId": "7", "BillingFirstName": "Zofia", "ShipmentCity": "Łódź", "BillingCity": "Kraków"}
 
 
-def test_carts_that_are_gone_need_no_line(shop: Desk) -> None:
-    shop.job([create(account) for account in TREASURES])
+def test_carts_that_are_gone_need_no_line(shop: Cli) -> None:
+    shop.job([create(account) for account in SAMPLE_ITEMS])
     run()
-    for account in TREASURES:
-        shop.front(account).shop.carts.clear()
-        shop.front(account).shop.owners.clear()
+    for account in SAMPLE_ITEMS:
+        shop.endpoint(account).shop.carts.clear()
+        shop.endpoint(account).shop.owners.clear()
 
     told = undo(code=0).out
 
@@ -365,14 +367,14 @@ def test_a_cart_that_cannot_be_looked_at_is_kept_unless_forced() -> None:
 # What cannot come back
 
 
-def test_what_cannot_come_back_is_listed_with_the_reason(shop: Desk) -> None:
+def test_what_cannot_come_back_is_listed_with_the_reason(shop: Cli) -> None:
     carts = old_carts(shop)
     acme, loja, sklep = carts["acme"], carts["loja"], carts["sklep"]
     shop.job([create("sklep", cart_id="another-old-cart")], "x.jsonl")
     run("x.jsonl")
     shop.job(
         [
-            old("loja", "item.add", loja, data=TREASURES["loja"]),
+            old("loja", "item.add", loja, data=SAMPLE_ITEMS["loja"]),
             old("acme", "item.update", acme, "a", data={"ItemQuantity": 7}),
             old("acme", "cart.update", acme, data={"ShipmentCity": "Kraków"}),
             old("acme", "item.delete", acme, "b"),
@@ -397,7 +399,7 @@ def test_what_cannot_come_back_is_listed_with_the_reason(shop: Desk) -> None:
     assert "tray has no item.delete" in told
 
 
-def test_a_line_in_doubt_is_listed_and_the_others_go(shop: Desk) -> None:
+def test_a_line_in_doubt_is_listed_and_the_others_go(shop: Cli) -> None:
     shop.job([create("acme"), create("acme", "c2")])
 
     def lost(call: Call) -> str | None:
@@ -413,13 +415,16 @@ def test_a_line_in_doubt_is_listed_and_the_others_go(shop: Desk) -> None:
     assert [one["id"] for one in undone(shop)] == ["undo of line 1"]
 
 
-def test_a_cart_whose_lines_a_doubt_may_explain_is_kept_until_it_is_settled(shop: Desk) -> None:
+def test_a_cart_whose_lines_a_doubt_may_explain_is_kept_until_it_is_settled(shop: Cli) -> None:
     shop.job([create("acme"), add("acme"), add("acme", data={"CatalogID": 6, "ItemQuantity": 1})])
 
     def unclear(call: Call) -> str | None:
         if b"6" in call.body and call.method == "POST":
             # Somebody adds the same at the same moment, so that nobody can say whose it is.
-            next(iter(shop.front("acme").shop.carts.values()))["items"]["999"] = {"CatalogID": "6", "ItemQuantity": "1"}
+            next(iter(shop.endpoint("acme").shop.carts.values()))["items"]["999"] = {
+                "CatalogID": "6",
+                "ItemQuantity": "1",
+            }
             return "reset-after"
         return None
 
@@ -461,7 +466,7 @@ def test_nobody_is_blamed_for_what_a_line_in_doubt_may_have_done_to_a_cart_that_
 # Runs that are not over, files that are not what they should be
 
 
-def test_of_a_run_that_was_stopped_that_is_taken_back_which_ended(shop: Desk) -> None:
+def test_of_a_run_that_was_stopped_that_is_taken_back_which_ended(shop: Cli) -> None:
     shop.job([create("acme", f"c{number}") for number in range(30)])
     dying = [sys.executable, str(DYING), "8", "run", "job.jsonl", "--progress", "none", "--concurrency", "2"]
     subprocess.run(dying, cwd=shop.folder, env=environment(shop.folder), capture_output=True, check=False)
@@ -476,7 +481,7 @@ def test_of_a_run_that_was_stopped_that_is_taken_back_which_ended(shop: Desk) ->
     assert len(undone(shop)) >= ended
 
 
-def test_a_run_at_work_is_not_taken_back(shop: Desk) -> None:
+def test_a_run_at_work_is_not_taken_back(shop: Cli) -> None:
     shop.job([create("acme")])
     shop.hook("acme", "hang")
     with shop.started("run", "job.jsonl", "--progress", "none") as process:
@@ -500,7 +505,7 @@ def test_a_run_at_work_is_not_taken_back(shop: Desk) -> None:
         ("job.results.jsonl", ["--config", "other.toml"], "account 'acme' of this run is not in"),
     ],
 )
-def test_what_is_no_run_is_refused_in_a_sentence(shop: Desk, results: str, words: list[str], told: str) -> None:
+def test_what_is_no_run_is_refused_in_a_sentence(shop: Cli, results: str, words: list[str], told: str) -> None:
     shop.job([create("acme")])
     run()
     given = {"bare.results.jsonl": "{}\n", "broken.journal": "no database" * 100, "there.jsonl": "precious"}
@@ -515,13 +520,13 @@ def test_what_is_no_run_is_refused_in_a_sentence(shop: Desk, results: str, words
     assert not list(shop.folder.glob("*.work"))
 
 
-def test_on_the_command_line_a_refusal_is_a_sentence_and_exit_code_2(shop: Desk) -> None:
+def test_on_the_command_line_a_refusal_is_a_sentence_and_exit_code_2(shop: Cli) -> None:
     refused = batchcart("undo", "nosuch", "-o", "undo.jsonl", folder=shop.folder, code=2)
 
     assert refused.err.startswith("batchcart: nosuch has no journal nosuch.journal")
 
 
-def test_an_account_that_points_elsewhere_now_is_not_touched(shop: Desk) -> None:
+def test_an_account_that_points_elsewhere_now_is_not_touched(shop: Cli) -> None:
     shop.job([create("acme")])
     run()
     shop.configure(acme={"shop": "another"})
@@ -530,11 +535,11 @@ def test_an_account_that_points_elsewhere_now_is_not_touched(shop: Desk) -> None
         undo(code=2)
 
 
-def test_without_its_job_a_run_is_taken_back_as_far_as_its_journal_tells(shop: Desk) -> None:
+def test_without_its_job_a_run_is_taken_back_as_far_as_its_journal_tells(shop: Cli) -> None:
     carts = old_carts(shop)
     lines = [create("acme"), add("acme"), old("acme", "cart.get", carts["acme"])]
     lines.append(old("acme", "cart.update", carts["acme"], data={"ShipmentCity": "Kraków"}))
-    lines.append(old("sklep", "item.add", carts["sklep"], data=TREASURES["sklep"]))
+    lines.append(old("sklep", "item.add", carts["sklep"], data=SAMPLE_ITEMS["sklep"]))
     job = shop.job(lines)
     run()
     job.unlink()
@@ -546,7 +551,7 @@ def test_without_its_job_a_run_is_taken_back_as_far_as_its_journal_tells(shop: D
     assert sorted(one["op"] for one in undone(shop)) == ["cart.delete", "item.delete"]
 
 
-def test_carts_of_the_built_in_sandbox_ended_with_their_run(shop: Desk) -> None:
+def test_carts_of_the_built_in_sandbox_ended_with_their_run(shop: Cli) -> None:
     shop.job([{**create("loja"), "account": "sandbox-tray"}])
     run()
 
@@ -558,7 +563,7 @@ def test_carts_of_the_built_in_sandbox_ended_with_their_run(shop: Desk) -> None:
 # Killed in between
 
 
-def test_undo_and_its_run_go_on_after_sigkill(shop: Desk) -> None:
+def test_undo_and_its_run_go_on_after_sigkill(shop: Cli) -> None:
     carts = old_carts(shop)
     before = held(shop)
     shop.job([one for lines in varied(carts).values() for one in lines])
@@ -584,7 +589,7 @@ def test_undo_and_its_run_go_on_after_sigkill(shop: Desk) -> None:
     assert not list(shop.folder.glob("*.work*"))
 
 
-def test_a_signal_stops_the_reading_and_the_same_command_goes_on(shop: Desk) -> None:
+def test_a_signal_stops_the_reading_and_the_same_command_goes_on(shop: Cli) -> None:
     shop.job([create("sklep", f"c{number}") for number in range(20)])
     run()
     shop.hook("sklep", "delay")

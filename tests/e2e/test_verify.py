@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from caravan import brought, command, write_carts
-from shopping import Desk, Ended
+from cli_harness import Cli, Ended
+from neutral_carts import brought, command, write_carts
 from test_export import Silent, silent_shop
 
 from batchcart.migration.compare import compare
@@ -21,25 +21,25 @@ from batchcart.sandbox.readings import deviate
 WORDS = ("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", "--progress", "none")
 
 
-def verify(shop: Desk, *more: str | Path, code: int) -> Ended:
+def verify(shop: Cli, *more: str | Path, code: int) -> Ended:
     return command(*WORDS, *more, folder=shop.folder, code=code)
 
 
-def parity(shop: Desk) -> dict[str, dict[str, Any]]:
+def parity(shop: Cli) -> dict[str, dict[str, Any]]:
     lines = (shop.folder / "in.parity.jsonl").read_text().splitlines()
     return {row["cart"]: row for row in map(json.loads, lines)}
 
 
-def carts_of(shop: Desk, account: str) -> dict[str, Any]:
+def carts_of(shop: Cli, account: str) -> dict[str, Any]:
     """The shop's own carts by the names that the job gave them."""
     made = [one for one in shop.results("in.results.jsonl") if one["op"] == "cart.create"]
-    return {one["cart"]: shop.front(account).shop.carts[one["cart_id"]] for one in made}
+    return {one["cart"]: shop.endpoint(account).shop.carts[one["cart_id"]] for one in made}
 
 
 # What is told
 
 
-def test_nothing_differs_where_nothing_was_changed(shop: Desk) -> None:
+def test_nothing_differs_where_nothing_was_changed(shop: Cli) -> None:
     brought(shop, "loja", 12)
     ended = verify(shop, code=0)
     assert "equal" in ended.out
@@ -49,7 +49,7 @@ def test_nothing_differs_where_nothing_was_changed(shop: Desk) -> None:
     assert not list(shop.folder.glob("in.parity.jsonl.*"))
 
 
-def test_each_change_at_the_target_is_told_with_both_values(shop: Desk) -> None:
+def test_each_change_at_the_target_is_told_with_both_values(shop: Cli) -> None:
     brought(shop, "loja", 4)
     carts = carts_of(shop, "loja")
     first = [next(iter(carts[f"cart-{number}"]["items"].values())) for number in range(3)]
@@ -67,10 +67,10 @@ def test_each_change_at_the_target_is_told_with_both_values(shop: Desk) -> None:
     assert "items.quantity" in ended.out
 
 
-def test_a_cart_that_is_gone_is_missing(shop: Desk) -> None:
+def test_a_cart_that_is_gone_is_missing(shop: Cli) -> None:
     brought(shop, "acme", 3)
     key = next(one["cart_id"] for one in shop.results("in.results.jsonl") if one["cart"] == "cart-1")
-    del shop.front("acme").shop.carts[key]
+    del shop.endpoint("acme").shop.carts[key]
     verify(shop, code=1)
     assert {name: row["status"] for name, row in parity(shop).items()} == {
         "cart-0": "equal",
@@ -80,7 +80,7 @@ def test_a_cart_that_is_gone_is_missing(shop: Desk) -> None:
     assert "no such cart" in parity(shop)["cart-1"]["why"]
 
 
-def test_a_cart_that_was_not_made_is_missing_with_the_reason(shop: Desk) -> None:
+def test_a_cart_that_was_not_made_is_missing_with_the_reason(shop: Cli) -> None:
     shop.hook("loja", lambda call: "html-502" if call.route == "POST carts" and b"cart-" in call.body else "")
     brought(shop, "loja", 3)
     results = shop.folder / "in.results.jsonl"
@@ -91,7 +91,7 @@ def test_a_cart_that_was_not_made_is_missing_with_the_reason(shop: Desk) -> None
     assert "not sent" in parity(shop)["cart-2"]["why"]
 
 
-def test_a_cart_whose_making_is_in_doubt_is_not_called_missing(shop: Desk) -> None:
+def test_a_cart_whose_making_is_in_doubt_is_not_called_missing(shop: Cli) -> None:
     brought(shop, "acme", 3)
     results = shop.folder / "in.results.jsonl"
     found = shop.results("in.results.jsonl")
@@ -106,7 +106,7 @@ def test_a_cart_whose_making_is_in_doubt_is_not_called_missing(shop: Desk) -> No
     assert "missing" not in ended.out
 
 
-def test_what_the_target_does_not_show_is_told_apart(shop: Desk) -> None:
+def test_what_the_target_does_not_show_is_told_apart(shop: Cli) -> None:
     brought(shop, "sklep", 12)
     ended = verify(shop, code=0)
     hidden = [one for row in parity(shop).values() for one in row.get("not_shown", ())]
@@ -121,7 +121,7 @@ class Bare(Silent):
     fields: ClassVar[dict[str, Any]] = {}
 
 
-def test_carts_whose_items_the_shop_hides_cannot_be_read(shop: Desk) -> None:
+def test_carts_whose_items_the_shop_hides_cannot_be_read(shop: Cli) -> None:
     brought(shop, "acme", 4)
     with silent_shop(Bare) as address:
         shop.configure(acme={"base_url": address})
@@ -176,7 +176,7 @@ def test_carts_are_compared_as_a_shop_holds_them(held: Cart, read: Cart, fields:
 # Going on
 
 
-def test_a_killed_verification_goes_on_and_reads_nothing_twice(shop: Desk) -> None:
+def test_a_killed_verification_goes_on_and_reads_nothing_twice(shop: Cli) -> None:
     brought(shop, "loja", 25)
     seen: list[Call] = []
     victim: list[int] = []
@@ -197,7 +197,7 @@ def test_a_killed_verification_goes_on_and_reads_nothing_twice(shop: Desk) -> No
     assert len(parity(shop)) == 25
 
 
-def test_a_target_that_is_down_stops_it(shop: Desk) -> None:
+def test_a_target_that_is_down_stops_it(shop: Cli) -> None:
     brought(shop, "loja", 2)
     shop.hook("loja", "refuse")
     assert "unreachable" in verify(shop, "--patience", "0.001", code=3).out
@@ -206,7 +206,7 @@ def test_a_target_that_is_down_stops_it(shop: Desk) -> None:
     verify(shop, code=0)
 
 
-def test_a_stopped_verification_begins_anew_where_the_results_changed_since(shop: Desk) -> None:
+def test_a_stopped_verification_begins_anew_where_the_results_changed_since(shop: Cli) -> None:
     brought(shop, "loja", 2)
     shop.hook("loja", "refuse")
     verify(shop, "--patience", "0.001", code=3)
@@ -220,56 +220,56 @@ def test_a_stopped_verification_begins_anew_where_the_results_changed_since(shop
 
 
 @pytest.fixture
-def two(shop: Desk) -> Desk:
+def two(shop: Cli) -> Cli:
     brought(shop, "loja", 2)
     return shop
 
 
-def refused(shop: Desk, said: str) -> None:
+def refused(shop: Cli, said: str) -> None:
     before = shop.requests()
     assert said in verify(shop, code=2).err
     assert shop.requests() == before
     assert not list(shop.folder.glob("in.parity.jsonl*"))
 
 
-def test_the_results_of_other_carts_are_refused(two: Desk) -> None:
+def test_the_results_of_other_carts_are_refused(two: Cli) -> None:
     carts = [json.loads(text) for text in (two.folder / "origin.jsonl").read_text().splitlines()]
     write_carts(two.folder / "origin.jsonl", carts[:1])
     refused(two, "cart: 'cart-1' is not a cart of origin.jsonl; is it the result file of another job?")
 
 
-def test_the_results_of_a_job_that_convert_did_not_write_are_refused(two: Desk) -> None:
+def test_the_results_of_a_job_that_convert_did_not_write_are_refused(two: Cli) -> None:
     results = two.folder / "in.results.jsonl"
     results.write_text(results.read_text().replace('"cart":"cart-0",', "", 1))
     refused(two, "in.results.jsonl:1: cart: missing")
 
 
-def test_results_of_two_accounts_are_refused(two: Desk) -> None:
+def test_results_of_two_accounts_are_refused(two: Cli) -> None:
     results = two.folder / "in.results.jsonl"
     first, rest = results.read_text().split("\n", 1)
     results.write_text(first.replace('"loja"', '"acme"') + "\n" + rest)
     refused(two, "in.results.jsonl:2: account: 'loja' after 'acme'")
 
 
-def test_a_torn_result_file_is_refused(two: Desk) -> None:
+def test_a_torn_result_file_is_refused(two: Cli) -> None:
     results = two.folder / "in.results.jsonl"
     results.write_bytes(results.read_bytes()[:-20])
     refused(two, "not a result line")
 
 
-def test_another_map_than_the_jobs_is_refused(two: Desk) -> None:
+def test_another_map_than_the_jobs_is_refused(two: Cli) -> None:
     (two.folder / "in.csv").write_text("source_product,target_product\np77,177\n")
     refused(two, "is in.csv the map that its job was made with?")
 
 
-def test_a_carts_file_of_an_unknown_version_is_refused(two: Desk) -> None:
+def test_a_carts_file_of_an_unknown_version_is_refused(two: Cli) -> None:
     origin = two.folder / "origin.jsonl"
     origin.write_text(origin.read_text().replace('"version": 1', '"version": 9', 1))
     refused(two, "origin.jsonl:1: version: 9 is not known")
 
 
 @pytest.mark.parametrize("name", ["origin.jsonl", "in.results.jsonl", "in.csv"])
-def test_a_report_is_never_written_over_what_is_read(two: Desk, name: str) -> None:
+def test_a_report_is_never_written_over_what_is_read(two: Cli, name: str) -> None:
     before = (two.folder / name).read_bytes()
     ended = verify(two, "-o", f"./{name}", code=2)
     assert f"{name} is the " in ended.err
@@ -277,7 +277,7 @@ def test_a_report_is_never_written_over_what_is_read(two: Desk, name: str) -> No
     assert (two.folder / name).read_bytes() == before
 
 
-def test_files_that_are_not_there_are_told(two: Desk) -> None:
+def test_files_that_are_not_there_are_told(two: Cli) -> None:
     (two.folder / "in.results.jsonl").unlink()
     refused(two, "result file in.results.jsonl does not exist")
 
@@ -285,9 +285,9 @@ def test_files_that_are_not_there_are_told(two: Desk) -> None:
 # Shops that read the documents otherwise
 
 
-def test_lines_that_share_the_id_of_their_cart_are_told_apart(shop: Desk) -> None:
+def test_lines_that_share_the_id_of_their_cart_are_told_apart(shop: Cli) -> None:
     readings = {"tray.cart_id": "cart", "tray.create_id": "cart"}
-    shop.front("loja").shop.readings = deviate("tray", readings)
+    shop.endpoint("loja").shop.readings = deviate("tray", readings)
     brought(shop, "loja", 12)
     verify(shop, code=0)
     assert {row["status"] for row in parity(shop).values()} == {"equal"}
@@ -310,7 +310,7 @@ class Answering(BaseHTTPRequestHandler):
         return
 
 
-def verified_at(shop: Desk, account: str, says: Callable[[str], tuple[int, bytes]]) -> set[str]:
+def verified_at(shop: Cli, account: str, says: Callable[[str], tuple[int, bytes]]) -> set[str]:
     """What a verification calls the account's carts whose shop answers so."""
     with silent_shop(type("_", (Answering,), {"says": staticmethod(says)})) as address:
         shop.configure(**{account: {"api_address" if account == "loja" else "base_url": address}})
@@ -336,13 +336,13 @@ def verified_at(shop: Desk, account: str, says: Callable[[str], tuple[int, bytes
     ],
 )
 def test_only_a_shop_that_says_so_makes_a_cart_missing(
-    shop: Desk, account: str, status: int, body: bytes, told: str
+    shop: Cli, account: str, status: int, body: bytes, told: str
 ) -> None:
     brought(shop, account, 2)
     assert verified_at(shop, account, lambda _path: (status, body)) == {told}
 
 
-def test_a_cart_that_only_one_of_its_views_shows_is_not_called_missing(shop: Desk) -> None:
+def test_a_cart_that_only_one_of_its_views_shows_is_not_called_missing(shop: Cli) -> None:
     brought(shop, "loja", 2)
     row = b'[{"Cart": {"product_id": "101", "quantity": "1", "price": "1.00"}}]'
     gone = b'{"code": 404, "name": "Not Found", "causes": ["Not Found"]}'

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from caravan import brought, command
-from shopping import KEYS, Desk, add, create
+from cli_harness import KEYS, Cli, add, create
+from neutral_carts import brought, command
 from test_export import CARTS, filled
 
 from batchcart.model.adapter import Adapter, CartSnapshot
@@ -60,11 +60,11 @@ def break_adapter(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[A
 Break = Callable[[str, Callable[[Adapter], Adapter]], None]
 
 
-def _rows(shop: Desk, name: str) -> list[dict[str, Any]]:
+def _rows(shop: Cli, name: str) -> list[dict[str, Any]]:
     return [json.loads(text) for text in (shop.folder / name).read_text().splitlines()]
 
 
-def _verify(shop: Desk) -> dict[str, dict[str, Any]]:
+def _verify(shop: Cli) -> dict[str, dict[str, Any]]:
     """What verify says of each cart, not all of which are equal."""
     words = ("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", "--progress", "none")
     command(*words, folder=shop.folder, code=1)
@@ -72,7 +72,7 @@ def _verify(shop: Desk) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("account", ["acme", "loja"])
-def test_an_export_names_the_cart_over_whose_answer_it_failed(shop: Desk, account: str, break_adapter: Break) -> None:
+def test_an_export_names_the_cart_over_whose_answer_it_failed(shop: Cli, account: str, break_adapter: Break) -> None:
     keys = filled(shop, account, 4)
     platform = {"acme": "3dcart", "loja": "tray"}[account]
     break_adapter(platform, lambda adapter: _misread(adapter, keys[1]))
@@ -86,7 +86,7 @@ def test_an_export_names_the_cart_over_whose_answer_it_failed(shop: Desk, accoun
     assert "Traceback" not in ended.err
 
 
-def test_a_list_of_carts_that_we_fail_over_ends_in_a_sentence(shop: Desk, break_adapter: Break) -> None:
+def test_a_list_of_carts_that_we_fail_over_ends_in_a_sentence(shop: Cli, break_adapter: Break) -> None:
     keys = filled(shop, "sklep", 3)
 
     def bend(adapter: Adapter) -> Adapter:
@@ -108,7 +108,7 @@ def test_a_list_of_carts_that_we_fail_over_ends_in_a_sentence(shop: Desk, break_
 
 
 def test_a_cart_over_whose_answer_verify_fails_cannot_be_read_and_the_others_are_equal(
-    shop: Desk, break_adapter: Break
+    shop: Cli, break_adapter: Break
 ) -> None:
     brought(shop, "loja", 4)
     made = {one["cart"]: one["cart_id"] for one in shop.results("in.results.jsonl") if one["op"] == "cart.create"}
@@ -131,7 +131,7 @@ def test_a_cart_over_whose_answer_verify_fails_cannot_be_read_and_the_others_are
 
 
 @pytest.mark.parametrize("part", ["read", "compare", "facts"])
-def test_an_undo_keeps_the_cart_over_whose_answer_it_failed(shop: Desk, part: str, break_adapter: Break) -> None:
+def test_an_undo_keeps_the_cart_over_whose_answer_it_failed(shop: Cli, part: str, break_adapter: Break) -> None:
     shop.job([one for account in ("loja", "sklep") for one in (create(account), add(account))])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
     kept = next(result["cart_id"] for result in shop.results() if result["account"] == "loja")
@@ -158,7 +158,7 @@ def test_an_undo_keeps_the_cart_over_whose_answer_it_failed(shop: Desk, part: st
 
 @pytest.mark.parametrize("command_name", ["doctor", "init"])
 def test_a_trial_of_credentials_that_we_fail_over_says_so(
-    shop: Desk, command_name: str, break_adapter: Break, monkeypatch: pytest.MonkeyPatch
+    shop: Cli, command_name: str, break_adapter: Break, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     break_adapter(
         "tray", lambda adapter: replace(adapter, errors=replace(adapter.errors, classify=_fails_at("", lambda: None)))
@@ -168,7 +168,7 @@ def test_a_trial_of_credentials_that_we_fail_over_says_so(
         assert ended.out.count("the shop took the credentials") == 2
         said = ended.out
     else:
-        address = shop.mall.sandbox.address("tray", shop.shop)
+        address = shop.shop_server.sandbox.address("tray", shop.shop)
         words = ("--platform", "tray", "--account", "neu", "--address", address, "--access-token", "env:TOKEN")
         monkeypatch.setenv("TOKEN", KEYS["tray"]["access_token"])
         said = command("init", *words, folder=shop.folder, code=1).err
@@ -186,7 +186,7 @@ class Unspoken(str):
 
 
 def test_an_undo_keeps_the_cart_whose_line_it_cannot_write_and_takes_back_the_others(
-    shop: Desk, break_adapter: Break
+    shop: Cli, break_adapter: Break
 ) -> None:
     shop.job([create("sklep", item="i"), create("loja")])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
@@ -207,7 +207,7 @@ def test_an_undo_keeps_the_cart_whose_line_it_cannot_write_and_takes_back_the_ot
     assert f"{FAULT}comparing it with what the run left: Fault" in row["message"]
 
 
-def test_a_page_of_a_list_that_we_fail_over_closes_the_account_in_a_sentence(shop: Desk, break_adapter: Break) -> None:
+def test_a_page_of_a_list_that_we_fail_over_closes_the_account_in_a_sentence(shop: Cli, break_adapter: Break) -> None:
     filled(shop, "sklep", 3)
 
     def bend(adapter: Adapter) -> Adapter:
@@ -223,7 +223,7 @@ def test_a_page_of_a_list_that_we_fail_over_closes_the_account_in_a_sentence(sho
 
 
 def test_a_cart_that_we_fail_to_convert_again_cannot_be_read_and_the_others_are_equal(
-    shop: Desk, break_adapter: Break
+    shop: Cli, break_adapter: Break
 ) -> None:
     brought(shop, "loja", 3)
 
@@ -243,7 +243,7 @@ def test_a_cart_that_we_fail_to_convert_again_cannot_be_read_and_the_others_are_
     assert f"{FAULT}converting it: Fault" in found["cart-1"]["why"]
 
 
-def test_a_benchmark_of_a_shop_whose_answers_we_fail_over_ends_in_a_sentence(shop: Desk, break_adapter: Break) -> None:
+def test_a_benchmark_of_a_shop_whose_answers_we_fail_over_ends_in_a_sentence(shop: Cli, break_adapter: Break) -> None:
     shop.configure(loja={"allow_bench": True})
     failing = _fails_at("", lambda: None)
 

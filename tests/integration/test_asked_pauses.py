@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from workshop import CONFIG, Shops, Workshop
+from engine_harness import CONFIG, Harness, Shops
 
 from batchcart.accounts.state import AccountState
 from batchcart.engine.rate_limiter import LimitMemory
@@ -62,7 +62,7 @@ def creates(count: int) -> list[dict[str, Any]]:
 
 def test_a_retry_after_of_0_is_no_invitation(tmp_path: Path) -> None:
     shops = busy_for(20, "pause-429-0")
-    ended = Workshop(tmp_path, creates(30), shops).run()
+    ended = Harness(tmp_path, creates(30), shops).run()
     assert ended.summary.accounts["local-tray"].counts["ok"] == 30
     refused = sum(said.fault == "pause-429-0" for said in shops.said)
     assert refused <= 16
@@ -70,7 +70,7 @@ def test_a_retry_after_of_0_is_no_invitation(tmp_path: Path) -> None:
 
 def test_a_503_that_says_how_long_to_wait_is_no_outage(tmp_path: Path) -> None:
     shops = busy_for(60, "pause-503-5")
-    ended = Workshop(tmp_path, creates(30), shops).run()
+    ended = Harness(tmp_path, creates(30), shops).run()
     assert ended.summary.accounts["local-tray"].counts["ok"] == 30
     assert not any(isinstance(event, ShopDown) for event in ended.told)
     assert ended.sessions[0].stats.refusals >= 8
@@ -79,7 +79,7 @@ def test_a_503_that_says_how_long_to_wait_is_no_outage(tmp_path: Path) -> None:
 def test_a_status_that_the_config_names_is_a_429(tmp_path: Path) -> None:
     config = CONFIG.replace('platform = "tray"\n', 'platform = "tray"\nbusy = [503]\n')
     shops = busy_for(20, "page-503")
-    ended = Workshop(tmp_path, creates(30), shops, config=config).run()
+    ended = Harness(tmp_path, creates(30), shops, config=config).run()
     assert ended.summary.accounts["local-tray"].counts["ok"] == 30
     assert not any(isinstance(event, ShopDown) for event in ended.told)
     assert ended.sessions[0].stats.refusals == sum(said.fault == "page-503" for said in shops.said)
@@ -89,6 +89,6 @@ def test_a_pause_is_remembered_at_once_and_bounded_by_the_patience(tmp_path: Pat
     memory = AccountState(tmp_path / "state")
     (tmp_path / "state").mkdir()
     shops = Shops(lambda _account, _request: "pause-429-9999999")
-    Workshop(tmp_path, creates(3), shops, patience=600.0, account_states={"local-tray": memory}).run()
+    Harness(tmp_path, creates(3), shops, patience=600.0, account_states={"local-tray": memory}).run()
     found = msgspec.json.decode(memory.learnt_limit(), type=LimitMemory)
     assert found.paused_until == pytest.approx(NOW + 1000 + 600, abs=5)  # the loop begins at 1000

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from workshop import EPOCH, RUN, Line, Shops, Workshop
+from engine_harness import EPOCH, RUN, Harness, Line, Shops
 
 from batchcart.engine.chain_state import ChainState
 from batchcart.journal.codec import encode_loss, encode_request, encode_response
@@ -29,9 +29,9 @@ ADD: Line = {
 CREATED = Response(201, b'{"message":"Created","code":201,"id":"5","session_id":"%s"}' % KEY.encode())
 
 
-def begun(folder: Path, shops: Shops, *sends: tuple[Request, str, tuple[object, ...]], line: Line = ADD) -> Workshop:
+def begun(folder: Path, shops: Shops, *sends: tuple[Request, str, tuple[object, ...]], line: Line = ADD) -> Harness:
     """A run whose first process died after these sends: request, state, answer."""
-    shop = Workshop(folder, [line], shops)
+    shop = Harness(folder, [line], shops)
     shop.plan()
     with closing(open_existing(journal_path(shop.results))) as journal:
         for number, (request, state, row) in enumerate(sends, 1):
@@ -165,7 +165,7 @@ def test_a_job_line_that_changed_under_way_is_not_sent(tmp_path: Path) -> None:
     blank = " " * 100_000  # longer than what is read ahead
     job.write_text(f"{json.dumps(ADD)}\n{blank}\n{json.dumps(second)}\n")
     shops = Shops(change)
-    ended = Workshop(tmp_path, [ADD, second], shops).run()
+    ended = Harness(tmp_path, [ADD, second], shops).run()
     assert "line 3 is not what it was" in str(ended.failure)
     assert [result["status"] for result in ended.results] == ["ok"]
     assert len(shops.said) == 1
@@ -174,7 +174,7 @@ def test_a_job_line_that_changed_under_way_is_not_sent(tmp_path: Path) -> None:
 def test_a_result_says_when_it_was_sent_how_often_and_what_came_back(tmp_path: Path) -> None:
     faults = iter(["500-before", "429", "html-502"])
     read: Line = {"op": "cart.get", "account": "local-tray", "cart": "c", "cart_id": KEY, "id": "mine"}
-    ended = Workshop(tmp_path, [read], Shops(lambda _account, _request: next(faults, ""))).run()
+    ended = Harness(tmp_path, [read], Shops(lambda _account, _request: next(faults, ""))).run()
     result = ended.results[0]
     assert result["attempts"] == 4
     assert result["id"] == "mine"

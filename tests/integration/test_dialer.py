@@ -18,8 +18,8 @@ from typing import Any
 import aiohttp
 import aiohttp.connector
 import pytest
-from answering import OK, Act, Server, account, certificate, hang_up, listening, request, say, serving
-from proxying import proxying
+from byte_server import OK, Act, Server, account, certificate, hang_up, listening, request, say, serving
+from http_proxy import proxying
 from yarl import URL
 
 from batchcart.accounts.config import Account

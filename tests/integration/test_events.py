@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 import pytest
-import virtualtime
-from workshop import EPOCH, Shops, Workshop
+import virtual_clock
+from engine_harness import EPOCH, Harness, Shops
 
 from batchcart.accounts.send_history import SendHistory
 from batchcart.engine.event_filter import EventLimiter
@@ -128,7 +128,7 @@ def test_a_run_with_a_thousand_429s_tells_of_few_pauses_and_counts_them_all(tmp_
         seen[request.body] += 1
         return "429" if seen[request.body] % 4 else ""
 
-    ended = Workshop(tmp_path, lines(350), Shops(three_times), concurrency=8).run()
+    ended = Harness(tmp_path, lines(350), Shops(three_times), concurrency=8).run()
     refusals = ended.sessions[0].stats.refusals
 
     assert refusals >= 1000
@@ -139,7 +139,7 @@ def test_a_run_with_a_thousand_429s_tells_of_few_pauses_and_counts_them_all(tmp_
 @pytest.fixture
 def session(tmp_path: Path) -> AccountSession:
     """A session that has done its work, and whose clock stands still."""
-    return Workshop(tmp_path, lines(1), Shops()).run().sessions[0]
+    return Harness(tmp_path, lines(1), Shops()).run().sessions[0]
 
 
 def noting(session: AccountSession) -> tuple[AccountSession, list[Event]]:
@@ -212,7 +212,7 @@ def test_a_shop_that_comes_and_goes_all_night_is_told_in_a_page_and_each_end_has
 def test_an_outage_is_told_with_its_beginning_and_its_end(tmp_path: Path) -> None:
     shops = Shops(lambda _account, _request: "not-sent" if 3 < asyncio.get_running_loop().time() - 1000 < 60 else "")
     shops.latency = lambda: 0.5
-    ended = Workshop(tmp_path, lines(60), shops).run()
+    ended = Harness(tmp_path, lines(60), shops).run()
     down, up = ended.told
 
     assert isinstance(down, ShopDown)
@@ -227,7 +227,7 @@ def test_an_outage_is_told_with_its_beginning_and_its_end(tmp_path: Path) -> Non
 
 
 def test_a_renewed_token_and_a_closed_account_are_told_without_the_token(tmp_path: Path) -> None:
-    ended = Workshop(tmp_path, lines(3), Shops(lambda _account, _request: "401")).run()
+    ended = Harness(tmp_path, lines(3), Shops(lambda _account, _request: "401")).run()
     (closed,) = ended.told
 
     assert isinstance(closed, AccountClosed)
@@ -248,7 +248,7 @@ def test_a_wait_whose_end_depends_on_a_send_is_not_told_as_a_used_up_limit() -> 
         asyncio.get_running_loop().call_later(300, limiter.mark_sent, first)
         await limiter.acquire()
 
-    virtualtime.run(two_sends())
+    virtual_clock.run(two_sends())
     assert len(waits) == 1
     assert waits[0] == pytest.approx(100, abs=2)
 
@@ -273,7 +273,7 @@ def test_pauses_end_with_what_ends_them() -> None:
 
 
 def test_a_journal_of_an_older_version_opens_and_tells_of_nothing(tmp_path: Path) -> None:
-    shop = Workshop(tmp_path, lines(2), Shops())
+    shop = Harness(tmp_path, lines(2), Shops())
     shop.run(stop_after=0.0)
     path = journal_path(shop.results)
     with closing(sqlite3.connect(path)) as connection:
@@ -286,7 +286,7 @@ def test_a_journal_of_an_older_version_opens_and_tells_of_nothing(tmp_path: Path
 
 
 def test_a_kind_that_a_newer_version_noted_is_left_out(tmp_path: Path) -> None:
-    shop = Workshop(tmp_path, lines(1), Shops())
+    shop = Harness(tmp_path, lines(1), Shops())
     shop.run()
     with closing(open_existing(journal_path(shop.results))) as connection:
         for fields in ('{"kind":"from_the_future","x":1}', '{"kind":"token_renewed","account":"a"}'):

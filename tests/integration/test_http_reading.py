@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from answering import OK, hang_up, request, say, serving, told
+from byte_server import OK, hang_up, request, say, serving, told
 
 from batchcart.engine.http.content_coding import NotPacked, NotWhole, Unpacker
 from batchcart.model.http import NoResponse, Response

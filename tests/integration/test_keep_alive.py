@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from answering import Server, account, listening, request, say
+from byte_server import Server, account, listening, request, say
 
 from batchcart.engine.http.client import Send, open_client
 from batchcart.engine.http.keep_alive import IdleTimes, Promise

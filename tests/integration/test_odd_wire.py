@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from caravan import varied, write_carts, write_map
+from cli_harness import PLATFORMS, Cli, ShopServer, batchcart, create, get, open_cli, side_by_side
+from neutral_carts import varied, write_carts, write_map
 from oddities import BROKEN, VALUES, WIRES, Wire, plainly
-from shopping import PLATFORMS, Desk, Mall, batchcart, create, desk, get, side_by_side
 
 from batchcart.model.excerpt import MOST_SHOWN
 
@@ -77,7 +77,7 @@ def _odd_shops(wires: list[Wire]) -> Iterator[int]:
         loop.close()
 
 
-def _configure(shop: Desk, wires: list[Wire], port: int) -> list[dict[str, object]]:
+def _configure(shop: Cli, wires: list[Wire], port: int) -> list[dict[str, object]]:
     """An account for each odd shop; the job's lines: one cart at each of them, and several at the others."""
     entries, lines = [], []
     for number in range(len(wires)):
@@ -93,8 +93,10 @@ def _configure(shop: Desk, wires: list[Wire], port: int) -> list[dict[str, objec
 
 
 @pytest.mark.parametrize(("kind", "processes"), [("wires", "1"), ("bodies", "1"), ("bodies", "2")])
-def test_odd_shops_break_no_command_and_no_other_account(kind: str, processes: str, mall: Mall, tmp_path: Path) -> None:
-    shop = desk(mall, tmp_path)
+def test_odd_shops_break_no_command_and_no_other_account(
+    kind: str, processes: str, shop_server: ShopServer, tmp_path: Path
+) -> None:
+    shop = open_cli(shop_server, tmp_path)
     wires = list((WIRES if kind == "wires" else _bodies()).values())
     with _odd_shops(wires) as port:
         shop.job(_configure(shop, wires, port))
@@ -122,8 +124,8 @@ def test_odd_shops_break_no_command_and_no_other_account(kind: str, processes: s
 
 
 @pytest.mark.parametrize("kind", ["wires", "bodies"])
-def test_doctor_tells_of_odd_shops_in_sentences(kind: str, mall: Mall, tmp_path: Path) -> None:
-    shop = desk(mall, tmp_path)
+def test_doctor_tells_of_odd_shops_in_sentences(kind: str, shop_server: ShopServer, tmp_path: Path) -> None:
+    shop = open_cli(shop_server, tmp_path)
     wires = list((WIRES if kind == "wires" else _bodies()).values())[::3]
     with _odd_shops(wires) as port:
         _configure(shop, wires, port)
@@ -165,8 +167,10 @@ def _reading(command: str, number: int, platform: str, folder: Path, port: int) 
 
 
 @pytest.mark.parametrize("command", ["export", "verify", "init"])
-def test_a_command_that_reads_an_odd_shop_ends_in_sentences(command: str, mall: Mall, tmp_path: Path) -> None:
-    shop = desk(mall, tmp_path)
+def test_a_command_that_reads_an_odd_shop_ends_in_sentences(
+    command: str, shop_server: ShopServer, tmp_path: Path
+) -> None:
+    shop = open_cli(shop_server, tmp_path)
     wires = list(_bodies().values())
     todo = []
     with _odd_shops(wires) as port:
@@ -185,8 +189,10 @@ def test_a_command_that_reads_an_odd_shop_ends_in_sentences(command: str, mall: 
 @pytest.mark.parametrize(
     "name", ["half an emoji", "far beyond a double", "10,000 digits", "60 levels", "a whole emoji"]
 )
-def test_an_export_of_a_shop_with_odd_rows_is_whole_and_converts(name: str, mall: Mall, tmp_path: Path) -> None:
-    shop = desk(mall, tmp_path)
+def test_an_export_of_a_shop_with_odd_rows_is_whole_and_converts(
+    name: str, shop_server: ShopServer, tmp_path: Path
+) -> None:
+    shop = open_cli(shop_server, tmp_path)
     row = json.dumps({"id": 1, "user_key": "key1", "variant_id": 5, "product_id": 5, "quantity": 2, "odd": "@here@"})
     body = f'{{"carts":[{row}]}}'.replace('"@here@"', VALUES[name]).encode()
     with _odd_shops([lambda _status, _body: (plainly(200, body), False)]) as port:

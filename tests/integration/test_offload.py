@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine_harness import Harness, Said, Shops
 from platform_parts import snapshot_of
 from test_odd_answers import Shop
-from workshop import Said, Shops, Workshop
 
 from batchcart.accounts.config import Account
 from batchcart.engine.offload import LARGE, offload
@@ -162,7 +162,7 @@ def test_large_answers_to_the_engines_own_questions_are_read_beside_the_loop(
     faults = iter(["not-sent", "401"])
     line = {"op": "cart.get", "account": "local-tray", "cart_id": "s1"}
     shops = _Heavy(lambda _account, _request: next(faults, ""))
-    Workshop(tmp_path, [line], shops).run()
+    Harness(tmp_path, [line], shops).run()
 
     assert {name for name, _ in read_by} == {"classify", "tokens", "refused"}
     assert not any(on_loop for _, on_loop in read_by)

@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from deviations import PLATFORMS, ROUNDS, Chosen, combinations, config_for, named, turn
+from engine_harness import FAULTS, Harness, Script, Shops
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from witness import SOLD, Line, Referee, job, stock, witness
-from workshop import FAULTS, Script, Shops, Workshop
 
 from batchcart.model.adapter import NEW_CART, CartContext
 from batchcart.model.http import Exchange, LostWrite, Request, Response
@@ -50,12 +50,12 @@ def judged(chosen: Chosen, script: Script = fine, *, seed: int = 0, stops: tuple
     turn(shops.sandbox, chosen)
     referees = {}
     for platform in PLATFORMS:
-        front = shops.sandbox.shop(platform)
-        stock(front)
-        referees[platform] = Referee(front, witness(front))
+        endpoint = shops.sandbox.shop(platform)
+        stock(endpoint)
+        referees[platform] = Referee(endpoint, witness(endpoint))
     with TemporaryDirectory() as folder:
         lines = [line for platform in PLATFORMS for line in jobs[platform]]
-        shop = Workshop(Path(folder), lines, shops, config=config_for(chosen))
+        shop = Harness(Path(folder), lines, shops, config=config_for(chosen))
         for seconds in stops:
             shop.run(stop_after=seconds, seed=seed)
         results = shop.run(seed=seed).results

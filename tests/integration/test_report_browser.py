@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from reporting import EVENTS, T0, busy_report, report_on, result
+from report_samples import EVENTS, T0, busy_report, report_on, result
 
 from batchcart.migration.folder import MigrateOptions, State, StepResult
 from batchcart.migration.owner_report import write_owner_report

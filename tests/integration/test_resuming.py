@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+import kill_storm
 import pytest
-import storming
-from storming import Line
+from kill_storm import Line
 
 from batchcart.journal.queries import has_progress
 from batchcart.journal.result_file import repair_result_file
@@ -24,7 +24,7 @@ from batchcart.runs.paths import journal_path
 from batchcart.runs.runner import run_job
 from batchcart.sandbox import Sandbox
 
-LINES = storming.job(7, 5)
+LINES = kill_storm.job(7, 5)
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ class Place:
         folder.mkdir(exist_ok=True)
         self.sandbox = Sandbox(limits=dict.fromkeys(("3dcart", "tray", "shoplo"), ()))
         self.port = port
-        self.job = storming.write(LINES, folder / "job.jsonl")
+        self.job = kill_storm.write(LINES, folder / "job.jsonl")
         self.results = folder / "results.jsonl"
         self.journal = journal_path(self.results)
 
@@ -73,10 +73,10 @@ class Place:
         return await run_job(options, monitor)
 
     def found(self) -> list[Line]:
-        return storming.results(self.results)
+        return kill_storm.results(self.results)
 
     def assert_whole(self) -> None:
-        assert storming.wrong(LINES, self.found(), self.sandbox.state()) == []
+        assert kill_storm.wrong(LINES, self.found(), self.sandbox.state()) == []
 
 
 def _config(origin: str) -> str:

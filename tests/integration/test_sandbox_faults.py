@@ -187,13 +187,13 @@ async def test_a_401_by_fault_has_the_platforms_own_form(
 
 async def test_a_shop_that_is_down_comes_up_again() -> None:
     async with troubled("") as (sandbox, add):
-        front = sandbox.shop("tray")
-        front.down = "503"
+        endpoint = sandbox.shop("tray")
+        endpoint.down = "503"
         assert (await add())[0] == 503
-        front.down = "reset"
+        endpoint.down = "reset"
         with pytest.raises(DROPPED):
             await add()
-        front.down = ""
+        endpoint.down = ""
         assert (await add())[0] == 201
         assert (sandbox.counters()["tray"][""]["turned_away"], quantity(sandbox)) == (2, 1)
 

@@ -6,10 +6,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import kill_storm
 import pytest
-import storming
+from engine_harness import Harness, Line, Script, Shops
 from pairs import pairwise
-from workshop import Line, Script, Shops, Workshop
 
 from batchcart.journal.schema import open_existing
 from batchcart.model.http import Request
@@ -57,12 +57,12 @@ def burnt(results: Sequence[Line]) -> int:
     return sum(result["status"] != "ok" for result in results)
 
 
-def gone_on(shop: Workshop, lines: Sequence[Line]) -> dict[str, Any]:
+def gone_on(shop: Harness, lines: Sequence[Line]) -> dict[str, Any]:
     """The same command at a shop that is well again: it ends, and nothing is done twice. What was left not ok."""
     shop.shops.script = lambda _account, _request: ""
     again = shop.run()
     assert again.summary.totals["not_attempted"] == 0
-    assert storming.wrong_effects(lines, again.results, shop.shops.sandbox.state()) == []
+    assert kill_storm.wrong_effects(lines, again.results, shop.shops.sandbox.state()) == []
     assert shop.shops.troubles == []
     return {result["line"]: result for result in again.results if result["status"] != "ok"}
 
@@ -76,7 +76,7 @@ def test_a_web_page_from_everywhere_closes_the_account_with_its_lines_open(
 ) -> None:
     lines = creates(platform)
     shops = Shops(from_request(before, answer))
-    shop = Workshop(tmp_path, lines, shops, concurrency=concurrency, row=25)
+    shop = Harness(tmp_path, lines, shops, concurrency=concurrency, row=25)
     ended = shop.run()
     account = ended.summary.accounts[f"local-{platform}"]
     assert ended.summary.exit_code == 3
@@ -99,7 +99,7 @@ def test_a_shop_that_has_moved_closes_the_account_and_says_where_to(
 ) -> None:
     lines = creates(platform, COUNT + concurrency)
     shops = Shops(from_request(20, answer))
-    shop = Workshop(tmp_path, lines, shops, concurrency=concurrency, row=25)
+    shop = Harness(tmp_path, lines, shops, concurrency=concurrency, row=25)
     ended = shop.run()
     account = ended.summary.accounts[f"local-{platform}"]
     assert ended.summary.exit_code == 3
@@ -119,7 +119,7 @@ def test_a_write_that_is_redirected_after_the_act_is_settled_by_a_read_before_th
 ) -> None:
     lines = creates(platform)
     shops = Shops(from_request(20, answer, writes=True))
-    shop = Workshop(tmp_path, lines, shops, concurrency=1, row=25)
+    shop = Harness(tmp_path, lines, shops, concurrency=1, row=25)
     ended = shop.run()
     assert ended.summary.accounts[f"local-{platform}"].state == "foreign"
     done = answer.endswith("-after")
@@ -135,7 +135,7 @@ def test_a_write_that_is_redirected_after_the_act_is_settled_by_a_read_before_th
 @pytest.mark.parametrize("answer", [*PAGES, *REDIRECTS])
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_reads_that_meet_something_else_leave_their_lines_open(tmp_path: Path, platform: str, answer: str) -> None:
-    ended = Workshop(tmp_path, reads(platform), Shops(from_request(10, answer)), concurrency=8, row=25).run()
+    ended = Harness(tmp_path, reads(platform), Shops(from_request(10, answer)), concurrency=8, row=25).run()
     assert ended.summary.exit_code == 3
     assert ended.summary.accounts[f"local-{platform}"].state == "foreign"
     assert {result.get("error", {}).get("kind", "rejected") for result in ended.results} == {"rejected"}
@@ -150,7 +150,7 @@ def test_a_firewall_that_lets_reads_through_burns_a_handful_of_writes(
 ) -> None:
     lines = creates(platform)
     shops = Shops(from_request(0, answer, writes=True))
-    shop = Workshop(tmp_path, lines, shops, concurrency=concurrency, row=25)
+    shop = Harness(tmp_path, lines, shops, concurrency=concurrency, row=25)
     ended = shop.run()
     account = ended.summary.accounts[f"local-{platform}"]
     if answer.endswith("-after") and platform in LOOKED_UP:  # each is found by a read, and ends ok
@@ -168,12 +168,12 @@ def test_a_line_that_a_firewall_dislikes_fails_alone(tmp_path: Path) -> None:
     lines = creates("tray", 30)
     lines[0]["data"] = {**PRODUCTS["tray"], "product_id": "98765"}
     shops = Shops(lambda _account, request: "page-403" if b'"98765"' in request.body else "")
-    ended = Workshop(tmp_path, lines, shops, concurrency=1, row=25).run()
+    ended = Harness(tmp_path, lines, shops, concurrency=1, row=25).run()
     assert ended.summary.exit_code == 1
     (bad,) = [result for result in ended.results if result["status"] != "ok"]
     assert (bad["line"], bad["status"], bad["error"]["kind"]) == (1, "failed", "platform")
     assert "HTTP 403 with a web page" in bad["error"]["message"]
-    assert storming.wrong_effects(lines, ended.results, shops.sandbox.state()) == []
+    assert kill_storm.wrong_effects(lines, ended.results, shops.sandbox.state()) == []
 
 
 def test_a_page_now_and_then_costs_no_line_and_no_account(tmp_path: Path) -> None:
@@ -185,15 +185,15 @@ def test_a_page_now_and_then_costs_no_line_and_no_account(tmp_path: Path) -> Non
         return "page-403" if len(seen) % 29 == 0 and "ping" not in request.path else ""
 
     shops = Shops(script)
-    ended = Workshop(tmp_path, lines, shops, concurrency=8, row=25).run()
+    ended = Harness(tmp_path, lines, shops, concurrency=8, row=25).run()
     assert ended.summary.exit_code == 0
-    assert storming.wrong_effects(lines, ended.results, shops.sandbox.state()) == []
+    assert kill_storm.wrong_effects(lines, ended.results, shops.sandbox.state()) == []
 
 
 def test_a_page_after_an_outage_is_asked_twice_before_the_account_is_closed(tmp_path: Path) -> None:
     faults = iter(["", "", *["html-502"] * 3, "page-200", "html-502", "page-200", "page-200"])
     shops = Shops(lambda _account, _request: next(faults, ""))
-    ended = Workshop(tmp_path, creates("tray", 20), shops, concurrency=1, row=25).run()
+    ended = Harness(tmp_path, creates("tray", 20), shops, concurrency=1, row=25).run()
     assert ended.summary.accounts["local-tray"].state == "foreign"
     assert len(shops.said) == 9
 
@@ -201,7 +201,7 @@ def test_a_page_after_an_outage_is_asked_twice_before_the_account_is_closed(tmp_
 def test_a_shop_that_is_down_behind_a_page_with_503_is_waited_for(tmp_path: Path) -> None:
     faults = iter(["", "", *["page-503"] * 6])
     shops = Shops(lambda _account, _request: next(faults, ""))
-    ended = Workshop(tmp_path, creates("tray", 20), shops, row=25).run()
+    ended = Harness(tmp_path, creates("tray", 20), shops, row=25).run()
     assert ended.summary.exit_code == 0
 
 
@@ -209,7 +209,7 @@ def test_a_shop_that_is_down_behind_a_page_with_503_is_waited_for(tmp_path: Path
 def test_another_account_does_not_wait_for_one_that_is_closed(tmp_path: Path, platform: str) -> None:
     lines = [line for each in PLATFORMS for line in creates(each, 30)]
     shops = Shops(lambda account, _request: "page-404" if account == f"local-{platform}" else "")
-    ended = Workshop(tmp_path, lines, shops, row=25).run()
+    ended = Harness(tmp_path, lines, shops, row=25).run()
     for other in PLATFORMS:
         counts = ended.summary.accounts[f"local-{other}"].counts
         assert counts["ok"] == (0 if other == platform else 30)
@@ -235,7 +235,7 @@ def updates(platform: str, count: int = COUNT) -> list[Line]:
 def test_a_firewall_that_dislikes_updates_burns_a_handful_of_them(tmp_path: Path, platform: str, answer: str) -> None:
     lines = updates(platform)
     shops = Shops(lambda _account, request: answer if request.method == "PUT" else "")
-    ended = Workshop(tmp_path, lines, shops, concurrency=8, row=25).run()
+    ended = Harness(tmp_path, lines, shops, concurrency=8, row=25).run()
     assert burnt(ended.results) <= HANDFUL
     if burnt(ended.results):
         assert ended.summary.accounts[f"local-{platform}"].state == "foreign"
@@ -262,7 +262,7 @@ def test_lines_in_a_row_that_end_for_the_same_reason_stop_the_account(
     tmp_path: Path, most: int, concurrency: int
 ) -> None:
     lines = bad_at("tray", range(COUNT))
-    ended = Workshop(tmp_path, lines, Shops(refusing), concurrency=concurrency, row=most).run()
+    ended = Harness(tmp_path, lines, Shops(refusing), concurrency=concurrency, row=most).run()
     account = ended.summary.accounts["local-tray"]
     assert (ended.summary.exit_code, account.state) == (3, "stopped")
     assert f"{most} lines in a row did not end ok, and for the same reason: " in account.reason
@@ -272,14 +272,14 @@ def test_lines_in_a_row_that_end_for_the_same_reason_stop_the_account(
 
 
 def test_nothing_stops_an_account_that_is_to_go_on_whatever_comes(tmp_path: Path) -> None:
-    ended = Workshop(tmp_path, bad_at("tray", range(COUNT)), Shops(refusing), row=0).run()
+    ended = Harness(tmp_path, bad_at("tray", range(COUNT)), Shops(refusing), row=0).run()
     assert ended.summary.exit_code == 1
     assert ended.summary.totals["failed"] == COUNT
 
 
 def test_a_line_that_ends_well_breaks_the_row(tmp_path: Path) -> None:
     bad = [number for number in range(COUNT) if number % 5]
-    ended = Workshop(tmp_path, bad_at("tray", bad), Shops(refusing), concurrency=1, row=5).run()
+    ended = Harness(tmp_path, bad_at("tray", bad), Shops(refusing), concurrency=1, row=5).run()
     assert ended.summary.exit_code == 1
     assert ended.summary.totals["failed"] == len(bad)
 
@@ -289,13 +289,13 @@ def test_another_reason_breaks_the_row(tmp_path: Path) -> None:
     script = [answers[1 + number // 4 % 2] for number in range(COUNT)]
     given = iter(script)
     shops = Shops(lambda _account, request: next(given) if request.writes else "")
-    ended = Workshop(tmp_path, creates("tray"), shops, concurrency=1, row=5).run()
+    ended = Harness(tmp_path, creates("tray"), shops, concurrency=1, row=5).run()
     assert (ended.summary.exit_code, ended.summary.totals["failed"]) == (1, COUNT)
 
 
 def test_reasons_that_differ_in_ids_and_the_lines_own_words_are_the_same(tmp_path: Path) -> None:
     shops = Shops(lambda _account, request: "422-quoting" if request.writes else "")
-    ended = Workshop(tmp_path, creates("tray"), shops, concurrency=1, row=5).run()
+    ended = Harness(tmp_path, creates("tray"), shops, concurrency=1, row=5).run()
     assert ended.summary.accounts["local-tray"].counts["failed"] == 5
 
 
@@ -305,14 +305,14 @@ def test_lines_that_were_skipped_neither_count_nor_break_the_row(tmp_path: Path)
         for first in bad_at("tray", range(20), 20)
         for each in (first, {"op": "cart.get", "account": "local-tray", "cart": first["cart"]})
     ]
-    ended = Workshop(tmp_path, lines, Shops(refusing), concurrency=1, row=5).run()
+    ended = Harness(tmp_path, lines, Shops(refusing), concurrency=1, row=5).run()
     counts = ended.summary.accounts["local-tray"].counts
     assert (counts["failed"], counts["skipped"]) == (5, 4)
 
 
 def test_the_same_command_goes_on_after_the_row_that_stopped_it(tmp_path: Path) -> None:
     lines = bad_at("tray", range(10))
-    shop = Workshop(tmp_path, lines, Shops(refusing), concurrency=1, row=5)
+    shop = Harness(tmp_path, lines, Shops(refusing), concurrency=1, row=5)
     assert shop.run().summary.totals["failed"] == 5
     assert shop.run().summary.totals["failed"] == 10
     assert shop.run().summary.exit_code == 1
@@ -324,7 +324,7 @@ def test_doubts_in_a_row_stop_an_account_whose_writes_are_never_answered(
     tmp_path: Path, fault: str, concurrency: int
 ) -> None:
     shops = Shops(lambda _account, request: fault if request.writes else "")
-    ended = Workshop(tmp_path, creates("3dcart", 100), shops, concurrency=concurrency, row=25).run()
+    ended = Harness(tmp_path, creates("3dcart", 100), shops, concurrency=concurrency, row=25).run()
     account = ended.summary.accounts["local-3dcart"]
     assert account.state == "stopped"
     assert "3 lines ended in doubt, and none of the same operation well between them" in account.reason
@@ -336,12 +336,12 @@ def test_a_line_cut_under_many_creates_does_not_stop_their_account(tmp_path: Pat
     shops = Shops(
         lambda _account, _request: "reset-before" if 1000.14 < asyncio.get_running_loop().time() < 1000.16 else ""
     )
-    ended = Workshop(tmp_path, creates("3dcart"), shops, concurrency=8, row=25).run()
+    ended = Harness(tmp_path, creates("3dcart"), shops, concurrency=8, row=25).run()
     assert ended.summary.totals == {"ok": 52, "in_doubt": 8, "failed": 0, "skipped": 0, "not_attempted": 0}
 
 
 def test_doubts_that_an_earlier_start_left_do_not_stop_the_account(tmp_path: Path) -> None:
-    shop = Workshop(tmp_path, creates("3dcart"), Shops(), concurrency=8, row=25)
+    shop = Harness(tmp_path, creates("3dcart"), Shops(), concurrency=8, row=25)
     shop.shops.script = lambda _account, _request: "hang"
     shop.run(stop_after=1.0)
     shop.results.unlink()
@@ -357,7 +357,7 @@ def test_doubts_that_an_earlier_start_left_do_not_stop_the_account(tmp_path: Pat
 def test_reads_that_end_well_do_not_hide_writes_that_end_in_doubt(tmp_path: Path) -> None:
     pairs = zip(creates("3dcart"), reads("3dcart"), strict=True)
     shops = Shops(lambda _account, request: "reset-after" if request.writes else "")
-    shop = Workshop(tmp_path, [line for pair in pairs for line in pair], shops, concurrency=1, row=25)
+    shop = Harness(tmp_path, [line for pair in pairs for line in pair], shops, concurrency=1, row=25)
     assert shop.run().summary.totals["in_doubt"] == 3
 
 
@@ -374,7 +374,7 @@ def test_a_fault_of_ours_over_one_shops_answer_closes_that_account_alone(tmp_pat
         return ""
 
     shops = Shops(script)
-    ended = Workshop(tmp_path, lines, shops, row=25).run()
+    ended = Harness(tmp_path, lines, shops, row=25).run()
     assert ended.summary.exit_code == 3
     account = ended.summary.accounts[f"local-{platform}"]
     assert account.state == "fault"
@@ -384,14 +384,14 @@ def test_a_fault_of_ours_over_one_shops_answer_closes_that_account_alone(tmp_pat
     assert "canary" not in account.reason
     for other in set(PLATFORMS) - {platform}:
         assert ended.summary.accounts[f"local-{other}"].counts["ok"] == 20
-    gone_on(Workshop(tmp_path, lines, shops), lines)
+    gone_on(Harness(tmp_path, lines, shops), lines)
 
 
 @pytest.mark.parametrize("header", ["3600", "Fri, 15 Jan 2027 10:01:30 GMT"])
 @pytest.mark.parametrize("status", ["429", "503"])
 def test_a_pause_beyond_the_patience_gives_the_account_up_at_once(tmp_path: Path, status: str, header: str) -> None:
     shops = Shops(lambda _account, _request: f"pause-{status}-{header}" if len(shops.said) >= 3 else "")
-    ended = Workshop(tmp_path, creates("tray"), shops, patience=600.0).run()
+    ended = Harness(tmp_path, creates("tray"), shops, patience=600.0).run()
     account = ended.summary.accounts["local-tray"]
     assert ended.summary.exit_code == 3
     assert account.state == "throttled"
@@ -402,7 +402,7 @@ def test_a_pause_beyond_the_patience_gives_the_account_up_at_once(tmp_path: Path
 
 def test_the_journal_says_that_a_shop_is_down_as_long_as_it_is(tmp_path: Path) -> None:
     shops = Shops(lambda _account, _request: "not-sent" if 5 <= len(shops.said) < 12 else "")
-    shop = Workshop(tmp_path, creates("tray"), shops, row=25)
+    shop = Harness(tmp_path, creates("tray"), shops, row=25)
     account = shop.run(stop_after=5.0).summary.accounts["local-tray"]
     assert account.state == "down"
     assert "the shop is down (127.0.0.1:1 cannot be reached" in account.reason

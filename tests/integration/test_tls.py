@@ -14,9 +14,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from answering import OK, account, request
+from byte_server import OK, account, request
 from certificates import Authority, Pair, open_authority
-from shopping import batchcart
+from cli_harness import batchcart
 
 from batchcart.accounts.client_certificate import ClientCertificate
 from batchcart.accounts.config import Account, load_config

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from answering import OK, Server, account, certificate, hang_up, request, say, serving, told
+from byte_server import OK, Server, account, certificate, hang_up, request, say, serving, told
 from msgspec import structs
 
 from batchcart.engine.http import pool

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from deviations import ROUNDS, Chosen, combinations, config_for, named, turn
+from engine_harness import FAULTS, Harness, Line, Script, Shops
 from examples import divide_examples
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from platform_parts import snapshot_of
-from workshop import FAULTS, Line, Script, Shops, Workshop
 
 from batchcart.jobs.opening import open_job
 from batchcart.journal import carts as of_journals
@@ -124,7 +124,7 @@ def old_carts(folder: Path, shops: Shops) -> dict[str, Line]:
 
 def run(folder: Path, shops: Shops, lines: Sequence[Line]) -> list[Line]:
     folder.mkdir()
-    return Workshop(folder, lines, shops, config=config_for(_chosen(shops))).run().results
+    return Harness(folder, lines, shops, config=config_for(_chosen(shops))).run().results
 
 
 def _chosen(shops: Shops) -> dict[str, str]:

@@ -8,12 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import kill_storm
 import pytest
-import storming
+from engine_harness import CONFIG, EPOCH, FAULTS, Ended, Harness, Line, Said, Script, Shops
 from examples import divide_examples
 from hypothesis import given
 from hypothesis import strategies as st
-from workshop import CONFIG, EPOCH, FAULTS, Ended, Line, Said, Script, Shops, Workshop
 
 from batchcart.accounts.state import AccountState
 from batchcart.journal.schema import open_existing
@@ -49,7 +49,7 @@ def statuses(results: Sequence[Line]) -> list[str]:
     return [result["status"] for result in sorted(results, key=lambda result: int(result["line"]))]
 
 
-def to_the_end(shop: Workshop, seed: int = 0) -> Ended:
+def to_the_end(shop: Harness, seed: int = 0) -> Ended:
     """The run, started again as long as something like a redirect closes an account; each start meets one at least."""
     ended = shop.run(seed=seed)
     return ended if ended.summary.exit_code != 3 else to_the_end(shop, seed)
@@ -77,17 +77,17 @@ _scripts = st.lists(st.one_of(st.just(""), st.just(""), st.sampled_from(FAULTS))
 def test_any_script_of_answers_and_stops_ends_every_line_once_with_exact_effects(
     script: list[str], seed: int, stops: list[float]
 ) -> None:
-    lines = storming.job(seed, 4)
+    lines = kill_storm.job(seed, 4)
     shops = Shops(scripted(script))
     with TemporaryDirectory() as folder:
-        shop = Workshop(Path(folder), lines, shops)
+        shop = Harness(Path(folder), lines, shops)
         for seconds in stops:
             shop.run(stop_after=seconds, seed=seed)
         ended = to_the_end(shop, seed)
         again = shop.run(seed=seed)
 
     assert sorted(result["line"] for result in ended.results) == list(range(1, len(lines) + 1))
-    assert storming.wrong_effects(lines, ended.results, shops.sandbox.state()) == []
+    assert kill_storm.wrong_effects(lines, ended.results, shops.sandbox.state()) == []
     assert shops.troubles == []
     assert unasked_repeats(shops) == []
     assert again.results == ended.results
@@ -99,7 +99,7 @@ def test_a_3dcart_create_that_may_have_been_acted_on_is_never_sent_again(script:
     lines = [line("cart.create", "3dcart", f"c{number}") for number in range(6)]
     shops = Shops(scripted(script))
     with TemporaryDirectory() as folder:
-        ended = to_the_end(Workshop(Path(folder), lines, shops))
+        ended = to_the_end(Harness(Path(folder), lines, shops))
 
     sent = [said for said in shops.said if said.request.method == "POST" and said.fault not in _NOT_DONE]
     assert len(sent) == len(lines)
@@ -121,7 +121,7 @@ def test_a_carts_lines_reach_the_shop_in_file_order(tmp_path: Path, concurrency:
         for cart in range(10)
     ]
     shops = Shops()
-    Workshop(tmp_path, lines, shops, concurrency=concurrency).run()
+    Harness(tmp_path, lines, shops, concurrency=concurrency).run()
 
     carts = shops.sandbox.counters()["tray"][""]["carts"]
     assert len(carts) == 10
@@ -135,7 +135,7 @@ def test_a_429_holds_the_whole_account_and_no_other(tmp_path: Path, fault: str, 
     lines = [line("cart.get", platform, f"c{n}", cart_id=f"k{n}") for n in range(60) for platform in ("tray", "shoplo")]
     faults = iter([*[""] * 10, fault])
     shops = Shops(lambda account, _request: next(faults, "") if account == "local-tray" else "")
-    ended = Workshop(tmp_path, lines, shops).run()
+    ended = Harness(tmp_path, lines, shops).run()
 
     tray = [said.at for said in at(shops, "local-tray")]
     refused = next(said.at for said in shops.said if said.fault == fault)
@@ -165,10 +165,10 @@ def test_an_outage_burns_no_line_and_ends_when_the_shop_is_back(tmp_path: Path, 
     held: list[Shops] = []
     shops = Shops(down_between(0.3, 600.0, held, fault))
     held.append(shops)
-    ended = Workshop(tmp_path, lines, shops).run()
+    ended = Harness(tmp_path, lines, shops).run()
 
     assert statuses(ended.results) == ["ok"] * len(lines)
-    assert storming.wrong(lines, ended.results, shops.sandbox.state()) == []
+    assert kill_storm.wrong(lines, ended.results, shops.sandbox.state()) == []
     during = [said.at for said in shops.said if said.fault == fault]
     assert len(during) < 60
     assert ended.seconds < 700
@@ -181,7 +181,7 @@ def test_creates_that_wait_for_the_limit_stay_when_the_shop_falls(tmp_path: Path
     held: list[Shops] = []
     shops = Shops(down_between(2.0, 20.0, held, "html-502", "local-3dcart"))
     held.append(shops)
-    ended = Workshop(tmp_path, lines, shops, config=CONFIG.replace("limits = []", 'limits = ["5/s"]', 1)).run()
+    ended = Harness(tmp_path, lines, shops, config=CONFIG.replace("limits = []", 'limits = ["5/s"]', 1)).run()
 
     assert 1 <= statuses(ended.results).count("in_doubt") <= 4  # those that were on their way together
     assert statuses(ended.results).count("ok") >= 56
@@ -191,7 +191,7 @@ def test_probes_of_a_shop_that_is_down_come_at_growing_intervals(tmp_path: Path)
     held: list[Shops] = []
     shops = Shops(down_between(0.0, 1000.0, held, "not-sent"))
     held.append(shops)
-    Workshop(tmp_path, tray_adds("c", 2), shops).run()
+    Harness(tmp_path, tray_adds("c", 2), shops).run()
 
     probes = [said.at for said in shops.said if "ping" in said.request.path]
     gaps = [after - before for before, after in pairwise(probes)]
@@ -207,7 +207,7 @@ def test_an_account_is_given_up_after_patience_with_its_lines_open(tmp_path: Pat
     held: list[Shops] = []
     shops = Shops(down_between(0.3, 5000.0, held, fault))
     held.append(shops)
-    shop = Workshop(tmp_path, lines, shops, patience=600.0)
+    shop = Harness(tmp_path, lines, shops, patience=600.0)
     ended = shop.run()
 
     assert ended.summary.exit_code == 3
@@ -217,7 +217,7 @@ def test_an_account_is_given_up_after_patience_with_its_lines_open(tmp_path: Pat
     shops.script = lambda _account, _request: ""
     again = shop.run()
     assert again.summary.exit_code == 0
-    assert storming.wrong_effects(lines, again.results, shops.sandbox.state()) == []
+    assert kill_storm.wrong_effects(lines, again.results, shops.sandbox.state()) == []
 
 
 def test_a_poison_line_at_a_healthy_shop_fails_and_the_others_go_on(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_poison_line_at_a_healthy_shop_fails_and_the_others_go_on(tmp_path: Pa
         line("cart.update", "tray", "bad", data={"email": "a@example.com"}),
     ]
     shops = Shops(lambda _account, request: "500-before" if request.method == "PUT" else "")
-    ended = Workshop(tmp_path, lines, shops, concurrency=2).run()
+    ended = Harness(tmp_path, lines, shops, concurrency=2).run()
 
     assert statuses(ended.results) == [*["ok"] * 40, "failed"]
     poison = next(result for result in ended.results if result["status"] == "failed")
@@ -240,7 +240,7 @@ def test_a_poison_line_at_a_healthy_shop_fails_and_the_others_go_on(tmp_path: Pa
 def test_a_shop_that_throttles_one_line_for_ever_is_given_up_for_that_line(tmp_path: Path) -> None:
     lines = [line("cart.get", "tray", "c", cart_id="k")]
     shops = Shops(lambda _account, _request: "429")
-    ended = Workshop(tmp_path, lines, shops).run()
+    ended = Harness(tmp_path, lines, shops).run()
     assert ended.results[0]["error"]["kind"] == "throttled"
 
 
@@ -265,7 +265,7 @@ def test_an_expired_token_is_renewed_once_for_all_and_kept_before_it_is_used(
         return "401" if len(shops.said) == 10 else ""
 
     shops.script = script
-    shop = Workshop(tmp_path, lines, shops, concurrency=8, account_states={"local-tray": kept})
+    shop = Harness(tmp_path, lines, shops, concurrency=8, account_states={"local-tray": kept})
     ended = shop.run()
 
     assert statuses(ended.results) == ["ok"] * 40
@@ -280,7 +280,7 @@ def test_a_token_refused_again_after_a_renewal_closes_the_account(tmp_path: Path
     others = [line("cart.get", "shoplo", f"s{number}", cart_id=f"k{number}") for number in range(5)]
     lines = [*tray_adds("a", 3), *tray_adds("b", 3), *others]
     shops = Shops(lambda _account, request: "401" if "carts" in request.path and "tray" in _account else "")
-    shop = Workshop(tmp_path, lines, shops)
+    shop = Harness(tmp_path, lines, shops)
     ended = shop.run()
 
     assert shops.sandbox.shop("tray").shop.tokens.renewals == 1
@@ -294,7 +294,7 @@ def test_a_token_refused_again_after_a_renewal_closes_the_account(tmp_path: Path
 def test_a_blocked_store_closes_the_account_at_once_and_the_same_command_goes_on(tmp_path: Path) -> None:
     lines = [*tray_adds("a", 3), *tray_adds("b", 3)]
     shops = Shops(lambda _account, _request: "1001" if len(shops.said) >= 3 else "")
-    shop = Workshop(tmp_path, lines, shops, concurrency=1)
+    shop = Harness(tmp_path, lines, shops, concurrency=1)
     ended = shop.run()
 
     assert len(shops.said) == 4
@@ -303,7 +303,7 @@ def test_a_blocked_store_closes_the_account_at_once_and_the_same_command_goes_on
     assert ended.summary.totals["ok"] == 3
     shops.script = lambda _account, _request: ""
     again = shop.run()
-    assert storming.wrong(lines, again.results, shops.sandbox.state()) == []
+    assert kill_storm.wrong(lines, again.results, shops.sandbox.state()) == []
 
 
 def test_a_shop_that_is_down_while_a_token_is_renewed_does_not_close_the_account(tmp_path: Path) -> None:
@@ -317,12 +317,12 @@ def test_a_shop_that_is_down_while_a_token_is_renewed_does_not_close_the_account
         return "401" if len(shops.said) == 2 else ""
 
     shops = Shops(script)
-    ended = Workshop(tmp_path, lines, shops).run()
+    ended = Harness(tmp_path, lines, shops).run()
     assert statuses(ended.results) == ["ok"] * 5
 
 
 def test_a_run_whose_requests_left_from_other_processes_leaves_them_their_time_and_once(tmp_path: Path) -> None:
-    shop = Workshop(tmp_path, tray_adds("a", 2), shops := Shops(scripted([])))
+    shop = Harness(tmp_path, tray_adds("a", 2), shops := Shops(scripted([])))
     shop.plan()
     with closing(open_existing(journal_path(shop.results))) as journal:
         note_seats(journal)
@@ -338,9 +338,9 @@ def test_a_run_whose_requests_left_from_other_processes_leaves_them_their_time_a
 
 
 def test_no_credential_stands_in_journal_or_results(tmp_path: Path) -> None:
-    lines = storming.job(5, 6)
+    lines = kill_storm.job(5, 6)
     shops = Shops(scripted(["", "500-after", "429", "", "reset-after", "401"] * 10))
-    Workshop(tmp_path, lines, shops).run()
+    Harness(tmp_path, lines, shops).run()
     written = b"".join(path.read_bytes() for path in tmp_path.glob("results*"))
     assert b"canary" not in written
     assert b"sandbox-access" not in written

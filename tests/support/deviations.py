@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from itertools import zip_longest
 
+from engine_harness import CONFIG
 from hypothesis import strategies as st
-from workshop import CONFIG
 
 from batchcart.sandbox.readings import READINGS, deviate
 from batchcart.sandbox.server import Sandbox

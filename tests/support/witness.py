@@ -41,28 +41,28 @@ class Witness(ShopRecorder):
         self.deeds.append((call, effect))
 
 
-def witness(front: ShopEndpoint) -> Witness:
+def witness(endpoint: ShopEndpoint) -> Witness:
     """Somebody who watches the shop from now on."""
-    front.saw = monitoring = Witness()
-    counted = SOLD[front.platform.name][1]
+    endpoint.saw = monitoring = Witness()
+    counted = SOLD[endpoint.platform.name][1]
 
     def monitored(route: Callable[[Shop, Call], Answer]) -> Callable[[Shop, Call], Answer]:
         def answer(shop: Shop, call: Call) -> Answer:
-            for key in {front.platform.cart(shop, call), *shop.carts} if call.method == "GET" else ():
+            for key in {endpoint.platform.cart(shop, call), *shop.carts} if call.method == "GET" else ():
                 items = shop.carts.get(key, {"items": {}})["items"].values()
                 monitoring.held.setdefault(key, []).append(sorted(Decimal(str(item[counted])) for item in items))
             return route(shop, call)
 
         return answer
 
-    routes = {name: monitored(route) for name, route in front.platform.routes.items()}
-    front.platform = replace(front.platform, routes=routes)
+    routes = {name: monitored(route) for name, route in endpoint.platform.routes.items()}
+    endpoint.platform = replace(endpoint.platform, routes=routes)
     return monitoring
 
 
-def stock(front: ShopEndpoint) -> None:
+def stock(endpoint: ShopEndpoint) -> None:
     """Put the old cart into the shop, one item in it."""
-    shop, name = front.shop, front.platform.name
+    shop, name = endpoint.shop, endpoint.platform.name
     number, now = shop.new_id(), "2026-11-21 12:00:00"
     match name:
         case "3dcart":
@@ -200,12 +200,12 @@ VERBS = {
 class Referee:
     """Judges the results of one account's job by what its shop did and holds."""
 
-    front: ShopEndpoint
+    endpoint: ShopEndpoint
     monitoring: Witness
 
     @property
     def platform(self) -> str:
-        return self.front.platform.name
+        return self.endpoint.platform.name
 
     def wrong(self, lines: Sequence[Line], results: Sequence[Line]) -> list[str]:
         """What is not as it must be, a sentence each; ``results`` name the account's lines by their numbers from 1."""
@@ -277,7 +277,7 @@ class Referee:
             case "cart.get":
                 yield from self._unlike(result)
             case "cart.delete":
-                if result["cart_id"] in self.front.shop.carts:
+                if result["cart_id"] in self.endpoint.shop.carts:
                     yield "it is ok, and the cart is there"
             case _ if op in VERBS and not effects:
                 yield "it is ok, and the shop never did it"

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-import virtualtime
+import virtual_clock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,7 +114,7 @@ def test_no_limit_is_exceeded_whatever_happens_between_permit_and_send(
     traffic = Traffic(
         limits, workers, pacing=pacing, before=lambda: rng.choice(before), round_trip=lambda: rng.choice(trips)
     )
-    virtualtime.run(traffic.run(250))
+    virtual_clock.run(traffic.run(250))
     assert len(traffic.sent) == 250
     assert_kept(limits, traffic.sent)
 
@@ -127,7 +127,7 @@ def test_strict_windows_begin_with_the_answers(
 ) -> None:
     rng = random.Random(workers)
     traffic = Traffic(limits, workers, strict=True, pacing=pacing, round_trip=lambda: rng.choice(trips))
-    virtualtime.run(traffic.run(150))
+    virtual_clock.run(traffic.run(150))
     assert_kept(limits, traffic.sent)
     for window in limits:
         assert isinstance(window, Window)
@@ -162,7 +162,7 @@ def test_a_limit_is_used_up_while_there_is_work(text: str, count: int, strict: b
         before=lambda: rng.uniform(0.0003, 0.004),
         round_trip=lambda: rng.uniform(0.001, 0.003) if strict else rng.uniform(0.05, 0.052),
     )
-    virtualtime.run(traffic.run(count))
+    virtual_clock.run(traffic.run(count))
     assert_kept([limit], traffic.sent)
     rate = (count - 1) / (max(traffic.sent) - min(traffic.sent))
     assert rate * limit.seconds / limit.count >= 0.99
@@ -173,7 +173,7 @@ def test_a_bucket_is_filled_and_then_its_leak_is_used_up(text: str) -> None:
     bucket = parse_limit(text)
     assert isinstance(bucket, Bucket)
     traffic = Traffic([bucket])
-    virtualtime.run(traffic.run(1000))
+    virtual_clock.run(traffic.run(1000))
     assert_kept([bucket], traffic.sent)
     span = max(traffic.sent) - min(traffic.sent)
     assert (1000 - bucket.size) / (span * bucket.leak) >= 0.985
@@ -195,7 +195,7 @@ def test_restarts_keep_the_limits(limits: list[Limit], stops: list[float], seed:
                     pass
             await traffic.run(50)
 
-        virtualtime.run(starts())
+        virtual_clock.run(starts())
     assert_kept(limits, traffic.sent)
 
 
@@ -215,7 +215,7 @@ def test_a_cancelled_waiter_takes_no_place() -> None:
         assert waiters[4].done()
         return await asyncio.wait_for(limiter.acquire(), 11)
 
-    assert virtualtime.run(script()) == 4
+    assert virtual_clock.run(script()) == 4
 
 
 def test_a_429_holds_everything_for_as_long_as_it_says() -> None:
@@ -228,12 +228,12 @@ def test_a_429_holds_everything_for_as_long_as_it_says() -> None:
         await limiter.acquire()
         return asyncio.get_running_loop().time() - began
 
-    assert virtualtime.run(script()) == pytest.approx(7.0, abs=0.01)
+    assert virtual_clock.run(script()) == pytest.approx(7.0, abs=0.01)
 
 
 def test_no_limits_let_everything_through_at_once() -> None:
     traffic = Traffic([], before=lambda: 0.0, round_trip=lambda: 0.0)
-    virtualtime.run(traffic.run(1000))
+    virtual_clock.run(traffic.run(1000))
     assert max(traffic.sent) - min(traffic.sent) < 0.01
 
 
@@ -252,7 +252,7 @@ def test_a_long_wait_for_a_quota_is_told() -> None:
             limiter.mark_sent(number)
             limiter.mark_completed(number, 0.0)
 
-    virtualtime.run(script())
+    virtual_clock.run(script())
     assert {name for name, _ in told} == {"300/day"}
     assert 86_000 < told[0][1] < 86_500
 
@@ -271,5 +271,5 @@ def test_a_quota_that_is_used_up_is_told_once_although_answers_come_while_it_is_
             loop.call_later(10.0 + number, limiter.mark_completed, send, 10.0 + number)
         await limiter.acquire()
 
-    virtualtime.run(script())
+    virtual_clock.run(script())
     assert len(told) <= 2  # windows may begin with the answers: then the wait that is told of grows once

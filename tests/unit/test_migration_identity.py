@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
-from moving import PLACES, Shelf, carts
 from msgspec import structs
+from neutral_round_trip import PLACES, Shelf, carts
 from platform_parts import CLOSELY_KNOWN
 
 from batchcart.migration.parts import require_migration

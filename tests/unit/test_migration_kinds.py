@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from caravan import varied
+from neutral_carts import varied
 
 from batchcart.accounts.config import load_config
 from batchcart.migration.carts_file import read_carts

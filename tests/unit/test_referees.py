@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-import virtualtime
-from refereeing import Client, FixedWindow, Referee, Shared, SlidingEstimate, SlidingWindow, Spacing, TokenBucket
+import virtual_clock
+from limit_referees import Client, FixedWindow, Referee, Shared, SlidingEstimate, SlidingWindow, Spacing, TokenBucket
 
 from batchcart.model.limits import Window, parse_limit
 
@@ -30,7 +30,7 @@ def window(text: str) -> Window:
 
 def served(text: str, referee: Referee, seconds: float, jitter: float = 0.002) -> Client:
     client = Client([parse_limit(text)], referee, jitter=jitter)
-    virtualtime.run(client.run(seconds=seconds))
+    virtual_clock.run(client.run(seconds=seconds))
     return client
 
 
@@ -160,7 +160,7 @@ def test_a_limit_of_connections_lowers_what_is_in_flight(most: int) -> None:
             return True
 
     client.referee = Few()
-    virtualtime.run(client.run(seconds=600))
+    virtual_clock.run(client.run(seconds=600))
     possible = min(3.0, most / 0.51)
     assert client.rate(BEGAN + 60, BEGAN + 600) >= 0.85 * possible
     assert client.share_refused() < 0.06
@@ -190,6 +190,6 @@ def test_a_pause_that_a_shop_asked_for_outlives_the_run() -> None:
         await second.acquire()
         return clock() - began, second.paused_for
 
-    waited, left = virtualtime.run(script())
+    waited, left = virtual_clock.run(script())
     assert waited == pytest.approx(200, abs=1)
     assert left == 0

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import pytest
-import virtualtime
+import virtual_clock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,7 +119,7 @@ def test_a_limit_holds_whenever_and_however_an_account_moves(text: str, moves: l
             await shop.work(seconds, dies=dies)
         return shop.sent
 
-    sent = virtualtime.run(move())
+    sent = virtual_clock.run(move())
     match limit:
         case Window(count, seconds):
             assert all(later - earlier >= seconds for earlier, later in zip(sent, sent[count:], strict=False))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import virtualtime
+import virtual_clock
 from aiolimiter import AsyncLimiter
-from refereeing import Client, SlidingWindow
+from limit_referees import Client, SlidingWindow
 
 from batchcart.model.limits import Bucket, Limit, Window, min_duration, parse_limit
 
@@ -45,7 +45,7 @@ def test_a_job_ends_as_soon_as_its_limits_allow(text: str, windows: float) -> No
     limits = limits_of(text)
     count = int(longest(limits).count * windows)
     client = Client(limits, All(limits))
-    virtualtime.run(client.run(count))
+    virtual_clock.run(client.run(count))
     took = client.good[-1] - client.left[0]
     turns = (
         math.ceil(min(count, longest(limits).count) / client.workers) * 0.0035
@@ -60,7 +60,7 @@ def test_an_irregular_way_costs_time_and_no_429(text: str, windows: float) -> No
     limits = limits_of(text)
     count = int(longest(limits).count * windows)
     client = Client(limits, All(limits), jitter=0.05)
-    virtualtime.run(client.run(count))
+    virtual_clock.run(client.run(count))
     took = client.good[-1] - client.left[0]
     turns = math.ceil(min(count, longest(limits).count) / client.workers) * 0.075
     assert not client.refused
@@ -81,7 +81,7 @@ def test_restarts_bring_no_429_either(text: str, jitter: float, tmp_path: Path) 
             await client.run(seconds=longest(limits).seconds * (0.05 + 0.31 * (number % 4)))
             refused.extend(client.refused)
 
-    virtualtime.run(starts())
+    virtual_clock.run(starts())
     assert refused == []
 
 
@@ -94,7 +94,7 @@ def test_burst_without_strict_windows_would_break_them_on_an_irregular_way() -> 
         client.start()._departures.bearable = math.inf
         await client.run(200)
 
-    virtualtime.run(script())
+    virtual_clock.run(script())
     assert client.refused
 
 
@@ -102,7 +102,7 @@ def test_smooth_spreads_and_burst_does_not() -> None:
     limits = limits_of("180/min")
     burst, smooth = Client(limits, All(limits)), Client(limits, All(limits), pacing="smooth")
     for client in (burst, smooth):
-        virtualtime.run(client.run(100))
+        virtual_clock.run(client.run(100))
     assert burst.good[-1] - burst.good[0] < 1
     assert 28 < smooth.good[-1] - smooth.good[0] < 34
 
@@ -113,7 +113,7 @@ def test_the_bucket_is_aiolimiters(decides: bool, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(AsyncLimiter, "has_capacity", lambda _self, _amount=1: True)
     bucket = Bucket(5, 2.0)
     client = Client([bucket], All([]), jitter=0.0)
-    virtualtime.run(client.run(40))
+    virtual_clock.run(client.run(40))
     level = most = before = 0.0
     for moment in client.left:
         level = max(0.0, level - (moment - before) * bucket.leak) + 1
@@ -134,7 +134,7 @@ def test_a_shop_that_wants_spacing_gets_it_in_the_next_run_too() -> None:
         await second.run(60)
         return first, second
 
-    first, second = virtualtime.run(script())
+    first, second = virtual_clock.run(script())
     assert 0 < len(first.refused) <= 8
     assert second.refused == []
     assert second.good[-1] - second.good[0] <= 60 / 3 / 0.95

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-import virtualtime
+import virtual_clock
 
 from batchcart.accounts.send_history import SendHistory
 from batchcart.engine.rate_limiter import RateLimiter, capacity
@@ -101,7 +101,7 @@ HALVES = [
 )
 def test_a_shop_with_half_the_configured_limit_refuses_little(configured: str, true: str, seed: int) -> None:
     shop = Shop([parse_limit(true)], [parse_limit(configured)], seed=seed)
-    virtualtime.run(shop.serve(2500))
+    virtual_clock.run(shop.serve(2500))
     # Where a shop allows one a second, a single try within the two minutes of the way back is nearly one in a hundred.
     assert shop.refused() < (0.01 if steady(parse_limit(true)) > 1 else 0.02)
 
@@ -113,7 +113,7 @@ def test_a_shop_with_half_the_configured_limit_refuses_little(configured: str, t
 def test_what_was_learnt_is_used_up(configured: str, true: str) -> None:
     real = parse_limit(true)
     shop = Shop([real], [parse_limit(configured)], workers=64)
-    virtualtime.run(shop.serve(2000))
+    virtual_clock.run(shop.serve(2000))
     most = steady(real)
     assert shop.rate(1000) >= 0.8 * most
 
@@ -136,7 +136,7 @@ def test_429s_by_chance_slow_by_no_more_than_half_in_the_long_run(
     limits = [parse_limit(limit)]
     plain, unlucky = (Shop(limits, limits, share, seed, asks=lambda _: 0.05) for share in (0.0, chance))
     for shop in (plain, unlucky):
-        virtualtime.run(shop.serve(count))
+        virtual_clock.run(shop.serve(count))
     assert plain.refused(count // 2) < 0.005
     assert unlucky.rate(count // 2) > 0.5 * plain.rate(count // 2)
 
@@ -158,6 +158,6 @@ def test_it_climbs_back_when_the_shop_allows_more_again(configured: str, true: s
         shop.door = meter([limit])
         await shop.serve(6000, limiter)
 
-    virtualtime.run(script())
+    virtual_clock.run(script())
     most = steady(limit)
     assert shop.rate(6500) >= 0.88 * most

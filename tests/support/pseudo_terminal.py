@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyte
-from shopping import Ended, argv, environment
+from cli_harness import Ended, argv, environment
 
 
 @dataclass

@@ -16,7 +16,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from shopping import PLATFORMS, Desk, Ended, environment
+from cli_harness import PLATFORMS, Cli, Ended, environment
 
 from batchcart.cli import main
 
@@ -112,13 +112,13 @@ def write_map(path: Path, source: str, target: str) -> Path:
     return path
 
 
-def refuse_after(shop: Desk, account: str, requests: int) -> None:
+def refuse_after(shop: Cli, account: str, requests: int) -> None:
     """The shop answers so many requests, and cannot be reached from then on."""
     answers = repeat("", requests)
     shop.hook(account, lambda _call: next(answers, "refuse"))
 
 
-def lose_first_create(shop: Desk, fault: str) -> None:
+def lose_first_create(shop: Cli, fault: str) -> None:
     """The 3dcart shop's first answer to a create is lost, so that its line ends in doubt."""
     faults = iter([fault])
     shop.hook("acme", lambda call: next(faults, "") if call.route == "POST Cart" else "")
@@ -146,7 +146,7 @@ def command(*words: str | Path, folder: Path, code: int | None = None) -> Ended:
     return Ended(ended, *said)
 
 
-def brought(shop: Desk, account: str, count: int, seed: int = 1) -> list[Cart]:
+def brought(shop: Cli, account: str, count: int, seed: int = 1) -> list[Cart]:
     """Varied carts brought into a shop: its job is `in.jsonl`, its results `in.results.jsonl`."""
     carts = varied(count, seed)
     write_carts(shop.folder / "origin.jsonl", carts)

@@ -1,4 +1,4 @@
-"""The command line in a process that may not write files longer than N bytes: `python limited.py N ARGUMENTS…`."""
+"""The command line in a process that may not write files longer than N bytes: `limit_file_size.py N ARGUMENTS…`."""
 
 import resource
 import sys

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from shopping import Line
+from cli_harness import Line
 
 from batchcart.model.events import (
     Event,

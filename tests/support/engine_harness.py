@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import virtualtime
+import virtual_clock
 
 from batchcart.accounts.config import Account, AccountConfig, load_config
 from batchcart.accounts.state import AccountState
@@ -151,8 +151,8 @@ class Shops:
         )
         assert call is not None
         self._look_into(journal, request)
-        front = self.sandbox.shop(call.platform)
-        cart = front.platform.cart(front.shop, call)
+        endpoint = self.sandbox.shop(call.platform)
+        cart = endpoint.platform.cart(endpoint.shop, call)
         fault = self.script(account.name, request)
         self.said.append(Said(loop.time(), account.name, cart, request, fault))
         if fault == "not-sent":
@@ -165,20 +165,20 @@ class Shops:
             if self._flying[account.name, cart] > 1:
                 self.troubles.append(f"two requests at once on {account.name} {cart}")
         try:
-            return await self._given(front, call, fault)
+            return await self._given(endpoint, call, fault)
         finally:
             if cart:
                 self._flying[account.name, cart] -= 1
 
-    async def _given(self, front: ShopEndpoint, call: Call, fault: str) -> Reply:
+    async def _given(self, endpoint: ShopEndpoint, call: Call, fault: str) -> Reply:
         now = asyncio.get_running_loop().time()
         if fault in _OWN or fault.startswith(("page-", "redirect-", "422", "pause-")):
             if fault in {"garbage", "empty"} or fault.endswith("-after"):
                 with self.still:
-                    front.handle(call, now, "")
+                    endpoint.handle(call, now, "")
             return _own_answer(fault, call)
         with self.still:
-            verdict = front.handle(call, now, fault)
+            verdict = endpoint.handle(call, now, fault)
         match verdict.manner:
             case "reset":
                 return NoResponse("the connection was cut before the answer came")
@@ -250,7 +250,7 @@ class Ended:
 
 
 @dataclass
-class Workshop:
+class Harness:
     """A folder with one job in it, which is run from there again and again; what it takes from the world is its own."""
 
     folder: Path
@@ -284,7 +284,7 @@ class Workshop:
         """One start of the run, in virtual time, halted ``stop_after`` seconds; ``during`` is open while it works."""
         journals: list[_CountingJournal] = []
         began = self._run(journals, stop_after, random.Random(seed), during or nullcontext())
-        return virtualtime.run(began, lambda: any(journal.waiting for journal in journals))
+        return virtual_clock.run(began, lambda: any(journal.waiting for journal in journals))
 
     async def _run(
         self,

@@ -1,7 +1,7 @@
 """Owns running command lines without waiting for imports: a process that has them forks one for each command.
 
 What runs is ``python -m batchcart`` in a process of its own, with its own folder, environment and pipes. Only its
-imports were made before. Commands that are looked at while they run, or killed, are started anew (``shopping.argv``).
+imports were made before. Commands that are looked at while they run, or killed, are started anew (``argv``).
 
 A command's parent is a keeper, forked for it alone, that waits for it and says how it ended.
 """

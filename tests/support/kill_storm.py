@@ -21,7 +21,7 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
-from shopping import lines_until
+from cli_harness import lines_until
 
 Line = dict[str, Any]
 ACCOUNTS = ("local-3dcart", "local-tray", "local-shoplo")

@@ -87,9 +87,9 @@ class Shelf:
         target = f"{DOORS[self.platform]}{request.path}?{urlencode(request.query)}"
         call = read_call(request.method, target, [], request.body)
         assert call is not None
-        front = self.sandbox.shop(self.platform)
-        answer = front.platform.routes[call.route](front.shop, call)
-        answer = front.platform.as_printed(call, answer) if self.sloppy else answer
+        endpoint = self.sandbox.shop(self.platform)
+        answer = endpoint.platform.routes[call.route](endpoint.shop, call)
+        answer = endpoint.platform.as_printed(call, answer) if self.sloppy else answer
         return Response(answer.status, answer.body)
 
 

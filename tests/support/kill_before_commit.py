@@ -1,4 +1,4 @@
-"""The command line, killed by SIGKILL right before its journal's N-th commit: `python dying.py N ARGUMENTS…`."""
+"""The command line, killed by SIGKILL right before its journal's N-th commit: `kill_before_commit.py N ARGUMENTS…`."""
 
 import os
 import signal

@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from caravan import command
-from shopping import PLATFORMS, Desk, Line, add, create, get, line, until
+from cli_harness import PLATFORMS, Cli, Line, add, create, get, line, until
+from neutral_carts import command
 
 from batchcart.sandbox.messages import Call
 
@@ -98,7 +98,7 @@ def _keys_in(document: Any) -> Iterator[str]:
 class Interrupted:
     """A run that was killed with writes under way, as it lay there, with what its shops held."""
 
-    desk: Desk
+    cli: Cli
     origin: Path
     shops: Mapping[str, Any]
     legitimate: frozenset[tuple[str, ...]]
@@ -106,11 +106,11 @@ class Interrupted:
     @contextmanager
     def copy(self) -> Iterator[tuple[Path, Guard]]:
         """A folder with the run's files as they lay there, its shops as they were, and a guard at their doors."""
-        folder, guard = self.desk.folder / "copy", Guard()
+        folder, guard = self.cli.folder / "copy", Guard()
         shutil.copytree(self.origin, folder)
         for account in PLATFORMS:
-            self.desk.front(account).shop = deepcopy(self.shops[account])
-            self.desk.hook(account, guard.see)
+            self.cli.endpoint(account).shop = deepcopy(self.shops[account])
+            self.cli.hook(account, guard.see)
         try:
             yield folder, guard
         finally:
@@ -157,7 +157,7 @@ def _trouble_of(folder: Path, words: Sequence[str]) -> str:
     return ""
 
 
-def interrupted(desk: Desk) -> Interrupted:
+def interrupted(cli: Cli) -> Interrupted:
     """A run that is killed while five writes are under way."""
     hung: list[Call] = []
 
@@ -167,26 +167,26 @@ def interrupted(desk: Desk) -> Interrupted:
             hung.append(call)
         return fault
 
-    desk.configure(**{account: {"timeout": 20} for account in PLATFORMS})
-    desk.job(LINES)
+    cli.configure(**{account: {"timeout": 20} for account in PLATFORMS})
+    cli.job(LINES)
     for account in PLATFORMS:
-        desk.hook(account, see)
-    with desk.started("run", JOB, "--progress", "none") as process:
-        until(lambda: len(hung) >= _IN_FLIGHT and _has_ended(desk.folder / RESULTS, 8), 30)
+        cli.hook(account, see)
+    with cli.started("run", JOB, "--progress", "none") as process:
+        until(lambda: len(hung) >= _IN_FLIGHT and _has_ended(cli.folder / RESULTS, 8), 30)
         process.kill()
         process.wait()
-    with closing(sqlite3.connect(desk.folder / f"{RESULTS}.journal")) as journal:
+    with closing(sqlite3.connect(cli.folder / f"{RESULTS}.journal")) as journal:
         journal.execute("PRAGMA journal_mode = DELETE")
-    origin = desk.folder / "origin"
+    origin = cli.folder / "origin"
     origin.mkdir()
-    shutil.copy(desk.folder / JOB, origin / JOB)  # the journal names the one that stays
+    shutil.copy(cli.folder / JOB, origin / JOB)  # the journal names the one that stays
     for name in (RESULTS, f"{RESULTS}.journal", "batchcart.toml"):
-        shutil.move(desk.folder / name, origin / name)
-    shops = {account: deepcopy(desk.front(account).shop) for account in PLATFORMS}
-    with Interrupted(desk, origin, shops, frozenset()).copy() as (folder, guard):
+        shutil.move(cli.folder / name, origin / name)
+    shops = {account: deepcopy(cli.endpoint(account).shop) for account in PLATFORMS}
+    with Interrupted(cli, origin, shops, frozenset()).copy() as (folder, guard):
         for words in (*USES, ("run", JOB, "--progress", "none", "--fresh")):
             command(*words, folder=folder)
-    return Interrupted(desk, origin, shops, frozenset(guard.asked))
+    return Interrupted(cli, origin, shops, frozenset(guard.asked))
 
 
 def _has_ended(results: Path, line: int) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import forking
+import fork_server
 import pytest
 
 from batchcart.sandbox.endpoint import ShopEndpoint
@@ -24,14 +24,14 @@ from batchcart.sandbox.server import Sandbox
 Line = dict[str, Any]
 Platform = dict[str, str]
 PLATFORMS: Platform = {"acme": "3dcart", "loja": "tray", "sklep": "shoplo"}
-"""The account names of a desk's config, each with its platform."""
+"""The account names of a test's config, each with its platform."""
 
 KEYS: Mapping[str, Mapping[str, Any]] = {
     "3dcart": {"secure_url": "https://acme.example.com", "private_key": "a-private-key", "token": "a-token-of-3dcart"},
     "tray": {"access_token": "an-access-token", "refresh_token": "a-refresh-token"},
     "shoplo": {"auth": "bearer", "access_token": "a-bearer-token", "app_id": "1234"},
 }
-TREASURES = {
+SAMPLE_ITEMS = {
     "acme": {"CatalogID": 5, "ItemQuantity": 2},
     "loja": {"product_id": "5", "quantity": 2},
     "sklep": {"variant_id": 5, "quantity": 2},
@@ -74,7 +74,7 @@ def lines_until(process: "subprocess.Popen[str]", last: Callable[[str], bool]) -
 
 
 @dataclass
-class Mall:
+class ShopServer:
     """Simulated shops without limits; ``hooks`` decide by platform and shop what a call meets."""
 
     sandbox: Sandbox = field(init=False)
@@ -112,10 +112,10 @@ def serving(sandbox: Sandbox) -> Iterator[None]:
 
 
 @contextmanager
-def open_mall() -> Iterator[Mall]:
-    mall = Mall()
-    with serving(mall.sandbox):
-        yield mall
+def open_shop_server() -> Iterator[ShopServer]:
+    shop_server = ShopServer()
+    with serving(shop_server.sandbox):
+        yield shop_server
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -129,7 +129,7 @@ def argv(*words: str | Path) -> list[str]:
 
 def batchcart(*words: str | Path, folder: Path, given: bytes = b"", code: int | None = None) -> Ended:
     """Run the command in ``folder`` to its end; it never shows a traceback."""
-    ended = Ended(*forking.run(list(map(str, words)), folder, environment(folder), given, 60))
+    ended = Ended(*fork_server.run(list(map(str, words)), folder, environment(folder), given, 60))
     assert "Traceback" not in ended.err, ended.err
     assert code is None or ended.code == code, (ended.code, ended.out, ended.err)
     return ended
@@ -168,19 +168,19 @@ def in_turn(todo: Sequence[tuple[Path, Sequence[str]]], folder: Path) -> list[En
 
 
 @dataclass(frozen=True)
-class Desk:
-    """A folder with a config, whose accounts acme, loja and sklep are shops of a mall that nobody else uses."""
+class Cli:
+    """A folder with a config, whose accounts acme, loja and sklep are shops that nobody else uses."""
 
     folder: Path
-    mall: Mall
+    shop_server: ShopServer
     shop: str
 
-    def front(self, account: str, shop: str | None = None) -> ShopEndpoint:
-        return self.mall.sandbox.shop(PLATFORMS[account], self.shop if shop is None else shop)
+    def endpoint(self, account: str, shop: str | None = None) -> ShopEndpoint:
+        return self.shop_server.sandbox.shop(PLATFORMS[account], self.shop if shop is None else shop)
 
     def entry(self, account: str, *, platform: str, shop: str, **keys: Any) -> str:
         """An account in the words of the config file; a key given as None is left out."""
-        place = {"api_address" if platform == "tray" else "base_url": self.mall.sandbox.address(platform, shop)}
+        place = {"api_address" if platform == "tray" else "base_url": self.shop_server.sandbox.address(platform, shop)}
         all_keys = {"platform": platform, **KEYS[platform], **place, "limits": [], "timeout": 5, **keys}
         given = {key: value for key, value in all_keys.items() if value is not None}
         return "\n".join([f"[accounts.{account}]", *(f"{key} = {json.dumps(value)}" for key, value in given.items())])
@@ -200,7 +200,9 @@ class Desk:
 
     def hook(self, account: str, decide: str | Callable[[Call], str | None]) -> None:
         """What the account's calls meet from now on: one kind of fault, "" for none, or what a function decides."""
-        self.mall.hooks[f"{PLATFORMS[account]}/{self.shop}"] = decide if callable(decide) else lambda _call: decide
+        self.shop_server.hooks[f"{PLATFORMS[account]}/{self.shop}"] = (
+            decide if callable(decide) else lambda _call: decide
+        )
 
     def run(self, *words: str | Path, code: int | None = None, given: bytes = b"", job: str = "job.jsonl") -> Ended:
         return batchcart("run", job, "--progress", "none", *words, folder=self.folder, code=code, given=given)
@@ -226,23 +228,23 @@ class Desk:
         return {result["line"]: result["status"] for result in sorted(found, key=lambda result: result["line"])}
 
     def requests(self) -> int:
-        """How many requests the desk's shops saw, those dropped at the door included."""
-        saw = [self.front(account).saw for account in PLATFORMS]
+        """How many requests its shops saw, those dropped at the door included."""
+        saw = [self.endpoint(account).saw for account in PLATFORMS]
         return sum(sum(one.requests.values()) + one.turned_away + one.faults["refuse"] for one in saw)
 
 
-def desk(mall: Mall, folder: Path) -> Desk:
-    """A desk with its config in ``folder``, whose name names the shops."""
-    made = Desk(folder, mall, folder.name)
+def open_cli(shop_server: ShopServer, folder: Path) -> Cli:
+    """A command line with its config in ``folder``, whose name names the shops."""
+    made = Cli(folder, shop_server, folder.name)
     made.configure()
     return made
 
 
-def desk_here(mall: Mall, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A desk whose folder is this process's own, with the state of accounts in it."""
+def desk_here(shop_server: ShopServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """A command line whose folder is this process's own, with the state of accounts in it."""
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
     monkeypatch.chdir(folder)
-    return desk(mall, folder)
+    return open_cli(shop_server, folder)
 
 
 def line(account: str, op: str, cart: str = "c1", **keys: Any) -> Line:
@@ -251,7 +253,7 @@ def line(account: str, op: str, cart: str = "c1", **keys: Any) -> Line:
 
 def create(account: str, cart: str = "c1", **keys: Any) -> Line:
     """A line that makes a cart; on Tray and Shoplo with its first item."""
-    data = {"BillingFirstName": cart} if account == "acme" else TREASURES[account]
+    data = {"BillingFirstName": cart} if account == "acme" else SAMPLE_ITEMS[account]
     return {**line(account, "cart.create", cart), "data": data, **keys}
 
 
@@ -260,7 +262,7 @@ def new_carts(account: str, count: int) -> list[Line]:
 
 
 def add(account: str, cart: str = "c1", **keys: Any) -> Line:
-    return {**line(account, "item.add", cart), "data": TREASURES[account], **keys}
+    return {**line(account, "item.add", cart), "data": SAMPLE_ITEMS[account], **keys}
 
 
 def get(account: str, cart: str = "c1") -> Line:
