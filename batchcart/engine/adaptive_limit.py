@@ -4,13 +4,18 @@ A 429 says something of the limit only beside what the shop let through, while t
 - a first one is a pause and no lesson;
 - one more, to the single request that was tried after that pause, is believed where a fair part of the limit was let
   through before; so are two in the course of steady sending that tell the same;
-- what tells too little, as of a shop that refuses whatever comes, is no lesson.
+- what tells too little, as of a shop that refuses whatever comes, is no lesson;
+- where evenly spread sends are let through and refused by turns, the shop wants them further apart: from two
+  such turns on each makes the rate a fifth lower at once, since the pauses after them hide what it lets through, but
+  never slower than those came that were let through: a shop that refuses these too minds something else.
 
 What was learnt is tried upward by time: after a quiet time in growing steps, until the config's limit is reached. A
 step that is refused is taken back, and the next one waits longer, but never so long that the way back takes more than
 minutes. If going slower does not make 429s rarer, they have nothing to do with speed; then what was learnt is
 forgotten, and it is harder to convince the next time.
 """
+
+import math
 
 import msgspec
 from msgspec.structs import replace
@@ -20,6 +25,8 @@ _CLEARLY_LESS, _LEAST_SHARE = 0.9, 0.25
 _LOWER = 0.98
 _STEP = 1.05
 _MOST_NEEDED = 16
+_TURNS = 2
+_LOWER_BY_TURNS = 0.8
 _ENOUGH = 4  # 429s at the slower rate from which on it is compared
 _RARER, _RARE = 2.0, 40.0
 _OFTEN = 100.0  # sends from one 429 to the next, or fewer: the shop allows a little less than the config says
@@ -45,12 +52,16 @@ class RefusalRate(msgspec.Struct, frozen=True):
 class RefusalEvidence(msgspec.Struct, frozen=True):
     """What a 429 tells: ``told`` sends were let through in the limit's window before it.
 
-    It is the ``in_row``-th without a good answer since; ``steady`` says that this run had been sending all the time.
+    It is the ``in_row``-th without a good answer since; ``steady`` says that this run had been sending all the time,
+    ``turns`` how often sends in an even spread were let through and refused by turns, and ``apart`` the least
+    seconds between two of them that were let through.
     """
 
     observed: float
     in_row: int = 1
     steady: bool = True
+    turns: int = 0
+    apart: float = math.inf
 
 
 class AdaptiveLimit(msgspec.Struct, frozen=True):
@@ -77,12 +88,17 @@ class AdaptiveLimit(msgspec.Struct, frozen=True):
     def after_throttle(self, now: float, evidence: RefusalEvidence) -> "AdaptiveLimit":
         """After a 429, and what it tells."""
         seen = self._count(1)
+        rate = self.most if self.allowed is None else self.allowed
+        by_turns = evidence.turns >= _TURNS * self.evidence_needed
+        if by_turns and not self.tries and rate * evidence.apart > self.seconds:
+            lower = max(_LOWER_BY_TURNS * rate, self.seconds / evidence.apart)
+            return replace(_settle(seen, now, lower, lower), quiet=self.longest_quiet / 4, slowed=RefusalRate())
         if self.allowed is not None and _ineffective(self.full_speed, seen.slowed):
             harder = min(_MOST_NEEDED, 2 * self.evidence_needed)
             return AdaptiveLimit(self.most, self.seconds, evidence_needed=harder, full_speed=self.full_speed)
         if self.tries:
             return _settle(seen, now, self.proven, self.sure)
-        return _judge(seen, now, self.most if self.allowed is None else self.allowed, evidence)
+        return _judge(seen, now, rate, evidence)
 
     def after_success(self, now: float) -> "AdaptiveLimit":
         """After a send that was not throttled."""

@@ -34,6 +34,7 @@ from batchcart.engine.gates import (
     WindowGate,
     bearable_jitter,
 )
+from batchcart.engine.turns import Turns
 from batchcart.model.json_text import UNDECODABLE
 from batchcart.model.limits import QUOTA, Bucket, Limit, Pacing, Window, steadiest
 
@@ -105,7 +106,7 @@ class RateLimiter:
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._refused: deque[float] = deque(maxlen=sends.capacity)
-        self._in_row = 0
+        self._turns = Turns()
         self._began = self._last = -math.inf  # of sending without a gap, and the last permit
         self._announced = -math.inf  # when the wait ends that was told of last
         self._remember(learnt)
@@ -162,20 +163,23 @@ class RateLimiter:
         if weak and self._departures.in_flight:
             self._connections.refuse(now, self._departures.in_flight, alike=alike)
         if not alike:
-            self._in_row += 1
+            self._turns.record_throttle(spread=self._spacing() is not None)
             steady = now - self._began >= self._span
             if self._wants_spacing(now):
                 self._spread_until = now + _SPREAD_FOR
             elif self._overtook(observed) and self._apart.refuse():
                 pass
-            elif self.learns_of is not None and (self._in_row > 1 or self._spacing() is not None):
-                self._learnt = self._learnt.after_throttle(now, RefusalEvidence(observed, self._in_row, steady))
+            elif self.learns_of is not None and (self._turns.in_row > 1 or self._spacing() is not None):
+                turns = self._turns
+                evidence = RefusalEvidence(observed, turns.in_row, steady, turns.count, turns.shortest)
+                self._learnt = self._learnt.after_throttle(now, evidence)
         self.pause(seconds)
 
     def record_success(self) -> None:
         """A send was answered with something else than 429."""
-        self._in_row = 0
-        self._learnt = self._learnt.after_success(self._clock())
+        now = self._clock()
+        self._turns.record_success(now)
+        self._learnt = self._learnt.after_success(now)
 
     @property
     def shortest(self) -> float:

@@ -65,6 +65,27 @@ def test_half_of_what_the_config_says_is_found_and_used_up(text: str, true: str,
     assert client.share_refused() < 0.025
 
 
+@pytest.mark.parametrize(("text", "true"), [("180/min", "144/min"), ("180/min", "90/min"), ("9/s", "7/s")])
+def test_the_spacing_that_a_shop_wants_is_found_within_minutes(text: str, true: str) -> None:
+    limit = window(true)
+    client = served(text, REFEREES["spacing"](limit.count, limit.seconds), 300)
+    assert client.rate(BEGAN, BEGAN + 300) >= 0.85 * limit.count / limit.seconds
+    assert client.share_refused() < 0.04
+
+
+def test_a_shop_that_refuses_each_second_request_whatever_its_pace_is_not_asked_ever_more_slowly() -> None:
+    @dataclass
+    class Second:
+        asked: int = 0
+
+        def admits(self, now: float) -> bool:  # noqa: ARG002 - the others need the time
+            self.asked += 1
+            return self.asked % 2 == 0
+
+    client = served("180/min", Second(), 900)
+    assert client.rate(BEGAN + 600, BEGAN + 900) >= 0.9 * client.rate(BEGAN, BEGAN + 300)
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("180/min", 1800), ("18/2s", 400)])
 def test_beside_another_program_the_fair_share_is_used(text: str, seconds: float) -> None:
     limit = window(text)
