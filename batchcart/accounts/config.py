@@ -96,6 +96,11 @@ class AccountConfig:
         return " ".join(word for word in (self.address, *own) if word)
 
     @property
+    def place(self) -> str:
+        """Where it points, as a journal keeps it."""
+        return "the embedded sandbox" if self.embedded else self.identity
+
+    @property
     def currency(self) -> str | None:
         """What the shop counts its money in; None if nobody said and the platform does not tell."""
         return self.options.currency or self.adapter.account.currency

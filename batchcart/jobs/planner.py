@@ -154,8 +154,7 @@ class Planner:
 
     def _account(self, name: str, number: int) -> PlannedAccount:
         entry = self.entries[name]
-        place = "the embedded sandbox" if entry.embedded else entry.identity
-        return PlannedAccount(number, name, entry.adapter.name, place)
+        return PlannedAccount(number, name, entry.adapter.name, entry.place)
 
 
 def _parts(chains: ChainAssigner) -> Iterator[tuple[int, int]]:

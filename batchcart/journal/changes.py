@@ -104,6 +104,11 @@ def add_account(connection: Connection, account: PlannedAccount) -> None:
     connection.execute(_ACCOUNT, (account.number, account.name, account.platform, account.place))
 
 
+def set_place(connection: Connection, account: int, place: str) -> None:
+    """Note where an account points from now on."""
+    connection.execute("UPDATE account SET place = ? WHERE id = ?", (place, account))
+
+
 def reopen(connection: Connection, statuses: Sequence[str], fits: Callable[[str, str], bool]) -> int:
     """Open the lines that ended so, as if they had never been tried; how many. The result file follows.
 

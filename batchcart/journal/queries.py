@@ -170,6 +170,13 @@ def accounts(connection: Connection) -> list[PlannedAccount]:
     return list(select(connection, PlannedAccount, "SELECT id, name, platform, place FROM account ORDER BY id"))
 
 
+def is_untouched(connection: Connection, account: int) -> bool:
+    """Whether no line of the account has ended, and no shop has answered or may have done anything of what it asks."""
+    sent = "SELECT 1 FROM plan p JOIN send s ON s.line = p.line WHERE p.account = ?1 AND s.state <> 'void'"
+    ended = "SELECT 1 FROM plan p JOIN result r ON r.line = p.line WHERE p.account = ?1"
+    return first(connection, tuple[int], f"SELECT NOT EXISTS ({sent}) AND NOT EXISTS ({ended})", (account,)) == (1,)  # noqa: S608  # words of our own
+
+
 def has_progress(connection: Connection) -> bool:
     """Whether anything was sent or ended, so that the plan must be kept."""
     if get_meta(connection, "planned") is None:

@@ -18,7 +18,7 @@ from batchcart.runs.deps import Deps
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
 from batchcart.runs.paths import journal_path, sandbox_path
-from batchcart.runs.resume import check_not_replaced, check_same_accounts, check_same_job, is_longer
+from batchcart.runs.resume import check_not_replaced, check_same_accounts, check_same_job, follow_accounts, is_longer
 
 _RETRIED = (Status.FAILED, Status.SKIPPED)
 
@@ -33,6 +33,7 @@ def take_up(
         if has_progress(connection):
             check_not_replaced(connection, results)
             check_same_accounts(connection, entries)
+            follow_accounts(connection, entries)
             check_account(options.account, entries)
             _check_same_default(connection, options.account)
             if options.append and is_longer(connection, source):

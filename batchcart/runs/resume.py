@@ -6,8 +6,8 @@ from pathlib import Path
 
 from batchcart.accounts.config import Accounts
 from batchcart.jobs.job_file import JobSource
-from batchcart.journal.changes import REPLACED
-from batchcart.journal.queries import accounts, line_digests
+from batchcart.journal.changes import REPLACED, set_place
+from batchcart.journal.queries import accounts, is_untouched, line_digests
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.errors import UsageError
 
@@ -93,18 +93,32 @@ def _are_new(lines: tuple[int, ...], noun: str) -> str:
 
 
 def check_same_accounts(connection: Connection, entries: Accounts, chosen: Container[str] | None = None) -> None:
-    """Raises UsageError if one of the run's accounts, or of the ``chosen``, left the config or points elsewhere now."""
+    """Raises UsageError if one of the run's accounts, or of the ``chosen``, left the config or is another shop now.
+
+    An account of which no shop did anything yet may point elsewhere: so a wrong or old address is corrected.
+    """
     for account in accounts(connection):
-        name, platform, place = account.name, account.platform, account.place
-        if chosen is not None and name not in chosen:
+        if chosen is not None and account.name not in chosen:
             continue
-        entry = entries.get(name)
+        entry = entries.get(account.name)
         if entry is None:
-            why = entries.unusable.get(name) or f"is not in {entries.config_name} any more; restore it to resume"
-            raise UsageError(f"account {name!r} of this run {why}")
-        now = "the embedded sandbox" if entry.embedded else entry.identity
-        if (entry.adapter.name, now) != (platform, place):
-            raise UsageError(
-                f"account {name!r} pointed to {platform} at {place} when this run began, and to {entry.adapter.name} "
-                f"at {now} now ({entries.config_name}); restore it to resume, or start over with --fresh"
+            why = (
+                entries.unusable.get(account.name)
+                or f"is not in {entries.config_name} any more; restore it to resume"
             )
+            raise UsageError(f"account {account.name!r} of this run {why}")
+        platform, place = entry.adapter.name, entry.place
+        if account.platform != platform or (account.place != place and not is_untouched(connection, account.number)):
+            raise UsageError(
+                f"account {account.name!r} pointed to {account.platform} at {account.place} when this run began, and "
+                f"to {platform} at {place} now ({entries.config_name}), and lines of it are done there. Restore it to "
+                "resume. If the same shop has a new address, write what is left as a job of its own, with "
+                "`batchcart rest`"
+            )
+
+
+def follow_accounts(connection: Connection, entries: Accounts) -> None:
+    """Note where the accounts point that ``check_same_accounts`` let point elsewhere."""
+    for account in accounts(connection):
+        if (place := entries[account.name].place) != account.place:
+            set_place(connection, account.number, place)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_harness import Cli, batchcart, create, until
+from cli_harness import Cli, batchcart, create, line, until
 
 
 def files(shop: Cli) -> dict[str, bytes]:
@@ -141,3 +141,19 @@ def test_an_account_that_is_closed_ends_the_undo_of_no_other(shop: Cli) -> None:
     assert [line["account"] for line in kept] == ["sklep"]
     assert "it cannot be read: " in kept[0]["message"]
     assert "1 kept, listed in back.jsonl.kept.jsonl" in ended.out
+
+
+def test_a_shop_that_closed_before_anything_was_done_there_may_have_a_new_address(shop: Cli) -> None:
+    shop.shop_server.hooks["shoplo/old"] = lambda _call: "401"
+    shop.configure(sklep={"shop": "old"})
+    shop.job([create("acme"), create("sklep"), line("sklep", "cart.get")])
+    shop.run(code=3)
+    shop.configure()
+    shop.run(code=0)
+    assert shop.statuses() == {1: "ok", 2: "ok", 3: "ok"}
+    assert shop.endpoint("acme").saw.requests["POST Cart"] == 1
+
+    shop.configure(sklep={"shop": "old"})
+    refused = shop.run("--retry-failed", code=2).err
+    assert "account 'sklep' pointed to shoplo at" in refused
+    assert "`batchcart rest`" in refused
