@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from batchcart import __version__
 from batchcart.cli.output import detach_broken, echo_err
 from batchcart.cli.usage_errors import usage_text
-from batchcart.model.errors import BatchcartError, Stopped, quote, suggest
+from batchcart.model.errors import BadLines, BatchcartError, Stopped, quote, suggest
 from batchcart.model.fault import fault_sentence
 
 COMPLETE_VAR = "_BATCHCART_COMPLETE"
@@ -85,6 +85,13 @@ def cli() -> None:
     """
 
 
+def _tell(error: BatchcartError) -> str:
+    """What is wrong; bad lines begin with their own place, and end with what became of the file."""
+    if isinstance(error, BadLines) and error.verdict:
+        return f"{error}\nbatchcart: {error.verdict}"
+    return f"batchcart: {error}" if "\n" not in str(error) else str(error)
+
+
 def main() -> None:
     """Run the command line; every error a person can cause becomes a sentence and an exit code."""
     try:
@@ -98,7 +105,7 @@ def main() -> None:
         echo_err(usage_text(error))
         code = 2
     except BatchcartError as error:
-        echo_err(f"batchcart: {error}" if "\n" not in str(error) else str(error))
+        echo_err(_tell(error))
         code = 3 if isinstance(error, Stopped) else 2
     except OSError as error:
         echo_err(f"batchcart: {error.filename or 'the output'}: {error.strerror or error}")

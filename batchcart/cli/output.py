@@ -8,6 +8,7 @@ from contextlib import suppress
 import click
 import orjson
 
+from batchcart.cli.folding import fold_err
 from batchcart.model.errors import Stopped
 from batchcart.model.events import Event, is_urgent
 
@@ -76,6 +77,7 @@ def echo_event(event: Event) -> None:
 
 
 def echo_err(text: str) -> None:
-    """Write to stderr; if that fails there is nobody to tell."""
+    """Write to stderr, sentences folded at the terminal's width; if that fails there is nobody to tell."""
+    lines = escape_control(text).split("\n")
     with suppress(OSError):
-        click.echo(escape_control(text), err=True)
+        click.echo("\n".join(line if line.startswith(" ") else fold_err(line) for line in lines), err=True)

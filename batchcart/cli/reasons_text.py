@@ -10,6 +10,7 @@ from batchcart.report.error_groups import ErrorGroup, ErrorGroups, ErrorKey, hin
 from batchcart.runs.commands import RunCommands, next_steps
 
 _GONE = "It is gone already, so there is nothing to delete"
+_SENT_THEN = " (first sent …)"  # of many lines this says nothing
 _MOST_REASONS = 5
 _MOST_ACCOUNTS = 8
 _LINES_NAMED = 5
@@ -34,14 +35,15 @@ def reasons_text(
     return ["Why lines are not ok:", *parts] if parts else []
 
 
-def next_text(summary: Summary, commands: RunCommands, pid: int | None = None) -> list[str]:
+def next_text(summary: Summary, commands: RunCommands, groups: ErrorGroups, pid: int | None = None) -> list[str]:
     """What to do next, each command on a line of its own, as it can be copied.
 
     ``pid`` is the run's that is at work; then its end is the next step.
     """
     if pid:
         return [f"A run is at work on it (pid {pid}); it continues by itself"]
-    return [part for step in next_steps(summary, commands) for part in (fold(f"{step.purpose}:"), f"  {step.command}")]
+    steps = next_steps(summary, commands, final=groups.is_final())
+    return [part for step in steps for part in (fold(f"{step.purpose}:"), f"  {step.command}")]
 
 
 def _accounts_text(accounts: Mapping[str, AccountSummary]) -> Iterator[str]:
@@ -74,7 +76,7 @@ def _join(names: list[str]) -> str:
 def reason_text(cause: ErrorKey, reason: ErrorGroup, *, several: bool, run_known: bool = True) -> str:
     """One reason as a sentence: how many lines, what was said, where, and what was skipped because of them."""
     count = reason.count - reason.explained
-    message = reason.first[0].message if reason.alike else cause.message
+    message = reason.first[0].message if reason.alike else cause.message.replace(_SENT_THEN, "")
     where = _lines(sorted(place.line for place in reason.first)[:_LINES_NAMED], reason.count) if run_known else ""
     found = ", ".join(filter(None, (_account(reason) if several else "", where)))
     told = f"{count:,} {cause.status.replace('_', ' ')}: {message}" + (f" ({found})" if found else "")

@@ -48,7 +48,7 @@ def ending_text(summary: Summary, job: str, reasons: RunReasons | None, pid: int
         parts += reasons_text(reasons.groups, summary.accounts, reasons.commands)
         if reasons.looked_at is not None:
             parts.append(f"  Only the first {reasons.looked_at:,} lines that are not ok were looked at")
-        parts += next_text(summary, reasons.commands, pid)
+        parts += next_text(summary, reasons.commands, reasons.groups, pid)
     return "\n".join(parts)
 
 

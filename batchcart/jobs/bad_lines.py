@@ -103,7 +103,10 @@ class LineProblems:
         )
         every = [AlikeLines(mistake.told[0][1], mistake.lines) for mistake in self.found.values()]
         total = sum(len(one.lines) for one in every) + self.others
-        raise BadLines([sentence for _, _, sentence in told], total, every)
+        whole = plural(self.lines + good, "line" if self.sheet is None else "row")
+        be = "is" if self.lines == 1 else "are"
+        verdict = f"{self.lines:,} of {whole} in {self.name} {be} wrong; nothing was sent"
+        raise BadLines([sentence for _, _, sentence in told], total, every, verdict)
 
 
 def _point_out(raw: RawLine, problem: str) -> str:

@@ -174,7 +174,8 @@ def is_untouched(connection: Connection, account: int) -> bool:
     """Whether no line of the account has ended, and no shop has answered or may have done anything of what it asks."""
     sent = "SELECT 1 FROM plan p JOIN send s ON s.line = p.line WHERE p.account = ?1 AND s.state <> 'void'"
     ended = "SELECT 1 FROM plan p JOIN result r ON r.line = p.line WHERE p.account = ?1"
-    return first(connection, tuple[int], f"SELECT NOT EXISTS ({sent}) AND NOT EXISTS ({ended})", (account,)) == (1,)  # noqa: S608  # words of our own
+    question = f"SELECT NOT EXISTS ({sent}) AND NOT EXISTS ({ended})"  # words of our own
+    return first(connection, tuple[int], question, (account,)) == (1,)
 
 
 def has_progress(connection: Connection) -> bool:

@@ -36,13 +36,17 @@ class AlikeLines:
 class BadLines(UsageError):
     """The job file has bad lines; ``problems`` are `FILE:LINE: …` sentences, equal ones folded, ``total`` counts all.
 
-    ``every`` has the number of every bad line, by mistake.
+    ``every`` has the number of every bad line, by mistake. ``verdict`` is a sentence on what became
+    of the file.
     """
 
-    def __init__(self, problems: Sequence[str], total: int, every: Sequence[AlikeLines] = ()) -> None:
+    def __init__(
+        self, problems: Sequence[str], total: int, every: Sequence[AlikeLines] = (), verdict: str = ""
+    ) -> None:
         self.problems = tuple(problems)
         self.total = total
         self.every = tuple(every)
+        self.verdict = verdict
         hidden = total - (sum(len(one.lines) for one in every) if every else len(self.problems))
         more = f"\n… and {plural(hidden, 'more bad line')}" if hidden else ""
         super().__init__("\n".join(self.problems) + more)

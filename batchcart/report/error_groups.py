@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from batchcart.journal.settlement import OK_BY_NOW
 from batchcart.runs.commands import RunCommands
 
 FIRST_LINES = 10
@@ -102,6 +103,11 @@ class ErrorGroups:
         """All causes with their lines, those of the most lines first; what has another cause comes last."""
         return sorted(self.found.items(), key=lambda found: (-found[1].weight, found[0].message))
 
+    def is_final(self) -> bool:
+        """Whether the shops said no to all that did not happen, so that they would say so again."""
+        causes = [cause for cause, reason in self.roots() if cause.status != "in_doubt" or reason.skipped]
+        return bool(causes) and all(cause.kind == "rejected" for cause in causes)
+
     def roots(self) -> list[tuple[ErrorKey, ErrorGroup]]:
         """The causes that no other one explains, those of the most lines first."""
         return [found for found in self.rank() if found[1].weight]
@@ -124,17 +130,21 @@ def hint(cause: ErrorKey) -> str:
             return "Nothing reached the shop, or no answer came back: check network, address and `timeout`"
         case ErrorKey(kind="platform"):
             return "The shop kept failing: wait until it is well"
+        case ErrorKey(kind="dependency", message=message) if OK_BY_NOW in message:
+            return "Nothing stands in their way any more: try them again"
         case ErrorKey(kind="dependency"):
             return "An earlier line of the same cart did not end ok: correct that one first"
         case _:
             return "Nobody can say whether it happened"
 
 
-def advice(cause: ErrorKey, commands: RunCommands) -> str:
-    """What the operator can do about it, as a sentence with the commands to copy."""
+def advice(cause: ErrorKey, commands: RunCommands, reason: ErrorGroup | None = None) -> str:
+    """What the operator can do about it, as a sentence with the commands to copy; ``reason`` has its lines."""
     if not commands.journal:
         return f"{hint(cause)}."
     if cause.status == "in_doubt":
+        if reason and all(commands.is_unreadable(place.account, place.op) for place in reason.first):
+            return f"{hint(cause)}. `{commands.todo()}` writes a table in which you answer after a look at the shop."
         return (
             f"{hint(cause)}. `{commands.settle()}` reads the shops again; or `{commands.todo()}` writes a table in "
             "which you answer yourself after a look at the shops."

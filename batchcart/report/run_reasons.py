@@ -64,7 +64,11 @@ def summary_fields(summary: Summary, reasons: RunReasons | None) -> dict[str, An
     """What `--json` prints at the end of a run: its figures and, where they are known, the reasons and next steps."""
     if reasons is None:
         return summary.as_dict()
-    steps = [{"purpose": step.purpose, "command": step.command} for step in next_steps(summary, reasons.commands)]
+    final = reasons.groups.is_final()
+    steps = [
+        {"purpose": step.purpose, "command": step.command}
+        for step in next_steps(summary, reasons.commands, final=final)
+    ]
     return {**summary.as_dict(), "reasons": reasons.as_list(), "next": steps}
 
 
@@ -78,5 +82,5 @@ def reason_fields(cause: ErrorKey, reason: ErrorGroup, commands: RunCommands) ->
         "count": reason.count,
         "skipped_because": reason.skipped,
         "accounts": dict(reason.accounts),
-        "what_to_do": advice(cause, commands),
+        "what_to_do": advice(cause, commands, reason),
     }

@@ -1,19 +1,23 @@
 """Owns the command lines that lead on from a run, with its real file names; it runs none of them."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from batchcart.accounts.config_table import ConfigSource
 from batchcart.jobs.sheet_places import sheet_ending
+from batchcart.journal.queries import accounts
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.journal.seated import read_places
 from batchcart.journal.summary import Summary
+from batchcart.model.operation import OperationKind
 from batchcart.model.text import plural
+from batchcart.platforms import load_adapters
 
 _STDIN = "<stdin>"
+_NAMED = 3  # accounts
 _ENDINGS = (".gz", ".zst", ".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".xlsm")
 
 
@@ -24,6 +28,7 @@ class RunCommands:
     Without its ``journal`` nothing is known of the run but its results, and nothing leads on from it.
 
     ``later`` are the results of runs that did lines of it again; ``places`` are the options that say where it works.
+    ``keyless`` are the accounts whose shop makes the keys of new carts.
     """
 
     results: Path
@@ -32,6 +37,11 @@ class RunCommands:
     later: tuple[Path, ...] = ()
     journal: bool = True
     places: tuple[str, ...] = ()
+    keyless: frozenset[str] = frozenset()
+
+    def is_unreadable(self, account: str, op: str) -> bool:
+        """Whether no read of the shop can settle a doubt about this operation, as nobody knows the new cart's key."""
+        return account in self.keyless and op == OperationKind.CART_CREATE
 
     def run(self, *options: str) -> str:
         """The same run once more."""
@@ -99,43 +109,86 @@ def find_commands(connection: Connection, results: Path, config: ConfigSource | 
     """The commands about the run of this journal; its job is named from the current folder."""
     job, file = get_meta(connection, "job") or "", config if isinstance(config, Path) else None
     places = read_places(connection)
+    keyless = frozenset(one.name for one in accounts(connection) if _makes_keys(one.platform))
     if job == _STDIN:
-        return RunCommands(results, "-", file, places=places)
+        return RunCommands(results, "-", file, places=places, keyless=keyless)
     with suppress(ValueError):
         job = str(Path(job).relative_to(Path.cwd()))
-    return RunCommands(results, job, file, places=places)
+    return RunCommands(results, job, file, places=places, keyless=keyless)
 
 
-def next_steps(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
-    """What is to be done after the run, in this order."""
+def _makes_keys(platform: str) -> bool:
+    adapter = load_adapters().get(platform)
+    return adapter is not None and not adapter.keys.client_chooses
+
+
+def next_steps(summary: Summary, commands: RunCommands, *, final: bool = False) -> Iterator[NextStep]:
+    """What is to be done after the run, in this order; ``final`` says that the shops would say no again."""
     if not commands.journal:
         return
     totals = summary.totals
-    if doubts := totals["in_doubt"]:
-        purpose = f"nobody could say whether {'it' if doubts == 1 else 'they'} happened. Read the shops again"
-        yield NextStep(f"{doubts:,} in doubt: {purpose}", commands.settle())
-        if doubts > 1:
-            yield NextStep("Or look them up yourself, with a table to fill in", commands.todo())
-    if bad := totals["failed"] + totals["skipped"]:
-        were, them = ("was", "it") if bad == 1 else ("were", "them")
-        state = f"{plural(bad, 'line')} failed or {were} skipped"
-        to_correct = f"put {them} into a job that you can correct and run"
-        rest = commands.rest(f"{_stem(commands)}.rest{_table_ending(commands) or '.jsonl'}")
-        if commands.later:  # --retry-failed would open those again as well that were done since
-            yield NextStep(f"{state}. {to_correct.capitalize()}", rest)
-        else:
-            yield NextStep(f"{state}. Try {them} again", commands.run("--retry-failed"))
-            yield NextStep(f"Or {to_correct}", rest)
+    yield from _settling(summary, commands)
+    yield from _trying_again(totals, commands, final=final)
     if left := totals["not_attempted"]:
-        if summary.chosen is not None:
-            yield NextStep(
-                f"{plural(left, 'line')} left, as only some were chosen. Continue with all of them", commands.run()
-            )
-        else:
-            yield NextStep(f"{plural(left, 'line')} left. Run the same command again to resume", commands.run())
+        yield NextStep(f"{plural(left, 'line')} left{_resuming(summary)}", commands.run())
     if (ending := _table_ending(commands)) and left < sum(totals.values()):
         sheet = commands.results_sheet(f"{_stem(commands)}.keys{ending}")
         yield NextStep("For a sheet of the results, with the new keys by row", sheet)
+
+
+def _settling(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
+    """What to do about doubts; a cart whose key the shop makes cannot be read without it."""
+    if not (doubts := summary.totals["in_doubt"]):
+        return
+    it, they = ("it", "it") if doubts == 1 else ("them", "they")
+    state = f"{doubts:,} in doubt: nobody could say whether {they} happened"
+    look_up = f"ook {it} up yourself, with a table to fill in"
+    if _unreadable(summary, commands) == doubts:
+        yield NextStep(f"{state}. L{look_up}", commands.todo())
+    else:
+        yield NextStep(f"{state}. Read the shops again", commands.settle())
+        yield NextStep(f"Or l{look_up}", commands.todo())
+
+
+def _unreadable(summary: Summary, commands: RunCommands) -> int:
+    """How many doubts no read of a shop can settle."""
+    return sum(
+        count
+        for name, one in summary.accounts.items()
+        for (op, status), count in one.kinds.items()
+        if status == "in_doubt" and commands.is_unreadable(name, op)
+    )
+
+
+def _trying_again(totals: Mapping[str, int], commands: RunCommands, *, final: bool) -> Iterator[NextStep]:
+    if not (bad := totals["failed"] + totals["skipped"]):
+        return
+    were, them = ("was", "it") if bad == 1 else ("were", "them")
+    state = f"{plural(bad, 'line')} failed or {were} skipped"
+    put = f"ut {them} into a job that you can correct and run"
+    rest = commands.rest(f"{_stem(commands)}.rest{_table_ending(commands) or '.jsonl'}")
+    again = commands.run("--retry-failed")
+    if commands.later:  # --retry-failed would open those again as well that were done since
+        yield NextStep(f"{state}. P{put}", rest)
+    elif final:
+        yield NextStep(f"{state}. P{put}", rest)
+        yield NextStep(f"Or, once the shop would take {them} as they are, try {them} again", again)
+    else:
+        first = "Once no line is in doubt, try" if totals["in_doubt"] and totals["skipped"] else "Try"
+        yield NextStep(f"{state}. {first} {them} again", again)
+        yield NextStep(f"Or p{put}", rest)
+
+
+def _resuming(summary: Summary) -> str:
+    """What to do about lines that were not reached, as the end of a sentence."""
+    if summary.chosen is not None:
+        return ", as only some were chosen. Continue with all of them"
+    again = "the same command again to resume"
+    names = [name for name, one in summary.accounts.items() if one.reason and one.counts["not_attempted"]]
+    if not names or len(names) > _NAMED:
+        return f". Run {again}"
+    be = "is" if len(names) == 1 else "are"
+    return f". When {' and '.join(names)} {be} in order again, run {again}"
 
 
 def _table_ending(commands: RunCommands) -> str:

@@ -118,7 +118,10 @@ def settle_from_table(results: Path, table: Path) -> TableAnswers:
                 settled[found.line] = found
         if wrong:
             every = [AlikeLines(words, [number]) for number, words in wrong]
-            raise BadLines([f"{table}:{number}: {words}" for number, words in wrong], len(wrong), every)
+            sentences = [f"{table}:{number}: {words}" for number, words in wrong]
+            rows_to_correct = "this row" if len(wrong) == 1 else "these rows"
+            verdict = f"Nothing was settled; correct {rows_to_correct}, and give the table again"
+            raise BadLines(sentences, len(wrong), every, verdict)
         settle(connection, list(settled.values()))
         repair_result_file(connection, results)
         remaining = sum(line.status is Status.IN_DOUBT for line in lines_not_ok(connection))
@@ -147,7 +150,7 @@ def _judge(connection: Connection, results: Path, row: Mapping[str, str], run: s
         if ended.status == (Status.OK if answer in _YES else Status.FAILED):
             return line
         raise UsageError(f"line {line} was settled as {ended.status} before, which stays so; clear its answer")
-    return settlement_by_hand(connection, results, line, ids if answer in _YES else None)
+    return settlement_by_hand(connection, results, line, ids if answer in _YES else None, in_table=True)
 
 
 def _key(row: Mapping[str, str], name: str) -> str:

@@ -103,8 +103,7 @@ def check_same_accounts(connection: Connection, entries: Accounts, chosen: Conta
         entry = entries.get(account.name)
         if entry is None:
             why = (
-                entries.unusable.get(account.name)
-                or f"is not in {entries.config_name} any more; restore it to resume"
+                entries.unusable.get(account.name) or f"is not in {entries.config_name} any more; restore it to resume"
             )
             raise UsageError(f"account {account.name!r} of this run {why}")
         platform, place = entry.adapter.name, entry.place

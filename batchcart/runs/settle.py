@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,13 @@ def settle_manually(results: Path, line: int, done: Mapping[str, str] | None) ->
         return load_summary(connection, results)
 
 
-def settlement_by_hand(connection: Connection, results: Path, line: int, done: Mapping[str, str] | None) -> Settlement:
-    """What the operator's word makes of a line; raises UsageError if it is not in doubt, or an id lacks."""
+def settlement_by_hand(
+    connection: Connection, results: Path, line: int, done: Mapping[str, str] | None, *, in_table: bool = False
+) -> Settlement:
+    """What the operator's word makes of a line; raises UsageError if it is not in doubt, or an id lacks.
+
+    ``in_table`` says that the word stands in a row of a table, where an id that lacks has its column.
+    """
     ended = result_of(connection, line)
     if ended is None or ended.status != Status.IN_DOUBT:
         open_or_not = "has not ended" if is_planned(connection, line) else "is not an operation of this run"
@@ -68,7 +74,11 @@ def settlement_by_hand(connection: Connection, results: Path, line: int, done: M
             f"{results}: line {line} is of {fields['platform']!r}, which is not a known platform; {PUT_BACK}"
         )
     evidence = fields.pop("error")["message"]
-    return _mark_not_done(line, fields, evidence) if done is None else _mark_done(line, fields, done, results)
+    return (
+        _mark_not_done(line, fields, evidence)
+        if done is None
+        else _mark_done(line, fields, done, _Asking(results, line, in_table))
+    )
 
 
 async def settle_from_shop(results: Path, config: ConfigSource | None, monitor: RunMonitor) -> Summary:
@@ -162,7 +172,23 @@ def _up_to_last_write(past: History) -> History:
     return past[: writes[-1] + 1] if writes else ()
 
 
-def _mark_done(line: int, fields: dict[str, Any], given: Mapping[str, str], results: Path) -> Settlement:
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """How to ask for an id that lacks of a line that is said to be done."""
+
+    results: Path
+    line: int
+    in_table: bool
+
+    def missing(self, thing: str, what: str, column: str, example: str) -> UsageError:
+        """The error that asks for it."""
+        created = f"line {self.line} created {thing}: give {what}"
+        if self.in_table:
+            return UsageError(f"{created} under {column}")
+        return UsageError(f"{self.results}: {created}, as in --done {example}")
+
+
+def _mark_done(line: int, fields: dict[str, Any], given: Mapping[str, str], asking: _Asking) -> Settlement:
     ids: dict[str, str] = {}
     adapter = load_adapters().find(fields["platform"])
     meanings = {"cart_id": "cart_id", adapter.keys.cart: "cart_id", "item_id": "item_id"}
@@ -176,10 +202,10 @@ def _mark_done(line: int, fields: dict[str, Any], given: Mapping[str, str], resu
             raise UsageError(f"--done {name}: {problem}")
         ids[meaning] = value
     if fields["op"] == "cart.create" and not (ids.get("cart_id") or fields.get("cart_id")):
-        raise UsageError(f"{results}: line {line} created a cart: give its key, as in --done {adapter.keys.cart}=KEY")
+        raise asking.missing("a cart", "its key", "cart_id", f"{adapter.keys.cart}=KEY")
     # Where later lines can be about one item, its id is needed.
     if "item" in fields and not ids.get("item_id") and any(kind.targets_item for kind in adapter.operations):
-        raise UsageError(f"{results}: line {line} created an item: give its id too, as in --done item_id=123")
+        raise asking.missing("an item", "its id too", "item_id", "item_id=123")
     fields |= {"status": Status.OK.value, **given, **ids, "settled": "by hand"}
     learnt = ChainUpdate(fields.get("cart_id"), fields.get("item_id"), {"lines": None})
     return Settlement(line, Status.OK, learnt, orjson.dumps(fields))

@@ -179,7 +179,7 @@ def test_an_account_that_is_given_up_says_why_and_what_to_do(shop: Cli, account:
     ended = shop.run("--patience", "0.01", code=3)
 
     assert told in ended.out
-    assert "Run the same command again to resume" in ended.out
+    assert "in order again, run the same command again to resume" in ended.out
     spoken = [line for line in ended.err.splitlines() if line]
     assert all(f"account '{account}': " in line or f"{account}: " in line for line in spoken), spoken
     assert "Traceback" not in ended.err + ended.out

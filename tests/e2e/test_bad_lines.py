@@ -30,7 +30,8 @@ def test_one_sentence_and_a_count_for_thousands_of_lines_of_an_account_that_is_n
         "job.jsonl:1: account: 'amce' is not in batchcart.toml; did you mean 'acme'? "
         "The same is wrong with 2,999 more lines (2, 3, 4, 5, 6, …)"
     )
-    assert len(ended.err.splitlines()) <= 3
+    assert ended.err.splitlines()[-1] == "batchcart: 3,001 of 3,001 lines in job.jsonl are wrong; nothing was sent"
+    assert len(ended.err.splitlines()) <= 4
     problems = json.loads(ended.out)["problems"]
     assert (problems[0]["count"], problems[0]["lines"]) == (3000, list(range(1, 3001)))
     assert {number for one in problems for number in one["lines"]} == set(range(1, 3002))
@@ -70,6 +71,7 @@ def test_more_kinds_of_mistakes_than_can_be_listed_are_counted() -> None:
 
     assert len(found.problems) == 1000
     assert str(found).endswith("… and 100 more bad lines")
+    assert found.verdict == "1,100 of 1,101 lines in job.jsonl are wrong; nothing was sent"
 
 
 def test_the_config_of_the_jobs_folder_or_of_one_above_it_is_read(shop: Cli, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from cli_harness import Cli, batchcart, create
+from cli_harness import Cli, add, batchcart, create
 
 RESULTS, TABLE = "job.results.jsonl", "doubts.csv"
 PERSON = {"BillingFirstName": "=HYPERLINK(1)", "BillingLastName": "Nowak", "BillingEmail": "+anna@example.com"}
@@ -64,12 +64,14 @@ def test_the_answers_are_taken_and_what_was_done_is_told(shop: Cli) -> None:
     # The same table with one answer more, another day.
     answer_more = (shop.folder / TABLE).read_text().replace("\n;;;5;", "\nno;;;5;")
     (shop.folder / TABLE).write_text(answer_more)
-    assert "(2 of them before). 1 line in doubt: 1 settled, none remains" in settle(shop, "--from", TABLE, code=1)
+    assert "(2 of them were settled before). 1 line in doubt: 1 settled, none remains" in settle(
+        shop, "--from", TABLE, code=1
+    )
 
 
 WRONG = [
     ({"answer": "maybe"}, "'maybe' is neither yes nor no"),
-    ({"answer": "yes"}, "give its key"),
+    ({"answer": "yes"}, "created a cart: give its key under cart_id"),
     ({"answer": "yes", "cart_id": "6.02E+15"}, "cart_id: '6.02E+15' is a rounded number"),
     ({"answer": "yes", "cart_id": "=A1"}, "cart_id: '=A1' is a formula"),
     ({"answer": "no", "cart_id": "k"}, "there is no id"),
@@ -91,6 +93,7 @@ def test_a_row_that_is_wrong_is_named_and_nothing_is_settled(shop: Cli) -> None:
 
         assert f"{TABLE}:3: " in said
         assert told in said
+        assert said.endswith("Nothing was settled; correct this row, and give the table again\n")
         assert shop.statuses()[1] == "in_doubt"
 
 
@@ -121,3 +124,18 @@ def test_a_number_beyond_all_lines_is_no_line_number(shop: Cli) -> None:
 
     assert "is not a line number" in settle(shop, "--from", TABLE, code=2)
     assert "is outside of" in settle(shop, "--line", "9" * 20, "--not-done", code=2)
+
+
+def test_lines_that_a_doubt_held_up_say_how_it_was_settled(shop: Cli) -> None:
+    shop.hook("acme", lambda call: "reset-after" if call.route == "POST Cart" else None)
+    shop.job([create("acme", cart) if new else add("acme", cart) for cart in ("c1", "c2") for new in (True, False)])
+    shop.run("--patience", "0.5", code=1)
+    settle(shop, "--line", "1", "--done", "cart_id=k1", code=1)
+    said = settle(shop, "--line", "3", "--not-done", code=1)
+    needed = {one["line"]: one["error"]["message"] for one in shop.results() if one["status"] == "skipped"}
+
+    assert needed == {
+        2: "line 1 was in doubt and is ok by now; run with --retry-failed",
+        4: "line 3 was in doubt and did not happen; run with --retry-failed",
+    }
+    assert "Nothing stands in their way any more: try them again" in said

@@ -5,6 +5,7 @@ import re
 import shlex
 import signal
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from report_samples import report_on, result
 
 from batchcart.cli.reasons_text import reasons_text
 from batchcart.cli.report_text import report_text
-from batchcart.journal.summary import AccountSummary
+from batchcart.journal.summary import AccountSummary, Summary
 from batchcart.report.error_groups import ErrorGroups, ErrorKey, Occurrence
-from batchcart.runs.commands import RunCommands, default_results
+from batchcart.runs.commands import RunCommands, default_results, next_steps
 from batchcart.runs.options import RunOptions
 from batchcart.runs.seats.secured import HubAddress, SchedulerAddress, TlsFiles
 
@@ -46,8 +47,36 @@ def test_a_run_says_at_its_end_why_lines_are_not_ok_and_what_to_type_next(shop: 
     assert "1 failed: 3dcart has no such cart or item (HTTP 404) (line 7)" in said
     assert re.search(r"1 in doubt: POST \S+ was sent and not answered .* \(line 1\)\. 2 skipped because of it", said)
     assert "skipped:" not in said
-    assert "1 in doubt: nobody could say whether it happened. Read the shops again:\n" in out
-    assert out.index("  batchcart settle job.results.jsonl\n") < out.index("  batchcart run job.jsonl --retry-failed\n")
+    # 3dcart makes the key of a new cart, so no read of the shop can find it.
+    assert "1 in doubt: nobody could say whether it happened. Look it up yourself, with a table to fill in:\n" in out
+    assert "Read the shops again" not in out
+    assert out.index("  batchcart settle job.results.jsonl --todo job.doubts.csv\n") < out.index(
+        "3 lines failed or were skipped. Once no line is in doubt, try them again:\n"
+        "  batchcart run job.jsonl --retry-failed\n"
+    )
+
+
+def test_what_a_read_may_settle_is_read_again_before_a_person_has_to_look() -> None:
+    doubt = AccountSummary({"in_doubt": 2}, {("cart.create", "in_doubt"): 1, ("item.add", "in_doubt"): 1})
+    keyless = replace(COMMANDS, keyless=frozenset({"acme"}))
+    steps = next_steps(Summary({"acme": doubt}, "job.results.jsonl"), keyless)
+
+    assert [step.command for step in steps] == [COMMANDS.settle(), COMMANDS.todo()]
+
+
+def test_lines_to_which_the_shop_said_no_are_to_be_corrected_before_they_are_tried_again(shop: Cli) -> None:
+    shop.job([{"op": "cart.get", "account": "acme", "cart_id": "nix"}, create("acme")])
+    out = shop.run(code=1).out
+
+    assert out.index("  batchcart rest job.results.jsonl ") < out.index("  batchcart run job.jsonl --retry-failed\n")
+    assert "1 line failed or was skipped. Put it into a job that you can correct and run:\n" in out
+
+
+def test_an_account_that_closed_is_named_where_its_lines_are_left(shop: Cli) -> None:
+    shop.hook("sklep", "401")
+    shop.job([create("acme"), create("sklep")])
+
+    assert "1 line left. When sklep is in order again, run the same command again to resume:\n" in shop.run(code=3).out
 
 
 def test_deleting_what_is_gone_already_is_no_alarm(shop: Cli) -> None:
@@ -88,7 +117,7 @@ def test_json_has_the_reasons_beside_the_figures_of_the_contract(shop: Cli) -> N
     assert (missing["status"], missing["http_status"], missing["lines"]) == ("failed", 404, [7])
     assert "batchcart run job.jsonl --retry-failed" in missing["what_to_do"]
     assert [step["command"] for step in figures["next"]] == [
-        "batchcart settle job.results.jsonl",
+        "batchcart settle job.results.jsonl --todo job.doubts.csv",
         "batchcart run job.jsonl --retry-failed",
         "batchcart rest job.results.jsonl -o job.rest.jsonl",
     ]
@@ -175,7 +204,7 @@ def test_sentences_are_folded_at_the_width_of_the_terminal_and_commands_stay_who
         shown.reader.join(10)
     lines = bytes(shown.written).decode().replace("\r", "").split("\n")
 
-    assert f"  batchcart settle {name}" in lines
+    assert f"  batchcart settle {name} --todo {name.removesuffix('.jsonl')}.doubts.csv" in lines
     assert all(len(text) <= min(columns, 120) for text in lines if name not in text), lines
     assert any(text.startswith("    ") for text in lines)
 

@@ -240,6 +240,8 @@ def test_a_cart_that_somebody_changed_is_kept_unless_forced(shop: Cli, account: 
 
     assert "somebody changed the cart since: item" in told
     assert "was added; --force takes it back all the same" in told
+    assert "  line 1: " in told
+    assert "undo that run first" in told
     assert [(one["line"], one["kind"], one["cart_id"]) for one in kept(shop)] == [(1, "changed", cart_id)]
     assert [one["id"] for one in undone(shop)] == ["undo of line 3"]
     (shop.folder / "undo.jsonl").unlink()

@@ -94,7 +94,9 @@ def _write_todo(results: Path, todo: Path, config: Path | None) -> int:
 
 
 def _answers_text(found: api.TableAnswers, answers: Path | None) -> str:
-    before = f" ({found.before:,} of them before)" if found.before else ""
+    before = (
+        f" ({found.before:,} of them {'was' if found.before == 1 else 'were'} settled before)" if found.before else ""
+    )
     return f"Read {plural(found.read, 'row')} of {answers}{before}. "
 
 

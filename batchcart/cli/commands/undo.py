@@ -1,6 +1,7 @@
 """Owns `batchcart undo`: its options and output; what is taken back is undo/'s."""
 
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 
 import click
@@ -9,12 +10,14 @@ import orjson
 from batchcart.api import after_run as api
 from batchcart.cli import options as shared
 from batchcart.cli.examples import examples_text
+from batchcart.cli.folding import fold
 from batchcart.cli.output import echo, echo_json
 from batchcart.cli.tables import table_text
 from batchcart.cli.terminal.session import drive_here
 from batchcart.model.text import plural
 
 _LISTED = 20
+_CHANGED = "changed"
 
 
 @click.command("undo", epilog=examples_text("undo"))
@@ -97,10 +100,12 @@ def _describe(undone: api.UndoResult, config: Path | None) -> list[str]:
     if undone.kept:
         parts += [
             f"{undone.kept.total():,} kept, listed in {undone.kept_path}:",
-            _irreversible_table(undone.kept_path),
+            *_list_kept(undone.kept_path),
         ]
         hidden = undone.kept.total() - _LISTED
-        parts += [f"… and {hidden:,} more"] if hidden > 0 else []
+        parts += [f"  … and {hidden:,} more"] if hidden > 0 else []
+    if undone.kept[_CHANGED]:
+        parts.append(fold("If another run changed it, as that of a job of `batchcart rest`, undo that run first"))
     return parts
 
 
@@ -110,10 +115,8 @@ def _table(undone: api.UndoResult) -> str:
     return table_text([*rows, ("all", "", f"{undone.back.total():,}")], names=2)
 
 
-def _irreversible_table(path: Path) -> str:
-    rows = [("line", "account", "operation", "why")]
+def _list_kept(path: Path) -> list[str]:
+    """The first of what is kept, by line, each with the reason."""
     with path.open("rb") as file:
-        for text in islice(file, _LISTED):
-            kept = orjson.loads(text)
-            rows.append((str(kept["line"]), kept["account"], kept["op"], kept["message"]))
-    return table_text(rows, names=len(rows[0]))
+        kept = sorted((orjson.loads(text) for text in islice(file, _LISTED)), key=itemgetter("line"))
+    return [fold(f"line {one['line']}: {one['account']}, {one['op']}: {one['message']}", "  ") for one in kept]

@@ -91,7 +91,7 @@ def _reason(report: Report, cause: ErrorKey, reason: ErrorGroup) -> dict[str, An
         "cause": cause,
         "reason": reason,
         "words": f"{cause.status.replace('_', ' ')} · {cause.kind}{http}",
-        "advice": advice(cause, report.commands_for(reason)),
+        "advice": advice(cause, report.commands_for(reason), reason),
         "accounts": accounts + more,
         "shown": f"The first {first} lines"
         if reason.count > first

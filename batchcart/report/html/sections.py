@@ -136,7 +136,7 @@ def _next_steps(report: Report) -> Iterator[str]:
         if account.reason:
             yield f"{name}: {account.reason}"
     for run in report.runs:
-        for step in next_steps(run.left, run.commands):
+        for step in next_steps(run.left, run.commands, final=report.figures.reasons.is_final()):
             yield f"{step.purpose}: `{step.command}`"
 
 
