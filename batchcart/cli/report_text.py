@@ -62,7 +62,7 @@ def _pace(number: int, run: RunReport) -> tuple[str, ...]:
     name = f"run {number}"
     if not pace.durations.count:
         return (name, "nothing was sent", *[""] * 5)
-    points = [duration(pace.durations.percentile(percent)) for percent in (50, 95, 99)]
+    points = [duration(pace.durations.percentile(percent) / 1000) for percent in (50, 95, 99)]
     return (name, duration(pace.seconds), f"{pace.per_second:.3g}", f"{pace.requests_per_line:.2f}", *points)
 
 

@@ -120,7 +120,7 @@ def settle_from_table(results: Path, table: Path) -> TableAnswers:
             every = [AlikeLines(words, [number]) for number, words in wrong]
             sentences = [f"{table}:{number}: {words}" for number, words in wrong]
             rows_to_correct = "this row" if len(wrong) == 1 else "these rows"
-            verdict = f"Nothing was settled; correct {rows_to_correct}, and give the table again"
+            verdict = f"nothing was settled; correct {rows_to_correct}, and give the table again"
             raise BadLines(sentences, len(wrong), every, verdict)
         settle(connection, list(settled.values()))
         repair_result_file(connection, results)

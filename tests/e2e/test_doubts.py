@@ -93,7 +93,7 @@ def test_a_row_that_is_wrong_is_named_and_nothing_is_settled(shop: Cli) -> None:
 
         assert f"{TABLE}:3: " in said
         assert told in said
-        assert said.endswith("Nothing was settled; correct this row, and give the table again\n")
+        assert said.endswith("batchcart: nothing was settled; correct this row, and give the table again\n")
         assert shop.statuses()[1] == "in_doubt"
 
 

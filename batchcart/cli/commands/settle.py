@@ -7,6 +7,7 @@ import click
 from batchcart.api import after_run as api
 from batchcart.cli import options as shared
 from batchcart.cli.examples import examples_text
+from batchcart.cli.folding import fold
 from batchcart.cli.output import echo, echo_event
 from batchcart.cli.summary_text import ending_text
 from batchcart.cli.terminal.session import drive_quietly
@@ -85,11 +86,11 @@ def _write_todo(results: Path, todo: Path, config: Path | None) -> int:
     if not count:
         echo(f"No line of {results} is in doubt, so nothing was written")
         return api.status(results, most=0).exit_code
-    echo(
-        f"Wrote {todo}: {plural(count, 'line')} in doubt. Look each up in its shop and put "
-        "yes or no under answer; after a yes, the cart_id or item_id of what was made. Then:\n"
-        f"  {api.RunCommands(results, '', config).settle('--from', str(todo))}"
+    written = fold(
+        f"Wrote {todo}: {plural(count, 'line')} in doubt. Look each up in its shop and put yes or no under answer; "
+        "after a yes, the cart_id or item_id of what was made. Then:"
     )
+    echo(f"{written}\n  {api.RunCommands(results, '', config).settle('--from', str(todo))}")
     return api.status(results, most=0).exit_code
 
 

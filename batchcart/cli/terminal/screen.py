@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from batchcart.cli.folding import fold_err
 from batchcart.cli.output import echo_err, escape_control
 
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -35,7 +36,7 @@ class Screen:
         """Write above the drawn lines, to stay."""
         if self._lengths:
             lines = self._lines
-            self._wipe(escape_control(text))
+            self._wipe(fold_err(escape_control(text)))
             self.paint(lines)
         else:
             echo_err(text)

@@ -1,7 +1,7 @@
 """Owns what the page shows of numbers: opening, counts, throughput, latency, attempts; the template lays them out."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from batchcart.journal.summary import STATUSES
@@ -116,7 +116,7 @@ def attempts(report: Report) -> dict[str, Any]:
         ),
         "attempts_charts": charts.tries("tries-all", "Lines by attempts, beyond one", several) if several else [],
         "attempts_rows": [
-            [str(number), one.count, *map(duration, (one.percentile(50), one.percentile(99), one.longest))]
+            [str(number), one.count, *_durations_text((one.percentile(50), one.percentile(99), one.longest))]
             for number, one in sorted(tries.items())
         ],
     }
@@ -124,7 +124,11 @@ def attempts(report: Report) -> dict[str, Any]:
 
 def _latency_cells(one: Durations) -> list[Any]:
     points = (one.mean, *(one.percentile(percent) for percent in (50, 90, 95, 99)), one.longest)
-    return [one.count, *(duration(ms / 1000) for ms in points)]
+    return [one.count, *_durations_text(points)]
+
+
+def _durations_text(milliseconds: Iterable[float]) -> list[str]:
+    return [duration(ms / 1000) for ms in milliseconds]
 
 
 def _run_row(run: RunReport) -> list[Any]:
