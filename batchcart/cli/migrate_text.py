@@ -57,7 +57,7 @@ def _unmapped_text(migrated: MigrationResult) -> list[str]:
     if not unmapped:
         return []
     return [
-        f"Products that {migrated.options.map} has nothing for, so that their carts are not made:",
+        fold(f"Products that {migrated.options.map} has nothing for, so that their carts are not made:"),
         *_cut([("carts", "product", "variant", "options", "SKU", "name"), *(_product(*one) for one in unmapped)]),
     ]
 
