@@ -50,7 +50,7 @@ class RefusalRate(msgspec.Struct, frozen=True):
 
 
 class RefusalEvidence(msgspec.Struct, frozen=True):
-    """What a 429 tells: ``told`` sends were let through in the limit's window before it.
+    """What a 429 tells: ``observed`` sends were let through in the limit's window before it.
 
     It is the ``in_row``-th without a good answer since; ``steady`` says that this run had been sending all the time,
     ``turns`` how often sends in an even spread were let through and refused by turns, and ``apart`` the least
