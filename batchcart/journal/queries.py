@@ -288,6 +288,24 @@ def status_counts(connection: Connection) -> Iterator[tuple[str, str, str | None
         yield name, kind.value, status and status.value, count
 
 
+def progress_counts(connection: Connection) -> dict[str, tuple[int, dict[str, int]]]:
+    """The lines of each account, and how many of them ended in which status, in order of first appearance.
+
+    It is asked before the first request of a run, so it takes what an index and one walk over the results can tell.
+    """
+    planned = "SELECT account, count(*) AS lines FROM plan GROUP BY account"
+    rows = select(
+        connection,
+        tuple[int, str, int],
+        f"SELECT a.id, a.name, p.lines FROM account a JOIN ({planned}) p ON p.account = a.id ORDER BY a.id",  # noqa: S608  # no value is in it
+    )
+    found: dict[int, tuple[str, int, dict[str, int]]] = {number: (name, lines, {}) for number, name, lines in rows}
+    ended = "SELECT p.account, r.status, count(*) FROM result r CROSS JOIN plan p ON p.line = r.line GROUP BY 1, 2"
+    for number, status, count in select(connection, tuple[int, Status, int], ended):
+        found[number][2][status.value] = count
+    return {name: (lines, counts) for name, lines, counts in found.values()}
+
+
 def pending_counts(connection: Connection) -> dict[str, int]:
     """How many open lines each account has, in order of first appearance; accounts without one are left out."""
     question = (

@@ -28,7 +28,7 @@ def repair_result_file(connection: Connection, path: Path) -> None:
         clear_notes(connection, IN_ORDER)
         return
     size = path.stat().st_size
-    end = connection.execute("SELECT coalesce(max(until), 0) FROM result").fetchone()[0]
+    end = connection.execute("SELECT coalesce((SELECT until FROM result ORDER BY seq DESC LIMIT 1), 0)").fetchone()[0]
     in_order = get_meta(connection, IN_ORDER)
     if in_order == "sorting":
         sort_result_file(connection, path)

@@ -11,7 +11,7 @@ from batchcart.accounts.config import find_config, load_config
 from batchcart.engine.chain_feed import PlannedJob
 from batchcart.jobs.job_file import JobSource
 from batchcart.jobs.opening import open_job
-from batchcart.journal.queries import is_finished, pending_counts, result_texts, status_counts
+from batchcart.journal.queries import is_finished, pending_counts, progress_counts, result_texts
 from batchcart.journal.result_file import sort_result_file
 from batchcart.journal.schema import Connection, forget_states, get_meta
 from batchcart.journal.seated import find_unsettled, forget_seats, note_places, note_seats
@@ -122,7 +122,8 @@ async def _open_work(
 async def _work_off(context: RunContext[JournalWriter], work: Work, job: str, *, resumed: bool) -> None:
     """Work until nothing is left or the run was stopped; what stopped it is in the monitor."""
     monitor = context.monitor
-    _count_planned(context.plan, monitor)
+    for name, (lines, ended) in progress_counts(context.plan).items():
+        monitor.set_counts(name, lines, ended)
     context.emit(started_event(monitor, job, resumed=resumed))
     if files := _exposed_files(context):
         context.emit(SecretsExposed(files))
@@ -156,15 +157,3 @@ def _finish(options: RunOptions, connection: Connection, monitor: RunMonitor) ->
         retries=sum(snapshot.retries for snapshot in monitor.snapshots()),
         stopped=stop_reason(monitor, summary.totals["not_attempted"]),
     )
-
-
-def _count_planned(plan: Connection, monitor: RunMonitor) -> None:
-    lines: dict[str, int] = {}
-    ended: dict[str, dict[str, int]] = {}
-    for name, _, status, count in status_counts(plan):
-        lines[name] = lines.get(name, 0) + count
-        found = ended.setdefault(name, {})
-        if status is not None:
-            found[status] = found.get(status, 0) + count
-    for name, count in lines.items():
-        monitor.set_counts(name, count, ended[name])
