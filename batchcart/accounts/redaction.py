@@ -13,17 +13,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
-from urllib.parse import urlsplit
 
 import msgspec
 
-from batchcart.model.http import Response
-
 SURELY_SECRET = 8
 """Characters from which on a secret is surely none of a shop's own words."""
-
-UNREADABLE = "//["
-"""What stands for an address that cannot be read."""
 
 _SHORTEST = 4
 _WORDS = {"true", "false", "null"}  # of JSON: one in the place of a value cannot be told from it
@@ -66,10 +60,11 @@ class _Spelling(msgspec.Struct, frozen=True):
 
 
 class Redactor(msgspec.Struct, frozen=True):
-    """What finds secrets: a look for ``pieces`` of them, and for signs of an escape, is all that most text costs."""
+    """What finds secrets. One look for ``suspects``, pieces of them or signs of an escape, is all most text costs."""
 
     spellings: tuple[_Spelling, ...]
     pieces: re.Pattern[bytes]
+    suspects: re.Pattern[bytes]
 
 
 def compile_redactor(secrets: Iterable[str], *, least: int = _SHORTEST, most: int | None = None) -> Redactor | None:
@@ -84,7 +79,9 @@ def compile_redactor(secrets: Iterable[str], *, least: int = _SHORTEST, most: in
     if not spellings:
         return None
     pieces = sorted({_piece(spelling.text) for spelling in spellings})
-    return Redactor(tuple(spellings), re.compile(b"|".join(map(re.escape, pieces))))
+    # No set of characters among them: texts alone are searched for four times as fast.
+    either = (re.compile(b"|".join(map(re.escape, texts))) for texts in (pieces, (*_SIGNS, *pieces)))
+    return Redactor(tuple(spellings), *either)
 
 
 def _piece(text: bytes) -> bytes:
@@ -96,9 +93,15 @@ def _piece(text: bytes) -> bytes:
 
 def redact(text: bytes, secrets: Redactor | None) -> bytes:
     """The text with ``***`` where a secret stood; JSON stays JSON."""
-    if secrets is None or (len(text) <= _STEP and not _shows_piece(text, secrets.pieces.search)):
+    if secrets is None or (len(text) <= _STEP and not secrets.suspects.search(text)):
         return text
-    return _mask_places(text, secrets)
+    return _mask_places(text, secrets) if len(text) > _STEP or _shows_piece(text, secrets.pieces.search) else text
+
+
+def is_surely_clean(texts: Iterable[str], secrets: Redactor | None) -> bool:
+    """Whether short texts, looked at together, hold nothing that any of them would have to be looked at closely for."""
+    joined = "\n".join(texts).encode("utf-8", "surrogatepass")
+    return secrets is None or (len(joined) <= _STEP and not secrets.suspects.search(joined))
 
 
 def _shows_piece(text: bytes, search: Callable[[bytes], object]) -> bool:
@@ -131,29 +134,6 @@ def redact_text(text: str, secrets: Redactor | None) -> str:
     raw = text.encode("utf-8", "surrogatepass")
     clean = redact(raw, secrets)
     return text if clean is raw else clean.decode("utf-8", "replace")
-
-
-def redact_response(response: Response, secrets: Redactor | None) -> Response:
-    """The answer as everything behind the connection sees it: no secret in it, and of a redirect scheme and host."""
-    headers = {name: redact_text(value, secrets) for name, value in response.headers.items()}
-    if "location" in headers:
-        headers["location"] = _public_address(headers["location"])
-    body = redact(response.body, secrets)
-    if body is response.body and headers == response.headers:
-        return response
-    return msgspec.structs.replace(response, body=body, headers=headers)
-
-
-def _public_address(address: str) -> str:
-    """Scheme and host of the address; what stands behind them may be anybody's secret."""
-    try:
-        parts = urlsplit(address)
-        host, port = parts.netloc.rpartition("@")[2], parts.port  # that raises where it is none
-    except ValueError:
-        return UNREADABLE
-    if not host or (port is None and not parts.hostname):
-        return "/" if address else ""
-    return f"{parts.scheme}://{host}" if parts.scheme else f"//{host}"
 
 
 def _spellings(secret: str) -> Iterator[_Spelling]:

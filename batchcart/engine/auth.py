@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from batchcart.accounts.redaction import SURELY_SECRET, Redactor, compile_redactor, redact_response, redact_text
+from batchcart.accounts.redaction import SURELY_SECRET, Redactor, compile_redactor, redact_text
+from batchcart.accounts.response_redaction import redact_response
 from batchcart.model.adapter import Credentials
 from batchcart.model.http import Response
 

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from batchcart.accounts.redaction import Redactor, redact, redact_text
+from batchcart.accounts.redaction import Redactor, is_surely_clean, redact, redact_text
 from batchcart.journal.result_line import Completion
 from batchcart.model.outcome import Failed, InDoubt, Skipped, Succeeded
 
@@ -13,6 +13,9 @@ def clean_ending(ending: Completion, secrets: Redactor | None) -> Completion:
         return ending
     match ending.outcome:
         case Succeeded() as done:
+            texts = (done.cart_id or "", done.item_id or "", *done.names.values())
+            if not done.body and is_surely_clean(texts, secrets):
+                return ending
             outcome = replace(
                 done,
                 cart_id=done.cart_id and redact_text(done.cart_id, secrets),

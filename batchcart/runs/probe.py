@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from batchcart.accounts.config import Account, AccountConfig
 from batchcart.accounts.locks import LockHeld
-from batchcart.accounts.redaction import compile_redactor, redact_response
+from batchcart.accounts.redaction import compile_redactor
+from batchcart.accounts.response_redaction import redact_response
 from batchcart.accounts.state import AccountState
 from batchcart.engine.http.form_encoding import encode_body
 from batchcart.engine.offload import read_reply

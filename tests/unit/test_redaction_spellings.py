@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.accounts.redaction import compile_redactor, redact, redact_response
+from batchcart.accounts.redaction import compile_redactor, redact
+from batchcart.accounts.response_redaction import redact_response
 from batchcart.model.http import Response
 
 SECRET = "Kb7+tok/EN=9.x_y-Z~q"
