@@ -30,6 +30,7 @@ _LOWER_BY_TURNS = 0.8
 _ENOUGH = 4  # 429s at the slower rate from which on it is compared
 _RARER, _RARE = 2.0, 40.0
 _OFTEN = 100.0  # sends from one 429 to the next, or fewer: the shop allows a little less than the config says
+_MANY = 1000  # sends from which on older ones count half
 _SHORT = 10.0  # seconds of a window; shorter ones are tried sooner
 
 
@@ -40,8 +41,20 @@ class RefusalRate(msgspec.Struct, frozen=True):
     refusals: float = 0.0
 
     def __add__(self, refusals: float) -> "RefusalRate":
-        halved = 0.5 if self.sends >= 1000 else 1.0
+        halved = 0.5 if self.sends >= _MANY else 1.0
         return RefusalRate(self.sends * halved + 1, self.refusals * halved + refusals)
+
+    def after_good(self, sends: int) -> "RefusalRate":
+        """After so many more sends, none of them refused: as adding 0 so often."""
+        total, refusals = self.sends, self.refusals
+        while sends:
+            if total >= _MANY:
+                total, refusals, counted = total / 2 + 1, refusals / 2, 1
+            else:
+                counted = min(sends, math.ceil(_MANY - total))
+                total += counted
+            sends -= counted
+        return RefusalRate(total, refusals)
 
     @property
     def gap(self) -> float:
@@ -120,6 +133,10 @@ class AdaptiveLimit(msgspec.Struct, frozen=True):
             since=now,
             step=1 + 2 * (self.step - 1),
         )
+
+    def count_good(self, sends: int) -> "AdaptiveLimit":
+        """After so many sends that were not throttled, while the config's limit holds."""
+        return replace(self, full_speed=self.full_speed.after_good(sends)) if sends else self
 
     @property
     def tries(self) -> bool:

@@ -49,9 +49,13 @@ class Departures:
         """The send's bytes leave now."""
         self.delay += 0.1 * (now - self._permits.pop(number, now) - self.delay)
         self.latest.append(now)
+        counts = not self.counts_from_answer
+        if counts and not self._pending:
+            self.history.record(now)
+            return
         self.history.record(now + _LONGEST_WAY)
         self._pending.add(number)
-        if not self.counts_from_answer:
+        if counts:
             self._settle(number, now)
 
     def answer(self, number: int, now: float, round_trip: float) -> None:
@@ -59,12 +63,13 @@ class Departures:
         self._unanswered.discard(number)
         if self._permits.pop(number, None) is not None:
             return  # it never left
-        self._settle(number, now)
+        if self._pending:
+            self._settle(number, now)
         self._round_trips += 1
         if self._round_trips == 1:
             self._round_trip = round_trip
             return
-        weight = max(0.1, 1 / self._round_trips)
+        weight = 1 / self._round_trips if self._round_trips < _ENOUGH else 0.1
         self.jitter += weight * (min(abs(round_trip - self._round_trip), _MOST_JITTER) - self.jitter)
         self._round_trip += weight * (round_trip - self._round_trip)
 
@@ -81,7 +86,7 @@ class Departures:
     @property
     def counts_from_answer(self) -> bool:
         """Whether a send that leaves now counts from its answer."""
-        return self.strict or not self.measured or self.jitter > self.bearable
+        return self.strict or self._round_trips < _ENOUGH or self.jitter > self.bearable
 
     @property
     def permits(self) -> int:

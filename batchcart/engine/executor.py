@@ -10,6 +10,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
+from batchcart.engine.offload import is_large
 from batchcart.engine.outage import wait_until_up
 from batchcart.engine.replay import NO_PAST, Past
 from batchcart.engine.session import AccountSession
@@ -70,8 +71,7 @@ async def _carry_out(op: Execution, session: AccountSession) -> Completion | Non
         return None
     sent_before, turn = op.sends, session.breaker.turn(op.operation.kind)
     last = op.past[-1] if op.past else None
-    make = partial(begin, op)
-    action = await session.interpret(last.response, make) if isinstance(last, Exchange) else make()
+    action = await session.interpret(last.response, partial(begin, op)) if isinstance(last, Exchange) else begin(op)
     while True:
         match action:
             case Finish(outcome):
@@ -99,8 +99,10 @@ async def _send_request(op: Execution, session: AccountSession, request: Request
     received = await session.send_request(op.operation.line, op.sends + 1, request, settles=settles)
     if received is None:
         return op, LeavePending() if session.stopped else Send(request)
-    make = partial(react, op, request, received.reply, received.at)
-    reaction = await session.interpret(received.reply, make)
+    if is_large(received.reply):
+        reaction = await session.interpret(received.reply, partial(react, op, request, received.reply, received.at))
+    else:
+        reaction = react(op, request, received.reply, received.at)
     if reaction.note:
         await session.record(op.operation.line, received, reaction.note)
     session.take(reaction.signal, used)

@@ -1,7 +1,7 @@
-"""Owns the single gates that a send passes: each says from when on one more send keeps it, and takes one.
+"""Owns the single gates that a send passes: each says from when on one more send keeps it.
 
-``opens_at(now)`` is -inf where the gate is open, and inf where it depends on a send that is on its way: whoever waits
-looks again when one has left or was answered. ``take(now)`` counts a send that is let through.
+``opens_at(now)`` is a moment, past where the gate is open, and inf where it depends on a send that is on its way:
+whoever waits looks again when one has left or was answered.
 
 aiolimiter is the leaky bucket. It does not hold a window: `AsyncLimiter(180, 60)` lets up to 359 through in a minute.
 A window is held exactly by looking at the n-th last send, which must be a window old.
@@ -31,10 +31,6 @@ class Gate(Protocol):
 
     def opens_at(self, now: float) -> float:
         """From when on one more send may pass."""
-        ...
-
-    def take(self, now: float) -> None:
-        """A send passes."""
         ...
 
 
@@ -74,13 +70,13 @@ class WindowGate:
     window: Window
     departures: Departures
 
-    def opens_at(self, now: float) -> float:  # noqa: ARG002 - some of its twins need the time
+    def opens_at(self, now: float) -> float:
         """When the send that stands in the way is old enough."""
         since = self.departures.freed_after(self.window.count)
-        return math.inf if since is None else since + self.window.seconds + self._margin()
-
-    def take(self, now: float) -> None:
-        """The departures count it."""
+        if since is None:
+            return math.inf
+        opens = since + self.window.seconds
+        return opens if opens + longest_margin(self.window) <= now else opens + self._margin()
 
     def _margin(self) -> float:
         """The margin at the permit, so that it is kept at the send, which follows a little later."""
@@ -140,9 +136,6 @@ class SpacingGate:
         self.spare = min(_MOST_SPARE, 2 * self.spare)
         return True
 
-    def take(self, now: float) -> None:
-        """The departures count it."""
-
 
 @dataclass(slots=True)
 class LearntGate:
@@ -159,9 +152,6 @@ class LearntGate:
         since = self.departures.freed_after(window.count)
         return math.inf if since is None else since + window.seconds + margin(window, self.departures.jitter)
 
-    def take(self, now: float) -> None:
-        """The departures count it."""
-
 
 @dataclass(slots=True)
 class PauseGate:
@@ -172,9 +162,6 @@ class PauseGate:
     def opens_at(self, now: float) -> float:  # noqa: ARG002 - some of its twins need the time
         """When the pause is over."""
         return self.until
-
-    def take(self, now: float) -> None:
-        """A pause is not used up."""
 
     def extend(self, until: float) -> None:
         """Let nothing pass before that moment."""
@@ -192,9 +179,6 @@ class ConnectionGate:
         """At once, or when one is answered, or more are tried."""
         most = self.limit.most_at(now)
         return -math.inf if most is None or self.departures.in_flight < most else self.limit.tried_at
-
-    def take(self, now: float) -> None:
-        """The departures count it."""
 
 
 class BucketGate:
@@ -225,9 +209,6 @@ class BucketGate:
         if self._library.has_capacity(self._departures.permits + 1):
             return -math.inf
         return max(self._empty_at - room / self._leak, now + _SUREST_MARGIN)
-
-    def take(self, now: float) -> None:
-        """The departures count it until it leaves."""
 
     def leave(self, now: float) -> None:
         """The send's bytes leave now, and the level rises."""

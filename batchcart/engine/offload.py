@@ -39,10 +39,14 @@ class _Readers:
 _readers = _Readers()
 
 
+def is_large(reply: Reply) -> bool:
+    """Whether the reply is to be read beside the loop."""
+    return isinstance(reply, Response) and len(reply.body) >= LARGE
+
+
 async def read_reply(alone: asyncio.Lock, reply: Reply, make: Callable[[], Made]) -> Made:
     """What ``make`` makes of the reply; of a large one beside the loop."""
-    large = isinstance(reply, Response) and len(reply.body) >= LARGE
-    return await offload(alone, make) if large else make()
+    return await offload(alone, make) if is_large(reply) else make()
 
 
 async def offload(alone: asyncio.Lock, make: Callable[[], Made]) -> Made:

@@ -92,15 +92,16 @@ class RateLimiter:
         self._learnt = _learning(self.learns_of)
         paced = [PaceGate(window) for window in windows if window.seconds <= QUOTA] if pacing == "smooth" else []
         self._apart = SpacingGate(self._departures, self._spacing)
-        self._gates: Sequence[Gate] = (
-            self._pause,
-            *self._windows,
-            *self._buckets,
-            *paced,
+        self._paced: Sequence[PaceGate] = paced
+        self._of_config: Sequence[Gate] = (*self._windows, *self._buckets, *paced)
+        self._of_refusals: Sequence[Gate] = (
             self._apart,
             LearntGate(self._departures, self._learnt_window),
             ConnectionGate(self._departures, self._connections),
         )
+        # Seconds that are looked at, to see what a shop lets through.
+        self._span = max(self._learnt.seconds, _FEWEST * self._learnt.seconds / self._learnt.most)
+        self._uncounted = 0  # good answers that no 429 was compared with yet
         self.on_permit: Callable[[], None] = lambda: None  # told of each send that is let through
         self.awaited = 0  # sends that wait to be let through
         self._turn = asyncio.Lock()
@@ -110,6 +111,14 @@ class RateLimiter:
         self._began = self._last = -math.inf  # of sending without a gap, and the last permit
         self._announced = -math.inf  # when the wait ends that was told of last
         self._remember(learnt)
+
+    def acquire_now(self) -> int | None:
+        """A place under every limit, where there is one and nobody waits for it; the number names the send."""
+        if self.awaited or self._opens_at(now := self._clock()) > now:
+            return None
+        number = self._permit(now)
+        self.on_permit()
+        return number
 
     async def acquire(self) -> int:
         """Wait for a place under every limit; the number names the send. Cancelling takes no place."""
@@ -127,12 +136,15 @@ class RateLimiter:
                 if _LONG < wait < math.inf and abs(now + wait - self._announced) > 1.0:
                     self._announce(now, wait)
                 await self._wait(wait)
-            for gate in self._gates:
-                gate.take(now)
-            if now - max(self._last, self._pause.until) > self._span / 2:
-                self._began = now
-            self._last = now
-            return self._departures.permit(now)
+            return self._permit(now)
+
+    def _permit(self, now: float) -> int:
+        for gate in self._paced:
+            gate.take(now)
+        if now - self._last > self._span / 2 and now - self._pause.until > self._span / 2:
+            self._began = now
+        self._last = now
+        return self._departures.permit(now)
 
     def mark_sent(self, number: int) -> None:
         """The send's bytes leave only now, so its windows begin now, and the buckets' levels rise now."""
@@ -140,12 +152,14 @@ class RateLimiter:
         self._departures.leave(number, now)
         for bucket in self._buckets:
             bucket.leave(now)
-        self._changed.set()
+        if self.awaited:
+            self._changed.set()
 
     def mark_completed(self, number: int, round_trip: float) -> None:
         """The send has its answer, or will never have one; ``round_trip`` in seconds."""
         self._departures.answer(number, self._clock(), round_trip)
-        self._changed.set()
+        if self.awaited:
+            self._changed.set()
 
     def pause(self, seconds: float) -> None:
         """Send nothing for so long: the shop asked for it."""
@@ -154,6 +168,7 @@ class RateLimiter:
     def record_throttle(self, seconds: float) -> None:
         """The shop said 429: send nothing for so long, and learn from it what the shop allows."""
         now = self._clock()
+        self._learnt, self._uncounted = self._learnt.count_good(self._uncounted), 0
         self._refused.append(now)
         for bucket in self._buckets:  # the shop's is full: no more bursts from here on
             bucket.fill(now + seconds)
@@ -179,7 +194,10 @@ class RateLimiter:
         """A send was answered with something else than 429."""
         now = self._clock()
         self._turns.record_success(now)
-        self._learnt = self._learnt.after_success(now)
+        if self._learnt.allowed is None:
+            self._uncounted += 1
+        else:
+            self._learnt = self._learnt.after_success(now)
 
     @property
     def shortest(self) -> float:
@@ -228,7 +246,12 @@ class RateLimiter:
 
     def _opens_at(self, now: float) -> float:
         """From when on one more send keeps all limits; infinity where that depends on one that is on its way."""
-        return max(gate.opens_at(now) for gate in self._gates)
+        opens = self._pause.until
+        for gate in self._of_config:
+            opens = max(opens, gate.opens_at(now))
+        if self._learnt.allowed is not None or self._spread_until > now or self._connections.most is not None:
+            opens = max(opens, *(gate.opens_at(now) for gate in self._of_refusals))
+        return opens
 
     def _spacing(self) -> float | None:
         """The sends a second at which a shop that wants them evenly spread gets them; None where it does not."""
@@ -242,11 +265,6 @@ class RateLimiter:
             return None
         count = max(1, math.floor(allowed + 1e-9))
         return Window(min(count, self._sends.capacity), self._learnt.seconds * count / allowed)
-
-    @property
-    def _span(self) -> float:
-        """Seconds that are looked at, to see what a shop lets through."""
-        return max(self._learnt.seconds, _FEWEST * self._learnt.seconds / self._learnt.most)
 
     def _reference(self) -> float:
         return self._learnt.most if self._learnt.allowed is None else self._learnt.allowed

@@ -19,7 +19,7 @@ from batchcart.engine.auth import Auth
 from batchcart.engine.circuit_breaker import CircuitBreaker, Stop
 from batchcart.engine.health import Health
 from batchcart.engine.http.form_encoding import encode_body
-from batchcart.engine.offload import Made, read_reply
+from batchcart.engine.offload import Made, is_large, read_reply
 from batchcart.engine.rate_limiter import RateLimiter
 from batchcart.engine.retry import RetryBudget, backoff, hinted_pause, retry_after, throttle_pause
 from batchcart.engine.stop_signal import StopSignal
@@ -148,8 +148,10 @@ class AccountSession:
         questions, and with ``settles`` those about what became of a write. ``read`` finds fresh tokens in the answer;
         nobody else sees it before every secret is taken out of it.
         """
-        with self.signal.cancellable():
-            send_number = await self.limiter.acquire()
+        send_number = self.limiter.acquire_now()
+        if send_number is None:
+            with self.signal.cancellable():
+                send_number = await self.limiter.acquire()
         began = at = 0.0
         reply: Reply | None = None
         while reply is None and self._may_begin(line, settles=settles):
@@ -171,7 +173,8 @@ class AccountSession:
         if not isinstance(reply, Response):
             return Received(reply, number, at)
         fresh = await self.interpret(reply, partial(read, reply)) if read else None
-        clean = await self.interpret(reply, partial(self.auth.redact_incoming, reply))
+        redact = self.auth.redact_incoming
+        clean = await self.interpret(reply, partial(redact, reply)) if is_large(reply) else redact(reply)
         return Received(clean, number, at, fresh)
 
     def _may_begin(self, line: int, *, settles: bool) -> bool:
@@ -180,8 +183,7 @@ class AccountSession:
 
     def _sign(self, request: Request, at: float) -> Request:
         encoded = encode_body(request, self.account.options.encoding)
-        nonce = f"{self.rng.getrandbits(128):032x}"
-        return self.account.adapter.auth.sign(encoded, self.auth.credentials, at, nonce)
+        return self.account.adapter.auth.sign(encoded, self.auth.credentials, at, self.rng.randbytes(16).hex())
 
     async def _leave(self, signed: Request, send_number: int, permit: Permit | None) -> Reply | None:
         """Send what is noted; None where it was too late for that, and nothing left."""

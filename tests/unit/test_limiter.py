@@ -48,7 +48,9 @@ class Traffic:
             nonlocal left
             while left > 0 and loop.time() < until:
                 left -= 1
-                number = await limiter.acquire()
+                number = limiter.acquire_now()
+                if number is None:
+                    number = await limiter.acquire()
                 await asyncio.sleep(self.before())
                 limiter.mark_sent(number)
                 self.sent.append(loop.time())
