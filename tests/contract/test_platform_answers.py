@@ -3,11 +3,14 @@
 import base64
 import hashlib
 import hmac
+import json
 import re
 from decimal import Decimal
 from urllib.parse import parse_qsl, quote, unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from batchcart.engine.http.form_encoding import encode_body
@@ -17,6 +20,7 @@ from batchcart.model.http import Exchange, Request, Response
 from batchcart.model.json_text import Unreadable
 from batchcart.model.outcome import Foreign, Throttled, Unavailable
 from batchcart.platforms import load_adapters
+from batchcart.platforms.threedcart import responses
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import reject
 from batchcart.platforms.toolkit.lenient_json import decode, json_text
@@ -360,3 +364,21 @@ def test_a_renewal_brings_a_fresh_pair_or_nothing(response: Response, fresh: dic
 )
 def test_trays_address_has_one_scheme_and_one_web_api(given: str) -> None:
     assert load_adapters()["tray"].account.address({"api_address": given}) == "https://loja.example/web_api"
+
+
+@given(
+    st.text(max_size=12) | st.sampled_from(["7", " 7", "a/b", "K"]),
+    st.sampled_from(["200", "201", "400", "404", "+201", "", "x"]),
+    st.sampled_from(["OrderKey", "orderkey", "CartItemID", ""]),
+    st.text(max_size=12),
+    st.sampled_from([200, 201, 404]),
+)
+def test_a_documented_3dcart_answer_means_the_same_as_one_with_a_field_more(
+    value: str, status: str, key: str, message: str, code: int
+) -> None:
+    """The one is read by its type, the other with patience."""
+    row = {"Key": key, "Value": value, "Status": status, "Message": message}
+    by_type, leniently = (Response(code, json.dumps([one]).encode()) for one in (row, row | {"More": 1}))
+    assert responses.new_id(by_type, "OrderKey") == responses.new_id(leniently, "OrderKey")
+    assert (responses.refusal(by_type) is None) == (responses.refusal(leniently) is None)
+    assert responses.missing(by_type) == responses.missing(leniently)

@@ -6,13 +6,27 @@ a14 (S000, titles): "retrieve a Cart" above delete item, "carts (i.e. orders)" a
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from batchcart.model.http import Exchange, Response
+from batchcart.model.json_text import UNDECODABLE
 from batchcart.model.outcome import AccountError, Failed, Unauthorized
 from batchcart.platforms.threedcart.schema import CartFields
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import classify_http, ok, reject
 from batchcart.platforms.toolkit.ids import id_of
 from batchcart.platforms.toolkit.lenient_json import readable, text_of, value_of, whole_of
+
+
+class _DocumentedRow(msgspec.Struct, forbid_unknown_fields=True):
+    Key: str
+    Value: str
+    Status: str
+    Message: str
+
+
+_documented = msgspec.json.Decoder(tuple[_DocumentedRow]).decode
+_DOCUMENTED = {"200", "201"}
 
 Row = Mapping[str, str]
 """Key, Value, Status and Message of an answer to a write, names and Key in lower case."""
@@ -145,8 +159,19 @@ def _rows(response: Response) -> tuple[Row, ...]:
 def _parse_rows(response: Response) -> tuple[tuple[Row, ...], int]:
     """The answer's rows, and the worst status that one of them names; 0 where none names one from 400 on.
 
-    An array of one in S000, an object now and then (PLATFORMS §1.3). a10 (S000): ids and statuses are strings.
+    A good answer that is just as documented is read by its type: that says the same in a fraction of the time.
     """
+    try:
+        (row,) = _documented(response.body)
+    except UNDECODABLE:
+        return _parse_leniently(response)
+    if row.Status not in _DOCUMENTED:
+        return _parse_leniently(response)
+    return ({"key": row.Key.lower(), "value": row.Value, "status": row.Status, "message": row.Message},), 0
+
+
+def _parse_leniently(response: Response) -> tuple[tuple[Row, ...], int]:
+    """An array of one in S000, an object now and then (PLATFORMS §1.3). a10 (S000): ids and statuses are strings."""
     answer = value_of(response)
     given = answer if isinstance(answer, list) else [answer]
     rows = tuple([row for found in given if isinstance(found, dict) and (row := _row(found)) is not None])
