@@ -12,11 +12,11 @@ from batchcart.engine.session import Send
 from batchcart.journal.writer import JournalWriter
 
 
-def open_http_client(account: Account) -> AbstractAsyncContextManager[Send]:
-    """What sends to the account's shop over HTTP."""
+def open_http_client(account: Account, unacknowledged: float | None = None) -> AbstractAsyncContextManager[Send]:
+    """What sends to the account's shop over HTTP; that may stay ``unacknowledged`` for so many seconds."""
     from batchcart.engine.http.client import open_client  # noqa: PLC0415  # importing aiohttp takes longer than most commands
 
-    return open_client(account)
+    return open_client(account, unacknowledged=unacknowledged)
 
 
 def open_account_state(entry: AccountConfig) -> AccountState:

@@ -6,7 +6,6 @@ The tests with networks of their own take a minute each and need Linux and the r
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,10 +14,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cable import FAR, Network, network
 from cli_harness import argv, environment, lines_until, until
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -70,63 +69,14 @@ def test_a_killed_process_resets_its_connections_to_shops(tmp_path: Path, name: 
                 shop.recv(1 << 16)
 
 
-@dataclass
-class Network:
-    """Two namespaces with a cable between them: the shop's, at 10.77.0.2, and the run's."""
-
-    ours: int
-    shops: int
-
-    def within(self, pid: int, *words: str) -> list[str]:
-        return ["nsenter", "-t", str(pid), "-U", "-n", "--preserve-credentials", *words]
-
-    def command(self, pid: int, *words: str) -> None:
-        subprocess.run(self.within(pid, *words), check=True, capture_output=True)
-
-    def lose_all(self, *, begin: bool) -> None:
-        """Begin or end to lose every packet where it arrives: a link that is down would be noticed by the kernel."""
-        for pid in (self.ours, self.shops):
-            self.command(pid, "iptables", "-I" if begin else "-D", "INPUT", "-j", "DROP")
-
-
-@contextmanager
-def network() -> Iterator[Network]:
-    if not all(map(shutil.which, ("unshare", "nsenter", "ip", "iptables"))):
-        pytest.skip("unshare, nsenter, ip or iptables is not installed")
-    holders: list[subprocess.Popen[bytes]] = []
-    try:
-        holders.append(subprocess.Popen(["unshare", "-r", "-n", "sleep", "600"], stderr=subprocess.DEVNULL))
-        time.sleep(0.3)
-        if holders[0].poll() is not None:
-            pytest.skip("this machine gives no network namespaces")
-        net = Network(holders[0].pid, 0)
-        holders.append(subprocess.Popen(net.within(net.ours, "unshare", "-n", "sleep", "600")))
-        time.sleep(0.3)
-        net.shops = holders[1].pid
-        cable = ["ip", "link", "add", "ours", "type", "veth", "peer", "name", "shops", "netns", str(net.shops)]
-        net.command(net.ours, *cable)
-        for pid, name, address in ((net.ours, "ours", "10.77.0.1/24"), (net.shops, "shops", "10.77.0.2/24")):
-            for words in (
-                ["addr", "add", address, "dev", name],
-                ["link", "set", name, "up"],
-                ["link", "set", "lo", "up"],
-            ):
-                net.command(pid, "ip", *words)
-        yield net
-    finally:
-        for holder in holders:
-            holder.kill()
-            holder.wait()
-
-
 @contextmanager
 def shop_and_job(net: Network, folder: Path, *more: str) -> Iterator[Path]:
     effects = folder / "effects"
     effects.touch()
-    serve = [sys.executable, str(SUPPORT / "tray_shop.py"), "10.77.0.2", str(effects)]
-    shop = subprocess.Popen(net.within(net.shops, *serve), stdout=subprocess.PIPE, text=True)
+    serve = [sys.executable, str(SUPPORT / "tray_shop.py"), FAR, str(effects)]
+    shop = subprocess.Popen(net.within(net.far, *serve), stdout=subprocess.PIPE, text=True)
     (port,) = lines_until(shop, lambda _: True)
-    configured(folder, f"http://10.77.0.2:{port.strip()}/web_api", *more)
+    configured(folder, f"http://{FAR}:{port.strip()}/web_api", *more)
     try:
         yield effects
     finally:
@@ -135,7 +85,7 @@ def shop_and_job(net: Network, folder: Path, *more: str) -> Iterator[Path]:
 
 
 def started(net: Network, folder: Path) -> "subprocess.Popen[bytes]":
-    words = net.within(net.ours, *argv("run", "job.jsonl", "--progress", "none", "--patience", "2"))
+    words = net.within(net.near, *argv("run", "job.jsonl", "--progress", "none", "--patience", "2"))
     return subprocess.Popen(words, cwd=folder, env=environment(folder), stderr=subprocess.DEVNULL)
 
 

@@ -85,23 +85,27 @@ def test_every_open_connection_throws_away_at_its_end_what_is_not_acknowledged(
     tmp_path: Path, way: str, loop: str
 ) -> None:
     found: list[tuple[int, int]] = []
+    times: list[int] = []
 
     async def act(writer: asyncio.StreamWriter, _number: int) -> None:
         for ours in sockets_to(port):
             found.append(struct.unpack("ii", ours.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)))
-            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000
+            times.append(ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
         await say(writer, OK)
 
     port = 0
 
     async def work() -> None:
         nonlocal port
-        async with shop(tmp_path, way, act) as (of_shop, port), open_client(of_shop) as send:
-            for method in ("GET", "POST"):
-                assert isinstance(await send(request(method), lambda: None), Response)
+        async with shop(tmp_path, way, act) as (of_shop, port):
+            for most in (None, 1.0):
+                async with open_client(of_shop, unacknowledged=most) as send:
+                    for method in ("GET", "POST"):
+                        assert isinstance(await send(request(method), lambda: None), Response)
 
     on_loop(loop, work)
-    assert found == [(1, 0), (1, 0)]
+    assert found == [(1, 0)] * 4
+    assert times == [5000, 5000, 1000, 1000]
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -86,10 +86,16 @@ def shops(
             process.kill()
 
 
-def job(seed: int, carts: int) -> list[Line]:
+def place(account: str) -> tuple[str, str]:
+    """The platform of an account ``local-PLATFORM``, and the name of its shop: "", or as in ``local-PLATFORM-SHOP``."""
+    _, platform, *name = account.split("-", 2)
+    return platform, "".join(name)
+
+
+def job(seed: int, carts: int, accounts: Sequence[str] = ACCOUNTS) -> list[Line]:
     """A seeded job: carts on all three platforms with adds (equal ones too), updates, deletes and discounts."""
     rng = random.Random(seed)
-    chains = [_chain(rng, ACCOUNTS[number % 3], f"c{number}") for number in range(carts)]
+    chains = [_chain(rng, accounts[number % len(accounts)], f"c{number}") for number in range(carts)]
     lines = []
     while chains:
         chain = rng.choice(chains)
@@ -100,35 +106,37 @@ def job(seed: int, carts: int) -> list[Line]:
 
 
 def _chain(rng: random.Random, account: str, cart: str) -> list[Line]:
+    platform, _ = place(account)
+
     def line(op: str, **keys: Any) -> Line:
         return {"op": op, "account": account, "cart": cart, **keys}
 
     def bought() -> Line:
         product, quantity = rng.randint(1, 3), rng.randint(1, 4)
-        match account:
-            case "local-3dcart":
+        match platform:
+            case "3dcart":
                 return {"CatalogID": product, "ItemQuantity": quantity}
-            case "local-tray":
+            case "tray":
                 return {"product_id": str(product), "quantity": quantity}
             case _:
                 return {"variant_id": product, "quantity": quantity}
 
-    own_key = account == "local-3dcart"
+    own_key = platform == "3dcart"
     head = {"data": {"BillingFirstName": cart}} if own_key else {"item": "i0", "data": bought()}
     lines = [line("cart.create", **head)]
     items = [] if own_key else ["i0"]
     for number in range(1, rng.randint(2, 5)):
         lines.append(line("item.add", item=f"i{number}", data=bought()))
         items.append(f"i{number}")
-    if account != "local-tray":
+    if platform != "tray":
         field = "ItemQuantity" if own_key else "quantity"
         lines.append(line("item.update", item=rng.choice(items), data={field: rng.randint(5, 9)}))
         lines.append(line("item.delete", item=items.pop(rng.randrange(len(items)))))
-    if account == "local-shoplo" and items:
+    if platform == "shoplo" and items:
         discount = {"discount_type": "2", "discount_value": "30", "properties": {"Zestaw": cart}}
         lines.append(line("discount.set", item=items[0], data=discount))
-    if account != "local-shoplo":
-        field = {"local-3dcart": "ShipmentCity", "local-tray": "email"}[account]
+    if platform != "shoplo":
+        field = {"3dcart": "ShipmentCity", "tray": "email"}[platform]
         lines.append(line("cart.update", data={field: f"{cart}@example.com"}))
     lines.append(line("cart.get"))
     if rng.random() < 0.2:
@@ -236,13 +244,13 @@ def wrong_effects(lines: Sequence[Line], found: Sequence[Line], state: dict[str,
 
 
 def _wrong_cart(account: str, pairs: list[tuple[Line, Line]], state: dict[str, Any]) -> Iterator[str]:
-    platform = account.removeprefix("local-")
+    platform, shop = place(account)
     keys = {result["cart_id"] for _, result in pairs if "cart_id" in result}
     if len(keys) > 1:
         yield f"it has the keys {keys}"
     if len(keys) != 1:
         return
-    held = state[platform][""]["carts"].get(keys.pop(), {}).get("items", {})
+    held = state[platform][shop]["carts"].get(keys.pop(), {}).get("items", {})
     there = sorted(_held(platform, item) for item in held.values())
     doubtful = [line for line, result in pairs if result["status"] == "in_doubt"]
     for happened in chain.from_iterable(combinations(doubtful, count) for count in range(len(doubtful) + 1)):

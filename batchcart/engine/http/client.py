@@ -40,17 +40,21 @@ _NO_ANSWER = (ProtocolError, NotPacked, NotWhole, ResponseTooLarge, IncompleteRe
 
 @asynccontextmanager
 async def open_client(
-    account: Account, *, keep: tuple[str, ...] = (), budget: AnswerBudget = BUDGET
+    account: Account,
+    *,
+    keep: tuple[str, ...] = (),
+    budget: AnswerBudget = BUDGET,
+    unacknowledged: float | None = None,
 ) -> AsyncIterator[Send]:
     """A function that sends signed requests to the account's shop; raises UsageError where a file of its TLS is bad.
 
     ``keep`` names headers of the answers that are wanted beside those that adapters look at; ``budget`` is the memory
-    that large answers share.
+    that large answers share; what was sent may stay ``unacknowledged`` for so many seconds.
     """
     headers = tuple((name.encode(), name) for name in (*_KEPT_HEADERS, *keep))
     kept_headers = frozenset(raw for raw, _ in headers)
     loop = asyncio.get_running_loop()
-    pool = Pool(account.name, account.options.timeout, Dialer(account), budget, kept_headers, loop)
+    pool = Pool(account.name, account.options.timeout, Dialer(account, unacknowledged), budget, kept_headers, loop)
     try:
         yield _HttpClient(account, Form.of(account), pool, headers).send
     finally:

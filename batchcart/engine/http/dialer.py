@@ -7,7 +7,8 @@ changed.
 What was given up must not arrive later. A plain close leaves what was written to the kernel, which goes on sending it
 for minutes, also after a kill -9. So every socket is told before it connects that its end throws away what the other
 side has not acknowledged (SO_LINGER with no time), and that nothing may stay unacknowledged for longer than a request
-may take (TCP_USER_TIMEOUT, where the system has it). To the other side an end like that is a reset:
+may take (TCP_USER_TIMEOUT, where the system has it); where another process may go on with an account, not for as long
+as that: its system sends it again also while the process is stopped. To the other side an end like that is a reset:
 ``end_gracefully`` is the friendly one, for connections on which nothing is under way.
 
 aiohttp's error texts hold addresses, and so perhaps a password: none of them is ever shown.
@@ -58,10 +59,14 @@ class NotConnected(Exception):
 
 
 class Dialer:
-    """Opens connections to an account's shop; raises UsageError where a file of its TLS is bad."""
+    """Opens connections to an account's shop; raises UsageError where a file of its TLS is bad.
 
-    def __init__(self, account: Account) -> None:
+    What is sent on them may stay ``unacknowledged`` for so many seconds, None for as long as a request may take.
+    """
+
+    def __init__(self, account: Account, unacknowledged: float | None = None) -> None:
         self._account = account
+        self._unacknowledged = unacknowledged
         self._context = open_context(account)
         self._place = URL(account.address, encoded=True)
         self._connector: aiohttp.TCPConnector | None = None
@@ -98,6 +103,8 @@ class Dialer:
             raise ConnectionError
         protocol.transport = None  # from here on it is ours, and aiohttp closes and counts it no longer
         connection.close()
+        if self._unacknowledged is not None:
+            _limit_unacknowledged(transport.get_extra_info("socket"), self._unacknowledged)
         return transport
 
     def _why_not(self, error: BaseException) -> str:
@@ -163,11 +170,15 @@ def _sockets(timeout: float) -> Callable[[Any], socket.socket]:
     def open_socket(address: Any) -> socket.socket:
         made = socket.socket(*address[:3])
         made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, round(timeout * 1000)))
+        _limit_unacknowledged(made, timeout)
         return made
 
     return open_socket
+
+
+def _limit_unacknowledged(made: socket.socket, seconds: float) -> None:
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, round(seconds * 1000)))
 
 
 def _way(proxy: Proxy | None) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import ssl
 
 from batchcart.model.errors import Stopped
 from batchcart.platforms import load_adapters
-from batchcart.runs.deps import WORLD, Deps
+from batchcart.runs.deps import Deps
 from batchcart.runs.seats.frames import FrameStream, hear_hub
 from batchcart.runs.seats.protocol import FromHub
-from batchcart.runs.seats.seat import HungUp, sit
+from batchcart.runs.seats.seat import SEATED, HungUp, sit
 from batchcart.runs.seats.secured import HubAddress, describe_refusal, open_tls
 from batchcart.runs.seats.settling import LASTS
 
@@ -18,7 +18,7 @@ _IN_TIME = 10.0  # seconds for reaching a hub, and for it to acknowledge what it
 _BUFFER = 1 << 20
 
 
-async def sit_at(address: HubAddress, leaving: asyncio.Event, *, lasts: float = LASTS, deps: Deps = WORLD) -> None:
+async def sit_at(address: HubAddress, leaving: asyncio.Event, *, lasts: float = LASTS, deps: Deps = SEATED) -> None:
     """Be a seat of the hub there until it says good-bye, or until ``leaving`` is set and all accounts are given back.
 
     Raises UsageError for certificates that cannot be used, and Stopped where no hub is there, it refuses the seat, or

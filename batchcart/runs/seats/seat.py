@@ -7,6 +7,7 @@ import asyncio
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import batchcart.engine.http.client  # noqa: F401  # here, for it takes long, and a seat at its hub must not be silent
 from batchcart import __version__
@@ -18,7 +19,7 @@ from batchcart.model.events import AccountClosed
 from batchcart.model.fault import fault_sentence
 from batchcart.model.system import connect_locally
 from batchcart.platforms import load_adapters
-from batchcart.runs.deps import WORLD, Deps
+from batchcart.runs.deps import WORLD, Deps, open_http_client
 from batchcart.runs.event_loop import run_async
 from batchcart.runs.seats.desk import Bureau, Desk, account_of, open_desk
 from batchcart.runs.seats.frames import FrameStream, NotSpoken, hear_hub
@@ -42,13 +43,16 @@ from batchcart.runs.seats.protocol import (
     Written,
 )
 from batchcart.runs.seats.remote_journal import RemoteJournal
-from batchcart.runs.seats.settling import LASTS
+from batchcart.runs.seats.settling import LASTS, UNACKNOWLEDGED
 from batchcart.runs.snapshot import AccountSnapshot, take_snapshot
 
 BEAT = 0.5
 """Seconds between two signs of life."""
 
 _LOOKED_AT = 250  # accounts whose figures are looked at in one beat
+
+SEATED = replace(WORLD, open_client=partial(open_http_client, unacknowledged=UNACKNOWLEDGED))
+"""What a seat takes from the world."""
 
 
 class _Over(Exception):
@@ -204,7 +208,7 @@ async def sit(
     leaving: asyncio.Event,
     *,
     lasts: float = LASTS,
-    deps: Deps = WORLD,
+    deps: Deps = SEATED,
 ) -> None:
     """Be a seat at this hub until it says good-bye, or until ``leaving`` is set and all accounts are given back.
 

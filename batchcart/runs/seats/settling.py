@@ -3,5 +3,8 @@
 LASTS = 3.0
 """Seconds for which an intent allows its request to leave."""
 
+UNACKNOWLEDGED = 1.0
+"""Seconds for which a seat's system sends again what a shop does not acknowledge, also while the seat is stopped."""
+
 SETTLE = 2.0
 """Seconds that a shop is left, after the last moment at which a lost seat may have sent, to act on it."""
