@@ -124,9 +124,9 @@ def test_tokens_are_renewed_and_kept(shop: Desk) -> None:
     shop.hook("loja", "")
     known = {result["cart_id"] for result in shop.results() if result["account"] == "loja"}
     shop.job([{"op": "cart.get", "account": "loja", "cart_id": key} for key in known], "next.jsonl")
-    renewed = shop.front("loja").saw.requests["POST auth"]
+    renewed = shop.front("loja").saw.requests["GET auth"]
     shop.run(job="next.jsonl", code=0)
-    assert shop.front("loja").saw.requests["POST auth"] == renewed  # the tokens that were kept are good
+    assert shop.front("loja").saw.requests["GET auth"] == renewed  # the tokens that were kept are good
 
 
 def test_an_account_whose_lines_end_badly_is_stopped(shop: Desk) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from cable import NEAR
+from shopping import argv
 from two_hosts import HUB, Storm, TwoHosts, cut, look_at, strike, two_hosts
 
 pytestmark = [pytest.mark.posix, pytest.mark.timeout(600)]
@@ -76,6 +77,7 @@ EVENTS = [kill_near, kill_the_far_host, kill_hub, freeze_near, freeze_the_far_ho
 @pytest.mark.parametrize("befall", EVENTS, ids=lambda event: event.__name__)
 def test_nothing_happens_twice_or_is_lost(tmp_path: Path, befall: Callable[[TwoHosts], None]) -> None:
     with two_hosts(tmp_path, seed=EVENTS.index(befall), carts=270, limit="20/s") as hosts:
+        hosts.begin()
         hosts.until(lambda: hosts.count() > 100)
         befall(hosts)
         assert hosts.wait() in {0, 1}
@@ -85,7 +87,8 @@ def test_nothing_happens_twice_or_is_lost(tmp_path: Path, befall: Callable[[TwoH
 
 @pytest.mark.network
 def test_a_run_whose_seats_are_all_gone_waits_for_new_ones_and_then_ends_with_3(tmp_path: Path) -> None:
-    with two_hosts(tmp_path, seed=9, carts=180, near=0, limit="20/s") as hosts:
+    with two_hosts(tmp_path, seed=9, carts=180, limit="20/s") as hosts:
+        hosts.begin(near=0)
         hosts.until(lambda: hosts.count() > 100)
         kill_the_far_host(hosts)
         time.sleep(5)  # nobody is there, and nothing ends
@@ -105,13 +108,14 @@ def test_a_run_whose_seats_are_all_gone_waits_for_new_ones_and_then_ends_with_3(
 
 @pytest.mark.network
 def test_what_a_frozen_seats_system_still_sends_does_not_arrive_after_its_account_went_on(tmp_path: Path) -> None:
-    with two_hosts(tmp_path, seed=1, carts=600, shops=1, near=0, far=1, faults=(), timeout=30) as hosts:
+    with two_hosts(tmp_path, seed=1, carts=600, shops=1, faults=(), timeout=30) as hosts:
+        hosts.begin(near=0, far=1)
         hosts.until(lambda: hosts.count() > 100)
         cut(hosts, "shops", begin=True)
         time.sleep(1)  # what it sends now, its system sends again and again
         (frozen,) = hosts.far_seats()
         strike(frozen, signal.SIGSTOP)
-        other = hosts.start(hosts.net.near, "near", "seat", f"{NEAR}:{HUB}", *hosts.tls)
+        other = hosts.start(hosts.net.near, "near", *argv("seat", f"{NEAR}:{HUB}", *hosts.tls))
         before = hosts.count()
         hosts.until(lambda: hosts.count() > before + 20)
         cut(hosts, "shops", begin=False)
@@ -128,7 +132,8 @@ def test_what_a_frozen_seats_system_still_sends_does_not_arrive_after_its_accoun
 @pytest.mark.parametrize("seed", range(100, 110))
 def test_a_long_storm_on_two_hosts_loses_nothing_and_does_nothing_twice(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    with two_hosts(tmp_path, seed=seed, carts=1200, shops=4, near=2, far=3, limit="12/s") as hosts:
+    with two_hosts(tmp_path, seed=seed, carts=1200, shops=4, limit="12/s") as hosts:
+        hosts.begin(near=2, far=3)
         hosts.until(lambda: hosts.count() > 100)
         storm = Storm(hosts, rng)
         storm.rage(50)

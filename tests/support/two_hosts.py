@@ -21,7 +21,7 @@ from typing import Any
 import storming
 from cable import NEAR, Network, network
 from certificates import open_authority
-from shopping import KEYS, lines_until
+from shopping import KEYS, argv, lines_until
 
 from batchcart.sandbox.routing import address
 
@@ -59,7 +59,7 @@ class TwoHosts:
     lines: list[storming.Line]
     origin: str
     tls: list[str]
-    near: int
+    near: int = 0
     words: Sequence[str] = ()
     far: list[Place] = field(default_factory=list)
     hub: "subprocess.Popen[bytes] | None" = None
@@ -73,14 +73,17 @@ class TwoHosts:
     def shops_port(self) -> int:
         return int(self.origin.rpartition(":")[2])
 
+    def begin(self, *words: str, near: int = 2, far: int = 2) -> None:
+        """Start the run and so many seats at both hosts."""
+        self.near, self.words = near, words
+        self.start_hub()
+        self.far = [Place(self._start_seat(), time.monotonic()) for _ in range(far)]
+
     def start_hub(self) -> None:
         seats = [f"--processes={self.near}"] if self.near else []
         words = ["run", "job.jsonl", "-o", "results.jsonl", "--progress=none", "--stop-after=0", *self.words, *seats]
-        self.hub = self.start(self.net.near, "hub", *words, f"--seats-at={NEAR}:{HUB}", *self.tls)
+        self.hub = self.start(self.net.near, "hub", *argv(*words, f"--seats-at={NEAR}:{HUB}", *self.tls))
         self.starts += 1
-
-    def start_seats(self, count: int) -> None:
-        self.far = [Place(self._start_seat(), time.monotonic()) for _ in range(count)]
 
     def keep_seats(self) -> None:
         """Start again the far seats that ended, but not too often."""
@@ -89,11 +92,11 @@ class TwoHosts:
                 place.process, place.began = self._start_seat(), time.monotonic()
 
     def start(self, where: int, name: str, *words: str) -> "subprocess.Popen[bytes]":
-        """Start batchcart at one of the hosts; what it says goes to a file of that name."""
-        argv = self.net.within(where, sys.executable, "-m", "batchcart", *words)
+        """Start a command at one of the hosts; what it says goes to a file of that name."""
+        environment = storming.environment_of(self.folder)
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                argv, cwd=self.folder, env=storming.environment_of(self.folder), stdout=log, stderr=log
+                self.net.within(where, *words), cwd=self.folder, env=environment, stdout=log, stderr=log
             )
 
     def near_seats(self) -> list[int]:
@@ -140,23 +143,21 @@ class TwoHosts:
         return self.hub.wait()
 
     def _start_seat(self) -> "subprocess.Popen[bytes]":
-        return self.start(self.net.far, "seats", "seat", f"{NEAR}:{HUB}", *self.tls)
+        return self.start(self.net.far, "seats", *argv("seat", f"{NEAR}:{HUB}", *self.tls))
 
 
 @contextmanager
-def two_hosts(  # noqa: PLR0913  # what makes one storm another
+def two_hosts(
     folder: Path,
     *,
     seed: int,
     carts: int,
     shops: int = 3,
-    near: int = 2,
-    far: int = 2,
     faults: Sequence[str] = FAULTS,
     limit: str = "",
     timeout: float = 3,
 ) -> Iterator[TwoHosts]:
-    """A run that is under way: a job over so many shops of each platform, a hub and its seats at both hosts."""
+    """A job over so many shops of each platform, which are there; its run is to be begun, and ends with the block."""
     names = [f"local-{platform}-s{number}" for number in range(shops) for platform in KEYS]
     lines = storming.job(seed, carts, names)
     storming.write(lines, folder / "job.jsonl")
@@ -165,10 +166,8 @@ def two_hosts(  # noqa: PLR0913  # what makes one storm another
     with network() as net, _serving(net, folder, faults, limit, seed) as origin:
         (folder / "batchcart.toml").write_text(_config(origin, names, limit, timeout))
         tls = [f"--tls-ca={authority.certificate}", f"--tls-cert={pair.certificate}", f"--tls-key={pair.key}"]
-        hosts = TwoHosts(net, folder, lines, origin, tls, near)
+        hosts = TwoHosts(net, folder, lines, origin, tls)
         try:
-            hosts.start_hub()
-            hosts.start_seats(far)
             yield hosts
         finally:
             for process in (hosts.hub, *(place.process for place in hosts.far)):
