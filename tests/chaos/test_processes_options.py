@@ -13,7 +13,7 @@ import time
 from collections import Counter
 
 import pytest
-from shopping import PLATFORMS, Desk, Ended, add, create, until
+from cli_harness import PLATFORMS, Cli, Ended, add, create, until
 from test_processes import children, everywhere
 
 from batchcart.sandbox.messages import Call
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.storm, pytest.mark.posix]
 SAVE = shlex.join([sys.executable, "-c", "import sys; open('ended.json', 'ab').write(sys.stdin.buffer.read())"])
 
 
-def run_struck(shop: Desk, *words: str, kills: int = 3) -> Ended:
+def run_struck(shop: Cli, *words: str, kills: int = 3) -> Ended:
     """The run in three processes, of which one after the other is killed in the middle of its work."""
     rng = random.Random(1)
     words = ("run", "job.jsonl", "--processes", "3", "--concurrency", "2", "--progress", "none", "--json", *words)
@@ -40,12 +40,12 @@ def run_struck(shop: Desk, *words: str, kills: int = 3) -> Ended:
     return Ended(process.returncode, out.decode(), err.decode())
 
 
-def slow_down(shop: Desk) -> None:
+def slow_down(shop: Cli) -> None:
     for account in PLATFORMS:
         shop.hook(account, "delay")
 
 
-def assert_once(shop: Desk, carts: int, adds: int) -> None:
+def assert_once(shop: Cli, carts: int, adds: int) -> None:
     """Each account's carts and adds are there once; what 3dcart cannot be asked about is in doubt."""
     doubts = [result for result in shop.results() if result["status"] != "ok"]
     assert {result["account"] for result in doubts} <= {"acme"}, doubts
@@ -56,7 +56,7 @@ def assert_once(shop: Desk, carts: int, adds: int) -> None:
         assert adds - own["item.add"] <= effects["add"] <= adds, account
 
 
-def test_order_log_metrics_and_the_command_at_the_end(shop: Desk) -> None:
+def test_order_log_metrics_and_the_command_at_the_end(shop: Cli) -> None:
     shop.job(everywhere(8))
     slow_down(shop)
     ended = run_struck(shop, "--in-order", "--log=log.jsonl", "--metrics=m.prom", f"--on-end={SAVE}")
@@ -76,7 +76,7 @@ def test_order_log_metrics_and_the_command_at_the_end(shop: Desk) -> None:
         assert saw["state"] == "done"
 
 
-def test_lines_that_failed_are_tried_again_once(shop: Desk) -> None:
+def test_lines_that_failed_are_tried_again_once(shop: Cli) -> None:
     gone = [{"op": "cart.get", "account": account, "cart_id": f"none{n}"} for account in PLATFORMS for n in range(12)]
     shop.job([*everywhere(1), *gone])
     shop.run("--processes", "2", "--stop-after", "0", code=1)
@@ -90,7 +90,7 @@ def test_lines_that_failed_are_tried_again_once(shop: Desk) -> None:
     assert [shop.front(account).saw.effects["create"] for account in PLATFORMS] == [1, 1, 1]
 
 
-def test_chosen_limited_and_appended_lines(shop: Desk) -> None:
+def test_chosen_limited_and_appended_lines(shop: Cli) -> None:
     job = everywhere(8)
     shop.job(job)
     slow_down(shop)
@@ -107,7 +107,7 @@ def test_chosen_limited_and_appended_lines(shop: Desk) -> None:
     assert_once(shop, 11, 11)
 
 
-def test_tokens_are_renewed_and_kept(shop: Desk) -> None:
+def test_tokens_are_renewed_and_kept(shop: Cli) -> None:
     shop.configure(**{account: {"limits": ["20/s"]} for account in PLATFORMS})
     shop.job(everywhere(15))
     asked = Counter[str]()
@@ -129,7 +129,7 @@ def test_tokens_are_renewed_and_kept(shop: Desk) -> None:
     assert shop.front("loja").saw.requests["GET auth"] == renewed  # the tokens that were kept are good
 
 
-def test_an_account_whose_lines_end_badly_is_stopped(shop: Desk) -> None:
+def test_an_account_whose_lines_end_badly_is_stopped(shop: Cli) -> None:
     gone = [{"op": "cart.get", "account": "loja", "cart_id": f"none{n}"} for n in range(60)]
     shop.job([*everywhere(6), *gone])
     slow_down(shop)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from cable import NEAR
-from shopping import argv
+from cli_harness import argv
 from two_hosts import HUB, Storm, TwoHosts, cut, look_at, strike, two_hosts
 
 pytestmark = [pytest.mark.posix, pytest.mark.timeout(600)]

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import storming
+import kill_storm
 from cable import NEAR, Network, network
 from certificates import open_authority
-from shopping import KEYS, argv, lines_until
+from cli_harness import KEYS, argv, lines_until
 
 from batchcart.sandbox.routing import address
 
@@ -56,7 +56,7 @@ class TwoHosts:
 
     net: Network
     folder: Path
-    lines: list[storming.Line]
+    lines: list[kill_storm.Line]
     origin: str
     tls: list[str]
     near: int = 0
@@ -93,7 +93,7 @@ class TwoHosts:
 
     def start(self, where: int, name: str, *words: str) -> "subprocess.Popen[bytes]":
         """Start a command at one of the hosts; what it says goes to a file of that name."""
-        environment = storming.environment_of(self.folder)
+        environment = kill_storm.environment_of(self.folder)
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 self.net.within(where, *words), cwd=self.folder, env=environment, stdout=log, stderr=log
@@ -120,7 +120,7 @@ class TwoHosts:
 
     def count(self) -> int:
         """How many lines have ended."""
-        return storming.written(self.results, "SELECT count(*) FROM result")
+        return kill_storm.written(self.results, "SELECT count(*) FROM result")
 
     def look(self, what: str) -> dict[str, Any]:
         """What the shops have to say, ``state`` or ``counters``."""
@@ -159,8 +159,8 @@ def two_hosts(
 ) -> Iterator[TwoHosts]:
     """A job over so many shops of each platform, which are there; its run is to be begun, and ends with the block."""
     names = [f"local-{platform}-s{number}" for number in range(shops) for platform in KEYS]
-    lines = storming.job(seed, carts, names)
-    storming.write(lines, folder / "job.jsonl")
+    lines = kill_storm.job(seed, carts, names)
+    kill_storm.write(lines, folder / "job.jsonl")
     authority = open_authority(folder / "authority")
     pair = authority.sign("node", f"IP:{NEAR}")
     with network() as net, _serving(net, folder, faults, limit, seed) as origin:
@@ -195,7 +195,7 @@ def _serving(net: Network, folder: Path, faults: Sequence[str], limit: str, seed
 def _config(origin: str, names: Sequence[str], limit: str, timeout: float) -> str:
     entries = []
     for name in names:
-        platform, shop = storming.place(name)
+        platform, shop = kill_storm.place(name)
         at = "api_address" if platform == "tray" else "base_url"
         keys = {**KEYS[platform], "platform": platform, at: address(origin, platform, shop), "insecure": True}
         keys |= {"timeout": timeout, "limits": [limit] if limit else []}
@@ -222,9 +222,9 @@ class Figures:
 
 def look_at(hosts: TwoHosts) -> Figures:
     """Count what the shops hold against what the results say."""
-    found, state, counters = storming.results(hosts.results), hosts.look("state"), hosts.look("counters")
+    found, state, counters = kill_storm.results(hosts.results), hosts.look("state"), hosts.look("counters")
     doubts = Counter((result["platform"], result["op"]) for result in found if result["status"] == "in_doubt")
-    faults = storming.wrong(hosts.lines, found, state)
+    faults = kill_storm.wrong(hosts.lines, found, state)
     faults += [
         f"{op} on {platform} is in doubt" for platform, op in doubts if op != "cart.create" or platform != "3dcart"
     ]
@@ -232,7 +232,7 @@ def look_at(hosts: TwoHosts) -> Figures:
     unsure = Counter(result["account"] for result in found if _creates(result) and result["status"] == "in_doubt")
     twice = lost = 0
     for account in sorted({line["account"] for line in hosts.lines}):
-        platform, shop = storming.place(account)
+        platform, shop = kill_storm.place(account)
         if platform != "3dcart":
             continue
         made = counters[platform][shop]["effects"].get("create", 0)
@@ -244,7 +244,7 @@ def look_at(hosts: TwoHosts) -> Figures:
     return Figures(len(hosts.lines), twice, lost, doubts.total(), hosts.starts, faults)
 
 
-def _creates(result: storming.Line) -> bool:
+def _creates(result: kill_storm.Line) -> bool:
     return bool(result["op"] == "cart.create")
 
 

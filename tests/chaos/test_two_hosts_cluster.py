@@ -1,0 +1,124 @@
+"""One run on two hosts whose seats a Dask cluster starts, when parts of it are killed, frozen and cut off.
+
+On demand, where the extra is installed: pytest -m cluster tests/chaos/test_two_hosts_cluster.py
+"""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cable import FAR, NEAR
+from test_cluster import dask, pids_below
+from two_hosts import TwoHosts, cut, look_at, strike, two_hosts
+
+pytestmark = [pytest.mark.cluster, pytest.mark.posix, pytest.mark.timeout(600)]
+pytest.importorskip("distributed")
+
+SCHEDULER = 8786
+
+
+@dataclass
+class Cluster:
+    """A scheduler at the near host, and at both a nanny with a worker."""
+
+    hosts: TwoHosts
+    scheduler: subprocess.Popen[bytes]
+    nannies: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start_scheduler(self) -> None:
+        self.scheduler = _start_scheduler(self.hosts)
+
+    def start_nanny(self, where: int, address: str) -> None:
+        folder = self.hosts.folder / f"dask-{address}"
+        words = [f"tls://{NEAR}:{SCHEDULER}", f"--host={address}", "--nthreads=1", f"--local-directory={folder}"]
+        self.nannies.append(self.hosts.start(where, "workers", *dask("worker", *words, tls=_files(self.hosts))))
+
+    def worker(self, nanny: int) -> int:
+        """The pid of a nanny's worker."""
+        return max(pids_below(self.nannies[nanny].pid))
+
+
+def _files(hosts: TwoHosts) -> tuple[str, ...]:
+    return tuple(word.partition("=")[2] for word in hosts.tls)
+
+
+def _start_scheduler(hosts: TwoHosts) -> subprocess.Popen[bytes]:
+    words = (f"--host={NEAR}", f"--port={SCHEDULER}")
+    return hosts.start(hosts.net.near, "scheduler", *dask("scheduler", *words, tls=_files(hosts)))
+
+
+@contextmanager
+def cluster(hosts: TwoHosts) -> Iterator[Cluster]:
+    made = Cluster(hosts, _start_scheduler(hosts))
+    try:
+        made.start_nanny(hosts.net.near, NEAR)
+        made.start_nanny(hosts.net.far, FAR)
+        hosts.until(lambda: hosts.said("scheduler").count("Register worker") == 2)
+        yield made
+    finally:
+        for process in (*made.nannies, made.scheduler):
+            for pid in pids_below(process.pid):
+                strike(pid, signal.SIGKILL)
+            process.kill()
+            process.wait()
+
+
+def kill_worker(of: Cluster) -> None:
+    strike(of.worker(0), signal.SIGKILL)
+
+
+def freeze_worker(of: Cluster) -> None:
+    pid = of.worker(0)
+    strike(pid, signal.SIGSTOP)
+    time.sleep(8)
+    strike(pid, signal.SIGCONT)
+
+
+def kill_nanny(of: Cluster) -> None:
+    of.nannies[0].kill()
+    of.nannies[0].wait()
+
+
+def kill_scheduler(of: Cluster) -> None:
+    of.scheduler.kill()
+    of.scheduler.wait()
+    time.sleep(4)
+    of.start_scheduler()
+
+
+def freeze_scheduler(of: Cluster) -> None:
+    of.scheduler.send_signal(signal.SIGSTOP)
+    time.sleep(20)
+    of.scheduler.send_signal(signal.SIGCONT)
+
+
+def kill_hub(of: Cluster) -> None:
+    assert of.hosts.hub is not None
+    of.hosts.hub.kill()
+    of.hosts.hub.wait()
+    of.hosts.start_hub()
+
+
+def cut_cable(of: Cluster) -> None:
+    cut(of.hosts, "cable", begin=True)
+    time.sleep(12)
+    cut(of.hosts, "cable", begin=False)
+
+
+EVENTS = [kill_worker, freeze_worker, kill_nanny, kill_scheduler, freeze_scheduler, kill_hub, cut_cable]
+
+
+@pytest.mark.parametrize("befall", EVENTS, ids=lambda event: event.__name__)
+def test_nothing_happens_twice_or_is_lost_on_a_cluster(tmp_path: Path, befall: Callable[[Cluster], None]) -> None:
+    with two_hosts(tmp_path, seed=EVENTS.index(befall), carts=270, limit="20/s") as hosts, cluster(hosts) as of:
+        hosts.begin(f"--cluster=tls://{NEAR}:{SCHEDULER}", near=0, far=0)
+        hosts.until(lambda: hosts.count() > 100)
+        befall(of)
+        assert hosts.wait() in {0, 1}, hosts.said()
+        assert "Traceback" not in hosts.said()
+        assert look_at(hosts).faults == []
