@@ -135,6 +135,11 @@ def secret_file(reference: SecretRef, folder: Path) -> Path:
         return folder / named
 
 
+def find_variables(settings: Mapping[str, SecretText]) -> set[str]:
+    """The environment variables that hold these secrets."""
+    return {value.env for value in settings.values() if isinstance(value, SecretRef) and value.env is not None}
+
+
 def find_exposed(settings: Mapping[str, str | SecretRef], folder: Path) -> Iterator[tuple[str, Path]]:
     """The settings whose secret stands in a file that others than its owner can read, each with the file."""
     for name, value in sorted(settings.items()):

@@ -8,6 +8,7 @@ import os
 import random
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -28,16 +29,20 @@ def run_struck(shop: Cli, *words: str, kills: int = 3) -> Ended:
     rng = random.Random(1)
     words = ("run", "job.jsonl", "--processes", "3", "--concurrency", "2", "--progress", "none", "--json", *words)
     with shop.started(*words) as process:
-        before = shop.requests()
         for _ in range(kills):
-            until(lambda before=before: shop.requests() > before + 6 or process.poll() is not None, 40)
+            wait_for_requests(shop, process)
             if found := children(process.pid):
                 os.kill(rng.choice(found), signal.SIGKILL)
-            before = shop.requests()
             time.sleep(0.3)
         out, err = process.communicate(timeout=90)
     assert b"Traceback" not in err
     return Ended(process.returncode, out.decode(), err.decode())
+
+
+def wait_for_requests(shop: Cli, process: subprocess.Popen[bytes]) -> None:
+    """Wait for some more, or the end."""
+    before = shop.requests()
+    until(lambda: shop.requests() > before + 6 or process.poll() is not None, 40)
 
 
 def slow_down(shop: Cli) -> None:
@@ -50,7 +55,7 @@ def assert_once(shop: Cli, carts: int, adds: int) -> None:
     doubts = [result for result in shop.results() if result["status"] != "ok"]
     assert {result["account"] for result in doubts} <= {"acme"}, doubts
     for account in PLATFORMS:
-        effects = shop.front(account).saw.effects
+        effects = shop.endpoint(account).saw.effects
         own = Counter(result["op"] for result in doubts if result["account"] == account)
         assert carts - own["cart.create"] <= effects["create"] <= carts, account
         assert adds - own["item.add"] <= effects["add"] <= adds, account
@@ -87,7 +92,7 @@ def test_lines_that_failed_are_tried_again_once(shop: Cli) -> None:
     assert ended.code == 1, ended.err
     assert len(shop.statuses()) == 45
     assert Counter(shop.statuses().values())["failed"] == failed
-    assert [shop.front(account).saw.effects["create"] for account in PLATFORMS] == [1, 1, 1]
+    assert [shop.endpoint(account).saw.effects["create"] for account in PLATFORMS] == [1, 1, 1]
 
 
 def test_chosen_limited_and_appended_lines(shop: Cli) -> None:
@@ -124,9 +129,9 @@ def test_tokens_are_renewed_and_kept(shop: Cli) -> None:
     shop.hook("loja", "")
     known = {result["cart_id"] for result in shop.results() if result["account"] == "loja"}
     shop.job([{"op": "cart.get", "account": "loja", "cart_id": key} for key in known], "next.jsonl")
-    renewed = shop.front("loja").saw.requests["GET auth"]
+    renewed = shop.endpoint("loja").saw.requests["GET auth"]
     shop.run(job="next.jsonl", code=0)
-    assert shop.front("loja").saw.requests["GET auth"] == renewed  # the tokens that were kept are good
+    assert shop.endpoint("loja").saw.requests["GET auth"] == renewed  # the tokens that were kept are good
 
 
 def test_an_account_whose_lines_end_badly_is_stopped(shop: Cli) -> None:
@@ -139,4 +144,4 @@ def test_an_account_whose_lines_end_badly_is_stopped(shop: Cli) -> None:
     assert 8 <= found["loja", "failed"] <= 8 * 4 + 8, found  # a new process begins to count anew
     assert ended.figures["accounts"]["loja"]["state"] == "stopped"
     for account in ("acme", "sklep"):
-        assert shop.front(account).saw.effects["create"] == 6
+        assert shop.endpoint(account).saw.effects["create"] == 6

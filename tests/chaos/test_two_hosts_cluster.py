@@ -110,7 +110,9 @@ def cut_cable(of: Cluster) -> None:
     cut(of.hosts, "cable", begin=False)
 
 
-EVENTS = [kill_worker, freeze_worker, kill_nanny, kill_scheduler, freeze_scheduler, kill_hub, cut_cable]
+EVENTS: list[Callable[[Cluster], None]] = [
+    kill_worker, freeze_worker, kill_nanny, kill_scheduler, freeze_scheduler, kill_hub, cut_cable,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("befall", EVENTS, ids=lambda event: event.__name__)

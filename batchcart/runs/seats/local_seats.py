@@ -7,10 +7,11 @@ signals to everybody, are for the process that began: the others have them block
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass, field
 
 from batchcart.model.system import STOP_SIGNALS, block_signals
@@ -40,13 +41,14 @@ class _Place:
 class LocalSeats:
     """So many seats, which come to the hub at the address. ``greeted`` are the pids of those that did.
 
-    ``others`` are the seats that are expected and somebody else starts.
+    ``others`` are the seats that are expected and somebody else starts. They do not get the variables ``withheld``.
     """
 
     count: int
     address: str
     greeted: Container[int]
     others: int = 0
+    withheld: Collection[str] = ()
     _places: list[_Place] = field(default_factory=list)
     _ends: dict[int, str] = field(default_factory=dict)
 
@@ -110,9 +112,11 @@ class LocalSeats:
             place.given_up = True
 
     def _start_one(self) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-P", "-c", _PROGRAM]
+        environment = {name: value for name, value in os.environ.items() if name not in self.withheld}
         with block_signals(STOP_SIGNALS):  # the process inherits it
             process = subprocess.Popen(  # noqa: S603  # this Python, our program
-                [sys.executable, "-P", "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment
             )
         with contextlib.suppress(BrokenPipeError):  # it died already
             assert process.stdin is not None

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchcart.accounts.secrets import find_variables
 from batchcart.engine.chain_feed import PlannedJob
 from batchcart.journal.queries import accounts, pending_counts
 from batchcart.journal.writer import JournalWriter
@@ -62,7 +63,8 @@ async def open_seats(
             abroad = await stack.enter_async_context(opening)
             at = at or HubAddress(abroad.own_host, 0, places.cluster.at.tls)
             others = max(1, await abroad.count())
-        seats = LocalSeats(count, address, greeted := set[int](), others)
+        secret = {name for entry in context.entries.values() for name in find_variables(entry.secret_settings)}
+        seats = LocalSeats(count, address, greeted := set[int](), others, secret)
         stack.callback(seats.kill)
         seats.start()
         holdings = _open_holdings(stack, context, unsettled)
