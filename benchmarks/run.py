@@ -38,6 +38,7 @@ ROWS = {
     "startup": "startup",
     "scaling": "scaling",
     "many": "many_accounts",
+    "seats": "seats",
     "earlier": "earlier",
 }
 """The rows and their scripts."""

@@ -105,12 +105,14 @@ class Bench:
         *,
         loop: str = "",
         more: Sequence[str] = (),
+        meanwhile: Callable[[Process], None] | None = None,
         env: Mapping[str, str] | None = None,
         batchcart: Path | None = None,
     ) -> "Run":
         """Run the job to its end; its results are read for what is to be known of them and removed."""
         results = self.new(".results.jsonl")
-        ended = self.command(*run_words(job, config, results), *more, loop=loop, env=env, batchcart=batchcart)
+        words = (*run_words(job, config, results), *more)
+        ended = self.command(*words, loop=loop, meanwhile=meanwhile, env=env, batchcart=batchcart)
         ok = int(msgspec.json.decode(ended.output)["ok"])
         run = Run(ended, first_sent(results), ok, results.stat().st_mtime)
         forget(results)
