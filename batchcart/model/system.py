@@ -54,6 +54,23 @@ def wait_for_reads(handle: int) -> None:
         os.set_blocking(handle, True)
 
 
+@contextmanager
+def write_briefly(text: str) -> Iterator[Path]:
+    """A file with the text while the block lasts; on Linux it is in memory, and goes with a process that is killed."""
+    if sys.platform == "linux":
+        with os.fdopen(os.memfd_create("batchcart"), "w") as file:
+            file.write(text)
+            file.flush()
+            yield Path(f"/proc/self/fd/{file.fileno()}")
+    else:
+        import tempfile  # noqa: PLC0415  # most commands do without
+
+        with tempfile.TemporaryDirectory(prefix="batchcart-") as folder:  # its owner's alone
+            path = Path(folder, "text")
+            path.write_text(text)
+            yield path
+
+
 def set_mode(handle: int, mode: int, group: int) -> None:
     """Give the open file mode and group; the group's rights only if it can have that group. Windows has neither."""
     if sys.platform != "win32":

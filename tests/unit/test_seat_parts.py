@@ -1,7 +1,12 @@
 """The parts of a run in several processes that need none: who gets what, limits across a move, parcels, permits."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import virtual_clock
@@ -13,7 +18,7 @@ from batchcart.accounts.options import AccountOptions
 from batchcart.accounts.send_history import SendHistory
 from batchcart.accounts.state import AccountState
 from batchcart.engine.rate_limiter import RateLimiter, capacity
-from batchcart.engine.session import AccountSession
+from batchcart.engine.session import AccountSession, Send
 from batchcart.journal.permit import Permit, PermitExpired, read_clock
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.adapter import Credentials
@@ -24,7 +29,8 @@ from batchcart.platforms import load_adapters
 from batchcart.runs.account_session import SessionBasis, make_session
 from batchcart.runs.deps import WORLD
 from batchcart.runs.seats.dealing import deal, estimate_rate, relieve
-from batchcart.runs.seats.protocol import Rows
+from batchcart.runs.seats.desk import Bureau, account_of, open_desk
+from batchcart.runs.seats.protocol import Rows, Take, Welcome
 from batchcart.runs.seats.remote_journal import RemoteJournal
 from batchcart.runs.seats.send_book import SendBook
 from batchcart.runs.seats.settling import LASTS, SETTLE
@@ -276,3 +282,40 @@ async def test_a_request_that_came_too_late_for_a_session_that_goes_no_further_i
     session, left = _session(notebook, befalls)
     assert await session.send_request(1, 1, _request()) is None
     assert (notebook.intents, notebook.answers, left) == ([1], ["void"], [])
+
+
+# Secrets
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a file is all there is")
+async def test_a_clients_key_lies_in_no_folder_where_a_killed_seat_would_leave_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    options = AccountOptions(platform="tray")
+    take = Take(
+        1, 1, "loja", "tray", "https://shop.example", options, [], {"access_token": "t"}, ["access_token"], {}, [],
+        None, "the authority", ("the certificate", "the key"), [], [], b"", 1,
+    )  # fmt: skip
+    seen = list[str]()
+
+    def read(path: Path) -> str:
+        return path.read_text()
+
+    def files(folder: Path) -> list[Path]:
+        return list(folder.rglob("*"))
+
+    @asynccontextmanager
+    async def look(account: Account) -> AsyncIterator[Send]:
+        assert account.client_certificate is not None
+        assert account.ca_file is not None
+        own = account.client_certificate
+        seen.extend(map(read, (account.ca_file, own.certificate, own.key, own.key)))
+        seen.extend(map(str, files(tmp_path)))
+        yield lambda _request, _leaving: asyncio.Future()
+
+    deps = replace(WORLD, open_client=look)
+    welcome = Welcome(0.0, "run", "job", None, 60.0, 0)
+    bureau = Bureau(lambda _: None, RemoteJournal(lambda _: None), welcome, load_adapters(), deps)
+    async with open_desk(bureau, take, account_of(take, load_adapters())):
+        assert seen == ["the authority", "the certificate", "the key", "the key"]

@@ -1,11 +1,9 @@
 """Owns one account at work in a seat: its session, made of what the hub gave for it; it knows no file."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from batchcart.accounts.client_certificate import ClientCertificate
 from batchcart.accounts.config import Account
@@ -14,6 +12,7 @@ from batchcart.engine.rate_limiter import capacity
 from batchcart.engine.session import AccountSession
 from batchcart.model.adapter import Adapters, Credentials
 from batchcart.model.limits import Bucket, Limit, Window
+from batchcart.model.system import write_briefly
 from batchcart.runs.account_session import SessionBasis, make_session
 from batchcart.runs.deps import Deps
 from batchcart.runs.seats.protocol import FreshTokens, FromSeat, Learnt, Take, Welcome
@@ -91,20 +90,10 @@ def account_of(take: Take, adapters: Adapters) -> Account:
 @contextmanager
 def _with_files(account: Account, take: Take) -> Iterator[Account]:
     """The account with its certificates in files, which TLS is read from and which are gone after the block."""
-    if take.ca_text is None and take.certificate is None:
-        yield account
-        return
-    with tempfile.TemporaryDirectory(prefix="batchcart-") as folder:
-        ca_file, certificate, key = (Path(folder, name) for name in ("ca.pem", "client.pem", "key.pem"))
-        ca_file.write_text(take.ca_text or "")
-        for file, text in zip((certificate, key), take.certificate or ("", ""), strict=True):
-            file.touch(mode=0o600)
-            file.write_text(text)
-        yield replace(
-            account,
-            ca_file=ca_file if take.ca_text is not None else None,
-            client_certificate=ClientCertificate(certificate, key) if take.certificate else None,
-        )
+    with ExitStack() as stack:
+        trusted = stack.enter_context(write_briefly(take.ca_text)) if take.ca_text is not None else None
+        shown = [stack.enter_context(write_briefly(text)) for text in take.certificate or ()]
+        yield replace(account, ca_file=trusted, client_certificate=ClientCertificate(*shown) if shown else None)
 
 
 def _limit(kind: str, count: int, number: float) -> Limit:
