@@ -9,8 +9,10 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -45,7 +47,8 @@ def tls(tmp_path: Path) -> Tls:
 
 def dask(role: str, *words: str, tls: Tls) -> list[str]:
     files = [f"--tls-{name}={path}" for name, path in zip(("ca-file", "cert", "key"), tls, strict=True)]
-    return [sys.executable, "-m", f"distributed.cli.dask_{role}", *words, "--no-dashboard", *files]
+    shown = [] if any(word.startswith("--dashboard") for word in words) else ["--no-dashboard"]
+    return [sys.executable, "-m", f"distributed.cli.dask_{role}", *words, *shown, *files]
 
 
 def ours(tls: Tls) -> list[str]:
@@ -53,9 +56,9 @@ def ours(tls: Tls) -> list[str]:
 
 
 @contextmanager
-def scheduler(folder: Path, port: int, tls: Tls) -> Iterator[int]:
+def scheduler(folder: Path, port: int, tls: Tls, *words: str) -> Iterator[int]:
     """A scheduler's pid."""
-    with started(folder, *dask("scheduler", "--host=127.0.0.1", f"--port={port}", tls=tls)) as process:
+    with started(folder, *dask("scheduler", "--host=127.0.0.1", f"--port={port}", *words, tls=tls)) as process:
         until(lambda: is_listening(port))
         yield process.pid
 
@@ -94,18 +97,35 @@ def memory_of(pid: int) -> Iterator[bytes]:
                     continue
 
 
+def pages(port: int) -> list[bytes]:
+    """What the scheduler shows of itself, and of its workers and their tasks, to whoever asks."""
+    origin, seen, ahead = f"http://127.0.0.1:{port}", dict[str, bytes](), ["/info/main/workers.html"]
+    ahead += [f"/json/{name}.json" for name in ("counts", "identity", "index")]
+    ahead += [f"/info/{name}" for name in ("logs.html", "health", "metrics", "sitemap.json")]
+    while ahead:
+        if (place := ahead.pop()) not in seen:
+            with suppress(urllib.error.URLError), urllib.request.urlopen(origin + place, timeout=20) as answer:
+                seen[place] = answer.read()
+                found = re.findall(r'href="(?:\.\./)*/?((?:info|json)?/?[\w/:%.-]+\.html)"', seen[place].decode())
+                ahead += [f"/info/{name.removeprefix('info/')}" for name in found]
+    return list(seen.values())
+
+
 def test_a_killed_worker_loses_nothing_and_no_secret_is_in_the_scheduler(shop: Cli, tls: Tls) -> None:
-    port, logs = free_port(), shop.folder / "workers"
+    port, shown, logs = free_port(), free_port(), shop.folder / "workers"
     shop.job([*carts("loja", 12), *carts("sklep", 12)])
     for account in ("loja", "sklep"):
         shop.hook(account, "delay")
     words = ("run", "job.jsonl", "--progress=none", f"--cluster=tls://127.0.0.1:{port}", *ours(tls))
-    with scheduler(shop.folder, port, tls) as pid, ExitStack() as stack:
+    board = f"--dashboard-address=127.0.0.1:{shown}"
+    with scheduler(shop.folder, port, tls, board) as pid, ExitStack() as stack:
         first, second = (stack.enter_context(started(shop.folder, *worker(logs, port, tls))) for _ in range(2))
         run = stack.enter_context(started(shop.folder, *argv(*words)))
-        until(lambda: shop.endpoint("loja").saw.effects["create"] >= 2 or run.poll() is not None)
+        until(lambda: shop.endpoint("loja").saw.effects["create"] >= 2 or run.poll() is not None, 60)
+        held = pages(shown)
+        assert any(b"sit_on_worker" in page for page in held)
         first.kill()
-        held = list(memory_of(pid))
+        held += memory_of(pid)
         third = stack.enter_context(started(shop.folder, *worker(logs, port, tls)))
         _, err = run.communicate(timeout=90)
         assert run.returncode == 0, err
