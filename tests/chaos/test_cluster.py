@@ -116,7 +116,7 @@ def test_a_killed_worker_loses_nothing_and_no_secret_is_in_the_scheduler(shop: C
     shop.job([*carts("loja", 12), *carts("sklep", 12)])
     for account in ("loja", "sklep"):
         shop.hook(account, "delay")
-    words = ("run", "job.jsonl", "--progress=none", f"--cluster=tls://127.0.0.1:{port}", *ours(tls))
+    words = ("run", "job.jsonl", "--progress=none", "--concurrency=1", f"--cluster=tls://127.0.0.1:{port}", *ours(tls))
     board = f"--dashboard-address=127.0.0.1:{shown}"
     with scheduler(shop.folder, port, tls, board) as pid, ExitStack() as stack:
         first, second = (stack.enter_context(started(shop.folder, *worker(logs, port, tls))) for _ in range(2))
