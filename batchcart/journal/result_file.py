@@ -1,10 +1,13 @@
 """Owns the result file as a whole: repaired, rewritten and sorted from its journal; it sends nothing."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from batchcart.journal.changes import IN_ORDER, clear_notes, recompute_offsets
-from batchcart.journal.queries import result_texts
+from batchcart.journal.rows import legible, select
 from batchcart.journal.schema import Connection, get_meta, set_meta
 from batchcart.journal.settlement import REWRITE
 from batchcart.model.errors import UsageError
@@ -12,12 +15,23 @@ from batchcart.model.files import in_place_of, replacing
 
 _CHUNK = 1 << 20
 
+_Row = tuple[int, str, bytes]
+"""A result line as the journal has it: its number, how it ended, its text."""
+
+
+class _ResultClaim(msgspec.Struct):
+    """What a result line says that it is of: a line, and how that ended."""
+
+    line: int
+    status: str
+
 
 def repair_result_file(connection: Connection, path: Path) -> None:
     """Make the result file say what the journal says: cut back what is torn, fill up what is missing.
 
     A line is in the journal before it is in the file, so after a crash the file is a beginning of what the journal
-    holds, with perhaps a torn last line. Raises UsageError if the file holds something else.
+    holds, with perhaps a torn last line. Raises UsageError if the file holds something else, and JournalFailed if the
+    journal holds a result line that is none.
     """
     if get_meta(connection, REWRITE):
         rewrite_result_file(connection, path)
@@ -39,26 +53,68 @@ def repair_result_file(connection: Connection, path: Path) -> None:
         "SELECT seq, until FROM result WHERE until <= ? ORDER BY seq DESC LIMIT 1", (size,)
     ).fetchone()
     seq, whole = row or (0, 0)
-    following = connection.execute("SELECT text FROM result WHERE seq > ? ORDER BY seq", (seq,))
+    following = _lines(connection, f"WHERE seq > {seq:d} ORDER BY seq")
     with _open(path) as file:
         file.seek(whole)
-        rest = file.read(min(size - whole, _CHUNK))
-        first = following.fetchone()
-        if not _begins(rest, first[0] if first else b"") or not _line_before(file, connection, seq, whole):
-            raise UsageError(
-                f"{path} does not hold the results of this run: its journal has other lines. Put the file back, "
-                "or remove it to have it rebuilt from the journal"
-            )
-        if not _has_holes(file):
+        rest, first = file.read(min(size - whole, _CHUNK)), next(following, b"")
+        if not (_begins(rest, first.removesuffix(b"\n")) and _line_before(file, connection, seq, whole)):
+            raise _not_ours(path)
+        if not (_has_holes(file) if in_order else _differs(file, connection, seq, path)):
             if size == whole and not first:
                 return  # it is whole: not even its time changes
             file.truncate(whole)
             file.seek(whole)
-            while first:
-                file.write(first[0] + b"\n")
-                first = following.fetchone()
+            file.write(first)
+            file.writelines(following)
             return
     rewrite_result_file(connection, path)
+
+
+def _lines(connection: Connection, which: str) -> Iterator[bytes]:
+    """The result lines of the journal that are asked for, as the file has them.
+
+    Raises JournalFailed at one that no reader of results could take.
+    """
+    decode = msgspec.json.Decoder(_ResultClaim).decode
+    rows: Iterable[_Row] = select(connection, _Row, f"SELECT line, status, text FROM result {which}")  # noqa: S608  # words of our own
+    for line, status, text in rows:
+        with legible(connection, "result"):
+            said = decode(text)
+            text.decode()
+            if (said.line, said.status) != (line, status) or b"\n" in text:
+                raise ValueError(f"what it says of line {line} is about something else")
+        yield text + b"\n"
+
+
+def _not_ours(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} does not hold the results of this run: its journal has other lines. Put the file back, "
+        "or remove it to have it rebuilt from the journal"
+    )
+
+
+def _differs(file: BinaryIO, connection: Connection, seq: int, path: Path) -> bool:
+    """Whether a power cut took pages away from the lines up to that one; raises UsageError if they are others."""
+    holes = False
+    file.seek(0)
+    for expected in _stretches(connection, seq):
+        found = file.read(len(expected))
+        if found != expected:
+            if not _begins(found, expected):
+                raise _not_ours(path)
+            holes = True
+    return holes
+
+
+def _stretches(connection: Connection, seq: int) -> Iterator[bytes]:
+    """The result lines up to that one, as the file should have them, in pieces that are compared at a time."""
+    stretch = bytearray()
+    for (text,) in connection.execute("SELECT text FROM result WHERE seq <= ? ORDER BY seq", (seq,)):
+        stretch += text + b"\n"
+        if len(stretch) >= _CHUNK:
+            yield bytes(stretch)
+            stretch.clear()
+    yield bytes(stretch)
 
 
 def _open(path: Path) -> BinaryIO:
@@ -84,15 +140,15 @@ def _line_before(file: BinaryIO, connection: Connection, seq: int, whole: int) -
 
 
 def _has_holes(file: BinaryIO) -> bool:
-    """Whether a power cut took pages away anywhere: no result line holds a zero."""
+    """Whether a power cut took pages away anywhere: no result line holds a zero. For a file that was sorted."""
     file.seek(0)
     return any(b"\0" in chunk for chunk in iter(lambda: file.read(_CHUNK), b""))
 
 
 def rewrite_result_file(connection: Connection, path: Path, *, in_order: bool = False) -> None:
-    """Write the whole result file from the journal, in one step."""
+    """Write the whole result file from the journal, in one step; raises JournalFailed if a line there is none."""
     with replacing(in_place_of(path)) as file:
-        file.writelines(text + b"\n" for text in result_texts(connection, in_order=in_order))
+        file.writelines(_lines(connection, f"ORDER BY {'line' if in_order else 'seq'}"))
 
 
 def sort_result_file(connection: Connection, path: Path) -> None:

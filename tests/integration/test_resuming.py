@@ -12,6 +12,7 @@ import kill_storm
 import pytest
 from kill_storm import Line
 
+from batchcart.journal.changes import recompute_offsets
 from batchcart.journal.queries import has_progress
 from batchcart.journal.result_file import repair_result_file
 from batchcart.journal.schema import open_existing
@@ -165,8 +166,9 @@ def test_zeros_that_a_power_cut_left_in_the_result_file_are_mended(half: Place) 
         lambda whole: whole + b'{"line":99}\n',
         lambda whole: b"x",
         lambda whole: whole[:-5] + b"xxxx\n",
+        lambda whole: whole.replace(b'"attempts":1', b'"attempts":7', 1),
     ],
-    ids=["another-job's", "edited", "longer", "no-json", "last-line-edited"],
+    ids=["another-job's", "edited", "longer", "no-json", "last-line-edited", "first-line-edited"],
 )
 def test_a_result_file_that_is_not_this_runs_is_refused_and_left_alone(
     half: Place, foreign: Callable[[bytes], bytes]
@@ -178,6 +180,29 @@ def test_a_result_file_that_is_not_this_runs_is_refused_and_left_alone(
         half.run()
     assert "does not hold the results of this run" in str(caught.value)
     assert half.results.read_bytes() == text
+    assert half.sandbox.state() == effects
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "x'ff' || substr(text, 2)",
+        "substr(text, 1, 60)",
+        "replace(text, '\"line\":', '\"line\":9')",
+        "text || x'0a7b7d'",
+    ],
+    ids=["no text", "half a line", "another line's", "two lines"],
+)
+def test_a_result_that_is_none_is_not_written_from_a_damaged_journal(half: Place, other: str) -> None:
+    with closing(open_existing(half.journal)) as connection:
+        damage = f"UPDATE result SET text = CAST({other} AS BLOB) WHERE seq = 2"
+        connection.execute(damage.replace("(text", "(CAST(text AS TEXT)"))
+        recompute_offsets(connection)
+    half.results.unlink()
+    effects = half.sandbox.state()
+    with pytest.raises(Stopped, match=r"is damaged, in its table result: .* Restore a copy of it"):
+        half.run()
+    assert not half.results.exists()
     assert half.sandbox.state() == effects
 
 
