@@ -50,7 +50,11 @@ class Crew:
         self.asked = False
         if not (self.all_taken or self.session.stopped):
             self.workers += 1
-            self.group.create_task(self._work())
+            work = self._work()
+            try:
+                self.group.create_task(work)
+            except RuntimeError:  # the group is ending over what another worker met
+                work.close()
 
     async def _work(self) -> None:
         is_last = True  # also where it fails, for then its group takes no other one

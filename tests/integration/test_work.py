@@ -1,6 +1,7 @@
 """A job's operations are processed: each ends once, effects are exact at the shop, outages burn nothing."""
 
 import asyncio
+import gc
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -335,6 +336,29 @@ def test_a_run_whose_requests_left_from_other_processes_leaves_them_their_time_a
     ended = shop.run()
     assert ended.seconds < LASTS
     assert statuses(ended.results) == ["ok", "ok"]
+
+
+def test_a_plan_that_leads_nowhere_stops_the_run_in_a_sentence_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Accounts that have writes under way want workers in the same moment."""
+    added = {"local-3dcart": {}, "local-tray": {"product_id": 5}, "local-shoplo": {"variant_id": 5}}
+    lines = [
+        {"op": op, "account": account, "cart": f"c{number}", **more}
+        for account, product in added.items()
+        for number in range(6)
+        for op, more in (("cart.create", {"data": {**product, "quantity": 1} if product else {}}), ("cart.get", {}))
+    ]
+    place = Harness(tmp_path, lines, Shops(lambda _account, request: "hang-after" if request.writes else ""))
+    place.run(stop_after=1)
+    with closing(open_existing(journal_path(place.results))) as journal:
+        journal.execute("UPDATE plan SET chain = 1 WHERE line = 26")
+
+    ended = place.run()
+
+    assert "line 26 belongs to chain 1, and what it names is not there" in str(ended.failure)
+    gc.collect()  # a worker that was never begun is a warning once it is gone
+    assert caplog.text == ""
 
 
 def test_no_credential_stands_in_journal_or_results(tmp_path: Path) -> None:
