@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cli_harness import PLATFORMS, Cli, Line, add, create, get, line, until
+from cli_harness import PLATFORMS, Cli, Ended, Line, add, create, get, line, until
 from neutral_carts import command
 
 from batchcart.sandbox.messages import Call
@@ -152,8 +152,33 @@ def _trouble_of(folder: Path, words: Sequence[str]) -> str:
     for bad in ("fault of its own", "Traceback", "make room"):
         if bad in said:
             return said.strip()[-400:]
-    if ended.code == 2 and not ended.err.strip():
-        return "it does not say why"
+    if ended.code == 2:
+        return "" if ended.err.strip() else "it does not say why"
+    return _loss_of(folder, ended) if words[0] == "run" else ""
+
+
+def _loss_of(folder: Path, run: Ended) -> str:
+    """Which lines a run that went on leaves without a word about them, "" if none."""
+    try:
+        ended = [json.loads(text)["line"] for text in (folder / RESULTS).read_bytes().splitlines()]
+    except (ValueError, TypeError, KeyError) as error:
+        return f"a result that is none: {error}"
+    if len({*ended}) < len(ended):
+        return f"lines with two results: {ended}"
+    if strange := {*ended} - {*range(1, len(LINES) + 1)}:
+        return f"results of lines that are not in the job: {strange}"
+    if run.code in {0, 1}:
+        lost = {*range(1, len(LINES) + 1)} - {*ended}
+        return f"lines that are lost: {lost}" if lost else ""
+    if "is damaged" in run.out + run.err:
+        return ""  # the sentence is about all lines, and the result file stays as it was
+    told = command("status", RESULTS, "--json", folder=folder)
+    if told.code == 2:
+        return f"status of a run that went on: {told.err}"
+    said = json.loads(told.out)
+    open_ones = said["not_attempted"]
+    if said["lines"] != len(LINES) or open_ones != len(LINES) - len(ended):
+        return f"{len(ended)} results, and {open_ones} of {said['lines']} lines are told as pending"
     return ""
 
 
