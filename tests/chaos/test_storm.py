@@ -26,7 +26,7 @@ def assert_survived(lines: Sequence[Line], out: Path, shops: Shops, code: int) -
     found, counters = kill_storm.results(out), shops.counters()
     assert kill_storm.wrong(lines, found, shops.state()) == []
     doubtful = {(result["platform"], result["op"]) for result in found if result["status"] == "in_doubt"}
-    assert doubtful <= {("3dcart", "cart.create")}
+    assert doubtful <= kill_storm.UNSEEN
     assert code == (1 if doubtful else 0)
     assert [name for name, saw in counters.items() if saw[""]["overlaps"]] == []
 
@@ -84,6 +84,10 @@ MEANT_OTHERWISE = {
 """Readings under which the shop makes something else of a job, or takes it in no form."""
 
 
+ASKS_ELSEWHERE = "shoplo.count_filter=ignored"
+"""A reading under which an empty list is believed only once the list of another cart was read, which may be at work."""
+
+
 def storm_of_readings(folder: Path, *, seed: int, carts: int, kills: int) -> tuple[Kills, Counter[str]]:
     """A storm at shops that read some ten points otherwise; what undecidable answers leave is in doubt or failed."""
     rng = random.Random(seed)
@@ -98,7 +102,8 @@ def storm_of_readings(folder: Path, *, seed: int, carts: int, kills: int) -> tup
         found = kill_storm.results(out)
         assert kill_storm.wrong_effects(*_judgeable(lines, found), shops.state()) == [], readings
         assert len({result["line"] for result in found}) == len(found), readings
-        assert [name for name, saw in shops.counters().items() if saw[""]["overlaps"]] == [], readings
+        overlapping = {name for name, saw in shops.counters().items() if saw[""]["overlaps"]}
+        assert overlapping <= ({"shoplo"} if ASKS_ELSEWHERE in readings else set()), readings
     return done, Counter(result["status"] for result in found)
 
 

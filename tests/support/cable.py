@@ -12,6 +12,8 @@ import pytest
 NEAR, FAR = "10.77.0.1", "10.77.0.2"
 """The addresses of the two ends."""
 
+_NOBODYS_CARD = "02:00:00:00:00:99"
+
 
 @dataclass
 class Network:
@@ -27,9 +29,13 @@ class Network:
         subprocess.run(self.within(pid, *words), check=True, capture_output=True)
 
     def lose_all(self, *, begin: bool) -> None:
-        """Begin or end to lose every packet where it arrives: a link that is down would be noticed by the kernel."""
-        for pid in (self.near, self.far):
-            self._drop(pid, begin, "-i", "cable")
+        """Begin or end to lose every packet where it arrives, as one for a card that is not there.
+
+        A link that is down, or a route that leads nowhere, would be noticed by the kernel.
+        """
+        for pid, other in ((self.near, FAR), (self.far, NEAR)):
+            what = ["replace", other, "lladdr", _NOBODYS_CARD] if begin else ["flush"]
+            self.command(pid, "ip", "neigh", *what, "dev", "cable", "nud", "permanent")
 
     def lose(self, port: int, *, begin: bool) -> None:
         """Begin or end to lose what goes over the cable to a port of the near end, and what comes from it."""
@@ -45,9 +51,11 @@ class Network:
 
 
 @contextmanager
-def network() -> Iterator[Network]:
-    if not all(map(shutil.which, ("unshare", "nsenter", "ip", "iptables"))):
-        pytest.skip("unshare, nsenter, ip or iptables is not installed")
+def network(*needs: str) -> Iterator[Network]:
+    """The two networks; who loses a port's packets alone ``needs`` iptables."""
+    lacking = [name for name in ("unshare", "nsenter", "ip", *needs) if not shutil.which(name)]
+    if lacking:
+        pytest.skip(f"not installed: {', '.join(lacking)}")
     holders: list[subprocess.Popen[bytes]] = []
     try:
         holders.append(subprocess.Popen(["unshare", "-r", "-n", "sleep", "7200"], stderr=subprocess.DEVNULL))

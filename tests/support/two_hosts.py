@@ -163,7 +163,7 @@ def two_hosts(
     kill_storm.write(lines, folder / "job.jsonl")
     authority = open_authority(folder / "authority")
     pair = authority.sign("node", f"IP:{NEAR}")
-    with network() as net, _serving(net, folder, faults, limit, seed) as origin:
+    with network("iptables") as net, _serving(net, folder, faults, limit, seed) as origin:
         (folder / "batchcart.toml").write_text(_config(origin, names, limit, timeout))
         tls = [f"--tls-ca={authority.certificate}", f"--tls-cert={pair.certificate}", f"--tls-key={pair.key}"]
         hosts = TwoHosts(net, folder, lines, origin, tls)
