@@ -13,6 +13,7 @@ import pytest
 from deviations import PLATFORMS, ROUNDS, Chosen, combinations, config_for, named, turn
 from engine_harness import FAULTS, Harness, Script, Shops
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as with_seed
 from hypothesis import strategies as st
 from witness import SOLD, Line, Referee, job, stock, witness
 
@@ -106,15 +107,16 @@ def test_many_readings_at_once_do_no_harm_with_faults_and_stops(
 
 
 @pytest.mark.readings
-@pytest.mark.timeout(7200)
-@settings(
-    max_examples=3000, deadline=None, phases=[Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.too_slow]
-)
-@given(*RUNS)
-def test_thousands_of_combinations_do_no_harm(
-    chosen: dict[str, str], seed: int, share: float, stops: list[float]
-) -> None:
-    any_run(chosen, seed, share, stops)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", range(20))
+def test_thousands_of_combinations_do_no_harm(part: int) -> None:
+    many = settings(
+        max_examples=150,
+        deadline=None,
+        phases=[Phase.reuse, Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    with_seed(part)(many(given(*RUNS)(any_run)))()
 
 
 CUT = (

@@ -15,6 +15,7 @@ from deviations import ROUNDS, Chosen, combinations, config_for, named, turn
 from engine_harness import FAULTS, Harness, Line, Script, Shops
 from examples import divide_examples
 from hypothesis import HealthCheck, example, given, settings
+from hypothesis import seed as with_seed
 from hypothesis import strategies as st
 from platform_parts import snapshot_of
 
@@ -256,19 +257,23 @@ def test_what_is_not_kept_is_as_it_was_under_every_reading(chosen: Chosen) -> No
     taken_back_after(runs, lambda _account, _request: "", doubts=True, chosen=made)
 
 
-@pytest.mark.readings
-@pytest.mark.timeout(7200)
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(RUNS, combinations(8), st.randoms(use_true_random=False), st.sampled_from([0.0, 0.2]))
-def test_what_is_not_kept_is_as_it_was_under_many_readings_at_once(
-    runs: list[tuple[str, list[Step]]], chosen: dict[str, str], chance: random.Random, share: float
-) -> None:
+def any_run_taken_back(runs: list[tuple[str, list[Step]]], chosen: Chosen, chance: random.Random, share: float) -> None:
     made = {name: value for name, value in chosen.items() if name not in NOT_MADE}
 
     def script(_account: str, _request: Request) -> str:
         return chance.choice(FAULTS) if chance.random() < share else ""
 
     taken_back_after(runs, script, doubts=True, chosen=made)
+
+
+@pytest.mark.readings
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", range(10))
+def test_what_is_not_kept_is_as_it_was_under_many_readings_at_once(part: int) -> None:
+    many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    shared = st.sampled_from([0.0, 0.2])
+    given_them = given(RUNS, combinations(8), st.randoms(use_true_random=False), shared)
+    with_seed(part)(many(given_them(any_run_taken_back)))()
 
 
 def taken_back_after(
