@@ -39,7 +39,8 @@ class JournalFailed(Stopped):
 class JournalWriter:
     """The journal, open for writing. ``ended`` is told of each result line, in the writer's thread, once it is safe.
 
-    ``failed`` is called once, in the loop's thread, when the disk takes no more.
+    ``failed`` is called once, in the loop's thread, when the disk takes no more. ``at_disk`` says that a batch is on
+    its way there.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class JournalWriter:
         self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._open = Batch()
         self._due = False
-        self._at_disk = False
+        self.at_disk = False
         self._owed = Batch()
         self._gap = False
         self._failure: JournalFailed | None = None
@@ -136,7 +137,7 @@ class JournalWriter:
 
     def _gathering(self) -> Batch:
         """What is written next: all that the loop does in a few turns, or while an earlier batch is at the disk."""
-        if not (self._due or self._at_disk):
+        if not (self._due or self.at_disk):
             self._due = True
             self._loop.call_soon(self._wait_for_more, _TURNS)
         return self._open
@@ -154,13 +155,13 @@ class JournalWriter:
     def _hand_over(self) -> None:
         self._due = False
         if not self._open.empty:
-            self._at_disk = True
+            self.at_disk = True
             self._inbox.put(self._open)
             self._open = Batch()
 
     def _finish_batch(self, batch: Batch, failure: JournalFailed | None) -> None:
         """In the loop's thread: tell those who waited for the batch, and let the next one follow."""
-        self._at_disk = False
+        self.at_disk = False
         for waiter in batch.waiters:
             if not waiter.done():
                 if failure is None:

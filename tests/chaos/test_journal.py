@@ -14,7 +14,8 @@ from typing import Any
 import failing_disk
 import kill_storm
 import pytest
-from engine_harness import Harness, Line, Shops
+from engine_harness import Harness, Line
+from in_memory_shops import Shops
 
 from batchcart.runs.paths import journal_path
 

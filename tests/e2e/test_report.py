@@ -20,9 +20,10 @@ import msgspec
 import pytest
 from cli_harness import Cli, Line, batchcart, get, until
 from cli_harness import Ended as Process
-from engine_harness import Harness, Shops
+from engine_harness import Harness
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_memory_shops import Shops
 from report_samples import CONFIG, T0, busy_report, report_on, result, written
 
 from batchcart.cli.report_text import report_text

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from engine_harness import CONFIG, Harness, Shops
+from engine_harness import CONFIG, Harness
+from in_memory_shops import Shops
 
 from batchcart.accounts.state import AccountState
 from batchcart.engine.rate_limiter import LimitMemory
@@ -64,7 +65,7 @@ def test_a_retry_after_of_0_is_no_invitation(tmp_path: Path) -> None:
     shops = busy_for(20, "pause-429-0")
     ended = Harness(tmp_path, creates(30), shops).run()
     assert ended.summary.accounts["local-tray"].counts["ok"] == 30
-    refused = sum(said.fault == "pause-429-0" for said in shops.said)
+    refused = sum(seen.fault == "pause-429-0" for seen in shops.seen)
     assert refused <= 16
 
 
@@ -72,7 +73,7 @@ def test_a_503_that_says_how_long_to_wait_is_no_outage(tmp_path: Path) -> None:
     shops = busy_for(60, "pause-503-5")
     ended = Harness(tmp_path, creates(30), shops).run()
     assert ended.summary.accounts["local-tray"].counts["ok"] == 30
-    assert not any(isinstance(event, ShopDown) for event in ended.told)
+    assert not any(isinstance(event, ShopDown) for event in ended.events)
     assert ended.sessions[0].stats.refusals >= 8
 
 
@@ -81,8 +82,8 @@ def test_a_status_that_the_config_names_is_a_429(tmp_path: Path) -> None:
     shops = busy_for(20, "page-503")
     ended = Harness(tmp_path, creates(30), shops, config=config).run()
     assert ended.summary.accounts["local-tray"].counts["ok"] == 30
-    assert not any(isinstance(event, ShopDown) for event in ended.told)
-    assert ended.sessions[0].stats.refusals == sum(said.fault == "page-503" for said in shops.said)
+    assert not any(isinstance(event, ShopDown) for event in ended.events)
+    assert ended.sessions[0].stats.refusals == sum(seen.fault == "page-503" for seen in shops.seen)
 
 
 def test_a_pause_is_remembered_at_once_and_bounded_by_the_patience(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from engine_harness import EPOCH, RUN, Harness, Line, Shops
+from engine_harness import RUN, Harness, Line
+from in_memory_shops import EPOCH, Shops
 
 from batchcart.engine.chain_state import ChainState
 from batchcart.journal.codec import encode_loss, encode_request, encode_response
@@ -47,13 +48,13 @@ def test_an_answer_that_stands_in_the_journal_is_not_asked_for_again(tmp_path: P
     ended = begun(tmp_path, shops, (CREATE, "answered", encode_response(CREATED))).run()
     assert ended.results[0]["status"] == "ok"
     assert ended.results[0]["cart_id"] == KEY
-    assert shops.said == []
+    assert shops.seen == []
 
 
 def test_an_add_without_an_answer_is_looked_for_before_it_is_sent_again(tmp_path: Path) -> None:
     shops = Shops()
     ended = begun(tmp_path, shops, (CREATE, "sent", encode_loss(""))).run()
-    assert [said.request.method for said in shops.said][:2] == ["GET", "POST"]
+    assert [seen.request.method for seen in shops.seen][:2] == ["GET", "POST"]
     assert ended.results[0]["status"] == "ok"
     assert ended.results[0]["attempts"] == 2
 
@@ -67,7 +68,7 @@ def test_a_shop_is_given_time_to_act_on_what_was_under_way_before_it_is_asked(tm
             (EPOCH + 1000, encode_request(CREATE, 1)),
         )
     shop.run()
-    assert shops.said[0].at >= 1001
+    assert shops.seen[0].at >= 1001
 
 
 def test_the_first_request_is_sent_again_with_the_body_that_its_line_makes(tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_the_first_request_is_sent_again_with_the_body_that_its_line_makes(tmp_p
     shop = begun(tmp_path, shops, (request, "sent", encode_loss("")), line={**update, "cart": "c"})
     assert b"example.com" not in journal_path(shop.results).read_bytes()
     shop.run()
-    assert [json.loads(said.request.body) for said in shops.said] == [json.loads(request.body)]
+    assert [json.loads(seen.request.body) for seen in shops.seen] == [json.loads(request.body)]
 
 
 @pytest.mark.parametrize("email", ["a@example.com", "another@example.com"])
@@ -89,7 +90,7 @@ def test_a_first_request_of_an_older_journal_is_taken_only_as_its_line_makes_it(
     with closing(open_existing(journal_path(shop.results))) as journal:
         journal.execute("INSERT INTO send VALUES (1, 1, ?, 'sent', ?, NULL, NULL, NULL, NULL)", (EPOCH + 990, whole))
     shop.run()
-    assert [said.request.body for said in shops.said] == ([update] if email == "a@example.com" else [])
+    assert [seen.request.body for seen in shops.seen] == ([update] if email == "a@example.com" else [])
 
 
 def test_an_add_that_was_sent_when_more_was_known_of_its_cart_is_looked_for(tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ def test_an_add_that_was_sent_when_more_was_known_of_its_cart_is_looked_for(tmp_
     add: Line = {"op": "item.add", "account": "local-tray", "cart_id": KEY, "data": {"product_id": "7", "quantity": 2}}
     ended = begun(tmp_path, shops, (CREATE, "sent", encode_loss("")), line=add).run()
     assert ended.failure is None
-    assert shops.said[0].request.method == "GET"
+    assert shops.seen[0].request.method == "GET"
     assert [result["line"] for result in ended.results] == [1]
 
 
@@ -108,7 +109,7 @@ def test_a_first_request_that_is_made_otherwise_now_stops_the_account_in_words(t
     account = ended.summary.accounts["local-tray"]
     assert "'POST /carts/of/old' was sent for line 1, and the line does not lead to that" in account.reason
     assert (account.state, account.counts["not_attempted"], ended.summary.exit_code) == ("stopped", 1, 3)
-    assert shops.said == []
+    assert shops.seen == []
 
 
 @pytest.mark.parametrize("state", ["sent", "lost", "failing", "answered", "void"])
@@ -117,7 +118,7 @@ def test_a_later_request_that_its_line_does_not_lead_to_is_not_taken(tmp_path: P
     other = Request("DELETE", "/carts/of-somebody-else")
     ended = begun(tmp_path, shops, (CREATE, "sent", encode_loss("")), (other, state, row)).run()
     assert "'DELETE /carts/of-somebody-else' was sent" in ended.summary.accounts["local-tray"].reason
-    assert shops.said == []
+    assert shops.seen == []
 
 
 def test_a_repeatable_write_without_an_answer_is_simply_sent_again(tmp_path: Path) -> None:
@@ -125,21 +126,21 @@ def test_a_repeatable_write_without_an_answer_is_simply_sent_again(tmp_path: Pat
     request = Request("PUT", f"/carts/{KEY}", body=b'{"Cart":{"email":"a@example.com"}}')
     shops = Shops()
     begun(tmp_path, shops, (request, "sent", encode_loss("")), line={**update, "cart": "c"}).run()
-    assert [said.request.method for said in shops.said] == ["PUT"]
+    assert [seen.request.method for seen in shops.seen] == ["PUT"]
 
 
 def test_a_read_without_an_answer_leaves_nothing_behind(tmp_path: Path) -> None:
     read: Line = {"op": "cart.get", "account": "local-tray", "cart": "c", "cart_id": KEY}
     shops = Shops()
     ended = begun(tmp_path, shops, (Request("GET", f"/carts/{KEY}"), "sent", encode_loss("")), line=read).run()
-    assert len(shops.said) == 1
+    assert len(shops.seen) == 1
     assert ended.results[0]["attempts"] == 2
 
 
 def test_a_write_that_was_never_sent_leaves_nothing_in_doubt(tmp_path: Path) -> None:
     shops = Shops()
     begun(tmp_path, shops, (CREATE, "void", encode_loss("refused"))).run()
-    assert [said.request.method for said in shops.said] == ["POST"]
+    assert [seen.request.method for seen in shops.seen] == ["POST"]
 
 
 @pytest.mark.parametrize("harm", ["state = 'senf'", "request = '[1'", "request = 'x'"])
@@ -151,7 +152,7 @@ def test_a_past_that_cannot_be_read_stops_the_run_before_anything_is_sent(tmp_pa
     ended = shop.run()
     assert isinstance(ended.failure, JournalFailed)
     assert "damaged" in str(ended.failure)
-    assert shops.said == []
+    assert shops.seen == []
 
 
 def test_a_job_line_that_changed_under_way_is_not_sent(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_a_job_line_that_changed_under_way_is_not_sent(tmp_path: Path) -> None:
     ended = Harness(tmp_path, [ADD, second], shops).run()
     assert "line 3 is not what it was" in str(ended.failure)
     assert [result["status"] for result in ended.results] == ["ok"]
-    assert len(shops.said) == 1
+    assert len(shops.seen) == 1
 
 
 def test_a_result_says_when_it_was_sent_how_often_and_what_came_back(tmp_path: Path) -> None:

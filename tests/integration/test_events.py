@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 import virtual_clock
-from engine_harness import EPOCH, Harness, Shops
+from engine_harness import Harness
+from in_memory_shops import EPOCH, Shops
 
 from batchcart.accounts.send_history import SendHistory
 from batchcart.engine.event_filter import EventLimiter
@@ -132,8 +133,8 @@ def test_a_run_with_a_thousand_429s_tells_of_few_pauses_and_counts_them_all(tmp_
     refusals = ended.sessions[0].stats.refusals
 
     assert refusals >= 1000
-    assert refusals == sum(event.refusals for event in ended.told if isinstance(event, ThrottlingEnded))
-    assert len(ended.told) < 40
+    assert refusals == sum(event.refusals for event in ended.events if isinstance(event, ThrottlingEnded))
+    assert len(ended.events) < 40
 
 
 @pytest.fixture
@@ -213,7 +214,7 @@ def test_an_outage_is_told_with_its_beginning_and_its_end(tmp_path: Path) -> Non
     shops = Shops(lambda _account, _request: "not-sent" if 3 < asyncio.get_running_loop().time() - 1000 < 60 else "")
     shops.latency = lambda: 0.5
     ended = Harness(tmp_path, lines(60), shops).run()
-    down, up = ended.told
+    down, up = ended.events
 
     assert isinstance(down, ShopDown)
     assert isinstance(up, ShopUp)
@@ -228,11 +229,11 @@ def test_an_outage_is_told_with_its_beginning_and_its_end(tmp_path: Path) -> Non
 
 def test_a_renewed_token_and_a_closed_account_are_told_without_the_token(tmp_path: Path) -> None:
     ended = Harness(tmp_path, lines(3), Shops(lambda _account, _request: "401")).run()
-    (closed,) = ended.told
+    (closed,) = ended.events
 
     assert isinstance(closed, AccountClosed)
     assert (closed.state, level_of(closed)) == ("closed", "error")
-    assert "canary" not in str(ended.told)
+    assert "canary" not in str(ended.events)
 
 
 def test_a_wait_whose_end_depends_on_a_send_is_not_told_as_a_used_up_limit() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_harness import Harness, Said, Shops
+from engine_harness import Harness
+from in_memory_shops import SeenRequest, Shops
 from platform_parts import snapshot_of
 from test_odd_answers import Shop
 
@@ -125,8 +126,8 @@ class _Heavy(Shops):
 
     async def answer(self, account: Account, journal: Path, request: Request, leaving: Callable[[], None]) -> Reply:
         own = request.path in {"/auth", account.adapter.health_check.path}
-        if own and not any(said.request.path == request.path and said.fault == "heavy" for said in self.said):
-            self.said.append(Said(asyncio.get_running_loop().time(), account.name, "", request, "heavy"))
+        if own and not any(seen.request.path == request.path and seen.fault == "heavy" for seen in self.seen):
+            self.seen.append(SeenRequest(asyncio.get_running_loop().time(), account.name, "", request, "heavy"))
             leaving()
             return Response(500, b"[" + b"[]," * LARGE + b"1]")
         return await super().answer(account, journal, request, leaving)

@@ -11,10 +11,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from deviations import PLATFORMS, ROUNDS, Chosen, combinations, config_for, named, turn
-from engine_harness import FAULTS, Harness, Script, Shops
+from engine_harness import Harness
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
 from hypothesis import strategies as st
+from in_memory_shops import FAULTS, Script, Shops
 from witness import SOLD, Line, Referee, job, stock, witness
 
 from batchcart.model.adapter import NEW_CART, CartContext

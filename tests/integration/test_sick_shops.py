@@ -8,7 +8,8 @@ from typing import Any
 
 import kill_storm
 import pytest
-from engine_harness import Harness, Line, Script, Shops
+from engine_harness import Harness, Line
+from in_memory_shops import Script, Shops
 from pairs import pairwise
 
 from batchcart.journal.schema import open_existing
@@ -85,7 +86,7 @@ def test_a_web_page_from_everywhere_closes_the_account_with_its_lines_open(
     assert "t0k3n" not in account.reason
     on_their_way = min(concurrency, 8) if before == 0 else concurrency
     assert burnt(ended.results) <= (0 if platform in LOOKED_UP else on_their_way)
-    assert len(shops.said) <= before + 3 * concurrency
+    assert len(shops.seen) <= before + 3 * concurrency
     left = gone_on(shop, lines)
     assert set(left) == {result["line"] for result in ended.results if result["status"] != "ok"}
 
@@ -108,7 +109,7 @@ def test_a_shop_that_has_moved_closes_the_account_and_says_where_to(
     assert "t0k3n" not in account.reason
     may_follow_an_act = platform not in LOOKED_UP and answer.startswith(("redirect-302", "redirect-303"))
     assert burnt(ended.results) <= (concurrency if may_follow_an_act else 0)
-    assert len(shops.said) <= 20 + 3 * concurrency
+    assert len(shops.seen) <= 20 + 3 * concurrency
     gone_on(shop, lines)
 
 
@@ -124,11 +125,11 @@ def test_a_write_that_is_redirected_after_the_act_is_settled_by_a_read_before_th
     assert ended.summary.accounts[f"local-{platform}"].state == "foreign"
     done = answer.endswith("-after")
     last = max(ended.results, key=lambda result: int(result["line"]))
-    redirected = next(said for said in shops.said if said.fault)
-    assert [said.request.writes for said in shops.said if said.at > redirected.at][:1] == [False]
+    redirected = next(seen for seen in shops.seen if seen.fault)
+    assert [seen.request.writes for seen in shops.seen if seen.at > redirected.at][:1] == [False]
     assert (last["attempts"] > 1) is done
     assert burnt(ended.results) == 0
-    assert sum(bool(said.fault) for said in shops.said) == 1
+    assert sum(bool(seen.fault) for seen in shops.seen) == 1
     assert gone_on(shop, lines) == {}
 
 
@@ -195,7 +196,7 @@ def test_a_page_after_an_outage_is_asked_twice_before_the_account_is_closed(tmp_
     shops = Shops(lambda _account, _request: next(faults, ""))
     ended = Harness(tmp_path, creates("tray", 20), shops, concurrency=1, row=25).run()
     assert ended.summary.accounts["local-tray"].state == "foreign"
-    assert len(shops.said) == 9
+    assert len(shops.seen) == 9
 
 
 def test_a_shop_that_is_down_behind_a_page_with_503_is_waited_for(tmp_path: Path) -> None:
@@ -369,7 +370,7 @@ def test_a_fault_of_ours_over_one_shops_answer_closes_that_account_alone(tmp_pat
     lines = [line for each in PLATFORMS for line in creates(each, 20)]
 
     def script(account: str, _request: Request) -> str:
-        if account == f"local-{platform}" and len(shops.said) > 10:
+        if account == f"local-{platform}" and len(shops.seen) > 10:
             raise ValueError("canary of the shop")
         return ""
 
@@ -390,7 +391,7 @@ def test_a_fault_of_ours_over_one_shops_answer_closes_that_account_alone(tmp_pat
 @pytest.mark.parametrize("header", ["3600", "Fri, 15 Jan 2027 10:01:30 GMT"])
 @pytest.mark.parametrize("status", ["429", "503"])
 def test_a_pause_beyond_the_patience_gives_the_account_up_at_once(tmp_path: Path, status: str, header: str) -> None:
-    shops = Shops(lambda _account, _request: f"pause-{status}-{header}" if len(shops.said) >= 3 else "")
+    shops = Shops(lambda _account, _request: f"pause-{status}-{header}" if len(shops.seen) >= 3 else "")
     ended = Harness(tmp_path, creates("tray"), shops, patience=600.0).run()
     account = ended.summary.accounts["local-tray"]
     assert ended.summary.exit_code == 3
@@ -401,7 +402,7 @@ def test_a_pause_beyond_the_patience_gives_the_account_up_at_once(tmp_path: Path
 
 
 def test_the_journal_says_that_a_shop_is_down_as_long_as_it_is(tmp_path: Path) -> None:
-    shops = Shops(lambda _account, _request: "not-sent" if 5 <= len(shops.said) < 12 else "")
+    shops = Shops(lambda _account, _request: "not-sent" if 5 <= len(shops.seen) < 12 else "")
     shop = Harness(tmp_path, creates("tray"), shops, row=25)
     account = shop.run(stop_after=5.0).summary.accounts["local-tray"]
     assert account.state == "down"

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from deviations import ROUNDS, Chosen, combinations, config_for, named, turn
-from engine_harness import FAULTS, Harness, Line, Script, Shops
+from engine_harness import Harness, Line
 from examples import divide_examples
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import seed as with_seed
 from hypothesis import strategies as st
+from in_memory_shops import FAULTS, Script, Shops
 from platform_parts import snapshot_of
 
 from batchcart.jobs.opening import open_job

@@ -11,10 +11,11 @@ from tempfile import TemporaryDirectory
 
 import kill_storm
 import pytest
-from engine_harness import CONFIG, EPOCH, FAULTS, Ended, Harness, Line, Said, Script, Shops
+from engine_harness import CONFIG, Ended, Harness, Line
 from examples import divide_examples
 from hypothesis import given
 from hypothesis import strategies as st
+from in_memory_shops import EPOCH, FAULTS, Script, SeenRequest, Shops
 
 from batchcart.accounts.state import AccountState
 from batchcart.journal.schema import open_existing
@@ -33,8 +34,8 @@ def scripted(faults: Iterable[str]) -> Script:
     return lambda _account, _request: next(left, "")
 
 
-def at(shops: Shops, account: str) -> list[Said]:
-    return [said for said in shops.said if said.account == account]
+def at(shops: Shops, account: str) -> list[SeenRequest]:
+    return [seen for seen in shops.seen if seen.account == account]
 
 
 def line(op: str, account: str, cart: str, **keys: object) -> Line:
@@ -59,10 +60,10 @@ def to_the_end(shop: Harness, seed: int = 0) -> Ended:
 def unasked_repeats(shops: Shops) -> list[str]:
     """Adds that were said again without a look at the cart although the one before may have been acted on."""
     found = []
-    by_cart: dict[tuple[str, str], list[Said]] = {}
-    for said in shops.said:
-        if said.cart:
-            by_cart.setdefault((said.account, said.cart), []).append(said)
+    by_cart: dict[tuple[str, str], list[SeenRequest]] = {}
+    for seen in shops.seen:
+        if seen.cart:
+            by_cart.setdefault((seen.account, seen.cart), []).append(seen)
     for (account, cart), execution in by_cart.items():
         for before, after in pairwise(each for each in execution if each.fault not in _NOT_DONE):
             lost = before.fault not in {"", "delay"}
@@ -102,9 +103,9 @@ def test_a_3dcart_create_that_may_have_been_acted_on_is_never_sent_again(script:
     with TemporaryDirectory() as folder:
         ended = to_the_end(Harness(Path(folder), lines, shops))
 
-    sent = [said for said in shops.said if said.request.method == "POST" and said.fault not in _NOT_DONE]
+    sent = [seen for seen in shops.seen if seen.request.method == "POST" and seen.fault not in _NOT_DONE]
     assert len(sent) == len(lines)
-    lost = sum(said.fault not in {"", "delay"} for said in sent)
+    lost = sum(seen.fault not in {"", "delay"} for seen in sent)
     assert statuses(ended.results).count("in_doubt") == lost
     assert statuses(ended.results).count("ok") == len(lines) - lost
 
@@ -138,15 +139,15 @@ def test_a_429_holds_the_whole_account_and_no_other(tmp_path: Path, fault: str, 
     shops = Shops(lambda account, _request: next(faults, "") if account == "local-tray" else "")
     ended = Harness(tmp_path, lines, shops).run()
 
-    tray = [said.at for said in at(shops, "local-tray")]
-    refused = next(said.at for said in shops.said if said.fault == fault)
+    tray = [seen.at for seen in at(shops, "local-tray")]
+    refused = next(seen.at for seen in shops.seen if seen.fault == fault)
     in_flight = [moment for moment in tray if refused < moment < refused + 0.051]
     later = [moment for moment in tray if moment >= refused + 0.051]
     assert len(in_flight) <= 4
     assert min(later) >= refused + seconds
-    shoplo = [said.at for said in at(shops, "local-shoplo")]
+    shoplo = [seen.at for seen in at(shops, "local-shoplo")]
     assert max(after - before for before, after in pairwise(shoplo)) < 0.2
-    assert sum(said.fault == fault for said in shops.said) == 1
+    assert sum(seen.fault == fault for seen in shops.seen) == 1
     assert {result["status"] for result in ended.results if result["account"] == "local-shoplo"} == {"ok"}
 
 
@@ -154,7 +155,7 @@ def down_between(begin: float, end: float, shops: list[Shops], fault: str, accou
     """An account that meets ``fault`` in this time, counted from the first request."""
 
     def script(name: str, _request: Request) -> str:
-        now = asyncio.get_running_loop().time() - (shops[0].said[0].at if shops[0].said else 1e9)
+        now = asyncio.get_running_loop().time() - (shops[0].seen[0].at if shops[0].seen else 1e9)
         return fault if name == account and begin <= max(0.0, now) < end else ""
 
     return script
@@ -170,11 +171,11 @@ def test_an_outage_burns_no_line_and_ends_when_the_shop_is_back(tmp_path: Path, 
 
     assert statuses(ended.results) == ["ok"] * len(lines)
     assert kill_storm.wrong(lines, ended.results, shops.sandbox.state()) == []
-    during = [said.at for said in shops.said if said.fault == fault]
+    during = [seen.at for seen in shops.seen if seen.fault == fault]
     assert len(during) < 60
     assert ended.seconds < 700
-    assert any("is down" in str(event) for event in ended.told)
-    assert any("up again" in str(event) for event in ended.told)
+    assert any("is down" in str(event) for event in ended.events)
+    assert any("up again" in str(event) for event in ended.events)
 
 
 def test_creates_that_wait_for_the_limit_stay_when_the_shop_falls(tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_probes_of_a_shop_that_is_down_come_at_growing_intervals(tmp_path: Path)
     held.append(shops)
     Harness(tmp_path, tray_adds("c", 2), shops).run()
 
-    probes = [said.at for said in shops.said if "ping" in said.request.path]
+    probes = [seen.at for seen in shops.seen if "ping" in seen.request.path]
     gaps = [after - before for before, after in pairwise(probes)]
     assert gaps[0] < 2
     assert all(gap <= 60.1 for gap in gaps)
@@ -263,7 +264,7 @@ def test_an_expired_token_is_renewed_once_for_all_and_kept_before_it_is_used(
         if token.startswith("sandbox-access"):
             stored = json.loads(next((tmp_path / "state").rglob("tokens.json")).read_bytes())
             seen.append(stored["tokens"]["access_token"] == token)
-        return "401" if len(shops.said) == 10 else ""
+        return "401" if len(shops.seen) == 10 else ""
 
     shops.script = script
     shop = Harness(tmp_path, lines, shops, concurrency=8, account_states={"local-tray": kept})
@@ -271,7 +272,7 @@ def test_an_expired_token_is_renewed_once_for_all_and_kept_before_it_is_used(
 
     assert statuses(ended.results) == ["ok"] * 40
     assert shops.sandbox.shop("tray").shop.tokens.renewals == 1
-    assert sum(said.request.path == "/auth" for said in shops.said) == 1
+    assert sum(seen.request.path == "/auth" for seen in shops.seen) == 1
     assert seen
     assert all(seen)
     kept.close()
@@ -294,11 +295,11 @@ def test_a_token_refused_again_after_a_renewal_closes_the_account(tmp_path: Path
 
 def test_a_blocked_store_closes_the_account_at_once_and_the_same_command_goes_on(tmp_path: Path) -> None:
     lines = [*tray_adds("a", 3), *tray_adds("b", 3)]
-    shops = Shops(lambda _account, _request: "1001" if len(shops.said) >= 3 else "")
+    shops = Shops(lambda _account, _request: "1001" if len(shops.seen) >= 3 else "")
     shop = Harness(tmp_path, lines, shops, concurrency=1)
     ended = shop.run()
 
-    assert len(shops.said) == 4
+    assert len(shops.seen) == 4
     assert ended.summary.accounts["local-tray"].state == "closed"
     assert "is blocked" in ended.summary.accounts["local-tray"].reason
     assert ended.summary.totals["ok"] == 3
@@ -315,7 +316,7 @@ def test_a_shop_that_is_down_while_a_token_is_renewed_does_not_close_the_account
         if request.path == "/auth":
             state["auth"] += 1
             return "not-sent" if state["auth"] <= 4 else ""
-        return "401" if len(shops.said) == 2 else ""
+        return "401" if len(shops.seen) == 2 else ""
 
     shops = Shops(script)
     ended = Harness(tmp_path, lines, shops).run()
@@ -332,7 +333,7 @@ def test_a_run_whose_requests_left_from_other_processes_leaves_them_their_time_a
         )
     ended = shop.run(stop_after=0.0)  # the moment of asking says nothing: a hub may have been there long after it
     assert ended.seconds >= LASTS + SETTLE
-    assert shops.said == []
+    assert shops.seen == []
     ended = shop.run()
     assert ended.seconds < LASTS
     assert statuses(ended.results) == ["ok", "ok"]
