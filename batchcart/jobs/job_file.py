@@ -2,8 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import IO, Annotated
 
@@ -96,22 +95,18 @@ class RawLine(msgspec.Struct, frozen=True):
         return zlib.crc32(self.text)
 
 
-@dataclass(frozen=True, slots=True)
 class JobSource:
     """A job that can be read again at any place: the file itself, or its spooled plain text.
 
     ``sheet`` is there where the lines were made of the rows of a sheet.
     """
 
-    name: str
-    file: IO[bytes]
-    sheet: SheetPlaces | None = None
-    _block: Callable[[int], bytes] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, name: str, file: IO[bytes], sheet: SheetPlaces | None = None) -> None:
+        self.name = name
+        self.file = file
+        self.sheet = sheet
         # Lines are asked for one by one, and mostly stand near those that were asked for lately.
-        block = lru_cache(maxsize=_BLOCKS)(lambda number: read_at(self.file.fileno(), _BLOCK, number * _BLOCK))
-        object.__setattr__(self, "_block", block)
+        self._block = lru_cache(maxsize=_BLOCKS)(lambda number: read_at(file.fileno(), _BLOCK, number * _BLOCK))
 
     def lines(self) -> Iterator[RawLine]:
         """All lines that are not blank, in file order; a line that is too long comes cut short."""
@@ -179,7 +174,7 @@ def parse_trusted_line(raw: RawLine, default_account: str | None) -> Operation:
     data, query = bytes(line.data), bytes(line.query)
     if kind is None or not account or not _fits(line.op, data, query):
         raise InvalidLine(*_in_line(line.op, account, data, query))
-    # By place, since ten million lines come by here: line, kind, account, cart, cart_id, item, item_id, data …
+    # By place, which takes half the time of names (0.3 and 0.6 µs): line, kind, account, cart, cart_id, item, item_id …
     return Operation(
         raw.number,
         kind,

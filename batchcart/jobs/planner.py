@@ -116,7 +116,7 @@ class Planner:
             except InvalidLine as error:
                 bad.add(raw, error)
                 continue
-            kind = operation.kind._value_
+            kind = str(operation.kind)  # a plain string, as the database has it
             if (link := link_of(raw)) is not None:
                 planned.links.append((raw.number, link.run, link.line))
             yield raw, planned.count(operation.account, kind), chain, kind

@@ -1,21 +1,14 @@
-"""Owns what one commit of a running journal holds, and writing it with few statements; it does not know when.
-
-SQLite's module lets other threads run in each step and then waits for its turn again. So a commit of hundreds of rows
-must be a handful of steps: rows of one kind go in many at a time.
-"""
+"""Owns what one commit of a running journal holds, and in which order it is written; it does not know when."""
 
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING
 
+from batchcart.journal.many_rows import Row, delete_lines, insert_rows
 from batchcart.journal.settlement import SettledRow, write_settlements
 
 if TYPE_CHECKING:
     import asyncio
-
-Row = Sequence[object]
 
 _INTENTS = "INSERT OR REPLACE INTO send (line, n, at, request, state) SELECT *, 'sent' FROM "
 _ANSWER = "UPDATE send SET state = ?, status = ?, headers = ?, body = ?, why = ? WHERE line = ? AND n = ?"
@@ -23,9 +16,6 @@ _RESULTS = "INSERT INTO result (line, status, learnt, text, until) SELECT * FROM
 _FORGET = "DELETE FROM send WHERE line IN "
 _STATE = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _EVENT = "INSERT INTO event (at, account, kind, until, message, fields) VALUES (?, ?, ?, ?, ?, ?)"
-
-_MOST, _LEAST = 128, 8
-"""How many rows one statement has places for, in powers of two, so that SQLite has to understand few statements."""
 
 
 @dataclass(slots=True)
@@ -75,39 +65,13 @@ class Batch:
         connection.execute("BEGIN")
         # A line that has ended leaves no past, so what began and ended within one batch is not written at all.
         intents = [row for row in self.intents if row[0] not in self.forgotten]
-        _insert(connection, _INTENTS, 4, intents)
+        insert_rows(connection, _INTENTS, 4, intents)
         for line, number, row in self.answers:
             if line not in self.forgotten:
                 connection.execute(_ANSWER, (*row, line, number))
-        _forget(connection, list(self.forgotten))
-        _insert(connection, _RESULTS, 5, self.results)
+        delete_lines(connection, _FORGET, list(self.forgotten))
+        insert_rows(connection, _RESULTS, 5, self.results)
         connection.executemany(_STATE, self.states)
         connection.executemany(_EVENT, self.events)
         write_settlements(connection, self.settled)
         connection.execute("COMMIT")
-
-
-def _insert(connection: sqlite3.Connection, head: str, columns: int, rows: Sequence[Row]) -> None:
-    for first in range(0, len(rows), _MOST):
-        some = rows[first : first + _MOST]
-        places = _places(len(some))
-        values = [value for row in some for value in row]
-        values += [None] * (columns * (places - len(some)))
-        connection.execute(_inserting(head, columns, places), values)
-
-
-@cache
-def _inserting(head: str, columns: int, places: int) -> str:
-    row = f"({', '.join('?' * columns)})"
-    return f"{head}(VALUES {', '.join([row] * places)}) WHERE column1 IS NOT NULL"
-
-
-def _forget(connection: sqlite3.Connection, lines: Sequence[int]) -> None:
-    for first in range(0, len(lines), _MOST):
-        some = lines[first : first + _MOST]
-        places = _places(len(some))
-        connection.execute(f"{_FORGET}({', '.join('?' * places)})", (*some, *[None] * (places - len(some))))
-
-
-def _places(rows: int) -> int:
-    return max(_LEAST, 1 << (rows - 1).bit_length())

@@ -21,7 +21,7 @@ class OperationKind(StrEnum):
     DISCOUNT_SET = "discount.set"
     DISCOUNT_DELETE = "discount.delete"
 
-    __hash__ = str.__hash__  # an Enum's own is several times slower, and every line is looked up by its kind
+    __hash__ = str.__hash__  # half the time of an Enum's own (56 and 120 ns a look-up), some ten times an operation
 
     @property
     def creates_item(self) -> bool:

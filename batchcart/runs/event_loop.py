@@ -28,7 +28,8 @@ def run_async(work: Coroutine[object, object, _Told]) -> _Told:
 def _keep_memory() -> None:
     """Keep asyncio's receive buffers, 256 KiB for each read, from being given back to the system and asked for again.
 
-    That costs two page faults a request, and is a quarter of the time of a request. Other C libraries do without.
+    Hub and seats read so, and connections to shops do not. Without this a read costs two page faults more and half as
+    much time again (3,000 small reads: 9,058 faults and 0.17 s against 3,099 and 0.12 s). Other C libraries do without.
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)

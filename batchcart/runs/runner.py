@@ -19,7 +19,6 @@ from batchcart.journal.summary import Summary
 from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.errors import UsageError
 from batchcart.model.events import SecretsExposed
-from batchcart.model.outcome import Status
 from batchcart.model.system import allow_many_files
 from batchcart.platforms import load_adapters
 from batchcart.runs.choice import apply_choice
@@ -33,8 +32,6 @@ from batchcart.runs.seats.open_seats import SeatPlaces, open_seats
 from batchcart.runs.seats.settling import LASTS, SETTLE
 from batchcart.runs.sinks import event_sinks, finished_event, started_event, stop_reason
 from batchcart.runs.status import load_summary, lock_output, storage_errors
-
-_RETRIED = (Status.FAILED, Status.SKIPPED)
 
 
 async def run_job(options: RunOptions, monitor: RunMonitor, deps: Deps = WORLD) -> Summary:
@@ -55,7 +52,7 @@ async def run_job(options: RunOptions, monitor: RunMonitor, deps: Deps = WORLD) 
         if _same_file(source, results):
             raise UsageError(f"{results} is the job itself; choose other results with -o")
         if options.job_name:
-            source = replace(source, name=options.job_name)
+            source = JobSource(options.job_name, source.file, source.sheet)
         was_there = [path for path in run_files(results) if path.exists()]
         connection, resumed = take_up(options, source, entries, monitor, deps)
         if not resumed:
