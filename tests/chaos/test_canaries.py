@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,12 +49,18 @@ def below(pid: int) -> set[int]:
     return found.union(*map(below, found))
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files, with a path that is short enough for a socket in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("is_killed", [False, pytest.param(True, marks=pytest.mark.storm)])
 def test_no_secret_is_in_a_file_a_command_line_or_the_environment_of_a_seat(
-    shop: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, is_killed: bool
+    shop: Cli, monkeypatch: pytest.MonkeyPatch, temporary: Path, *, is_killed: bool
 ) -> None:
     configure(shop)
-    (temporary := tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     port, shown = free_port(), list[bytes]()
     shop.job(lines := [make(account, f"c{n}") for account in PLATFORMS for n in range(4) for make in (create, add)])
@@ -67,22 +74,22 @@ def test_no_secret_is_in_a_file_a_command_line_or_the_environment_of_a_seat(
     monkeypatch.setenv("SKLEP_TOKEN", SECRETS["bearer"])
     with started(shop.folder, *argv(*words, f"--seats-at=127.0.0.1:{port}")) as run:
         monkeypatch.delenv("SKLEP_TOKEN")
-        until(lambda: len(below(run.pid)) == 2)
+        until(lambda: len(below(run.pid)) == 2, 60)
         with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as seat:
-            until(lambda: shop.endpoint("loja").saw.requests["GET auth"])
-            until(lambda: all(shop.endpoint(account).saw.effects["create"] for account in PLATFORMS))
+            until(lambda: shop.endpoint("loja").saw.requests["GET auth"], 60)
+            until(lambda: all(shop.endpoint(account).saw.effects["create"] for account in PLATFORMS), 60)
             seats = {*below(run.pid), seat.pid}
             for pid in seats:
                 shown += [Path(f"/proc/{pid}/{what}").read_bytes() for what in ("cmdline", "environ")]
             shown.append(Path(f"/proc/{run.pid}/cmdline").read_bytes())
             if is_killed:
                 os.kill(max(below(run.pid)), signal.SIGKILL)
-            shown += [path.read_bytes() for path in files_below(shop.folder)]  # with the journal's log
+            shown += [path.read_bytes() for path in files_below(shop.folder, temporary)]  # with the journal's log
             shown += run.communicate(timeout=60)
             shown += seat.communicate(timeout=20)
     assert run.returncode in {0, 1}, shown[-3]
     assert len(shop.results()) == len(lines)
-    shown += [path.read_bytes() for path in files_below(shop.folder)]
-    shown += [str(path).encode() for path in files_below(shop.folder)]
+    shown += [path.read_bytes() for path in files_below(shop.folder, temporary)]
+    shown += [str(path).encode() for path in files_below(shop.folder, temporary)]
     secrets = [*SECRETS.values(), "sandbox-access", "sandbox-refresh"]  # how the simulator begins its new tokens
     assert [secret for secret in secrets if any(secret.encode() in text for text in shown)] == []
