@@ -28,10 +28,12 @@ from batchcart.platforms.toolkit.idempotent import (
 )
 from batchcart.platforms.toolkit.lenient_json import decode, json_text
 
+_NO_LINES = lines.remember_all({}, {})
+
 
 def _finish_create(operation: Operation, known: CartContext, past: History) -> Succeeded:
     key = new_id(last(past).response, "OrderKey")
-    return Succeeded(cart_id=key, names={"OrderKey": key}, facts=lines.remember_all({}, {}))
+    return Succeeded(cart_id=key, names={"OrderKey": key}, facts=_NO_LINES)
 
 
 def _read(operation: Operation, known: CartContext, past: History) -> Succeeded:

@@ -64,10 +64,8 @@ def new_id(response: Response, key: str) -> str:
     a4 (S000 §Retrieve a cart): success is 201 in one table and 200 in another; any 2xx is, in HTTP and in Status.
     a8 (S000 §Delete a cart item): CartItemId there, CartItemID elsewhere; compared without regard to case.
     """
-    rows = _rows(response) if ok(response) else ()
-    if len(rows) != 1 or rows[0]["key"] != key.lower():
-        return ""
-    return id_of(rows[0]["value"]) if whole_of(rows[0]["status"]) in _SUCCESS else ""
+    made, found = response.once(_parse_new_id)
+    return found if made == key.lower() else ""
 
 
 def refusal(response: Response) -> Failed | None:
@@ -150,6 +148,14 @@ def _is_documented(response: Response) -> bool:
     if answer is None:
         return readable(response)
     return answer == [] or bool(_rows(response)) or cart_of(response) is not None
+
+
+def _parse_new_id(response: Response) -> tuple[str, str]:
+    """The key of the only row, if all went well, and the id in it; "" where there is none."""
+    rows = _rows(response) if ok(response) else ()
+    if len(rows) != 1 or whole_of(rows[0]["status"]) not in _SUCCESS:
+        return "", ""
+    return rows[0]["key"], id_of(rows[0]["value"])
 
 
 def _rows(response: Response) -> tuple[Row, ...]:
