@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 from msgspec.structs import replace
 
 from batchcart.accounts.config import Account
@@ -29,8 +30,7 @@ from batchcart.model.operation import Operation
 from batchcart.model.outcome import Status
 
 
-@dataclass(frozen=True, slots=True)
-class CompletedStep:
+class CompletedStep(msgspec.Struct, frozen=True):
     """An operation of a chain that ended in an earlier start, with what it brought."""
 
     operation: Operation
@@ -38,8 +38,7 @@ class CompletedStep:
     learnt: ChainUpdate
 
 
-@dataclass(frozen=True, slots=True)
-class PendingStep:
+class PendingStep(msgspec.Struct, frozen=True):
     """An operation of a chain that has not ended, with what was sent for it before."""
 
     operation: Operation
@@ -49,8 +48,7 @@ class PendingStep:
 ChainStep = CompletedStep | PendingStep
 
 
-@dataclass(frozen=True, slots=True)
-class ChainWork:
+class ChainWork(msgspec.Struct, frozen=True):
     """One chain with open lines: its completed steps in the order in which they ended, then the pending ones."""
 
     number: int

@@ -74,6 +74,8 @@ async def _carry_out(op: Execution, session: AccountSession) -> Completion | Non
     action = await session.interpret(last.response, partial(begin, op)) if isinstance(last, Exchange) else begin(op)
     while True:
         match action:
+            case Send(request) | RefreshTokens(request):
+                op, action = await _send_request(op, session, request)
             case Finish(outcome):
                 if op.sends > sent_before:
                     _count(op, session, outcome, turn)
@@ -83,8 +85,6 @@ async def _carry_out(op: Execution, session: AccountSession) -> Completion | Non
             case Retry(request, tries, least):
                 if not await session.wait_to_retry(tries, least):
                     return None
-                op, action = await _send_request(op, session, request)
-            case Send(request) | RefreshTokens(request):
                 op, action = await _send_request(op, session, request)
             case _:
                 assert_never(action)

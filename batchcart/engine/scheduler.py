@@ -103,7 +103,7 @@ async def _work_chain(
         text = await offload(session.reading, make) if _is_large(ending) else make()
         session.journal.record_result(
             operation.line,
-            status.value,
+            str(status),
             msgspec.json.encode(learnt).decode(),
             text,
             keep_past=status is Status.IN_DOUBT,

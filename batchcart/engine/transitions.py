@@ -181,14 +181,8 @@ def settling(past: History, now: float) -> float:
 def follow(op: Execution, step: Step) -> Action:
     """What an adapter's step leads to."""
     match step:
-        case Request(writes=True) if op.read_only:
-            return Finish(Failed(ErrorKind.NETWORK, f"{step} did not happen: the shop does not have it"))
-        case Request(writes=True) if op.foreign_writes >= MOST_FOREIGN:
-            return Finish(_shut_out(op))
-        case Request() if op.tries < MOST_TRIES:
-            return Send(step)
         case Request():
-            return Finish(_give_up(op))
+            return _follow_request(op, step)
         case Succeeded() | Failed() | InDoubt():
             return Finish(step)
         case Unavailable(_, then) | Foreign(_, then):
@@ -198,6 +192,14 @@ def follow(op: Execution, step: Step) -> Action:
             raise AssertionError(step)
         case _:
             assert_never(step)
+
+
+def _follow_request(op: Execution, request: Request) -> Send | Finish:
+    if request.writes and op.read_only:
+        return Finish(Failed(ErrorKind.NETWORK, f"{request} did not happen: the shop does not have it"))
+    if request.writes and op.foreign_writes >= MOST_FOREIGN:
+        return Finish(_shut_out(op))
+    return Send(request) if op.tries < MOST_TRIES else Finish(_give_up(op))
 
 
 def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
@@ -232,9 +234,8 @@ def _after_loss(op: Execution, request: Request, unanswered: NoResponse, at: flo
     if isinstance(action, Send):
         least = op.timeout if unanswered.timed_out else _before(action.request)
         return Reaction(op, _retry(op, action.request, least), Unhealthy(why), "lost")
-    return Reaction(
-        op, action, Unhealthy(why, alarming=True), "lost"
-    )  # each line that goes on may end in doubt as well
+    # Each line that goes on may end in doubt as well.
+    return Reaction(op, action, Unhealthy(why, alarming=True), "lost")
 
 
 def _after_response(op: Execution, exchange: Exchange, step: Step) -> Reaction:

@@ -74,7 +74,7 @@ class RunMonitor:
 
     def count_line(self, session: AccountSession, status: Status) -> None:
         """A line of the session has ended."""
-        found, name = self.ended[session.account.name], status.value
+        found, name = self.ended[session.account.name], str(status)
         found[name] = found.get(name, 0) + 1
 
     @property
