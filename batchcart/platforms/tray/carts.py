@@ -116,12 +116,13 @@ def _view(operation: Operation, known: CartContext, look: Look) -> CartSeen | Ca
 
 def _says_made(operation: Operation, known: CartContext, response: Response) -> Added | None:
     """b15 (S003 §Criar): `id` is called the cart's code, but the cart's key is session_id; `id` may be the line's."""
-    key = requests.session(known)
-    if (
-        operation.kind is OperationKind.CART_CREATE and known.cart_id is None
-    ):  # a shop may give a new cart a key of its own
-        key = id_of(object_of(response).get("session_id"), KEY_LENGTH) or key
-    answer = confirm_write(response, key) or (object_of(response) if says_made(response) else {})
+    key, answer = requests.session(known), object_of(response)
+    if "session_id" not in answer:
+        answer = answer if says_made(response) else {}
+    else:
+        if operation.kind is OperationKind.CART_CREATE and known.cart_id is None:
+            key = id_of(answer["session_id"], KEY_LENGTH) or key  # a shop may give a new cart a key of its own
+        answer = confirm_write(response, key)
     return Added(key, id_of(answer.get("id")) or None, names(key, answer)) if answer else None
 
 

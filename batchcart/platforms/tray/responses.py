@@ -110,7 +110,7 @@ def shows_cart(response: Response, key: str) -> bool:
 
 def names(key: str, answer: Mapping[str, Any]) -> dict[str, str]:
     """What the answer calls the cart."""
-    found = {"session_id": id_of(answer.get("session_id"), KEY_LENGTH) or key}
+    found = {"session_id": (id_of(answer["session_id"], KEY_LENGTH) if "session_id" in answer else "") or key}
     if 0 < len(address := text_of(answer.get("cart_url"))) <= _LONGEST_ADDRESS:
         found["cart_url"] = address
     return found
