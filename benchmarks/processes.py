@@ -73,7 +73,7 @@ def weigh(
     process = subprocess.Popen(
         [str(part) for part in command],
         cwd=cwd,
-        env=env,
+        env=_as_installed(os.environ if env is None else env),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -96,6 +96,11 @@ def weigh(
     if code not in codes:
         raise Failed(f"{' '.join(map(str, command))} ended with {code}:\n{output[-2000:]}\n{errors[-2000:]}")
     return Ended(code, began, ended, used.ru_utime, used.ru_stime, used.ru_maxrss, output, errors)
+
+
+def _as_installed(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which Python keeps what it compiled, as that of an installed package is kept."""
+    return {name: value for name, value in env.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _read(*streams: IO[str]) -> list[str]:

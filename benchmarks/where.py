@@ -14,7 +14,9 @@ from processes import SERVER_CORE, Process, alive, pin
 from workbench import Bench, forget, run_words
 
 _FRAME = re.compile(r"(?P<function>.*) \((?P<path>.*?)(:\d+)?\)$")
-_LIBRARIES = ("aiohttp", "asyncio", "selectors", "uvloop", "yarl", "multidict")
+_LIBRARIES = ("aiohttp/", "asyncio/", "selectors.py", "uvloop/", "yarl/", "multidict/")
+_WAITS = re.compile(r"select \(.*selectors\.py(:\d+)?\)$")
+_LOOP, _CLIENT = "runs/event_loop.py", "the client: aiohttp and the event loop"
 _LEAST = 0.005  # of all samples, to be worth a line
 
 
@@ -47,12 +49,15 @@ def measure(bench: Bench, loop: str) -> Table:
 
 
 def folded(samples: str, loop: str) -> Table:
-    """The table of collapsed stacks: each sample counts for the innermost module of batchcart, or for the client."""
+    """The table of collapsed stacks: each sample counts for the innermost module of batchcart, or for the client.
+
+    Where the loop waits nothing is done, so that counts for nobody.
+    """
     counts: Counter[str] = Counter()
     for line in samples.splitlines():
         stack, _, count = line.rpartition(" ")
         frames = stack.split(";")
-        if "MainThread" in frames[0]:
+        if "MainThread" in frames[0] and not _WAITS.match(frames[-1]):
             counts[_owner(frames)] += int(count)
     everything = sum(counts.values()) or 1
     rows = [[name, f"{100 * n / everything:.1f} %"] for name, n in counts.most_common() if n >= _LEAST * everything]
@@ -64,7 +69,7 @@ def folded(samples: str, loop: str) -> Table:
 def _owner(frames: list[str]) -> str:
     paths = [match["path"] for frame in frames if (match := _FRAME.match(frame))]
     leaf = paths[-1] if paths else ""
-    if any(f"{library}/" in leaf for library in _LIBRARIES):
-        return "the client: aiohttp and the event loop"
+    if any(library in leaf for library in _LIBRARIES):
+        return _CLIENT
     own = [path.rpartition("batchcart/")[2] for path in paths if "batchcart/" in path]
-    return own[-1] if own and own[-1].endswith(".py") else "the client: aiohttp and the event loop"
+    return own[-1] if own and own[-1].endswith(".py") and own[-1] != _LOOP else _CLIENT

@@ -135,17 +135,33 @@ def test_the_measuring_process_imports_nothing_large() -> None:
     assert said.output.strip() == "set()"
 
 
+def test_a_measured_process_does_not_compile_its_modules_anew_each_time() -> None:
+    said = weigh(
+        [sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"], env={"PYTHONDONTWRITEBYTECODE": "1"}
+    )
+
+    assert said.output.strip() == "False"
+
+
 def test_samples_count_for_the_innermost_module_or_for_the_client() -> None:
     own, client = "say (/x/batchcart/engine/lane.py:3)", "_request (/y/site-packages/aiohttp/client.py:9)"
+    loop = "run_async (/x/batchcart/runs/event_loop.py:25)"
     samples = [
         (f"thread (0x1): MainThread;run (asyncio/runners.py:1);{own}", 6),
         (f"thread (0x1): MainThread;{own};{client}", 3),
         (f"thread (0x1): MainThread;{own};replace (dataclasses.py:1)", 1),
+        (f"thread (0x1): MainThread;{loop};select (selectors.py:468)", 40),
         (f"thread (0x2): batchcart-journal;{own}", 50),
     ]
     rows = where.folded("\n".join(f"{stack} {count}" for stack, count in samples), "asyncio").rows
 
     assert rows[:2] == [["engine/lane.py", "70.0 %"], ["the client: aiohttp and the event loop", "30.0 %"]]
+
+
+def test_samples_of_the_loop_itself_count_for_the_client() -> None:
+    samples = "thread (0x1): MainThread;run_async (/x/batchcart/runs/event_loop.py:25) 5"
+
+    assert where.folded(samples, "uvloop").rows[0] == ["the client: aiohttp and the event loop", "100.0 %"]
 
 
 def test_rounds_take_turns_and_ratios_are_medians_of_rounds() -> None:
