@@ -6,12 +6,13 @@ The long form, `pytest -m long`, tries every change.
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cli_harness import PLATFORMS, Cli, ShopServer, create, get, open_cli
+from cli_harness import PLATFORMS, Cli, Ended, ShopServer, create, get, open_cli, until
 from file_changes import Change, changes
 from neutral_carts import brought, command, refuse_after, write_map
 
@@ -19,17 +20,40 @@ from batchcart.sandbox.messages import Call
 
 FEW = 37
 """CI tries one change in so many, and others for each file."""
+EXPORTED = ("carts.jsonl", "carts.unread.jsonl")
 ALWAYS = ("is a link to itself", "line 0 has a deep field more")
 """Changes that CI tries with every file."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A folder as a command left it, which files of it somebody changes, and the commands that read them then."""
+    """A folder as a command left it, which files of it somebody changes, and the commands that read them then.
+
+    Whatever is changed in a file, the rows of the ``outputs`` name all that they do where nothing is; or, where it is
+    one of the ``inputs``, all that this file names. They name it by ``key``, carts by themselves by their id.
+    """
 
     cli: Cli
     files: Sequence[str]
     uses: Sequence[Sequence[str]]
+    outputs: Sequence[str]
+    key: str = "cart_id"
+    inputs: Sequence[str] = ()
+
+    def told(self, folder: Path) -> set[object]:
+        """What the outputs name."""
+        return {name for output in self.outputs for name in named_in(folder / output, self.key)}
+
+
+def named_in(path: Path, key: str) -> set[object]:
+    """What the rows of a file name, as far as it has such rows; nothing if it is not there."""
+    found: set[object] = set()
+    with suppress(ValueError, OSError, RecursionError):
+        for text in path.read_text().splitlines():
+            row = json.loads(text)
+            if isinstance(row, dict) and isinstance(name := row.get(key, row.get("id")), str | int):
+                found.add(name)
+    return found
 
 
 def of_carts_files(shop: Cli) -> Scene:
@@ -43,6 +67,9 @@ def of_carts_files(shop: Cli) -> Scene:
             ("convert", *words, "--to", "loja", "-o", "again.jsonl", "--allow-unused"),
             ("verify", words[0], "in.results.jsonl", *words[1:], "--progress", "none"),
         ),
+        ("in.parity.jsonl",),
+        "cart",
+        ("origin.jsonl",),
     )
 
 
@@ -66,7 +93,8 @@ def of_account_states(shop: Cli) -> Scene:
     own = [state / name for name in ("tokens.json", "tokens.json.new", "limit.json")]
     files = [*own, state.parent / "sends", state.parent / "locks"]
     uses = (("run", "job.jsonl", "--fresh", "--progress", "none"), ("doctor",))
-    return Scene(shop, [str(path.relative_to(shop.folder)) for path in files], uses)
+    changed = [str(path.relative_to(shop.folder)) for path in files]
+    return Scene(shop, changed, uses, ("job.results.jsonl",), "line")
 
 
 def of_migrations(shop: Cli) -> Scene:
@@ -77,7 +105,7 @@ def of_migrations(shop: Cli) -> Scene:
     more = ("--ids", "in.results.jsonl", "--patience", "0.001", "--progress", "none")
     command(*words, *more, folder=shop.folder, code=3)
     kept = ("migration.json", "carts.jsonl", "job.jsonl", "job.losses.jsonl", "results.jsonl")
-    return Scene(shop, tuple(f"moved/{name}" for name in kept), ((*words, *more),))
+    return Scene(shop, tuple(f"moved/{name}" for name in kept), ((*words, *more),), ("moved/results.jsonl",), "cart")
 
 
 def of_exports(shop: Cli) -> Scene:
@@ -86,7 +114,8 @@ def of_exports(shop: Cli) -> Scene:
     refuse_after(shop, "loja", 6)
     words = ("export", "loja", "-o", "carts.jsonl", "--from", "job.results.jsonl", "--patience", "0.001")
     command(*words, "--progress", "none", folder=shop.folder, code=3)
-    return Scene(shop, ("job.results.jsonl", *_helpers(shop.folder)), ((*words, "--progress", "none"),))
+    changed = ("job.results.jsonl", *_helpers(shop.folder))
+    return Scene(shop, changed, ((*words, "--progress", "none"),), EXPORTED, inputs=("job.results.jsonl",))
 
 
 def of_lists(shop: Cli) -> Scene:
@@ -95,16 +124,22 @@ def of_lists(shop: Cli) -> Scene:
     refuse_after(shop, "sklep", 1)
     words = ("export", "sklep", "-o", "carts.jsonl", "--patience", "0.001", "--progress", "none")
     command(*words, folder=shop.folder, code=3)
-    return Scene(shop, _helpers(shop.folder), (words,))
+    return Scene(shop, _helpers(shop.folder), (words,), EXPORTED)
 
 
 def of_undone_runs(shop: Cli) -> Scene:
-    shop.job([create("loja"), create("sklep")])
+    shop.job([create("loja"), *(create("sklep", f"c{number}") for number in range(12))])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
-    shop.hook("sklep", "refuse")
-    words = ("undo", "job.results.jsonl", "-o", "undo.jsonl", "--patience", "0.001", "--progress", "none")
-    command(*words, folder=shop.folder)
-    return Scene(shop, ("job.results.jsonl", *_helpers(shop.folder)), (words,))
+    words = ("undo", "job.results.jsonl", "-o", "undo.jsonl", "--progress", "none")
+    read = shop.folder / "undo.jsonl.work" / "reads.results.jsonl"
+    shop.hook("sklep", "delay")
+    with shop.started(*words) as process:
+        until(lambda: read.exists() and read.stat().st_size)
+        process.kill()
+        process.wait()
+    shop.hook("sklep", "")
+    changed = ("job.results.jsonl", *_helpers(shop.folder))
+    return Scene(shop, changed, (words,), ("undo.jsonl", "undo.jsonl.kept.jsonl"))
 
 
 def _helpers(folder: Path) -> list[str]:
@@ -116,26 +151,27 @@ def _helpers(folder: Path) -> list[str]:
 SCENES = (of_carts_files, of_account_states, of_migrations, of_exports, of_lists, of_undone_runs)
 
 
-def trouble_of(folder: Path, words: Sequence[str]) -> str:
-    """What is wrong with how the command ends in this folder, "" if nothing."""
-    ended = command(*words, folder=folder)
+def trouble_of(ended: Ended) -> str:
+    """What is wrong with how a command ended, "" if nothing."""
     said = ended.out + ended.err
     if ended.code not in {0, 1, 2, 3} or "fault of its own" in said or "Traceback" in said:
         return said.strip()[-600:]
     return "it does not say why" if ended.code == 2 and not ended.err.strip() else ""
 
 
-def chosen(scene: Scene, step: int) -> Iterator[tuple[str, str, Change]]:
-    """Every ``step``-th change of each file, and those that are always tried."""
-    for number, file in enumerate(scene.files):
-        for place, (name, change) in enumerate(changes(scene.cli.folder / file), number):
+def chosen(files: Sequence[str], folder: Path, step: int) -> Iterator[tuple[str, str, Change]]:
+    """Every ``step``-th change of each file as it is in the folder, and those that are always tried."""
+    for number, file in enumerate(files):
+        for place, (name, change) in enumerate(changes(folder / file), number):
             if not place % step or name.endswith(ALWAYS):
                 yield name, file, change
 
 
 def wrong(scene: Scene, step: int) -> dict[str, str]:
     """What went wrong, by change."""
-    origin = scene.cli.folder
+    folder = scene.cli.folder
+    kept = folder.with_name(f"{folder.name}-kept")
+    shutil.copytree(folder, kept, symlinks=True)
     shops = {account: deepcopy(scene.cli.endpoint(account).shop) for account in PLATFORMS}
     asked: set[tuple[str, str]] = set()
 
@@ -147,22 +183,28 @@ def wrong(scene: Scene, step: int) -> dict[str, str]:
         scene.cli.hook(account, see)
     found: dict[str, str] = {}
 
-    def use(name: str, change: Callable[[Path], object]) -> None:
+    def use(name: str, file: str, change: Change, whole: set[object]) -> set[object]:
         for account in PLATFORMS:
             scene.cli.endpoint(account).shop = deepcopy(shops[account])
-        folder = origin.with_name(f"{origin.name}-copy")
-        shutil.copytree(origin, folder, symlinks=True)
-        change(folder)
-        for words in scene.uses:
-            if said := trouble_of(folder, words):
-                found[f"{name}: {words[0]}"] = said
         shutil.rmtree(folder)
+        shutil.copytree(kept, folder, symlinks=True)
+        change(folder / file)
+        named = named_in(folder / file, scene.key) if file in scene.inputs else whole
+        ended = [command(*words, folder=folder) for words in scene.uses]
+        for words, one in zip(scene.uses, ended, strict=True):
+            if said := trouble_of(one):
+                found[f"{name}: {words[0]}"] = said
+        told = scene.told(folder)
+        if all(one.code in {0, 1} for one in ended) and (lost := named - told):
+            found[f"{name}: lost"] = str(lost)
+        return told
 
-    use("nothing", lambda _folder: None)
+    whole = use("nothing", scene.files[0], lambda _path: None, set())
     own = {*asked}
+    assert whole
     assert not found, found
-    for name, file, change in chosen(scene, step):
-        use(name, lambda folder, file=file, change=change: change(folder / file))  # type: ignore[misc]
+    for name, file, change in chosen(scene.files, kept, step):
+        use(name, file, change, whole)
         if strange := {one for one in asked - own if not one[1].startswith("GET ")}:
             found[f"{name}: asked"] = str(strange)
             asked -= strange
@@ -170,7 +212,7 @@ def wrong(scene: Scene, step: int) -> dict[str, str]:
 
 
 def own_desk(shop_server: ShopServer, folder: Path) -> Cli:
-    """A command line in a folder that copies can lie beside."""
+    """A command line in a folder that a copy can lie beside."""
     own = folder / folder.name
     own.mkdir()
     return open_cli(shop_server, own)

@@ -258,3 +258,10 @@ def test_a_benchmark_of_a_shop_whose_answers_we_fail_over_ends_in_a_sentence(sho
     assert FAULT in ended.err
     assert "running the command" not in ended.err
     assert "Its lines stay pending" in ended.err
+
+
+def test_a_fault_of_ours_anywhere_else_is_a_sentence_and_never_exit_code_1(shop: Cli, break_adapter: Break) -> None:
+    break_adapter("tray", lambda adapter: replace(adapter, limits=Odd()))  # type: ignore[arg-type]
+    ended = command("platforms", folder=shop.folder, code=3)
+    assert f"{FAULT}running the command: TypeError" in ended.err
+    assert "Traceback" not in ended.err

@@ -46,22 +46,29 @@ BODIES: dict[str, Callable[[], bytes]] = {
 }
 
 
-async def _longest_wait(work: Callable[[], object]) -> float:
-    """How long the loop had to wait for its turn at the most while the work was done beside it."""
-    longest, over = 0.0, asyncio.Event()
+async def _shares_of_the_loop(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds that this process worked while the work was done beside the loop, and the most of them in one wait.
+
+    Seconds of its own, not of the clock: so a machine that does much else makes no wait longer.
+    """
+    longest, over, begun = 0.0, asyncio.Event(), asyncio.Event()
 
     async def probe() -> None:
         nonlocal longest
         while not over.is_set():
-            before = time.perf_counter()
+            before = time.process_time()
+            begun.set()
             await asyncio.sleep(0.001)
-            longest = max(longest, time.perf_counter() - before - 0.001)
+            longest = max(longest, time.process_time() - before)
 
     probing = asyncio.create_task(probe())
+    await begun.wait()
+    before = time.process_time()
     await offload(asyncio.Lock(), work)
+    whole = time.process_time() - before
     over.set()
     await probing
-    return longest
+    return whole, longest
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -70,18 +77,16 @@ async def test_no_other_account_waits_while_a_large_answer_is_read(name: str) ->
     operation = shop.operation(OperationKind.CART_GET)
     cell = shop.adapter.operations[OperationKind.CART_GET]
     body = BODIES[name]()
-    # The longest step that is not ours to cut: a look at each byte of the body. Of several, the least noisy is taken.
-    step = max(_took(lambda: (body.count(b","), body.decode("latin-1"))), 0.05)
 
     def read() -> object:
         request = cell.build(operation, shop.known)
         assert isinstance(request, Request)
         return cell.interpret(operation, shop.known, (Exchange(request, Response(200, body)),))
 
-    waits: list[float] = []
-    while len(waits) < 5 and min(waits, default=step * 4) >= 4 * step:  # a busy machine makes everybody wait
-        waits.append(await _longest_wait(read))
-    assert min(waits) < 4 * step
+    # The longest step that is not ours to cut: a look at each byte of the body. Of several, the least noisy is taken.
+    step = _took(lambda: (body.count(b","), body.decode("latin-1")))
+    tries = [await _shares_of_the_loop(read) for _ in range(3)]
+    assert any(longest < max(whole / 3, 2 * step) for whole, longest in tries), tries
 
 
 def _took(work: Callable[[], object]) -> float:
