@@ -101,15 +101,20 @@ class _Shop:
             self.book.settle([max(0.0, sends.bucket_empty_at(index) - now) for index in range(len(buckets))])
 
     async def _consume(self, limiter: RateLimiter, key: int) -> None:
+        """Lines of three requests each; an answer comes in one bundle with the next intent, and behind it."""
         while True:
-            number = await limiter.acquire()
-            self.book.intend(key := key + 1)
-            await asyncio.sleep(0.002)
-            limiter.mark_sent(number)
-            self.sent.append(self.clock())
-            await asyncio.sleep(0.03)
-            limiter.mark_completed(number, 0.03)
-            self.book.answer(key)
+            for number in range(1, 4):
+                place = await limiter.acquire()
+                self.book.intend(key, number)
+                if number > 1:
+                    self.book.answer(key, number - 1)
+                await asyncio.sleep(0.002)
+                limiter.mark_sent(place)
+                self.sent.append(self.clock())
+                await asyncio.sleep(0.03)
+                limiter.mark_completed(place, 0.03)
+            self.book.end(key)
+            key += 1
 
 
 @given(

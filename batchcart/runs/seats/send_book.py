@@ -21,28 +21,34 @@ class SendBook:
     sends: SendHistory
     limits: Sequence[Limit]
     clock: Callable[[], float]
-    _open: set[int] = field(default_factory=set)
+    _open: dict[int, int] = field(default_factory=dict)  # the number of the request that a line waits for
     _drops: list[float] = field(default_factory=list)  # seconds that one send takes to leak, of each bucket
 
     def __post_init__(self) -> None:
         buckets = [limit for limit in self.limits if isinstance(limit, Bucket)]
         self._drops = [1 / bucket.leak + (2 * _MARGIN if bucket.size == 1 else 0.0) for bucket in buckets]
 
-    def intend(self, key: int) -> None:
-        """A request is about to leave; ``key`` names it until its answer comes."""
-        if key in self._open or not self.limits:
+    def intend(self, line: int, number: int) -> None:
+        """A line's request is about to leave, or is so again; that of an earlier number has its answer then."""
+        if self._open.get(line) == number or not self.limits:
             return
+        self.end(line)
         now = self.clock()
-        self._open.add(key)
+        self._open[line] = number
         self.sends.record(now + LASTS)
         for index, drop in enumerate(self._drops):
             self.sends.set_bucket_empty_at(index, max(now, self.sends.bucket_empty_at(index)) + drop)
 
-    def answer(self, key: int) -> None:
-        """The request has its answer, or its line has ended."""
-        if key in self._open:
+    def answer(self, line: int, number: int) -> None:
+        """The line's request of that number has its answer."""
+        if self._open.get(line) == number:
+            self.end(line)
+
+    def end(self, line: int) -> None:
+        """The line waits for no request any more."""
+        if line in self._open:
             self.sends.update(self.sends.count - len(self._open), self.clock())
-            self._open.remove(key)
+            del self._open[line]
 
     def settle(self, empty_in: Sequence[float] | None) -> None:
         """The account is given away: what has no answer counts as sent now.

@@ -10,13 +10,13 @@ def write_rows(journal: JournalWriter, holding: Holding, rows: AccountRows, emit
     """Note what the seat that has the account noted of it."""
     book = holding.book
     for line, number, at, request in rows.intents:
-        book.intend(line if line > 0 else -number)
+        book.intend(line if line > 0 else -number, number)
         journal.queue_intent(line, number, at, request)
     for line, number, state, values in rows.responses:
-        book.answer(line if line > 0 else -number)
+        book.answer(line if line > 0 else -number, number)
         journal.record_response(line, number, state, values)
     for line, status, learnt, text, keep_past in rows.results:
-        book.answer(line)
+        book.end(line)
         journal.record_result(line, status, learnt, text, keep_past=keep_past)
         holding.count_line(status)
     for state, reason in rows.states:
