@@ -195,7 +195,8 @@ class Accounts(dict[str, AccountConfig]):
 
     def absence(self, name: str) -> str:
         """Why there is no account of that name, as the end of a sentence about it."""
-        return self.unusable.get(name) or f"is not in {self.config_name}; {suggest(name, self)}"
+        own_first = sorted(self, key=lambda known: self[known].embedded)
+        return self.unusable.get(name) or f"is not in {self.config_name}; {suggest(name, own_first)}"
 
     def find(self, name: str) -> AccountConfig:
         """The account; raises UsageError if it is not there or cannot be used."""
@@ -206,8 +207,7 @@ class Accounts(dict[str, AccountConfig]):
 
 def config_path(given: str | Path | None, near: str | Path | None = None) -> Path | None:
     """The config file to read: the one given, the environment's, or the first of ``config_places`` that is there."""
-    chosen = given or os.environ.get(ENVIRONMENT)
-    if chosen:
+    if chosen := given or os.environ.get(ENVIRONMENT):
         return Path(chosen)
     return next((path for path in config_places(near) if os.path.exists(path)), None)  # noqa: PTH110  # False, too, where a folder may not be looked into
 

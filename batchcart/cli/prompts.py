@@ -26,6 +26,7 @@ REFERENCE = "env:NAME, file:PATH, command:LINE or keyring:SERVICE/USER"
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NEW, _LATER = "new", "later"
+_ERROR = "Error: "  # what click puts in front of a refused answer
 
 
 def reference(text: str) -> SecretRef | None:
@@ -175,7 +176,8 @@ def _ask(question: str, default: str | None, check: Callable[[str], None]) -> st
         try:
             check(answer.strip())
         except UsageError as error:
-            raise click.BadParameter(fold_err(str(error).removeprefix(": "))) from None
+            told = fold_err(f"{_ERROR}{str(error).removeprefix(': ')}")
+            raise click.BadParameter(told.removeprefix(_ERROR)) from None
         return answer.strip()
 
     return str(click.prompt(question, default=default, value_proc=take, err=True))

@@ -390,3 +390,9 @@ def test_no_secret_is_in_an_accounts_repr_also_where_the_config_has_it_in_clear(
     found = load_config(ConfigTable({"accounts": {"acme": shop}}), load_adapters())
     assert "a-secret" not in repr(found)
     assert "a-secret" not in repr(found.find("acme").resolve())
+
+
+def test_of_accounts_that_might_be_meant_the_configs_own_come_first(config: Path) -> None:
+    config.write_text(f"[accounts.zoo]\n{TRAY}")
+
+    assert "it is one of zoo, sandbox-" in load_config(config, load_adapters()).absence("nope")
