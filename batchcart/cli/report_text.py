@@ -33,7 +33,7 @@ def report_text(report: Report) -> str:
     ]
     parts += _what_happened(report)
     parts += reasons_text(figures.reasons, report.total.accounts, report.runs[0].commands, len(report.runs))
-    parts += [note for run in report.runs for note in run.notes] + list(report.notes)
+    parts += [fold(note) for note in (*(note for run in report.runs for note in run.notes), *report.notes)]
     parts += [
         text for run in report.runs for text in next_text(run.left, run.commands, report.figures.reasons, run.pid)
     ]

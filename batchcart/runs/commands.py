@@ -17,7 +17,8 @@ from batchcart.model.text import plural
 from batchcart.platforms import load_adapters
 
 _STDIN = "<stdin>"
-_NAMED = 3  # accounts
+_OUT_OF_ORDER = ("closed", "foreign", "unreachable")
+_NAMED = 5  # accounts
 _ENDINGS = (".gz", ".zst", ".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".xlsm")
 
 
@@ -76,6 +77,10 @@ class RunCommands:
         """Write the job that takes the run back."""
         return self._line("undo", str(self.results), "-o", f"{_stem(self)}.undo.jsonl")
 
+    def doctor(self, accounts: Sequence[str]) -> str:
+        """Look whether these accounts are in order; all of the config, if they are many."""
+        return self._line("doctor", *(accounts if len(accounts) <= _NAMED else ()))
+
     def report(self, *options: str) -> str:
         """The report on the run."""
         return _write_out("batchcart", "report", str(self.results), *options)
@@ -129,9 +134,8 @@ def next_steps(summary: Summary, commands: RunCommands, *, final: bool = False) 
     totals = summary.totals
     yield from _settling(summary, commands)
     yield from _trying_again(totals, commands, final=final)
-    if left := totals["not_attempted"]:
-        yield NextStep(f"{plural(left, 'line')} left{_resuming(summary)}", commands.run())
-    if (ending := _table_ending(commands)) and left < sum(totals.values()):
+    yield from _resuming(summary, commands)
+    if (ending := _table_ending(commands)) and totals["not_attempted"] < sum(totals.values()):
         sheet = commands.results_sheet(f"{_stem(commands)}.keys{ending}")
         yield NextStep("For a sheet of the results, with the new keys by row", sheet)
 
@@ -179,16 +183,23 @@ def _trying_again(totals: Mapping[str, int], commands: RunCommands, *, final: bo
         yield NextStep(f"Or p{put}", rest)
 
 
-def _resuming(summary: Summary) -> str:
-    """What to do about lines that were not reached, as the end of a sentence."""
+def _resuming(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
+    if not (left := summary.totals["not_attempted"]):
+        return
+    state, again = f"{plural(left, 'line')} left", "the same command again to resume"
+    names = [
+        name for name, one in summary.accounts.items() if one.state in _OUT_OF_ORDER and one.counts["not_attempted"]
+    ]
     if summary.chosen is not None:
-        return ", as only some were chosen. Continue with all of them"
-    again = "the same command again to resume"
-    names = [name for name, one in summary.accounts.items() if one.reason and one.counts["not_attempted"]]
-    if not names or len(names) > _NAMED:
-        return f". Run {again}"
-    be = "is" if len(names) == 1 else "are"
-    return f". When {' and '.join(names)} {be} in order again, run {again}"
+        yield NextStep(f"{state}, as only some were chosen. Continue with all of them", commands.run())
+    elif names:
+        whose, are = (names[0], "it is") if len(names) == 1 else ("the accounts", "they are")
+        yield NextStep(
+            f"{state}. Correct what is said of {whose} above, and look whether all is well", commands.doctor(names)
+        )
+        yield NextStep(f"When {are} in order again, run {again}", commands.run())
+    else:
+        yield NextStep(f"{state}. Run {again}", commands.run())
 
 
 def _table_ending(commands: RunCommands) -> str:

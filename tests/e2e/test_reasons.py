@@ -76,7 +76,12 @@ def test_an_account_that_closed_is_named_where_its_lines_are_left(shop: Cli) -> 
     shop.hook("sklep", "401")
     shop.job([create("acme"), create("sklep")])
 
-    assert "1 line left. When sklep is in order again, run the same command again to resume:\n" in shop.run(code=3).out
+    out = shop.run(code=3).out
+    assert (
+        "1 line left. Correct what is said of sklep above, and look whether all is well:\n  batchcart doctor sklep\n"
+        in out
+    )
+    assert "When it is in order again, run the same command again to resume:\n  batchcart run job.jsonl\n" in out
 
 
 def test_deleting_what_is_gone_already_is_no_alarm(shop: Cli) -> None:
