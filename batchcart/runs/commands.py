@@ -176,7 +176,7 @@ def _trying_again(totals: Mapping[str, int], commands: RunCommands, *, final: bo
         yield NextStep(f"{state}. P{put}", rest)
     elif final:
         yield NextStep(f"{state}. P{put}", rest)
-        yield NextStep(f"Or, once the shop would take {them} as they are, try {them} again", again)
+        yield NextStep(f"Or, once the shop would take {them} unchanged, try {them} again", again)
     else:
         first = "Once no line is in doubt, try" if totals["in_doubt"] and totals["skipped"] else "Try"
         yield NextStep(f"{state}. {first} {them} again", again)
