@@ -16,6 +16,8 @@ OTHERS = "(other messages)"
 
 _LINES_KNOWN = 1 << 16
 
+_RIGHTS = {401, 403}
+
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
@@ -149,4 +151,7 @@ def advice(cause: ErrorKey, commands: RunCommands, reason: ErrorGroup | None = N
             f"{hint(cause)}. `{commands.settle()}` reads the shops again; or `{commands.todo()}` writes a table in "
             "which you answer yourself after a look at the shops."
         )
-    return f"{hint(cause)}; then `{commands.run('--retry-failed')}` opens these lines again."
+    again = f"`{commands.run('--retry-failed')}` opens these lines again"
+    if cause.kind == "rejected" and cause.http_status not in _RIGHTS:
+        return f"{hint(cause)}. `{commands.to_correct()}` puts them into a job for that; {again} as they are."
+    return f"{hint(cause)}; then {again}."

@@ -61,6 +61,10 @@ class RunCommands:
         """Write what did not end well as a job."""
         return _write_out("batchcart", "rest", str(self.results), *map(str, self.later), "-o", job)
 
+    def to_correct(self) -> str:
+        """Write it as a job, or as a sheet where the job is one, named after the results."""
+        return self.rest(f"{_stem(self)}.rest{_table_ending(self) or '.jsonl'}")
+
     def results_sheet(self, sheet: str) -> str:
         """The results as a sheet."""
         return _write_out("batchcart", "results", str(self.results), "--to", sheet)
@@ -170,7 +174,7 @@ def _trying_again(totals: Mapping[str, int], commands: RunCommands, *, final: bo
     were, them = ("was", "it") if bad == 1 else ("were", "them")
     state = f"{plural(bad, 'line')} failed or {were} skipped"
     put = f"ut {them} into a job that you can correct and run"
-    rest = commands.rest(f"{_stem(commands)}.rest{_table_ending(commands) or '.jsonl'}")
+    rest = commands.to_correct()
     again = commands.run("--retry-failed")
     if commands.later:  # --retry-failed would open those again as well that were done since
         yield NextStep(f"{state}. P{put}", rest)

@@ -120,6 +120,7 @@ def test_json_has_the_reasons_beside_the_figures_of_the_contract(shop: Cli) -> N
     assert (figures["lines"], figures["skipped"], figures["accounts"]["acme"]["skipped"]) == (7, 2, 2)
     assert (doubt["status"], doubt["count"], doubt["skipped_because"], doubt["lines"]) == ("in_doubt", 1, 2, [1])
     assert (missing["status"], missing["http_status"], missing["lines"]) == ("failed", 404, [7])
+    assert "`batchcart rest job.results.jsonl -o job.rest.jsonl` puts them into a job" in missing["what_to_do"]
     assert "batchcart run job.jsonl --retry-failed" in missing["what_to_do"]
     assert [step["command"] for step in figures["next"]] == [
         "batchcart settle job.results.jsonl --todo job.doubts.csv",
