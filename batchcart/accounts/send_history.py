@@ -114,15 +114,14 @@ class SendHistory:
 
     def _write(self, number: int, moment: float) -> None:
         if moment > self._ahead_until:
-            self._compare_clocks()
+            self._compare_clocks(moment)
         offset = self._at + _RING_AT + (number % self.capacity) * 8
         _TIME.pack_into(self._map, offset, moment + self._shift)
 
-    def _compare_clocks(self) -> None:
-        """Note by how much the wall clock is ahead: once a second is enough for it."""
-        now = self.monotonic()
-        _TIME.pack_into(self._map, self._at + _AHEAD_AT, self.wall() - now - self._shift)
-        self._ahead_until = now + 1.0
+    def _compare_clocks(self, moment: float) -> None:
+        """Note by how much the wall clock is ahead: once a second is enough for it; ``moment`` may be still to come."""
+        _TIME.pack_into(self._map, self._at + _AHEAD_AT, self.wall() - self.monotonic() - self._shift)
+        self._ahead_until = moment + 1.0
 
     def _begin(self, size: int) -> None:
         """Go on with what the place holds, in this boot's monotonic time, none of it in the future."""

@@ -1,6 +1,7 @@
 """Owns what one commit of a running journal holds, and in which order it is written; it does not know when."""
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,15 @@ from batchcart.journal.settlement import SettledRow, write_settlements
 
 if TYPE_CHECKING:
     import asyncio
+
+IntentRow = tuple[int, int, float, str]
+"""A request that is about to leave: line, number, moment, request."""
+
+AnswerRow = tuple[int, int, str, Row]
+"""What became of a request: line, number, state; and status, headers, body, why."""
+
+ResultRow = tuple[int, str, str, bytes, bool]
+"""How an operation ended: line, status, what later lines learn, its result line, and whether its past is kept."""
 
 _INTENTS = "INSERT OR REPLACE INTO send (line, n, at, request, state) SELECT *, 'sent' FROM "
 _ANSWER = "UPDATE send SET state = ?, status = ?, headers = ?, body = ?, why = ? WHERE line = ? AND n = ?"
@@ -20,16 +30,20 @@ _EVENT = "INSERT INTO event (at, account, kind, until, message, fields) VALUES (
 
 @dataclass(slots=True)
 class Batch:
-    """Rows that wait for the disk, by kind, with those who wait for them and the result lines that follow them."""
+    """Rows that wait for the disk, by kind, with those who wait for them and the result lines that follow them.
 
-    intents: list[tuple[int, int, float, str]] = field(default_factory=list)
-    answers: list[tuple[int, int, Row]] = field(default_factory=list)
+    ``waiters`` are told at the loop's next turn, ``listeners`` at once, with why it is not on the disk if it is not.
+    """
+
+    intents: list[IntentRow] = field(default_factory=list)
+    answers: list[AnswerRow] = field(default_factory=list)
     results: list[tuple[int, str, str, bytes, int]] = field(default_factory=list)
     forgotten: set[int] = field(default_factory=set)
     states: list[tuple[str, str]] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     settled: list[SettledRow] = field(default_factory=list)
     waiters: "list[asyncio.Future[None]]" = field(default_factory=list)
+    listeners: list[Callable[[str], None]] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -43,6 +57,7 @@ class Batch:
             or self.events
             or self.settled
             or self.waiters
+            or self.listeners
         )
 
     def add(self, later: "Batch") -> None:
@@ -55,6 +70,7 @@ class Batch:
         self.events += later.events
         self.settled += later.settled
         self.waiters += later.waiters
+        self.listeners += later.listeners
 
     def without_intents(self) -> "Batch":
         """What is still worth writing once nothing may be sent any more."""
@@ -66,9 +82,9 @@ class Batch:
         # A line that has ended leaves no past, so what began and ended within one batch is not written at all.
         intents = [row for row in self.intents if row[0] not in self.forgotten]
         insert_rows(connection, _INTENTS, 4, intents)
-        for line, number, row in self.answers:
+        for line, number, state, row in self.answers:
             if line not in self.forgotten:
-                connection.execute(_ANSWER, (*row, line, number))
+                connection.execute(_ANSWER, (state, *row, line, number))
         delete_lines(connection, _FORGET, list(self.forgotten))
         insert_rows(connection, _RESULTS, 5, self.results)
         connection.executemany(_STATE, self.states)

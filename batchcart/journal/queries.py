@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from batchcart.journal.codec import RequestState, SentRequest, decode_row
-from batchcart.journal.rows import Count, Moment, decode_value, first, legible, select
+from batchcart.journal.rows import Count, Moment, decode_value, first, legible, select, select_all
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.ids import usable_id
 from batchcart.model.operation import OperationKind
@@ -103,6 +103,20 @@ def pending_chains(
         last = cut
 
 
+def planned_lines(connection: Connection, account: int, *, chosen: bool, page: int) -> Iterator[PlannedLine]:
+    """All lines of an account of which none has ended, chain after chain as ``pending_chains`` gives them."""
+    last = (0, 0)
+    where = "(chain, line) > (?, ?)"
+    if chosen:
+        where += " AND chain IN (SELECT chain FROM chosen)"
+    while True:
+        rows = _rows(connection, where, (account, *last), fresh=True, page=page)
+        yield from rows
+        if len(rows) < page:
+            return
+        last = rows[-1].chain, rows[-1].line
+
+
 def pending_lines(connection: Connection, account: int, chain: OpenChain, *, fresh: bool) -> Iterator[PlannedLine]:
     """All open lines of a chain, in file order; read page by page."""
     yield from chain.lines
@@ -120,7 +134,7 @@ def _rows(connection: Connection, where: str, values: tuple[int, ...], *, fresh:
         f"SELECT line, chain, offset, length, digest FROM plan WHERE account = ? AND {where} {still_open}"  # noqa: S608
         "ORDER BY chain, line LIMIT ?"
     )
-    return list(select(connection, PlannedLine, question, (*values, page)))
+    return select_all(connection, PlannedLine, question, (*values, page))
 
 
 def completed_lines(connection: Connection, account: int, chain: int) -> Iterator[EndedLine]:

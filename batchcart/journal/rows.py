@@ -32,6 +32,12 @@ def select(connection: Connection, kind: Any, sql: str, values: Sequence[object]
             yield msgspec.convert(row, kind)
 
 
+def select_all(connection: Connection, kind: type[Row], sql: str, values: Sequence[object] = ()) -> list[Row]:
+    """All rows of a short answer at once, as ``select`` gives them one by one."""
+    with legible(connection, _table(sql)):
+        return msgspec.convert(connection.execute(sql, values).fetchall(), list[kind])  # type: ignore[valid-type]
+
+
 def first(connection: Connection, kind: type[Row], sql: str, values: Sequence[object] = ()) -> Row | None:
     """The first row that a question brings; None if there is none. Raises JournalFailed as ``select`` does."""
     return next(select(connection, kind, sql, values), None)

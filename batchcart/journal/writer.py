@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from batchcart.journal.batch import Batch
+from batchcart.journal.batch import AnswerRow, Batch, IntentRow, ResultRow
 from batchcart.journal.codec import encode_request
 from batchcart.journal.settlement import SettledRow
 from batchcart.model.errors import Stopped
@@ -30,6 +30,7 @@ _RESERVE = 1 << 18
 
 _TURNS = 8  # of the loop, that a batch waits for what follows from it
 _ENOUGH = 64  # intents that wait no longer
+_LONGEST_PAUSE = 0.005  # seconds between two commits of what other processes note; half of what the last one took
 
 
 class JournalFailed(Stopped):
@@ -64,7 +65,8 @@ class JournalWriter:
         self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._open = Batch()
         self._due = False
-        self.at_disk = False
+        self.at_disk = self._from_others = False
+        self._handed_over = self._pause_until = 0.0
         self._owed = Batch()
         self._gap = False
         self._failure: JournalFailed | None = None
@@ -83,18 +85,29 @@ class JournalWriter:
         batch.intents.append((line, number, at, encode_request(request, number)))
         return waiter
 
-    def queue_intent(self, line: int, number: int, at: float, request: str) -> None:
-        """Note that the request, in the journal's own words, is about to leave; ``flush`` says when it may."""
-        self._gathering().intents.append((line, number, at, request))
-
     def record_response(self, line: int, number: int, state: str, row: Sequence[object]) -> None:
         """Note what became of a request: state, and status, headers, body, why."""
-        self._gathering().answers.append((line, number, (state, *row)))
+        self._gathering().answers.append((line, number, state, row))
 
     def record_result(self, line: int, status: str, learnt: str, text: bytes, *, keep_past: bool) -> None:
         """Note how an operation ended; its line follows in the result file."""
-        self._until += len(text) + 1
+        self._gathering()
+        self._add_result(line, status, learnt, text, keep_past)
+
+    def record_rows(
+        self, intents: Sequence[IntentRow], answers: Sequence[AnswerRow], results: Sequence[ResultRow]
+    ) -> None:
+        """Note what another process has gathered, its requests in the journal's own words."""
+        self._from_others = True
         batch = self._gathering()
+        batch.intents += intents
+        batch.answers += answers
+        for result in results:
+            self._add_result(*result)
+
+    def _add_result(self, line: int, status: str, learnt: str, text: bytes, keep_past: bool) -> None:  # noqa: FBT001  # a row
+        batch = self._open
+        self._until += len(text) + 1
         if not keep_past:
             batch.forgotten.add(line)
         batch.results.append((line, status, learnt, text, self._until))
@@ -120,6 +133,10 @@ class JournalWriter:
         await waiter
         self._check()
 
+    def tell_written(self, listener: Callable[[str], None]) -> None:
+        """Tell the listener once everything noted so far is on the disk: "", or the reason why it is not."""
+        self._gathering().listeners.append(listener)
+
     def close(self) -> None:
         """Write what is left, and end the thread; the result file is synced."""
         self._hand_over()
@@ -136,11 +153,21 @@ class JournalWriter:
             raise self._failure
 
     def _gathering(self) -> Batch:
-        """What is written next: all that the loop does in a few turns, or while an earlier batch is at the disk."""
+        """What is written next: all that gathers before it is handed over, or while an earlier batch is at the disk."""
         if not (self._due or self.at_disk):
-            self._due = True
-            self._loop.call_soon(self._wait_for_more, _TURNS)
+            self._wait()
         return self._open
+
+    def _wait(self) -> None:
+        """Hand the batch over after a while.
+
+        Other processes that were told of the last one have more to note a moment after it: one commit for all of them.
+        """
+        self._due = True
+        if self._from_others:
+            self._loop.call_at(self._pause_until, self._hand_over)
+        else:
+            self._loop.call_soon(self._wait_for_more, _TURNS)
 
     def _wait_for_more(self, turns: int) -> None:
         """Hand the batch over some turns of the loop later: what follows from a result is an intent a moment after it.
@@ -156,6 +183,7 @@ class JournalWriter:
         self._due = False
         if not self._open.empty:
             self.at_disk = True
+            self._handed_over = self._loop.time()
             self._inbox.put(self._open)
             self._open = Batch()
 
@@ -168,9 +196,12 @@ class JournalWriter:
                     waiter.set_result(None)
                 else:
                     waiter.set_exception(failure)
+        for listener in batch.listeners:
+            listener(str(failure or self._failure or ""))
+        now = self._loop.time()
+        self._pause_until = now + min(_LONGEST_PAUSE, (now - self._handed_over) / 2)
         if not self._open.empty:
-            self._due = True
-            self._loop.call_soon(self._wait_for_more, _TURNS)
+            self._wait()
 
     def _work(self) -> None:
         last = False

@@ -16,8 +16,8 @@ class RunMonitor:
 
     ``on_line`` is told of each result line once it is safe; with ``replay`` of those of earlier starts too.
     ``sinks`` are told the events; ``checking`` the number of a line of the job, now and then while it is checked.
-    The rest is the run's own: ``remote`` are the accounts that other processes work on, ``lost`` says which of those
-    died; ``planned`` and ``ended`` count lines by account, those that ended by status.
+    The rest is the run's own: ``remote`` are looks at the accounts that other processes work on, ``lost`` says which of
+    those died; ``planned`` and ``ended`` count lines by account, those that ended by status.
     """
 
     on_line: Callable[[bytes], None] = lambda _text: None
@@ -25,7 +25,7 @@ class RunMonitor:
     checking: Callable[[int], None] | None = None
     sinks: list[EventSink] = field(default_factory=list)
     sessions: list[AccountSession] = field(init=False, default_factory=list)
-    remote: dict[str, AccountSnapshot] = field(init=False, default_factory=dict)
+    remote: list[Callable[[], AccountSnapshot]] = field(init=False, default_factory=list)
     lost: list[str] = field(init=False, default_factory=list)
     planned: dict[str, int] = field(init=False, default_factory=dict)
     ended: dict[str, dict[str, int]] = field(init=False, default_factory=dict)
@@ -54,15 +54,13 @@ class RunMonitor:
         """The session is ready for work here."""
         self.sessions.append(session)
 
-    def add_remote(self, accounts: Iterable[AccountSnapshot], stop: Callable[[], None]) -> None:
-        """The accounts are ready for work in another process, which ``stop`` tells to stop."""
-        self.remote |= {snapshot.account: snapshot for snapshot in accounts}
-        self._stop_callbacks.append(stop)
+    def add_remote(self, accounts: Iterable[Callable[[], AccountSnapshot]], stop: Callable[[], None]) -> None:
+        """The accounts are ready for work in other processes, which ``stop`` tells to stop; each says how it is.
 
-    def show_remote(self, snapshot: AccountSnapshot) -> None:
-        """Another process tells how one of its accounts is now."""
-        self.remote[snapshot.account] = snapshot
-        self.ended[snapshot.account] = dict(snapshot.ended)
+        Whoever hears of their lines counts those in ``ended``.
+        """
+        self.remote += accounts
+        self._stop_callbacks.append(stop)
 
     def report_lost(self, sentence: str) -> None:
         """A process that worked on accounts is gone."""
@@ -88,7 +86,7 @@ class RunMonitor:
             take_snapshot(session, self.planned.get(session.account.name, 0), self.ended.get(session.account.name, {}))
             for session in self.sessions
         ]
-        return [*here, *self.remote.values()]
+        return [*here, *(look() for look in self.remote)]
 
     def totals(self) -> dict[str, int]:
         """Ended lines of all accounts by status."""

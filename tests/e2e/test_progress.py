@@ -355,7 +355,7 @@ def test_a_plain_line_says_what_went_wrong_how_long_and_who_waits() -> None:
     monitor = RunMonitor()
     acme = AccountSnapshot("acme", "3dcart", 1000, {"ok": 90, "in_doubt": 10}, sent=100)
     loja = snapshot("loja", waiting="unreachable", waiting_until=NOON + 40)
-    monitor.add_remote([acme, loja], lambda: None)
+    monitor.add_remote([lambda: acme, lambda: loja], lambda: None)
     monitor.set_counts("acme", 1000, acme.ended)
     monitor.set_counts("loja", 1000, {})
     pace = Throughput()

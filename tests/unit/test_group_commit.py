@@ -37,3 +37,27 @@ def test_a_lines_end_and_the_next_lines_intent_share_a_commit(tmp_path: Path) ->
         if connection.in_transaction:
             connection.execute("COMMIT")
         assert asyncio.run(commits_of_two_lines(connection, tmp_path / "results.jsonl", 2)) == 2
+
+
+async def commits_of_two_processes(connection: sqlite3.Connection, results: Path) -> tuple[int, list[str]]:
+    """How often the disk is asked for what two others have noted, and what each is told."""
+    commits: list[str] = []
+    connection.set_trace_callback(lambda sql: commits.append(sql) if sql.startswith("COMMIT") else None)
+    told: list[str] = []
+    journal = JournalWriter(connection, results, ended=lambda _text: None, failed=lambda _error: None)
+    try:
+        for line in (1, 2):
+            journal.record_rows([(line, 1, 0.0, '["GET","/",[],""]')], [], [(line, "ok", "{}", b"{}", False)])
+            journal.tell_written(told.append)
+        await journal.flush()
+        return len(commits), told
+    finally:
+        journal.close()
+
+
+def test_what_other_processes_note_in_one_turn_is_one_commit_and_each_is_told(tmp_path: Path) -> None:
+    with closing(create(tmp_path / "results.jsonl.journal")) as connection:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+        assert asyncio.run(commits_of_two_processes(connection, tmp_path / "results.jsonl")) == (1, ["", ""])
+    assert (tmp_path / "results.jsonl").read_bytes() == b"{}\n{}\n"

@@ -48,9 +48,8 @@ class Holding:
     dropping: bool = False
     deaths: int = 0
     walk: ParcelWalk | None = None
-    snapshot: AccountSnapshot | None = None
     before: tuple[int, int, int] = (0, 0, 0)
-    _now: tuple[int, int, int] = field(default=(0, 0, 0))
+    _seen: AccountSnapshot | None = None
 
     @property
     def left(self) -> int:
@@ -89,39 +88,46 @@ class Holding:
             probe=next_number(job.plan, -self.number),
         )
 
-    def show(self, snapshot: AccountSnapshot) -> AccountSnapshot:
-        """What a seat saw of the account, with the hub's own figures."""
-        self._now = snapshot.sent, snapshot.retries, snapshot.refusals
-        sent, retries, refusals = (old + new for old, new in zip(self.before, self._now, strict=True))
-        best = min_duration(self.account.limits, self.left)
-        if snapshot.adapted_rate and snapshot.limit:
-            best = max(best, self.left / snapshot.limit)
-        self.snapshot = structs.replace(snapshot, sent=sent, retries=retries, refusals=refusals, best=best)
-        return self.look()
+    def show(self, snapshot: AccountSnapshot) -> None:
+        """This is what its seat sees of the account."""
+        self._seen = snapshot
 
     def look(self) -> AccountSnapshot:
-        """The account as it was seen last, with the lines that have ended since."""
-        shown = self.snapshot or AccountSnapshot(self.account.name, self.account.adapter.name, 0, {})
-        return structs.replace(shown, lines=self.lines, ended=self.ended)
+        """The account as it was seen last, with the hub's own figures."""
+        seen = self._seen or AccountSnapshot(self.account.name, self.account.adapter.name, 0, {})
+        sent, retries, refusals = self._figures()
+        best = min_duration(self.account.limits, self.left)
+        if seen.adapted_rate and seen.limit:
+            best = max(best, self.left / seen.limit)
+        return structs.replace(
+            seen, lines=self.lines, ended=dict(self.ended), sent=sent, retries=retries, refusals=refusals, best=best
+        )
 
-    def count(self, lines: int, ended: Mapping[str, int]) -> None:
-        """It has so many lines, and so many of them have ended, by status."""
-        self.lines, self.ended = lines, dict(ended)
+    def _figures(self) -> tuple[int, int, int]:
+        """Sends, retries and refusals, of all seats that had it."""
+        if self._seen is None:
+            return self.before
+        now = self._seen.sent, self._seen.retries, self._seen.refusals
+        return self.before[0] + now[0], self.before[1] + now[1], self.before[2] + now[2]
 
-    def count_line(self, status: str) -> None:
-        """A line has ended."""
-        self.ended[status] = self.ended.get(status, 0) + 1
-        self.deaths = 0
+    def count(self, lines: int, ended: dict[str, int]) -> None:
+        """It has so many lines; from now on it counts in ``ended``, by status, those that have."""
+        self.lines, self.ended = lines, ended
 
-    def rest(self, *, empty_in: Sequence[float] | None, free_at: float) -> AccountSnapshot:
+    def count_ends(self, statuses: Sequence[str]) -> None:
+        """Lines have ended like this."""
+        for status in statuses:
+            self.ended[status] = self.ended.get(status, 0) + 1
+            self.deaths = 0
+
+    def rest(self, *, empty_in: Sequence[float] | None, free_at: float) -> None:
         """No seat has the account any more; it may be given away again from ``free_at`` on."""
         self.book.settle(empty_in)
-        self.before = (self.before[0] + self._now[0], self.before[1] + self._now[1], self.before[2] + self._now[2])
-        self._now = (0, 0, 0)
+        self.before = self._figures()
+        if self._seen is not None:
+            self._seen = structs.replace(self._seen, in_flight=0, sent=0, retries=0, refusals=0)
         self.free_at = free_at
         self.walk = None
-        self.snapshot = structs.replace(self.look(), in_flight=0)
-        return self.look()
 
     def keep_tokens(self, origin: str, tokens: Mapping[str, str]) -> str:
         """Put renewed tokens on the disk; why that failed, "" where it did not."""

@@ -10,6 +10,7 @@ import math
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 
 from msgspec import structs
@@ -169,7 +170,10 @@ class Hub:
                 for rows in accounts:
                     if (holding := link.find(rows.account, rows.epoch)) is not None:
                         write_rows(self.context.journal, holding, rows, self.context.monitor.emit)
-                self._spawn(self._acknowledge(link, is_empty=not accounts))
+                if accounts:
+                    self.context.journal.tell_written(partial(self._acknowledge, link))
+                else:
+                    self._acknowledge(link, "")
             case Seen(accounts):
                 self._show(link, accounts)
             case Leaving():
@@ -193,13 +197,7 @@ class Hub:
             case Learnt(memory=memory):
                 holding.keep_learnt(memory)
 
-    async def _acknowledge(self, link: SeatLink, *, is_empty: bool) -> None:
-        failure = ""
-        try:
-            if not is_empty:
-                await self.context.journal.flush()
-        except JournalFailed as failed:
-            failure = str(failed)
+    def _acknowledge(self, link: SeatLink, failure: str) -> None:
         if not link.gone:
             link.acked_at = self.context.deps.clock()
             link.stream.send(Written(failure))
@@ -207,7 +205,7 @@ class Hub:
     def _show(self, link: SeatLink, accounts: Sequence[tuple[int, int, AccountSnapshot]]) -> None:
         for account, epoch, snapshot in accounts:
             if (holding := link.find(account, epoch)) is not None:
-                self.context.monitor.show_remote(holding.show(snapshot))
+                holding.show(snapshot)
 
     def _send_parcel(self, link: SeatLink, holding: Holding, lines: int) -> None:
         if holding.walk is None:
@@ -226,8 +224,7 @@ class Hub:
         holding.show(last.snapshot)
         is_closed = last.snapshot.waiting == "closed"
         is_done = holding.walk is not None and holding.walk.over and not holding.dropping
-        shown = holding.rest(empty_in=last.empty_in, free_at=self.context.deps.clock())
-        self.context.monitor.show_remote(shown)
+        holding.rest(empty_in=last.empty_in, free_at=self.context.deps.clock())
         holding.over = is_closed or is_done or self.stopping
         if link.leaving and not link.held:
             link.stream.send(Bye())
@@ -255,7 +252,7 @@ class Hub:
             holding.deaths += 1
             is_deadly = holding.deaths >= MOST_DEATHS
             free_at = math.inf if is_deadly else link.acked_at + LASTS + SETTLE
-            self.context.monitor.show_remote(holding.rest(empty_in=None, free_at=free_at))
+            holding.rest(empty_in=None, free_at=free_at)
             holding.over = self.stopping
         if link.held or not (link.leaving or self.is_over):
             self._spawn(self._report_death(link, why))
@@ -275,7 +272,7 @@ class Hub:
         name = holding.account.name
         self.context.journal.record_account_state(name, "lost", why)
         self.context.monitor.report_lost(f"account {name!r} was given up, for {why}")
-        self.context.monitor.show_remote(structs.replace(holding.look(), waiting="closed", why="lost"))
+        holding.show(structs.replace(holding.look(), sent=0, retries=0, refusals=0, waiting="closed", why="lost"))
 
     # All of them, at each tick
 

@@ -71,12 +71,11 @@ async def open_seats(
         hub = Hub(job, context, holdings, seats, greeted)
         port = await stack.enter_async_context(_open_doors(hub, own, at))
         stack.push_async_callback(seats.end)
-        monitor.add_remote([holding.look() for holding in holdings.values()], hub.halt)
+        monitor.add_remote([holding.look for holding in holdings.values()], hub.halt)
 
         async def work() -> None:
             for holding in holdings.values():
                 holding.count(monitor.planned[holding.account.name], monitor.ended[holding.account.name])
-                monitor.show_remote(holding.look())
             keeping = [asyncio.create_task(seats.keep(hub.give_up))]
             if abroad is not None and at is not None:
                 host = abroad.own_host if at.host in _ALL_HOSTS else at.host

@@ -11,18 +11,13 @@ import msgspec
 
 from batchcart.accounts.options import AccountOptions
 from batchcart.accounts.proxy import Proxy
+from batchcart.journal.batch import IntentRow, ResultRow
 from batchcart.journal.codec import SentRequest
 from batchcart.model.events import Event
 from batchcart.runs.snapshot import AccountSnapshot
 
-IntentRow = tuple[int, int, float, str]
-"""A request that is about to leave: line, number, moment, request."""
-
 ResponseRow = tuple[int, int, str, tuple[int | None, str | None, bytes | None, str | None]]
-"""What became of a request: line, number, state; and status, headers, body, why."""
-
-ResultRow = tuple[int, str, str, bytes, bool]
-"""How an operation ended: line, status, what later lines learn, its result line, and whether its past is kept."""
+"""An answer's row, with types that a peer's words are held against."""
 
 
 class _Word(msgspec.Struct, frozen=True, array_like=True):

@@ -6,10 +6,10 @@ import msgspec
 
 from batchcart.engine.chain_feed import PlannedJob
 from batchcart.journal.choice import has_choice
-from batchcart.journal.queries import completed_lines, load_history, pending_chains, pending_lines
-from batchcart.runs.seats.parcel_feed import PARCEL
+from batchcart.journal.queries import completed_lines, load_history, pending_chains, pending_lines, planned_lines
 from batchcart.runs.seats.protocol import JobStep
 
+_PAGE = 64  # lines of the plan that are read at a time
 _LARGE = 4 << 20  # bytes of a parcel's texts from which on it is whole
 
 
@@ -17,7 +17,7 @@ class ParcelWalk:
     """One walk through an account's open chains. ``fresh`` says that none of its lines was begun before."""
 
     def __init__(self, job: PlannedJob, account: int, *, fresh: bool) -> None:
-        self._steps = _walk(job, account, fresh=fresh)
+        self._steps = _walk_new(job, account) if fresh else _walk_begun(job, account)
         self._ahead: JobStep | None = next(self._steps, None)
 
     @property
@@ -36,13 +36,16 @@ class ParcelWalk:
         return steps
 
 
-def _walk(job: PlannedJob, account: int, *, fresh: bool) -> Iterator[JobStep]:
-    chosen = has_choice(job.plan)
-    for taken in pending_chains(job.plan, account, fresh=fresh, chosen=chosen, page=PARCEL):
-        if not fresh:
-            for ended in completed_lines(job.plan, account, taken.number):
-                text, learnt = job.raw_line(ended.planned).text, msgspec.json.encode(ended.learnt).decode()
-                yield JobStep(taken.number, ended.planned.line, text, ended.status.value, learnt)
-        for planned in pending_lines(job.plan, account, taken, fresh=fresh):
-            sent = [] if fresh else load_history(job.plan, planned.line)
+def _walk_new(job: PlannedJob, account: int) -> Iterator[JobStep]:
+    for planned in planned_lines(job.plan, account, chosen=has_choice(job.plan), page=_PAGE):
+        yield JobStep(planned.chain, planned.line, job.raw_line(planned).text)
+
+
+def _walk_begun(job: PlannedJob, account: int) -> Iterator[JobStep]:
+    for taken in pending_chains(job.plan, account, fresh=False, chosen=has_choice(job.plan), page=_PAGE):
+        for ended in completed_lines(job.plan, account, taken.number):
+            text, learnt = job.raw_line(ended.planned).text, msgspec.json.encode(ended.learnt).decode()
+            yield JobStep(taken.number, ended.planned.line, text, ended.status.value, learnt)
+        for planned in pending_lines(job.plan, account, taken, fresh=False):
+            sent = load_history(job.plan, planned.line)
             yield JobStep(taken.number, planned.line, job.raw_line(planned).text, sent=sent)

@@ -9,16 +9,14 @@ from batchcart.runs.seats.protocol import AccountRows
 def write_rows(journal: JournalWriter, holding: Holding, rows: AccountRows, emit: EventSink) -> None:
     """Note what the seat that has the account noted of it."""
     book = holding.book
-    for line, number, at, request in rows.intents:
+    for line, number, *_ in rows.intents:
         book.intend(line if line > 0 else -number, number)
-        journal.queue_intent(line, number, at, request)
-    for line, number, state, values in rows.responses:
+    for line, number, *_ in rows.responses:
         book.answer(line if line > 0 else -number, number)
-        journal.record_response(line, number, state, values)
-    for line, status, learnt, text, keep_past in rows.results:
+    for line, *_ in rows.results:
         book.end(line)
-        journal.record_result(line, status, learnt, text, keep_past=keep_past)
-        holding.count_line(status)
+    journal.record_rows(rows.intents, rows.responses, rows.results)
+    holding.count_ends([status for _, status, *_ in rows.results])
     for state, reason in rows.states:
         journal.record_account_state(holding.account.name, state, reason)
     for at, event in rows.events:
