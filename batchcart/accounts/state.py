@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -60,7 +61,13 @@ def _place(name: str, identity: str) -> tuple[Path, AccountLock]:
     slug = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
     digest = hashlib.blake2b(f"{name}\n{identity}".encode(), digest_size=6)
     place = state_place()
-    return place / f"{slug}-{digest.hexdigest()}", AccountLock(place / _LOCKS, int.from_bytes(digest.digest()))
+    return place / f"{slug}-{digest.hexdigest()}", AccountLock(_share(place / _LOCKS), int.from_bytes(digest.digest()))
+
+
+@lru_cache(maxsize=8)
+def _share(path: Path) -> Path:
+    """One object for a path that thousands of accounts have."""
+    return path
 
 
 def _respect_old_lock(folder: Path, name: str) -> None:
@@ -115,7 +122,7 @@ class AccountState:
         if self.folder is None:
             return SendHistory(None, capacity, clock, wall)
         key = hashlib.blake2b(self.folder.name.encode(), digest_size=KEY).digest()
-        history = SendHistory(self.folder.parent / _SENDS, capacity, clock, wall, key)
+        history = SendHistory(_share(self.folder.parent / _SENDS), capacity, clock, wall, key)
         if (old := read_old_sends(self.folder / _SENDS)) is not None:
             history.take_over(*old)
             (self.folder / _SENDS).unlink(missing_ok=True)

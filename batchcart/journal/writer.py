@@ -28,7 +28,9 @@ _RESERVE = 1 << 18
 """Bytes of disk kept back for the answers to what is on its way when the disk turns out to be full."""
 
 
-_TURNS = 8  # of the loop, that a batch waits for what follows from it
+TURNS = 8
+"""Turns of the loop that what is noted waits for what follows from it."""
+
 _ENOUGH = 64  # intents that wait no longer
 _LONGEST_PAUSE = 0.005  # seconds between two commits of what other processes note; half of what the last one took
 
@@ -167,7 +169,7 @@ class JournalWriter:
         if self._from_others:
             self._loop.call_at(self._pause_until, self._hand_over)
         else:
-            self._loop.call_soon(self._wait_for_more, _TURNS)
+            self._loop.call_soon(self._wait_for_more, TURNS)
 
     def _wait_for_more(self, turns: int) -> None:
         """Hand the batch over some turns of the loop later: what follows from a result is an intent a moment after it.

@@ -19,10 +19,16 @@ def run_async(work: Coroutine[object, object, _Told]) -> _Told:
 
     It changes settings of the whole process, so a program that uses batchcart as a library brings its own loop.
     """
+    told: list[_Told] = []
+
+    async def keep() -> None:
+        told.append(await work)  # not as the task's result: Python puts that into words where it looks at its signals
+
     _keep_memory()
     gc.freeze()  # what was imported stays; the collector need not look at it again
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(work)
+        runner.run(keep())
+    return told[0]
 
 
 def _keep_memory() -> None:

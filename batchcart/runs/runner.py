@@ -148,9 +148,10 @@ def _finish(options: RunOptions, connection: Connection, monitor: RunMonitor) ->
         sort_result_file(connection, results)
     if summary.exit_code == 0:  # else --retry-failed or settle may need its carts
         sandbox_path(results).unlink(missing_ok=True)
+    snapshots = monitor.snapshots()
     return replace(
         summary,
-        sent=sum(snapshot.sent for snapshot in monitor.snapshots()),
-        retries=sum(snapshot.retries for snapshot in monitor.snapshots()),
+        sent=sum(snapshot.sent for snapshot in snapshots),
+        retries=sum(snapshot.retries for snapshot in snapshots),
         stopped=stop_reason(monitor, summary.totals["not_attempted"]),
     )

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 
 from batchcart.accounts.config import Account
 from batchcart.engine.http.answer_body import IncompleteResponse, ProtocolError, ResponseTooLarge
@@ -51,14 +52,20 @@ async def open_client(
     ``keep`` names headers of the answers that are wanted beside those that adapters look at; ``budget`` is the memory
     that large answers share; what was sent may stay ``unacknowledged`` for so many seconds.
     """
-    headers = tuple((name.encode(), name) for name in (*_KEPT_HEADERS, *keep))
-    kept_headers = frozenset(raw for raw, _ in headers)
+    headers, kept_headers = _name_headers(keep)
     loop = asyncio.get_running_loop()
     pool = Pool(account.name, account.options.timeout, Dialer(account, unacknowledged), budget, kept_headers, loop)
     try:
         yield _HttpClient(account, Form.of(account), pool, headers).send
     finally:
         await pool.close()
+
+
+@cache
+def _name_headers(more: tuple[str, ...]) -> tuple[tuple[tuple[bytes, str], ...], frozenset[bytes]]:
+    """The headers of answers that are kept, and their names on the wire; once for all accounts."""
+    headers = tuple((name.encode(), name) for name in (*_KEPT_HEADERS, *more))
+    return headers, frozenset(raw for raw, _ in headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ from batchcart.runs.snapshot import AccountSnapshot
 SILENCE = 6.0
 """Seconds without a word after which a seat is taken for lost."""
 
+_SILENCE_AT_END = 4.0  # the same for a process of this run once it is stopped: no other one gets its accounts now
 _TICK, _BREATH, _RELIEF = 0.25, 0.05, 1.0  # the last: until one seat may give accounts to another again
 _LATE = 1.0  # seconds by which a tick is late when the hub itself stood still
 _GREETING = 10.0  # seconds that a connection has to say who it is, and that the first seats are waited for
@@ -282,11 +283,12 @@ class Hub:
         late, self._ticked = now - self._ticked - _TICK, now
         patience = self.context.settings.patience
         for link in list(self.links):
+            silence = _SILENCE_AT_END if self.stopping and not link.hello.name else SILENCE
             if late > _LATE:
                 link.heard_at = now
-            elif now - link.heard_at > SILENCE:
+            elif now - link.heard_at > silence:
                 link.stream.cut()
-                self._lose(link, f"it said nothing for {SILENCE:g} s")
+                self._lose(link, f"it said nothing for {silence:g} s")
         if self.links or late > _LATE:
             self._alone_since = None
         elif self._alone_since is None:

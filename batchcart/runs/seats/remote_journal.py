@@ -14,7 +14,7 @@ from typing import cast
 
 from batchcart.journal.codec import encode_request
 from batchcart.journal.permit import Permit, read_clock
-from batchcart.journal.writer import JournalFailed
+from batchcart.journal.writer import TURNS, JournalFailed
 from batchcart.model.events import Event
 from batchcart.model.http import Request
 from batchcart.runs.seats.protocol import AccountRows, Rows
@@ -58,7 +58,7 @@ class RemoteJournal:
         self._open.size += size
         if not self._due:
             self._due = True
-            self._loop.call_soon(self._hand_over)  # what the loop does in this turn goes into one bundle
+            self._loop.call_soon(self._wait_for_more, TURNS)
         rows = self._open.accounts.get((account, epoch))
         if rows is None:
             rows = self._open.accounts[account, epoch] = AccountRows(account, epoch, [], [], [], [], [])
@@ -100,6 +100,13 @@ class RemoteJournal:
                 else:
                     waiter.set_result(permit)
         self._hand_over()
+
+    def _wait_for_more(self, turns: int) -> None:
+        """Hand the bundle over some turns of the loop later: a result and the next line's intent go together."""
+        if turns:
+            self._loop.call_soon(self._wait_for_more, turns - 1)
+        else:
+            self._hand_over()
 
     def _hand_over(self) -> None:
         self._due = False
