@@ -39,6 +39,7 @@ ROWS = {
     "scaling": "scaling",
     "many": "many_accounts",
     "seats": "seats",
+    "hub": "hub_share",
     "earlier": "earlier",
 }
 """The rows and their scripts."""
