@@ -7,7 +7,7 @@ import msgspec
 from batchcart.journal.queries import ChainUpdate
 from batchcart.journal.result_line import Completion
 from batchcart.model.adapter import NEW_CART, CartContext
-from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.operation import REWRITES, Operation, OperationKind
 from batchcart.model.outcome import Failed, InDoubt, Skipped, Status, Succeeded
 
 
@@ -22,13 +22,14 @@ class ChainState(msgspec.Struct):
     missing_cart: int | None = None
     missing_items: dict[str, int] = {}
     doubts: set[int] = set()
+    rewritten: bool = False  # whether lines of the cart were changed or deleted
     key_chosen: bool = True  # whether the client chooses a new cart's key
 
     def context(self, operation: Operation) -> CartContext:
         """What the adapter may know before the operation."""
         cart_id = operation.cart_id or self.cart_id
         new_key = "" if cart_id or not self.key_chosen else self._new_key(operation)
-        return CartContext(cart_id, new_key, self.items, self.facts)
+        return CartContext(cart_id, new_key, self.items, self.facts, self.rewritten)
 
     def missing_dependency(self, operation: Operation) -> Skipped | None:
         """Why the operation cannot be tried, if an earlier line did not bring what it needs."""
@@ -62,6 +63,7 @@ class ChainState(msgspec.Struct):
                 self.facts[name] = value
         if operation.cart_id and self.cart_id is None:
             self.cart_id = operation.cart_id
+        self.rewritten = self.rewritten or operation.kind in REWRITES
         if status is Status.IN_DOUBT:
             self.doubts.add(operation.line)
         if status is Status.OK:

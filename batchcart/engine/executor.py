@@ -10,6 +10,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
+from batchcart.engine.looks import settling, up_to_last_write
 from batchcart.engine.offload import is_large
 from batchcart.engine.outage import wait_until_up
 from batchcart.engine.replay import NO_PAST, Past
@@ -25,7 +26,6 @@ from batchcart.engine.transitions import (
     Send,
     begin,
     react,
-    settling,
 )
 from batchcart.journal.result_line import Completion
 from batchcart.model.adapter import CartContext
@@ -45,10 +45,14 @@ def restore_execution(
     *,
     read_only: bool = False,
 ) -> Execution:
-    """The operation as far as earlier starts brought it: its past, its sends, those in vain, the time of the first."""
+    """The operation as far as earlier starts brought it: its past, its sends, those in vain, the time of the first.
+
+    A look that an earlier start did not come to the end of is begun again.
+    """
     adapter = session.account.adapter
     spec, options = adapter.operations[operation.kind], session.account.options
     classify, busy = adapter.errors.classify, frozenset(options.busy)
+    past = past._replace(steps=up_to_last_write(past.steps))
     return Execution(operation, known, spec, classify, options.timeout, *past, read_only=read_only, busy=busy)
 
 
@@ -83,7 +87,8 @@ async def _carry_out(op: Execution, session: AccountSession) -> Completion | Non
             case LeavePending():
                 return None
             case Retry(request, tries, least):
-                if not await session.wait_to_retry(tries, least):
+                settles = op.settles and not request.writes
+                if not await session.wait_to_retry(tries, least, settles=settles):
                     return None
                 op, action = await _send_request(op, session, request)
             case _:

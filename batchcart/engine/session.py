@@ -324,8 +324,11 @@ class AccountSession:
         self.limiter.pause(min(seconds, self.patience))
         self.account_state.keep_learnt_limit(self.limiter.memory)
 
-    async def wait_to_retry(self, tries: int, least: float = 0.0) -> bool:
-        """Wait before another try: back-off, and the account's retry budget; whether to go on."""
+    async def wait_to_retry(self, tries: int, least: float = 0.0, *, settles: bool = False) -> bool:
+        """Wait before another try: back-off, and the account's retry budget; whether to go on.
+
+        With ``settles`` what follows asks what became of a write, which an account that is closing may still do.
+        """
         self.stats.retries += 1
         owed = self.retries.debit(self.clocks.monotonic())
-        return await self.signal.wait(max(backoff(tries, self.rng), owed, least))
+        return await self.signal.wait(max(backoff(tries, self.rng), owed, least), settles=settles)

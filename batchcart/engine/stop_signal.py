@@ -29,19 +29,19 @@ class StopSignal:
         if not self.closed:
             self.settles = settles and not self.stopped
             self.state, self.closed = state, reason
-        self._break_off()
+            self._break_off()
 
     def _break_off(self) -> None:
         self.stopped = True
         for task in self._waiting:
             task.cancel()
 
-    async def wait(self, seconds: float) -> bool:
-        """Wait, unless all is stopped; whether to go on."""
-        if not self.stopped:
+    async def wait(self, seconds: float, *, settles: bool = False) -> bool:
+        """Wait, unless all is stopped; whether to go on. ``settles``: to ask about an old write."""
+        if not self.stopped or (settles and self.settles):
             with self.cancellable():
                 await asyncio.sleep(seconds)
-        return not self.stopped
+        return not self.stopped or (settles and self.settles)
 
     def cancellable(self) -> "_Waiting":
         """Mark what stands in the block as waiting: a stop breaks it off."""

@@ -8,7 +8,6 @@ from batchcart.accounts.secrets import secret_problem
 from batchcart.engine.outage import wait_until_up
 from batchcart.engine.retry import MOST_TRIES, backoff
 from batchcart.engine.session import AccountSession
-from batchcart.engine.transitions import redirects
 from batchcart.model.adapter import Credentials, TokenRefresh
 from batchcart.model.events import TokenRenewed
 from batchcart.model.http import Exchange, NoResponse, NotSent, Reply, Request, Response
@@ -100,7 +99,7 @@ async def _interpret_refusal(session: AccountSession, renewal: TokenRefresh, exc
         case Unavailable(message, retry_after=pause):
             session.record_failure(message, pause=pause)
         case Foreign(message):
-            session.record_suspicion(message, redirected=redirects(exchange.response))
+            session.record_suspicion(message, redirected=exchange.response.redirects)
         case _ if refusal is not None:
             return refusal
         case _:

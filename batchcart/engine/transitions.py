@@ -13,6 +13,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
+from batchcart.engine.looks import SURE_AFTER, is_recent, misleads, up_to_last_write, wait_before
 from batchcart.engine.retry import MOST_TRIES, retry_after
 from batchcart.model.adapter import CartContext, OperationSpec
 from batchcart.model.http import Exchange, History, LostWrite, NoResponse, NotSent, Reply, Request, Response
@@ -31,12 +32,6 @@ from batchcart.model.outcome import (
 )
 from batchcart.model.throttle import read_throttle
 
-_SETTLED_AFTER = 2.0
-"""Seconds after its sending from which a request that was on its way when we died has surely been acted on."""
-
-_CUT_SETTLED_AFTER = 0.5
-"""Seconds to leave a shop that cut the line, or failed, before asking it what it did."""
-
 _MOST_THROTTLED = 100
 """How often one operation may be answered 429 before it is given up."""
 
@@ -53,7 +48,7 @@ class Execution(msgspec.Struct, frozen=True):
     ``classify`` is the adapter's; ``busy`` are the statuses that mean what 429 means. ``foreign``: something else than
     the platform answered its write, or its read. With ``read_only`` nothing is written any more: where a write would
     follow, it has not happened. ``settles`` says that its account is closing and it may still ask what became of its
-    write.
+    write. ``sure``: the shop was left long enough after the last write for a look to be believed, whatever it shows.
     """
 
     operation: Operation
@@ -77,6 +72,7 @@ class Execution(msgspec.Struct, frozen=True):
     foreign: bool = False
     read_only: bool = False
     settles: bool = False
+    sure: bool = False
     busy: frozenset[int] = frozenset()
 
 
@@ -172,12 +168,6 @@ def begin(op: Execution) -> Action:
     return follow(op, hear(op.operation, op.known, op.past))
 
 
-def settling(past: History, now: float) -> float:
-    """Seconds to leave the shop that a request was on its way to when the process died, at wall-clock time ``now``."""
-    last = past[-1] if past else None
-    return min(max(0.0, last.at + _SETTLED_AFTER - now), _SETTLED_AFTER) if isinstance(last, LostWrite) else 0.0
-
-
 def follow(op: Execution, step: Step) -> Action:
     """What an adapter's step leads to."""
     match step:
@@ -204,7 +194,8 @@ def _follow_request(op: Execution, request: Request) -> Send | Finish:
 
 def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
     """What follows from the reply to a request that left at wall-clock time ``at``; its answer is without secrets."""
-    op = replace(op, sends=op.sends + 1, first_at=at if op.first_at is None else op.first_at)
+    first_at = at if op.first_at is None else op.first_at
+    op = replace(op, sends=op.sends + 1, first_at=first_at, sure=op.sure and not request.writes)
     match reply:
         case Response() as response:
             exchange = Exchange(request, response, at)
@@ -213,7 +204,7 @@ def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
             else:
                 step = op.spec.interpret(op.operation, op.known, (*op.past, exchange))
             op = replace(op, status=response.status, body=response.body)
-            if isinstance(step, Succeeded):
+            if isinstance(step, Succeeded) and not _is_early(op, exchange, step):
                 return Reaction(op, Finish(step), _WELL)
             return _after_response(op, exchange, step)
         case NotSent(why, final):
@@ -232,7 +223,8 @@ def _after_loss(op: Execution, request: Request, unanswered: NoResponse, at: flo
     op = replace(op, past=(*op.past, LostWrite(request, why, at)))
     action = follow(op, op.spec.recover(op.operation, op.known, op.past))
     if isinstance(action, Send):
-        least = op.timeout if unanswered.timed_out else _before(action.request)
+        least = op.timeout if unanswered.timed_out else wait_before(action.request)
+        op = replace(op, sure=least >= SURE_AFTER)
         return Reaction(op, _retry(op, action.request, least), Unhealthy(why), "lost")
     # Each line that goes on may end in doubt as well.
     return Reaction(op, action, Unhealthy(why, alarming=True), "lost")
@@ -254,16 +246,34 @@ def _after_response(op: Execution, exchange: Exchange, step: Step) -> Reaction:
             failed = _after_failure(op, exchange, message, keeps=request.writes)
             op = replace(failed, tries=op.tries, throttled=op.throttled + 1) if asks else failed
             signal: Signal = Throttled(message, pause, teaches=False) if asks else Unhealthy(message, pause=pause)
-            least = (op.timeout if slow else _before(then)) if request.writes else 0.0
+            least = (op.timeout if slow else wait_before(then)) if request.writes else 0.0
+            op = replace(op, sure=op.sure or least >= SURE_AFTER)
             note = "failing" if request.writes else "void"
             return Reaction(op, _retry(op, then, least), signal, note)
         case Foreign() as foreign:
             return _shut(op, exchange, foreign)
+        case _ if _is_early(op, exchange, step):
+            return _look_again(op, exchange)
         case _:
             blocked = op.foreign and op.foreign_writes > 0 and not request.writes
             op = replace(op, denied=False, foreign=blocked, past=(*op.past, exchange))
             note = "" if isinstance(step, Failed) else "answered"  # its ending takes the past away as well
             return Reaction(op, follow(op, step), _signal(op, exchange), note)
+
+
+def _is_early(op: Execution, exchange: Exchange, step: Step) -> bool:
+    """Whether this look at what became of a write is to be taken again before it is believed."""
+    doubtful = not op.sure and misleads(step, op.past, exchange, op.operation.kind, op.known)
+    return doubtful and is_recent(op.past, exchange.at, op.timeout)
+
+
+def _look_again(op: Execution, exchange: Exchange) -> Reaction:
+    """What follows from a look that came too early: the same look, from its beginning."""
+    op = replace(op, sure=True, denied=False, past=up_to_last_write(op.past))
+    action = begin(op)
+    if isinstance(action, Send):
+        action = Retry(action.request, 0, SURE_AFTER)
+    return Reaction(op, action, _signal(op, exchange), "answered")
 
 
 def _signal(op: Execution, exchange: Exchange) -> Signal:
@@ -285,7 +295,7 @@ def _shut(op: Execution, exchange: Exchange, foreign: Foreign) -> Reaction:
         op = replace(op, foreign_writes=op.foreign_writes + 1)
     else:
         op = replace(op, foreign_reads=op.foreign_reads + 1)
-    redirected = redirects(exchange.response)
+    redirected = exchange.response.redirects
     asks = isinstance(then, Request) and keeps and not then.writes
     action: Action
     if not isinstance(then, Request):
@@ -298,13 +308,8 @@ def _shut(op: Execution, exchange: Exchange, foreign: Foreign) -> Reaction:
     elif op.foreign_writes >= MOST_FOREIGN and not asks:
         action = Finish(_shut_out(op))
     else:
-        action = _retry(op, then, _before(then) if asks else 0.0)
+        action = _retry(op, then, wait_before(then) if asks else 0.0)
     return Reaction(op, action, Suspicious(foreign.message, redirected), "failing" if keeps else "void")
-
-
-def redirects(response: Response) -> bool:
-    """Whether the answer points elsewhere."""
-    return 300 <= response.status < 400
 
 
 def _after_failure(op: Execution, exchange: Exchange, why: str, *, keeps: bool) -> Execution:
@@ -322,11 +327,6 @@ def _after_throttling(op: Execution, request: Request, busy: Throttled) -> Actio
     if op.throttled < _MOST_THROTTLED:
         return Send(request)
     return Finish(_in_doubt(op) or Failed(ErrorKind.THROTTLED, f"{busy.message}, {op.throttled} times for this line"))
-
-
-def _before(following: Request) -> float:
-    """Seconds to wait before what follows an unclear answer to a write: a look that comes too early proves nothing."""
-    return 0.0 if following.writes else _CUT_SETTLED_AFTER
 
 
 def _give_up(op: Execution) -> Failed | InDoubt:

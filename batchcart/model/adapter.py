@@ -64,12 +64,14 @@ class CartContext(msgspec.Struct, frozen=True):
 
     ``generated_key`` is the key that a cart without one gets where the client may choose it: the same in every try of
     one run. ``items`` maps the job's item names to the platform's ids; ``facts`` is the adapter's own memory.
+    ``rewritten`` says that this run changed or deleted lines of the cart.
     """
 
     cart_id: str | None
     generated_key: str
     items: Mapping[str, str] = {}
     facts: Mapping[str, str] = {}
+    rewritten: bool = False
 
 
 NEW_CART = {"lines": "known"}

@@ -38,6 +38,11 @@ class Response(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
     made: dict[Any, tuple[bytes, Any]] = {}
 
+    @property
+    def redirects(self) -> bool:
+        """Whether the answer points elsewhere."""
+        return 300 <= self.status < 400
+
     def once(self, make: "Callable[[Response], Made]") -> Made:
         """What ``make`` makes of the answer, made the first time that it is asked for."""
         kept = self.made.get(make)

@@ -47,6 +47,10 @@ class OperationKind(StrEnum):
 _MAKES_ITEM = frozenset({OperationKind.CART_CREATE, OperationKind.ITEM_ADD})
 _OF_ACCOUNT = frozenset({OperationKind.CART_LIST, OperationKind.CART_COUNT})
 _READS = frozenset({OperationKind.CART_GET, OperationKind.CART_LIST, OperationKind.CART_COUNT, OperationKind.ITEM_GET})
+DELETES = frozenset({OperationKind.CART_DELETE, OperationKind.ITEM_DELETE})
+"""Operations that take away lines of a cart."""
+REWRITES = DELETES | {OperationKind.ITEM_UPDATE}
+"""Operations after which an older state of the cart has lines that it has no more."""
 _ON_ITEM = frozenset(
     {
         OperationKind.ITEM_GET,

@@ -36,7 +36,6 @@ from batchcart.journal.schema import PUT_BACK, Connection, get_meta, open_existi
 from batchcart.journal.summary import Summary
 from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.errors import UsageError, suggest
-from batchcart.model.http import History
 from batchcart.model.ids import LONGEST_ID, id_problem
 from batchcart.model.outcome import ErrorKind, Failed, Status
 from batchcart.platforms import load_adapters
@@ -150,12 +149,9 @@ async def _read_again(job: PlannedJob, session: AccountSession, planned: Planned
     chain = replay_chain(job, session, planned.chain, before=planned.line)
     known, spec = chain.context(operation), session.account.adapter.operations[operation.kind]
     past = replay(load_history(job.plan, planned.line), spec, operation, known)
-    written = _up_to_last_write(past.steps)
-    if not written:
+    if not any(step.request.writes for step in past.steps):
         return None
-    ending = await execute(
-        restore_execution(session, operation, known, past._replace(steps=written), read_only=True), session
-    )
+    ending = await execute(restore_execution(session, operation, known, past, read_only=True), session)
     if ending is None or status_of(ending.outcome) is Status.IN_DOUBT:
         return None
     if isinstance(ending.outcome, Failed):
@@ -164,12 +160,6 @@ async def _read_again(job: PlannedJob, session: AccountSession, planned: Planned
         )
     text = encode_result(operation, session.account.adapter.name, clean_ending(ending, session.auth.redactor))
     return Settlement(planned.line, status_of(ending.outcome), chain_update(operation, ending), text)
-
-
-def _up_to_last_write(past: History) -> History:
-    """The past with what was read since the last write forgotten, so that it is read again."""
-    writes = [index for index, step in enumerate(past) if step.request.writes]
-    return past[: writes[-1] + 1] if writes else ()
 
 
 @dataclass(frozen=True, slots=True)

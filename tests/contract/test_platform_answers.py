@@ -35,8 +35,9 @@ from batchcart.platforms.toolkit.lenient_json import decode, json_text
         (b'{"a": 1}, {"a": 2}', [{"a": 1}, {"a": 2}]),
         (b'{"type": "2" //"1" for price\n "url": "http://x//y,}"}', {"type": "2", "url": "http://x//y,}"}),
         (b'\xef\xbb\xbf{"price": 50.10}', {"price": Decimal("50.10")}),
+        (b'\xef\xbb\xbf\r\n\xef\xbb\xbf {"a": 1}\n\xef\xbb\xbf\n', {"a": 1}),
     ],
-    ids=["trailing-comma", "comma-before-brace", "missing-comma", "side-by-side", "comments", "byte-order-mark"],
+    ids=["trailing-comma", "comma-before-brace", "missing-comma", "side-by-side", "comments", "mark", "marks"],
 )
 def test_the_documents_own_mistakes_are_forgiven(body: bytes, value: object) -> None:
     assert decode(body) == value

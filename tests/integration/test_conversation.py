@@ -54,7 +54,7 @@ def test_an_answer_that_stands_in_the_journal_is_not_asked_for_again(tmp_path: P
 def test_an_add_without_an_answer_is_looked_for_before_it_is_sent_again(tmp_path: Path) -> None:
     shops = Shops()
     ended = begun(tmp_path, shops, (CREATE, "sent", encode_loss(""))).run()
-    assert [seen.request.method for seen in shops.seen][:2] == ["GET", "POST"]
+    assert [seen.request.method for seen in shops.seen][:3] == ["GET", "GET", "POST"]
     assert ended.results[0]["status"] == "ok"
     assert ended.results[0]["attempts"] == 2
 

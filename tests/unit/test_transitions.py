@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
+from batchcart.engine.looks import SURE_AFTER, settling
 from batchcart.engine.retry import MOST_TRIES
 from batchcart.engine.transitions import (
     MOST_FOREIGN,
@@ -24,7 +25,6 @@ from batchcart.engine.transitions import (
     begin,
     follow,
     react,
-    settling,
 )
 from batchcart.model.adapter import CartContext
 from batchcart.model.http import Exchange, LostWrite, NoResponse, NotSent, Reply, Request, Response
@@ -196,10 +196,34 @@ def test_a_look_at_what_was_redirected_goes_on_although_its_account_is_closing()
 def test_with_looks_only_a_write_that_would_follow_did_not_happen() -> None:
     op = replace(execution(), read_only=True, past=(LostWrite(ADD, "cut", 1.0),))
     assert begin(op) == Send(LOOK)
-    action, _, _ = answered(op, LOOK, Response(200, NOTHING))
-    assert isinstance(action, Finish)
-    assert isinstance(action.outcome, Failed)
-    assert "did not happen" in action.outcome.message
+    *_, last = met(op, [Response(200, NOTHING)] * 2)
+    assert isinstance(last.action, Finish)
+    assert isinstance(last.action.outcome, Failed)
+    assert "did not happen" in last.action.outcome.message
+
+
+def test_a_look_that_does_not_show_an_add_is_taken_again_before_it_is_believed() -> None:
+    op = react(execution(), ADD, NoResponse("cut"), 1.0).execution
+    early, sure = met(op, [Response(200, NOTHING)] * 2)
+    assert early.action == Retry(LOOK, 0, SURE_AFTER)
+    assert early.execution.past == op.past
+    assert isinstance(sure.action, Send)
+    assert sure.action.request.writes
+
+
+@pytest.mark.parametrize("left", ["a time-out", "since an earlier start"])
+def test_a_look_at_a_shop_that_was_left_long_enough_is_believed_at_once(left: str) -> None:
+    lost = react(execution(), ADD, NoResponse("slow", timed_out=left == "a time-out"), 1.0).execution
+    reaction = react(lost, LOOK, Response(200, NOTHING), 1.0 if left == "a time-out" else 1.0 + 30.0 + SURE_AFTER)
+    assert isinstance(reaction.action, Send)
+
+
+def test_a_write_that_may_be_repeated_is_said_again_after_its_first_look() -> None:
+    put = begin(execution(OperationKind.CART_UPDATE))
+    assert isinstance(put, Send)
+    op = react(execution(OperationKind.CART_UPDATE), put.request, Response(200, b"{}"), 1.0).execution
+    shown = Response(200, b'[{"Cart":{"session_id":"%s","product_id":"7","email":"b@example.com"}}]' % KEY.encode())
+    assert react(op, LOOK, shown, 2.0).action == put
 
 
 def test_a_past_is_gone_on_with_where_it_ends() -> None:

@@ -53,7 +53,10 @@ def interpret_pages(operation: Operation, known: CartContext, past: History) -> 
 
 
 def interpret_delete(operation: Operation, known: CartContext, past: History) -> Step:
-    """List the cart to its last page, then delete its lines one by one."""
+    """List the cart to its last page, then delete its lines one by one, with those that this run knows to be in it.
+
+    A list may not show yet what was added a moment ago.
+    """
     if any(step.request.writes for step in past):
         match _deleting.interpret(operation, known, past):
             case Failed(reason, message, body) if (
@@ -85,7 +88,9 @@ def delete_lost(operation: Operation, known: CartContext, past: History) -> Step
 def _next_delete(operation: Operation, known: CartContext, past: History) -> Step:
     tried = {step.request for step in past if step.request.writes}
     found = list_lines(operation, known, _before_writes(past))
-    for line in found.rows if isinstance(found, OwnLines) else ():
+    listed = found.rows if isinstance(found, OwnLines) else {}
+    remembered = [key for key, line in lines.parse_facts(known.facts).items() if line is not None]
+    for line in dict.fromkeys([*listed, *remembered]):
         request = requests.delete_line_by_id(line)
         if request not in tried:
             return request

@@ -229,10 +229,15 @@ def _succeed(ways: AddStrategy, operation: Operation, known: CartContext, past: 
 
 def _facts(ways: AddStrategy, operation: Operation, known: CartContext, past: History, made: Added) -> CartFacts:
     before = _before(ways, operation, known, past)
-    if before is None:
-        return lines.mark_hidden()
     wanted = ways.expected_line(operation)
     key = ways.line_key(wanted, made)
+    if before is None and _seen_before(ways, operation, known, past) is None:
+        return lines.mark_hidden()
+    if before is None:
+        return {
+            **lines.remember({key: lines.increase(lines.parse_facts(known.facts).get(key), wanted)}),
+            **lines.invalidate(),
+        }
     line = lines.increase(before.get(key), wanted)
     if lines.knows_all(known.facts):
         return lines.remember({key: line})
@@ -240,12 +245,22 @@ def _facts(ways: AddStrategy, operation: Operation, known: CartContext, past: Hi
 
 
 def _before(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> lines.Lines | None:
-    """The cart's lines before this operation's first write: read at its start, remembered, or none."""
-    if pages := _pages(past):
-        view = ways.view(operation, known, Look(pages, decides=False))
-        return view.lines if isinstance(view, CartSeen) else None
+    """The cart's lines before this operation's first write: read at its start, remembered, or none.
+
+    A read that lacks what this run itself put into the cart tells nothing: it may lag behind, or the shop took it out.
+    """
+    if _pages(past):
+        seen = _seen_before(ways, operation, known, past)
+        return seen if seen is not None and lines.agrees(seen, known.facts) else None
     remembered = lines.read_lines(known.facts)
     return {} if remembered is None and _is_new_cart(operation, known) else remembered
+
+
+def _seen_before(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> lines.Lines | None:
+    """The lines that a read at this operation's start shows."""
+    pages = _pages(past)
+    view = ways.view(operation, known, Look(pages, decides=False)) if pages else None
+    return view.lines if isinstance(view, CartSeen) else None
 
 
 def _pages(past: History) -> Pages:

@@ -103,6 +103,16 @@ def was_read(facts: Mapping[str, str]) -> bool:
     return _LINES in facts
 
 
+def agrees(seen: Lines, facts: Mapping[str, str]) -> bool:
+    """Whether a read shows at least what is remembered; one that does not may lag behind what this run wrote."""
+    known = [(seen.get(key), line) for key, line in parse_facts(facts).items() if line is not None]
+    return all(found is not None and _holds(found.quantity, line.quantity) for found, line in known)
+
+
+def _holds(found: Decimal, quantity: Decimal) -> bool:
+    return not (found.is_nan() or quantity.is_nan()) and found >= quantity
+
+
 def remember(lines: Lines) -> CartFacts:
     """Facts that say: these lines are in the cart."""
     return {f"{_PREFIX}{key}": f"{line.product} {line.quantity}" for key, line in lines.items()}

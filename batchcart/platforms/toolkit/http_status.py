@@ -32,7 +32,7 @@ def last(past: History) -> Exchange:
 def describe(response: Response) -> str:
     """The answer in words, for a sentence: its status, and what kind of thing came with it."""
     body = _bare(response)
-    if _redirects(response):
+    if response.redirects:
         return f"HTTP {response.status}, a redirect to {_target(response)}"
     if not body:
         return f"HTTP {response.status} with an empty body"
@@ -57,7 +57,7 @@ def classify_http(
     status = max(response.status, said)
     if status == 429:
         return read_throttle("the shop answered HTTP 429 (too many requests)", response)
-    moved = _redirects(response)
+    moved = response.redirects
     fails = status >= 500 or status == 408 or (not moved and (_is_cut(response) or _says_nothing(exchange)))
     if not fails and (moved or not documented(response)):
         return Foreign(f"the shop answered {describe(response)}", exchange.request, response.status in _SURELY_NOT_DONE)
@@ -113,10 +113,6 @@ def _is_cut(response: Response) -> bool:
 
 def _bare(response: Response) -> bytes:
     return response.body.removeprefix(b"\xef\xbb\xbf").strip()
-
-
-def _redirects(response: Response) -> bool:
-    return 300 <= response.status < 400
 
 
 def _target(response: Response) -> str:

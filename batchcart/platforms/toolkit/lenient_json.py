@@ -18,6 +18,9 @@ Answer = Response | bytes
 LONGEST_REPAIRED = 256 << 10
 """Bytes of a body up to which the documents' own mistakes are forgiven; a longer one is JSON, or is not read."""
 
+_BLANKS = "\ufeff \t\r\n"
+"""What PHP files write around an answer: a byte order mark each, and what stands outside of their tags."""
+
 _LONGEST_CODE = 9
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -104,7 +107,7 @@ def _of_body(body: bytes, headers: Mapping[str, str] = _NONE) -> _Read:
             return _Read(b"", None, "an empty body")
         why = str(refused)
     try:
-        text = text_in(body, headers.get("content-type", ""))
+        text = text_in(body, headers.get("content-type", "")).strip(_BLANKS)
         mended = repair(text) if len(body) <= LONGEST_REPAIRED else with_whole_characters(text.encode())
         if mended == body:
             return _Read(b"", None, why)

@@ -1,0 +1,117 @@
+"""Reads that lag behind writes: what a shop was asked too early is not believed, and no add is said twice."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from engine_harness import Harness, Line
+from in_memory_shops import Shops
+
+from batchcart.accounts.config import Account
+from batchcart.model.http import Reply, Request
+from batchcart.sandbox import Sandbox
+
+ADDS: dict[str, Line] = {
+    "tray": {"op": "item.add", "data": {"product_id": "7", "quantity": 2}},
+    "shoplo": {"op": "item.add", "item": "i", "data": {"variant_id": 7, "quantity": 2}},
+    "3dcart": {"op": "item.add", "item": "i", "data": {"CatalogID": 7, "ItemQuantity": 2}},
+}
+
+
+@dataclass
+class LaggingShops(Shops):
+    """Shops whose reads show what they held ``lag`` seconds ago."""
+
+    lag: float = 3.0
+    before: list[tuple[float, Sandbox]] = field(default_factory=list)  # each write: when, and what was held until then
+
+    async def answer(self, account: Account, journal: Path, request: Request, leaving: Callable[[], None]) -> Reply:
+        now, current = asyncio.get_running_loop().time(), self.sandbox
+        if request.writes:
+            self.before.append((now, copy.deepcopy(current)))
+            return await super().answer(account, journal, request, leaving)
+        self.sandbox = next((held for at, held in self.before if at > now - self.lag), current)
+        try:
+            return await super().answer(account, journal, request, leaving)
+        finally:
+            self.sandbox = current
+
+
+def _lines(platform: str) -> list[Line]:
+    add = ADDS[platform]
+    data = {} if platform == "3dcart" else {"data": {**add["data"], next(iter(add["data"])): 5}}
+    cart = {"account": f"local-{platform}", "cart": "c"}
+    return [{"op": "cart.create", **cart, **data}, {**add, **cart}]
+
+
+@pytest.mark.parametrize("platform", ADDS)
+@pytest.mark.parametrize("fault", ["reset-after", "500-after", "garbage", "empty"])
+def test_an_add_whose_answer_was_lost_is_not_said_again_to_a_shop_whose_reads_lag(
+    tmp_path: Path, platform: str, fault: str
+) -> None:
+    adds = iter(["", fault])
+    shops = LaggingShops(lambda _account, request: next(adds, "") if request.method == "POST" else "")
+    ended = Harness(tmp_path, _lines(platform), shops).run()
+    assert [result["status"] for result in ended.results] == ["ok"] * 2
+    assert sum(seen.request.method == "POST" for seen in shops.seen) == 2
+    assert shops.troubles == []
+
+
+@pytest.mark.parametrize("platform", ADDS)
+def test_an_add_that_was_lost_on_the_way_is_said_again_once_a_second_look_does_not_show_it(
+    tmp_path: Path, platform: str
+) -> None:
+    adds = iter(["", "reset-before"])
+    shops = Shops(lambda _account, request: next(adds, "") if request.method == "POST" else "")
+    ended = Harness(tmp_path, _lines(platform), shops).run()
+    assert [result["status"] for result in ended.results] == ["ok"] * 2
+    posts = [seen.at for seen in shops.seen if seen.request.method == "POST"]
+    assert len(posts) == 3
+    assert 3.5 <= posts[2] - posts[1] < 10
+
+
+def test_a_cart_is_deleted_with_lines_that_its_list_does_not_show_yet(tmp_path: Path) -> None:
+    shops = LaggingShops()
+    lines = [*_lines("shoplo"), {"op": "cart.delete", "account": "local-shoplo", "cart": "c"}]
+    ended = Harness(tmp_path, lines, shops).run()
+    assert [result["status"] for result in ended.results] == ["ok"] * 3
+    assert not any(cart["items"] for cart in shops.sandbox.state()["shoplo"][""]["carts"].values())
+
+
+def test_a_cart_whose_read_lacked_what_was_just_added_is_no_witness_for_another_add_of_it(tmp_path: Path) -> None:
+    cart = {"account": "local-tray", "cart": "c"}
+    add = {"data": {"product_id": "7", "quantity": 2}, **cart}
+    update = {"op": "cart.update", "data": {"email": "a@example.com"}, **cart}  # after it lines are read before an add
+    adds = iter(["", "reset-before"])
+    shops = LaggingShops(lambda _account, request: next(adds, "") if request.method == "POST" else "")
+    ended = Harness(tmp_path, [{"op": "cart.create", **add}, update, {"op": "item.add", **add}], shops).run()
+    assert [result["status"] for result in ended.results] == ["ok", "ok", "in_doubt"]
+
+
+@pytest.mark.parametrize("platform", ["3dcart", "shoplo"])
+def test_a_line_that_is_still_shown_after_its_delete_is_not_taken_for_a_new_one(tmp_path: Path, platform: str) -> None:
+    create, add = _lines(platform)
+    cart = {"account": f"local-{platform}", "cart": "c"}
+    delete = {"op": "item.delete", "item": "i", **cart}
+    adds = iter(["", "", "reset-before"])
+    shops = LaggingShops(
+        lambda _account, request: next(adds, "") if request.method == "POST" else "", latency=lambda: 0.4, lag=1.6
+    )
+    ended = Harness(tmp_path, [create, add, delete, {**add, "item": "j"}], shops).run()
+    assert [result["status"] for result in ended.results] == ["ok"] * 4
+    held = shops.sandbox.state()[platform][""]["carts"].values()
+    assert ended.results[3]["item_id"] in [key for each in held for key in each["items"]]
+
+
+@pytest.mark.parametrize("platform", ["3dcart", "shoplo"])
+def test_a_line_that_is_not_shown_yet_is_not_taken_for_a_deleted_one(tmp_path: Path, platform: str) -> None:
+    deletes = iter(["reset-before", "reset-before"])
+    shops = LaggingShops(lambda _account, request: next(deletes, "") if request.method == "DELETE" else "")
+    delete = {"op": "item.delete", "item": "i", "account": f"local-{platform}", "cart": "c"}
+    ended = Harness(tmp_path, [*_lines(platform), delete], shops).run()
+    assert [result["status"] for result in ended.results] == ["ok"] * 3
+    held = shops.sandbox.state()[platform][""]["carts"].values()
+    assert ended.results[1]["item_id"] not in [key for each in held for key in each["items"]]
