@@ -3,14 +3,17 @@
 Both sides are compared as the target should have them: products mapped, and without what it was known not to carry.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from batchcart.accounts.config import AccountConfig
+from batchcart.engine.looks import SURE_AFTER
 from batchcart.migration.cart_views import CartAnswer, answers, ask_for
 from batchcart.migration.carts_file import read_carts
 from batchcart.migration.compare import Comparison, Difference, Hidden, Status, compare
@@ -24,11 +27,14 @@ from batchcart.model.errors import UsageError, quote
 from batchcart.model.fault import unreadable
 from batchcart.model.files import create_fresh
 from batchcart.model.ids import id_problem
-from batchcart.runs.cart_reader import Reader, run_reads
+from batchcart.runs.cart_reader import Reader, is_asked, run_reads
+from batchcart.runs.deps import WORLD
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.work_folder import fingerprint, finish, keep_inputs, working_folder
 
 _PARITY = "parity"
+_AGAIN = "again"
+"""The folder of a second look, at the carts that were not equal at the first; it is there where one is to follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +117,21 @@ async def verify(options: VerifyOptions, monitor: RunMonitor) -> VerifyResult:
         entry = account_entry(options.reader.config, found.account)
         found.check(_names(options, products, entry, found), options.carts)
         with working_folder(options.parity, _task(options, entry), may_exist=True) as folder:
+            if not is_asked(folder) and _were_just_written(options):
+                (folder / _AGAIN).mkdir(exist_ok=True)
             keys = (key for _, cart in read_carts(options.carts) if (key := _find_target(found, cart, entry).key))
             if ask_for(folder, entry, keys) and (await run_reads(folder, options.reader, monitor)).exit_code == 3:
                 return VerifyResult(options.parity, stopped=stop_reasons(monitor))
+            lines = partial(_lines, folder, entry, options.carts, products, found)
+            again = _choose_again(folder, lines)
+            if again and not is_asked(folder / _AGAIN):
+                await asyncio.sleep(SURE_AFTER)
+            asked = bool(again) and ask_for(folder / _AGAIN, entry, again.values())
+            if asked and (await run_reads(folder / _AGAIN, options.reader, monitor)).exit_code == 3:
+                return VerifyResult(options.parity, stopped=stop_reasons(monitor))
             verified = VerifyResult(options.parity)
             with create_fresh(folder / _PARITY) as file:
-                for line in _lines(folder, entry, options.carts, products, found):
+                for line in lines(again):
                     verified.count(line)
                     file.write(msgspec.json.encode(line) + b"\n")
             finish(folder, {_PARITY: options.parity})
@@ -135,14 +150,33 @@ def _names(options: VerifyOptions, products: ProductMap, entry: AccountConfig, f
         yield cart.id
 
 
+def _were_just_written(options: VerifyOptions) -> bool:
+    """Whether the run ended so short a time ago that a shop's reads may lag behind it."""
+    ended = max(path.stat().st_mtime for path in (options.results, *options.later))
+    return WORLD.wall() - ended < SURE_AFTER
+
+
+def _choose_again(folder: Path, lines: Callable[[Container[str]], Iterator[ComparisonRecord]]) -> dict[str, str]:
+    """The source carts that a second look is taken at, with the keys of the new ones."""
+    if not (folder / _AGAIN).exists():
+        return {}
+    return {line.cart: line.cart_id for line in lines(()) if line.status != "equal" and line.cart_id}
+
+
 def _task(options: VerifyOptions, entry: AccountConfig) -> dict[str, str]:
     return {"account": entry.identity, **{name: fingerprint(path) for name, path in options.inputs.items()}}
 
 
 def _lines(
-    folder: Path, entry: AccountConfig, carts: Path, products: ProductMap, found: CreatedCarts
+    folder: Path,
+    entry: AccountConfig,
+    carts: Path,
+    products: ProductMap,
+    found: CreatedCarts,
+    again: Container[str],
 ) -> Iterator[ComparisonRecord]:
-    read_back = answers(folder, entry)
+    """What became of each source cart; of those ``again``, by the second look."""
+    read_back, read_again = answers(folder, entry), answers(folder / _AGAIN, entry)
     for _, cart in read_carts(carts):
         created = _find_target(found, cart, entry)
         if created.key is None:
@@ -150,7 +184,8 @@ def _lines(
             status: Status = "cannot be read" if created.doubtful else "missing"
             yield ComparisonRecord(cart.id, entry.name, status, why=conversion.stopped or created.why)
         else:
-            yield _parity(cart, next(read_back), entry, products)
+            first = next(read_back)
+            yield _parity(cart, next(read_again) if cart.id in again else first, entry, products)
 
 
 def _find_target(found: CreatedCarts, cart: Cart, entry: AccountConfig) -> Target:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -21,7 +22,10 @@ from batchcart.sandbox.readings import deviate
 WORDS = ("verify", "origin.jsonl", "in.results.jsonl", "--map", "in.csv", "--progress", "none")
 
 
-def verify(shop: Cli, *more: str | Path, code: int) -> Ended:
+def verify(shop: Cli, *more: str | Path, code: int, ago: float = 60.0) -> Ended:
+    """Verify a run that ended so many seconds ago."""
+    for results in shop.folder.glob("in.results.jsonl"):
+        os.utime(results, (then := time.time() - ago, then))
     return command(*WORDS, *more, folder=shop.folder, code=code)
 
 
@@ -78,6 +82,23 @@ def test_a_cart_that_is_gone_is_missing(shop: Cli) -> None:
         "cart-2": "equal",
     }
     assert "no such cart" in parity(shop)["cart-1"]["why"]
+
+
+def test_carts_that_a_shop_does_not_show_right_after_the_run_are_read_again(shop: Cli) -> None:
+    brought(shop, "acme", 3)
+    carts, reads = shop.endpoint("acme").shop.carts, list[Call]()
+    hidden = list(carts)[1:]
+    away = {key: carts.pop(key) for key in hidden}
+
+    def show_later(call: Call) -> str:
+        reads.append(call)
+        carts.update(away if len(reads) > 3 else {})
+        return ""
+
+    shop.hook("acme", show_later)
+    verify(shop, code=0, ago=0.0)
+    assert {row["status"] for row in parity(shop).values()} == {"equal"}
+    assert sorted(call.keys[0] for call in reads[3:]) == sorted(hidden), "and no other cart"
 
 
 def test_a_cart_that_was_not_made_is_missing_with_the_reason(shop: Cli) -> None:
