@@ -59,7 +59,7 @@ def test_the_wheel_brings_command_manual_page_and_licence(wheel: zipfile.ZipFile
     (info,) = {name.partition("/")[0] for name in wheel.namelist() if ".dist-info/" in name}
     data = info.replace(".dist-info", ".data")
 
-    assert "batchcart = batchcart.cli:main" in wheel.read(f"{info}/entry_points.txt").decode()
+    assert "batchcart = batchcart.__main__:main" in wheel.read(f"{info}/entry_points.txt").decode()
     assert "MIT" in wheel.read(f"{info}/licenses/LICENSE").decode()
     page = wheel.read(f"{data}/data/share/man/man1/batchcart.1").decode()
     assert all(f".SS batchcart {name} " in page for name in COMMANDS)

@@ -3,6 +3,8 @@
 import gzip
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -407,3 +409,21 @@ def test_a_number_of_lines_that_is_none_is_refused(shop: Cli) -> None:
     shop.job([create("loja")])
     assert "--stop-after" in shop.run("--stop-after", "-1", code=2).err
     assert shop.requests() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_program_is_loaded_ends_it_without_a_word(number: signal.Signals) -> None:
+    script = f"""
+import os, sys
+
+class WhenItIsLoaded:
+    def find_spec(self, name, path=None, target=None):
+        if name == "batchcart.cli":
+            os.kill(os.getpid(), {number.value})
+
+sys.meta_path.insert(0, WhenItIsLoaded())
+import batchcart.__main__
+batchcart.__main__.main()
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, timeout=30)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, b"", b"")
