@@ -2,11 +2,11 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -94,48 +94,53 @@ def settle_from_table(results: Path, table: Path) -> TableAnswers:
     if not table.is_file():
         raise UsageError(f"--from {table} does not exist; `batchcart settle {results} --todo {table}` writes it")
     with open_settling(results) as connection:
-        run = get_meta(connection, "run") or ""
-        wrong: list[tuple[int, str]] = []
-        settled: dict[int, Settlement] = {}
-        read = before = 0
         rows = read_table(table, "table of answers", COLUMNS, _FREE)
         if missing := [name for name in _NEEDED if name not in rows.columns]:
             raise UsageError(f"{table}:{rows.line}: the column {missing[0]} is missing; keep all columns of --todo")
+        run = get_meta(connection, "run") or ""
+        read = before = 0
+        settled: dict[int, Settlement] = {}
+        wrong: list[tuple[int, str]] = []
         for number, row in rows.rows:
             read += 1
             try:
-                found = _judge(connection, results, row, run)
+                match _read_answer(connection, results, row, run):
+                    case Settlement() as one if one.line in settled:
+                        wrong.append((number, f"line {one.line} has an answer in an earlier row; keep one of the rows"))
+                    case Settlement() as one:
+                        settled[one.line] = one
+                    case "settled before":
+                        before += 1
+                    case "no answer":
+                        pass
             except UsageError as error:
                 wrong.append((number, str(error)))
-                continue
-            if found is None:
-                continue
-            if isinstance(found, int):
-                before += 1
-            elif found.line in settled:
-                wrong.append((number, f"line {found.line} has an answer in an earlier row; keep one of the rows"))
-            else:
-                settled[found.line] = found
         if wrong:
-            every = [AlikeLines(words, [number]) for number, words in wrong]
-            sentences = [f"{table}:{number}: {words}" for number, words in wrong]
-            rows_to_correct = "this row" if len(wrong) == 1 else "these rows"
-            verdict = f"nothing was settled; correct {rows_to_correct}, and give the table again"
-            raise BadLines(sentences, len(wrong), every, verdict)
+            raise _bad_rows(table, wrong)
         settle(connection, list(settled.values()))
         repair_result_file(connection, results)
         remaining = sum(line.status is Status.IN_DOUBT for line in lines_not_ok(connection))
         return TableAnswers(read, len(settled), before, remaining)
 
 
-def _judge(connection: Connection, results: Path, row: Mapping[str, str], run: str) -> Settlement | int | None:
-    """What a row says: a settlement, the line if it was settled before, None if there is no answer yet."""
+def _bad_rows(table: Path, wrong: Sequence[tuple[int, str]]) -> BadLines:
+    alike = [AlikeLines(words, [number]) for number, words in wrong]
+    sentences = [f"{table}:{number}: {words}" for number, words in wrong]
+    rows_to_correct = "this row" if len(wrong) == 1 else "these rows"
+    verdict = f"nothing was settled; correct {rows_to_correct}, and give the table again"
+    return BadLines(sentences, len(wrong), alike, verdict)
+
+
+def _read_answer(
+    connection: Connection, results: Path, row: Mapping[str, str], run: str
+) -> Settlement | Literal["settled before", "no answer"]:
+    """What a row says; raises UsageError where that cannot be."""
     answer = row["answer"].strip().lower()
     ids = {name: _key(row, name) for name in ("cart_id", "item_id") if row[name].strip()}
     if not answer:
         if ids:
             raise UsageError("an id is given without an answer; write yes or no under answer")
-        return None
+        return "no answer"
     if answer not in _YES | _NO:
         raise UsageError(f"answer: {quote(answer)} is neither yes nor no")
     if not (row["line"].strip().isdecimal() and len(row["line"].strip()) <= _LONGEST_NUMBER):
@@ -148,7 +153,7 @@ def _judge(connection: Connection, results: Path, row: Mapping[str, str], run: s
     ended = result_of(connection, line)
     if ended is not None and decode_value(connection, "result", ended.text, _Settled).settled == "by hand":
         if ended.status == (Status.OK if answer in _YES else Status.FAILED):
-            return line
+            return "settled before"
         raise UsageError(f"line {line} was settled as {ended.status} before, which stays so; clear its answer")
     return settlement_by_hand(connection, results, line, ids if answer in _YES else None, in_table=True)
 

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
+from examples import divide_examples
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,7 @@ def flat(value: Any, *path: str) -> dict[tuple[str, ...], str]:
             return {path: value}
 
 
+@divide_examples(2)
 @given(st.dictionaries(KEYS, TREES, min_size=1, max_size=3))
 def test_every_text_can_be_read_back_at_its_place(tree: dict[str, Any]) -> None:
     body = form(msgspec.json.encode(tree))
