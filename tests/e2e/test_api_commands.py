@@ -1,5 +1,6 @@
 """The functions that have the commands' names: what they give, what they raise, and what a notebook shows of it."""
 
+import subprocess
 import sys
 import tomllib
 import types
@@ -102,10 +103,16 @@ def test_results_cannot_be_changed(shop: Cli) -> None:
 def test_the_package_lists_its_public_names_and_no_others() -> None:
     importlib_names = {name for name in dir(batchcart) if not name.startswith("_")}
     assert importlib_names == {name for name in batchcart.__all__ if name != "__version__"}
-    __import__("batchcart.undo.undo")
-    __import__("batchcart.report.collect")
-    assert isinstance(batchcart.undo, types.FunctionType)
-    assert isinstance(batchcart.report, types.FunctionType)
+
+
+@pytest.mark.parametrize(("name", "module"), [("undo", "batchcart.undo.undo"), ("report", "batchcart.report.collect")])
+def test_a_function_that_has_a_packages_name_is_one_whichever_is_imported_first(name: str, module: str) -> None:
+    package_first = f"import {module}, batchcart"
+    function_first = f"import batchcart; batchcart.{name}; import {module}"
+    for imports in (package_first, function_first):
+        script = f"{imports}; print(type(batchcart.{name}).__name__)"
+        found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        assert found.stdout == "function\n"
 
 
 class Cell:

@@ -98,16 +98,18 @@ class AddStrategy:
     detail: Callable[[Operation, CartContext], Request] | None = None
 
 
-def cell(ways: AddStrategy, table: type[msgspec.Struct], note: str = "") -> OperationSpec:
+def cell(strategy: AddStrategy, table: type[msgspec.Struct], note: str = "") -> OperationSpec:
     """The operations table's cell of an add."""
-    hear, recover = partial(_interpret, ways), partial(_recover, ways)
-    return OperationSpec(partial(_build, ways), hear, recover, ways.evidence, table, idempotent=False, note=note)
+    interpret, recover = partial(_interpret, strategy), partial(_recover, strategy)
+    return OperationSpec(
+        partial(_build, strategy), interpret, recover, strategy.evidence, table, idempotent=False, note=note
+    )
 
 
-def _build(ways: AddStrategy, operation: Operation, known: CartContext) -> Request:
+def _build(strategy: AddStrategy, operation: Operation, known: CartContext) -> Request:
     if lines.was_read(known.facts) or _is_new_cart(operation, known):
-        return ways.post(operation, known)
-    return ways.look(operation, known)
+        return strategy.post(operation, known)
+    return strategy.look(operation, known)
 
 
 def _is_new_cart(operation: Operation, known: CartContext) -> bool:
@@ -115,56 +117,56 @@ def _is_new_cart(operation: Operation, known: CartContext) -> bool:
     return operation.kind is OperationKind.CART_CREATE and known.cart_id is None
 
 
-def _recover(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
-    return ways.look(operation, known)
+def _recover(strategy: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
+    return strategy.look(operation, known)
 
 
-def _interpret(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
+def _interpret(strategy: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
     exchange = last(past)
     if exchange.request.writes:
-        return _after_write(ways, operation, known, past)
-    if error := ways.classify_error(exchange):
+        return _after_write(strategy, operation, known, past)
+    if error := strategy.classify_error(exchange):
         return error
-    if ways.detail is not None and exchange.request == ways.detail(operation, known):
-        key = ways.expected_line(operation).product
-        return _succeed(ways, operation, known, past, ways.located(operation, known, key, exchange.response))
-    return _after_look(ways, operation, known, past)
+    if strategy.detail is not None and exchange.request == strategy.detail(operation, known):
+        key = strategy.expected_line(operation).product
+        return _succeed(strategy, operation, known, past, strategy.located(operation, known, key, exchange.response))
+    return _after_look(strategy, operation, known, past)
 
 
-def _after_write(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
+def _after_write(strategy: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
     exchange = last(past)
-    made = ways.evidence.says(operation, known, exchange.response)
+    made = strategy.evidence.says(operation, known, exchange.response)
     if isinstance(made, Added):
-        return _succeed(ways, operation, known, past, made)
-    match ways.classify_error(exchange):
+        return _succeed(strategy, operation, known, past, made)
+    match strategy.classify_error(exchange):
         case Unavailable() as failing:
-            return replace(failing, then=ways.look(operation, known))
+            return replace(failing, then=strategy.look(operation, known))
         case Foreign(void=False) as foreign:
-            return replace(foreign, then=ways.look(operation, known))
+            return replace(foreign, then=strategy.look(operation, known))
         case None:
             pass
         case step:
             return step
-    if refused := ways.refusal(exchange.response):
+    if refused := strategy.refusal(exchange.response):
         wrote_before = any(step.request.writes for step in past[:-1])
-        return ways.look(operation, known) if wrote_before else refused
+        return strategy.look(operation, known) if wrote_before else refused
     why = f"the shop answered {describe(exchange.response)}, which does not name what was added"
-    return Unavailable(why, ways.look(operation, known))
+    return Unavailable(why, strategy.look(operation, known))
 
 
-def _after_look(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
+def _after_look(strategy: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
     wrote = any(step.request.writes for step in past)
-    view = ways.view(operation, known, Look(_pages(tuple(reversed(past)))[::-1], decides=wrote))
+    view = strategy.view(operation, known, Look(_pages(tuple(reversed(past)))[::-1], decides=wrote))
     if isinstance(view, Request):
         return view
     if wrote:
-        return _settle(ways, operation, known, past, view)
-    return view.refused if isinstance(view, CartGone) else ways.post(operation, known)
+        return _settle(strategy, operation, known, past, view)
+    return view.refused if isinstance(view, CartGone) else strategy.post(operation, known)
 
 
-def _settle(ways: AddStrategy, operation: Operation, known: CartContext, past: History, view: View) -> Step:
+def _settle(strategy: AddStrategy, operation: Operation, known: CartContext, past: History, view: View) -> Step:
     """Whether the add happened, by what the cart held before it and holds now."""
-    before = _before(ways, operation, known, past)
+    before = _before(strategy, operation, known, past)
     match view:
         case CartGone(refused):
             return refused  # and what was added to it is gone with it
@@ -174,12 +176,12 @@ def _settle(ways: AddStrategy, operation: Operation, known: CartContext, past: H
             return InDoubt(doubt_message(past, "what the cart held before is not known"), lines.invalidate())
         case CartSeen(now):
             return _after_comparison(
-                ways, operation, known, past, lines.compare(before, now, ways.expected_line(operation))
+                strategy, operation, known, past, lines.compare(before, now, strategy.expected_line(operation))
             )
 
 
 def _after_comparison(
-    ways: AddStrategy,
+    strategy: AddStrategy,
     operation: Operation,
     known: CartContext,
     past: History,
@@ -187,16 +189,20 @@ def _after_comparison(
 ) -> Step:
     match verdict:
         case lines.WasAdded(key):
-            if ways.detail is not None:
-                return ways.detail(operation, known)
-            return _succeed(ways, operation, known, past, ways.located(operation, known, key, last(past).response))
+            if strategy.detail is not None:
+                return strategy.detail(operation, known)
+            return _succeed(
+                strategy, operation, known, past, strategy.located(operation, known, key, last(past).response)
+            )
         case lines.WasNotAdded():
-            return _last_word(ways, operation, known, past) or ways.post(operation, known)
+            return _last_word(strategy, operation, known, past) or strategy.post(operation, known)
         case lines.Unclear(why):
             return InDoubt(doubt_message(past, why), lines.invalidate())
 
 
-def _last_word(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> Failed | InDoubt | None:
+def _last_word(
+    strategy: AddStrategy, operation: Operation, known: CartContext, past: History
+) -> Failed | InDoubt | None:
     """What the answer to the last try means once a read does not show the add; None lets it be said again.
 
     A refusal stands. A yes in no documented form is not said again: the read may lag behind what was written. What
@@ -205,8 +211,8 @@ def _last_word(ways: AddStrategy, operation: Operation, known: CartContext, past
     write = last_write(past)
     if not isinstance(write, Exchange):
         return None
-    error = ways.classify_error(write)
-    if error is None and (refused := ways.refusal(write.response)):
+    error = strategy.classify_error(write)
+    if error is None and (refused := strategy.refusal(write.response)):
         return refused
     often = sum(step.request.writes for step in past) >= _MOST_TRIES
     if error is None or (ok(write.response) and (often or _is_unknown_yes(error, write.response))):
@@ -222,16 +228,16 @@ def _is_unknown_yes(error: AccountError, response: Response) -> bool:
     return isinstance(error, Foreign) and readable(response)
 
 
-def _succeed(ways: AddStrategy, operation: Operation, known: CartContext, past: History, made: Added) -> Succeeded:
-    facts = _facts(ways, operation, known, past, made)
+def _succeed(strategy: AddStrategy, operation: Operation, known: CartContext, past: History, made: Added) -> Succeeded:
+    facts = _facts(strategy, operation, known, past, made)
     return Succeeded(cart_id=made.cart_id, item_id=made.item_id, names=made.names, facts=facts)
 
 
-def _facts(ways: AddStrategy, operation: Operation, known: CartContext, past: History, made: Added) -> CartFacts:
-    before = _before(ways, operation, known, past)
-    wanted = ways.expected_line(operation)
-    key = ways.line_key(wanted, made)
-    if before is None and _seen_before(ways, operation, known, past) is None:
+def _facts(strategy: AddStrategy, operation: Operation, known: CartContext, past: History, made: Added) -> CartFacts:
+    before = _before(strategy, operation, known, past)
+    wanted = strategy.expected_line(operation)
+    key = strategy.line_key(wanted, made)
+    if before is None and _seen_before(strategy, operation, known, past) is None:
         return lines.mark_hidden()
     if before is None:
         return {
@@ -244,22 +250,22 @@ def _facts(ways: AddStrategy, operation: Operation, known: CartContext, past: Hi
     return lines.remember_all({**before, key: line}, known.facts)
 
 
-def _before(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> lines.Lines | None:
+def _before(strategy: AddStrategy, operation: Operation, known: CartContext, past: History) -> lines.Lines | None:
     """The cart's lines before this operation's first write: read at its start, remembered, or none.
 
     A read that lacks what this run itself put into the cart tells nothing: it may lag behind, or the shop took it out.
     """
     if _pages(past):
-        seen = _seen_before(ways, operation, known, past)
+        seen = _seen_before(strategy, operation, known, past)
         return seen if seen is not None and lines.agrees(seen, known.facts) else None
     remembered = lines.read_lines(known.facts)
     return {} if remembered is None and _is_new_cart(operation, known) else remembered
 
 
-def _seen_before(ways: AddStrategy, operation: Operation, known: CartContext, past: History) -> lines.Lines | None:
+def _seen_before(strategy: AddStrategy, operation: Operation, known: CartContext, past: History) -> lines.Lines | None:
     """The lines that a read at this operation's start shows."""
     pages = _pages(past)
-    view = ways.view(operation, known, Look(pages, decides=False)) if pages else None
+    view = strategy.view(operation, known, Look(pages, decides=False)) if pages else None
     return view.lines if isinstance(view, CartSeen) else None
 
 

@@ -27,32 +27,32 @@ class CreateStrategy:
 
 
 def cell(
-    build: Callable[[Operation, CartContext], Request], ways: CreateStrategy, table: type[msgspec.Struct]
+    build: Callable[[Operation, CartContext], Request], strategy: CreateStrategy, table: type[msgspec.Struct]
 ) -> OperationSpec:
     """The operations table's cell of such a create."""
-    hear, recover = partial(_interpret, ways), partial(_recover, ways)
-    return OperationSpec(build, hear, recover, ways.evidence, table, data_required=False, idempotent=False)
+    interpret, recover = partial(_interpret, strategy), partial(_recover, strategy)
+    return OperationSpec(build, interpret, recover, strategy.evidence, table, data_required=False, idempotent=False)
 
 
-def _interpret(ways: CreateStrategy, operation: Operation, known: CartContext, past: History) -> Step:
+def _interpret(strategy: CreateStrategy, operation: Operation, known: CartContext, past: History) -> Step:
     exchange = last(past)
-    if ways.evidence.says(operation, known, exchange.response):
-        return ways.done(operation, known, past)
-    match ways.classify_error(exchange):
+    if strategy.evidence.says(operation, known, exchange.response):
+        return strategy.done(operation, known, past)
+    match strategy.classify_error(exchange):
         case Foreign(void=False) as foreign:
-            return replace(foreign, then=_doubt(ways, exchange))
+            return replace(foreign, then=_doubt(strategy, exchange))
         case Unavailable():
-            return _doubt(ways, exchange)
+            return _doubt(strategy, exchange)
         case None:
-            return ways.refusal(exchange.response) or _doubt(ways, exchange)
+            return strategy.refusal(exchange.response) or _doubt(strategy, exchange)
         case step:
             return step
 
 
-def _recover(ways: CreateStrategy, operation: Operation, known: CartContext, past: History) -> Step:
-    return _doubt(ways, past[-1])
+def _recover(strategy: CreateStrategy, operation: Operation, known: CartContext, past: History) -> Step:
+    return _doubt(strategy, past[-1])
 
 
-def _doubt(ways: CreateStrategy, step: Exchange | LostWrite) -> InDoubt:
+def _doubt(strategy: CreateStrategy, step: Exchange | LostWrite) -> InDoubt:
     answer = f"not answered ({step.why})" if isinstance(step, LostWrite) else f"answered {describe(step.response)}"
-    return InDoubt(f"{step.request} was sent and {answer}. {ways.why}")
+    return InDoubt(f"{step.request} was sent and {answer}. {strategy.why}")

@@ -238,12 +238,12 @@ def _doubt(past: History, why: str) -> InDoubt:
 
 def cell(
     build: Callable[[Operation, CartContext], Request],
-    ways: ReadStrategy | WriteStrategy,
+    strategy: ReadStrategy | WriteStrategy,
     data: type[msgspec.Struct] | None = None,
     *,
     query: type[msgspec.Struct] | None = None,
     views: tuple[str, ...] = (),
 ) -> OperationSpec:
     """The operations table's cell of a read, or of a write that may be sent again."""
-    recover = ways.recover if isinstance(ways, WriteStrategy) else resend
-    return OperationSpec(build, ways.interpret, recover, ways.evidence, data, query, views=views)
+    recover = strategy.recover if isinstance(strategy, WriteStrategy) else resend
+    return OperationSpec(build, strategy.interpret, recover, strategy.evidence, data, query, views=views)
