@@ -78,7 +78,7 @@ EVENTS = [kill_near, kill_the_far_host, kill_hub, freeze_near, freeze_the_far_ho
 def test_nothing_happens_twice_or_is_lost(tmp_path: Path, befall: Callable[[TwoHosts], None]) -> None:
     with two_hosts(tmp_path, seed=EVENTS.index(befall), carts=270, limit="20/s") as hosts:
         hosts.begin()
-        hosts.until(lambda: hosts.count() > 100)
+        hosts.until(lambda: hosts.count() > 100, 240)
         befall(hosts)
         assert hosts.wait() in {0, 1}
         assert "Traceback" not in hosts.said() + hosts.said("seats")
@@ -89,7 +89,7 @@ def test_nothing_happens_twice_or_is_lost(tmp_path: Path, befall: Callable[[TwoH
 def test_a_run_whose_seats_are_all_gone_waits_for_new_ones_and_then_ends_with_3(tmp_path: Path) -> None:
     with two_hosts(tmp_path, seed=9, carts=180, limit="20/s") as hosts:
         hosts.begin(near=0)
-        hosts.until(lambda: hosts.count() > 100)
+        hosts.until(lambda: hosts.count() > 100, 240)
         kill_the_far_host(hosts)
         time.sleep(5)  # nobody is there, and nothing ends
         assert not hosts.is_over()
@@ -110,7 +110,7 @@ def test_a_run_whose_seats_are_all_gone_waits_for_new_ones_and_then_ends_with_3(
 def test_what_a_frozen_seats_system_still_sends_does_not_arrive_after_its_account_went_on(tmp_path: Path) -> None:
     with two_hosts(tmp_path, seed=1, carts=600, shops=1, faults=(), timeout=30) as hosts:
         hosts.begin(near=0, far=1)
-        hosts.until(lambda: hosts.count() > 100)
+        hosts.until(lambda: hosts.count() > 100, 240)
         cut(hosts, "shops", begin=True)
         time.sleep(1)  # what it sends now, its system sends again and again
         (frozen,) = hosts.far_seats()
@@ -134,7 +134,7 @@ def test_a_long_storm_on_two_hosts_loses_nothing_and_does_nothing_twice(tmp_path
     rng = random.Random(seed)
     with two_hosts(tmp_path, seed=seed, carts=1200, shops=4, limit="12/s") as hosts:
         hosts.begin(near=2, far=3)
-        hosts.until(lambda: hosts.count() > 100)
+        hosts.until(lambda: hosts.count() > 100, 240)
         storm = Storm(hosts, rng)
         storm.rage(50)
         code = hosts.wait(900)

@@ -119,7 +119,7 @@ EVENTS: list[Callable[[Cluster], None]] = [
 def test_nothing_happens_twice_or_is_lost_on_a_cluster(tmp_path: Path, befall: Callable[[Cluster], None]) -> None:
     with two_hosts(tmp_path, seed=EVENTS.index(befall), carts=270, limit="20/s") as hosts, cluster(hosts) as of:
         hosts.begin(f"--cluster=tls://{NEAR}:{SCHEDULER}", near=0, far=0)
-        hosts.until(lambda: hosts.count() > 100)
+        hosts.until(lambda: hosts.count() > 100, 240)
         befall(of)
         assert hosts.wait() in {0, 1}, hosts.said()
         assert "Traceback" not in hosts.said()
