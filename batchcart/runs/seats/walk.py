@@ -43,7 +43,7 @@ def _walk_new(job: PlannedJob, account: int) -> Iterator[JobStep]:
 
 def _walk_begun(job: PlannedJob, account: int) -> Iterator[JobStep]:
     for taken in pending_chains(job.plan, account, fresh=False, chosen=has_choice(job.plan), page=_PAGE):
-        for ended in completed_lines(job.plan, account, taken.number):
+        for ended in list(completed_lines(job.plan, account, taken.number)):  # read in part it would show all the past
             text, learnt = job.raw_line(ended.planned).text, msgspec.json.encode(ended.learnt).decode()
             yield JobStep(taken.number, ended.planned.line, text, ended.status.value, learnt)
         for planned in pending_lines(job.plan, account, taken, fresh=False):
