@@ -24,18 +24,18 @@ if TYPE_CHECKING:
         SettleResult,
         TableWritten,
         reasons,
-        report,
         rest,
         results,
         settle,
         settle_todo,
         status,
-        undo,
     )
     from batchcart.api.migration import convert, export, migrate, verify, write_map_template
     from batchcart.api.notebook import ResultTable, table
     from batchcart.api.plan import AccountPlan, JobPlan, RequestPreview, check
+    from batchcart.api.report import report
     from batchcart.api.run import AsyncRun, Run, arun, read_results, run
+    from batchcart.api.undo import undo
     from batchcart.journal.result_line import Result
     from batchcart.journal.summary import AccountSummary, Summary
     from batchcart.migration.convert import ConvertResult
@@ -86,7 +86,7 @@ _HOMES = {
     "migrate": "api.migration",
     "read_results": "api.run",
     "reasons": "api.after_run",
-    "report": "api.after_run",
+    "report": "api.report",
     "rest": "api.after_run",
     "results": "api.after_run",
     "run": "api.run",
@@ -94,7 +94,7 @@ _HOMES = {
     "settle_todo": "api.after_run",
     "status": "api.after_run",
     "table": "api.notebook",
-    "undo": "api.after_run",
+    "undo": "api.undo",
     "verify": "api.migration",
     "write_map_template": "api.migration",
 }

@@ -1,4 +1,4 @@
-"""Owns the functions about a run that was begun: where it stands, why, what is settled, done again or taken back."""
+"""Owns the functions about a run that was begun: where it stands and why, what is settled or done again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,8 @@ from typing import Any
 from batchcart.api.driving import Config, Driver, config_source, drive_beside, drive_one
 from batchcart.jobs.sheet_places import check_job_name
 from batchcart.journal.summary import Summary
-from batchcart.migration.key_table import is_parity, write_keys
 from batchcart.model.errors import UsageError
 from batchcart.model.events import EventSink
-from batchcart.report import collect
-from batchcart.report.collect import Report
-from batchcart.report.json_document import document
-from batchcart.report.line_table import write_lines
-from batchcart.report.page_file import write_page
 from batchcart.report.run_reasons import RunReasons, reasons_where_legible, summary_fields
 from batchcart.runs import doubts
 from batchcart.runs import rest as resting
@@ -25,11 +19,8 @@ from batchcart.runs.rest import RestResult
 from batchcart.runs.results_table import write_results
 from batchcart.runs.settle import settle_from_shop, settle_manually
 from batchcart.runs.status import lock_holder, read_summary
-from batchcart.undo import undo as undoing
-from batchcart.undo.undo import UndoOptions, UndoResult
 
 __all__ = [
-    "Report",
     "RestResult",
     "RunCommands",
     "RunReasons",
@@ -38,18 +29,14 @@ __all__ = [
     "Summary",
     "TableAnswers",
     "TableWritten",
-    "UndoResult",
     "default_results",
     "reasons",
-    "report",
-    "report_document",
     "rest",
     "results",
     "settle",
     "settle_todo",
     "status",
     "summary_fields",
-    "undo",
 ]
 
 
@@ -118,34 +105,6 @@ def reasons(results: str | Path, *, config: Config = None, most: int | None = No
     return reasons_where_legible(Path(results), config_source(config), most=most)
 
 
-def report(
-    results: str | Path | Sequence[str | Path],
-    *,
-    config: Config = None,
-    html: str | Path | None = None,
-    csv: str | Path | None = None,
-) -> Report:
-    """The figures of one or several runs together; the config says the limits.
-
-    ``html`` is a page to be written, ``csv`` a table of every line.
-
-    Raises UsageError where a file is no result file, the config that was given cannot be read, or page or table cannot
-    be written.
-    """
-    files = [results] if isinstance(results, str | Path) else results
-    found = collect.collect([Path(file) for file in files], config_source(config))
-    if csv is not None:
-        write_lines(found, Path(csv))
-    if html is not None:
-        write_page(found, Path(html))
-    return found
-
-
-def report_document(found: Report) -> dict[str, Any]:
-    """What `report --json` prints."""
-    return document(found)
-
-
 def results(source: str | Path, to: str | Path, *, body: bool = True) -> TableWritten:
     """Write the results of a run as a table, .csv, .xlsx or .parquet by its name; ``body`` with what reads brought.
 
@@ -153,6 +112,8 @@ def results(source: str | Path, to: str | Path, *, body: bool = True) -> TableWr
 
     Raises UsageError where it holds no results, or the table cannot be written.
     """
+    from batchcart.migration.key_table import is_parity, write_keys  # noqa: PLC0415  # a run needs none of migration
+
     path, table = Path(source), Path(to)
     if path.is_dir():
         path /= _PARITY
@@ -216,25 +177,3 @@ def rest(
     """
     check_job_name(Path(output), (".csv", ".tsv", ".xlsx"))
     return resting.write_rest(Path(results), Path(output), config_source(config), [Path(file) for file in later])
-
-
-def undo(
-    results: str | Path,
-    output: str | Path,
-    *,
-    accounts: Sequence[str] = (),
-    force: bool = False,
-    config: Config = None,
-    on_event: EventSink | None = None,
-    driver: Driver = drive_beside,
-) -> UndoResult:
-    """Write the job that takes back what a run did, or these accounts' part, and list what cannot be taken back.
-
-    The shops are read, and nothing is written to them; ``force`` takes back what somebody changed since, too.
-
-    Raises UsageError where there is no such run or somebody works on it, and Stopped where the shops could not all be
-    read yet: the same call resumes.
-    """
-    check_job_name(Path(output))
-    options = UndoOptions(Path(results), Path(output), config_source(config), force, tuple(accounts))
-    return drive_one(driver, lambda monitor: undoing.undo(options, monitor), on_event)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from batchcart.api import after_run as api
+from batchcart.api import report as api
 from batchcart.cli.examples import examples_text
 from batchcart.cli.output import echo, echo_err, echo_json
 from batchcart.cli.report_text import report_text

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import orjson
 
-from batchcart.api import after_run as api
+from batchcart.api import undo as api
 from batchcart.cli import options as shared
 from batchcart.cli.examples import examples_text
 from batchcart.cli.folding import fold
