@@ -107,12 +107,16 @@ def check_same_accounts(connection: Connection, entries: Accounts, chosen: Conta
             )
             raise UsageError(f"account {account.name!r} of this run {why}")
         platform, place = entry.adapter.name, entry.place
-        if account.platform != platform or (account.place != place and not is_untouched(connection, account.number)):
+        moved = (
+            f"account {account.name!r} pointed to {account.platform} at {account.place} when this run began, and "
+            f"to {platform} at {place} now ({entries.config_name})"
+        )
+        if account.platform != platform:
+            raise UsageError(f"{moved}; its lines were checked for {account.platform}. Restore it to resume")
+        if account.place != place and not is_untouched(connection, account.number):
             raise UsageError(
-                f"account {account.name!r} pointed to {account.platform} at {account.place} when this run began, and "
-                f"to {platform} at {place} now ({entries.config_name}), and lines of it are done there. Restore it to "
-                "resume. If the same shop has a new address, write what is left as a job of its own, with "
-                "`batchcart rest`"
+                f"{moved}, and lines of it were begun there. Restore it to resume. If the same shop has a new address, "
+                "write what is left as a job of its own, with `batchcart rest`"
             )
 
 

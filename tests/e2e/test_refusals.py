@@ -157,3 +157,17 @@ def test_a_shop_that_closed_before_anything_was_done_there_may_have_a_new_addres
     refused = shop.run("--retry-failed", code=2).err
     assert "account 'sklep' pointed to shoplo at" in refused
     assert "`batchcart rest`" in refused
+
+
+def test_an_address_is_not_corrected_where_a_write_may_have_been_done_nor_for_another_platform(shop: Cli) -> None:
+    shop.shop_server.hooks["shoplo/old"] = lambda _call: "500-after"
+    shop.configure(sklep={"shop": "old"})
+    shop.job([create("sklep")])
+    shop.run("--patience", "0.005", code=3)
+    assert shop.statuses() == {}
+
+    shop.configure()
+    assert "and lines of it were begun there. Restore it to resume." in shop.run(code=2).err
+    shop.configure(sklep={"platform": "tray"})
+    assert "; its lines were checked for shoplo. Restore it to resume\n" in shop.run(code=2).err
+    assert shop.requests() == 0
