@@ -93,8 +93,8 @@ class _Shop:
             task.cancel()
         await asyncio.wait(tasks)
         if dies:
-            await asyncio.sleep(LASTS + SETTLE)
             self.book.settle(None)
+            await asyncio.sleep(LASTS + SETTLE)
         else:
             buckets = [limit for limit in self.limits if isinstance(limit, Bucket)]
             now = self.clock()
@@ -140,6 +140,31 @@ def test_a_limit_holds_whenever_and_however_an_account_moves(text: str, moves: l
                 level = max(0.0, level - (at - last) * leak) + 1
                 last = at
                 assert level <= size + 1e-6
+
+
+def test_a_request_that_is_noted_again_may_leave_as_long_after_that() -> None:
+    now = 100.0
+    limits = [parse_limit("5/s"), parse_limit("bucket 10 leak 2/s")]
+    sends = SendHistory(None, capacity(limits), lambda: now, lambda: now)
+    book = SendBook(sends, limits, lambda: now)
+    for now in (100.0, 102.0):  # noqa: B007  # the clock reads it
+        book.intend(7, 1)
+    assert sends.nth_last(1) == 102.0 + LASTS
+
+
+def test_what_a_lost_seat_may_still_send_counts_from_the_last_moment_at_which_it_may() -> None:
+    now = 100.0
+    limits = [parse_limit("5/30s")]
+    sends = SendHistory(None, capacity(limits), lambda: now, lambda: now)
+    book = SendBook(sends, limits, lambda: now)
+    for line in range(1, 6):
+        book.intend(line, 1)
+    now = 100.5
+    book.settle(None)
+    now = 132.5
+    assert len(book.ages()) == 5
+    now = 133.5
+    assert book.ages() == []
 
 
 # Permits

@@ -1,7 +1,8 @@
 """Owns an account's sends as the hub knows them, by intents and answers: later than they left, never earlier.
 
 A request leaves at most ``LASTS`` seconds after its intent was asked for, so it counts from then until its answer comes
-by; what has none when the account is given away counts from that moment. So a window and a bucket hold across seats.
+by; what has none when its seat is lost or gives the account back counts from that moment, if that is later. So a window
+and a bucket hold across seats.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,8 +30,8 @@ class SendBook:
         self._drops = [1 / bucket.leak + (2 * _MARGIN if bucket.size == 1 else 0.0) for bucket in buckets]
 
     def intend(self, line: int, number: int) -> None:
-        """A line's request is about to leave, or is so again; that of an earlier number has its answer then."""
-        if self._open.get(line) == number or not self.limits:
+        """A line's request is about to leave, or is so again and counts anew; an earlier one has its answer then."""
+        if not self.limits:
             return
         self.end(line)
         now = self.clock()
@@ -51,13 +52,13 @@ class SendBook:
             del self._open[line]
 
     def settle(self, empty_in: Sequence[float] | None) -> None:
-        """The account is given away: what has no answer counts as sent now.
+        """No seat has the account any more: what has no answer counts as sent now, or when it may leave at the latest.
 
         ``empty_in`` are the seconds until its buckets are empty, as the seat that had it says; None where it died.
         """
         now = self.clock()
-        for place in range(len(self._open), 0, -1):
-            self.sends.update(self.sends.count - place, now)
+        for place in range(min(len(self._open), self.sends.capacity), 0, -1):
+            self.sends.update(self.sends.count - place, max(now, self.sends.nth_last(place)))
         self._open.clear()
         for index in range(len(self._drops)):
             level = self.sends.bucket_empty_at(index) + LASTS if empty_in is None else now + empty_in[index]
