@@ -263,7 +263,8 @@ def _after_response(op: Execution, exchange: Exchange, step: Step) -> Reaction:
 
 def _is_early(op: Execution, exchange: Exchange, step: Step) -> bool:
     """Whether this look at what became of a write is to be taken again before it is believed."""
-    doubtful = not op.sure and misleads(step, op.past, exchange, op.operation.kind, op.known)
+    repeats = not op.read_only and op.foreign_writes < MOST_FOREIGN
+    doubtful = not op.sure and misleads(step, op.past, exchange, op.operation.kind, op.known, repeats=repeats)
     return doubtful and is_recent(op.past, exchange.at, op.timeout)
 
 
@@ -291,10 +292,8 @@ def _shut(op: Execution, exchange: Exchange, foreign: Foreign) -> Reaction:
     request, then = exchange.request, foreign.then
     keeps = request.writes and not foreign.void
     op = replace(_after_failure(op, exchange, foreign.message, keeps=keeps), foreign=True)
-    if request.writes:
-        op = replace(op, foreign_writes=op.foreign_writes + 1)
-    else:
-        op = replace(op, foreign_reads=op.foreign_reads + 1)
+    reads, writes = op.foreign_reads + (not request.writes), op.foreign_writes + request.writes
+    op = replace(op, foreign_reads=reads, foreign_writes=writes)
     redirected = exchange.response.redirects
     asks = isinstance(then, Request) and keeps and not then.writes
     action: Action

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,3 +116,20 @@ def test_a_line_that_is_not_shown_yet_is_not_taken_for_a_deleted_one(tmp_path: P
     assert [result["status"] for result in ended.results] == ["ok"] * 3
     held = shops.sandbox.state()[platform][""]["carts"].values()
     assert ended.results[1]["item_id"] not in [key for each in held for key in each["items"]]
+
+
+@pytest.mark.parametrize("platform", ["3dcart", "shoplo"])
+def test_an_update_that_did_not_happen_is_not_ok_because_its_line_held_the_same_before_another(
+    tmp_path: Path, platform: str
+) -> None:
+    quantity = "ItemQuantity" if platform == "3dcart" else "quantity"
+    update = {"op": "item.update", "item": "i", "account": f"local-{platform}", "cart": "c"}
+    updates = iter(["", "page-200"])
+    shops = LaggingShops(
+        lambda _account, request: next(updates, "") if request.method == "PUT" else "", latency=lambda: 0.4, lag=2.0
+    )
+    lines = [*_lines(platform), {**update, "data": {quantity: 9}}, {**update, "data": {quantity: 2}}]
+    ended = Harness(tmp_path, lines, shops).run()
+    assert [result["status"] for result in ended.results] == ["ok"] * 4
+    puts = [json.loads(seen.request.body) for seen in shops.seen if seen.request.method == "PUT"]
+    assert puts[1:] == [puts[1]] * 2

@@ -226,6 +226,17 @@ def test_a_write_that_may_be_repeated_is_said_again_after_its_first_look() -> No
     assert react(op, LOOK, shown, 2.0).action == put
 
 
+def test_an_update_that_will_not_be_sent_again_did_not_happen_only_if_a_second_look_says_so() -> None:
+    put = begin(execution(OperationKind.CART_UPDATE))
+    assert isinstance(put, Send)
+    before = tuple(LostWrite(put.request, "cut", 1.0) for _ in range(2))
+    op = replace(execution(OperationKind.CART_UPDATE), read_only=True, past=before)
+    shown = Response(200, b'[{"Cart":{"session_id":"%s","product_id":"7","email":"b@example.com"}}]' % KEY.encode())
+    early, sure = met(op, [shown] * 2)
+    assert early.action == Retry(LOOK, 0, SURE_AFTER)
+    assert isinstance(sure.action, Finish)
+
+
 def test_a_past_is_gone_on_with_where_it_ends() -> None:
     answered_before = replace(execution(), past=(Exchange(ADD, Response(201, MADE), 1.0),))
     refused = replace(execution(), past=(Exchange(ADD, Response(403, PAGE), 1.0),))
