@@ -133,6 +133,19 @@ def test_a_write_that_is_redirected_after_the_act_is_settled_by_a_read_before_th
     assert gone_on(shop, lines) == {}
 
 
+def test_a_shop_that_refuses_to_say_what_became_of_a_redirected_write_is_asked_no_longer_than_the_patience_lasts(
+    tmp_path: Path,
+) -> None:
+    lines = creates("tray", 2)
+    shops = Shops(lambda _account, request: "redirect-302-after" if request.writes else "pause-429-50")
+    shop = Harness(tmp_path, lines, shops, concurrency=1, patience=60.0)
+    ended = shop.run()
+    assert ended.summary.accounts["local-tray"].state == "foreign"
+    assert ended.results == []
+    assert ended.seconds < 3 * 60
+    assert gone_on(shop, lines) == {}
+
+
 @pytest.mark.parametrize("answer", [*PAGES, *REDIRECTS])
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_reads_that_meet_something_else_leave_their_lines_open(tmp_path: Path, platform: str, answer: str) -> None:
