@@ -20,6 +20,7 @@ from batchcart.engine.transitions import (
     Action,
     Execution,
     Finish,
+    Healthy,
     LeavePending,
     RefreshTokens,
     Retry,
@@ -111,6 +112,8 @@ async def _send_request(op: Execution, session: AccountSession, request: Request
     if reaction.note:
         await session.record(op.operation.line, received, reaction.note)
     session.take(reaction.signal, used)
+    if settles and not isinstance(reaction.signal, Healthy):
+        return reaction.execution, LeavePending()  # what the shop does not say while its account closes, it says later
     match reaction.action:
         case RefreshTokens(_, denied, again) if not await refresh_tokens(session, denied, used, again=again):
             return reaction.execution, LeavePending()

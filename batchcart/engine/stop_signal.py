@@ -25,16 +25,11 @@ class StopSignal:
         self._break_off()
 
     def close(self, state: str, reason: str, *, settles: bool) -> None:
-        """Give the account up for this run; its open lines stay pending. The first reason is the one that counts.
-
-        A further one ends the asking about old writes as well, unless it ``settles``, too.
-        """
+        """Give the account up for this run; its open lines stay pending. The first reason is the one that counts."""
         if not self.closed:
             self.settles = settles and not self.stopped
             self.state, self.closed = state, reason
             self._break_off()
-        elif self.settles and not settles:
-            self.stop()
 
     def _break_off(self) -> None:
         self.stopped = True
