@@ -56,6 +56,6 @@ def _refused(bench: Bench, limit: tuple[str, int, float], way: float, number: si
         for share in (0.3, 0.6):
             stop = signal_at(results, int(share * job.stat().st_size), number)
             bench.command(*words, codes=_CODES, meanwhile=stop, env=state)
-        bench.command(*words, codes=_CODES, env=state)
+        bench.command(*words, codes=(0, 1), env=state)
         forget(results)
         return int(seen(origin)["refused"])

@@ -65,11 +65,10 @@ class Crew:
 
 
 async def hire_in_turn(openings: "asyncio.Queue[Crew]") -> None:
-    """Give one more worker to whoever is in the queue: at once where nobody else is, else once the loop is not busy."""
+    """Give one more worker to whoever is in the queue, each once the loop is not busy."""
     while True:
         crew = await openings.get()
-        if not openings.empty():
-            await yield_if_busy()
+        await yield_if_busy()
         crew.hire()
 
 

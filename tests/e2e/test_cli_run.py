@@ -128,7 +128,8 @@ def test_in_order_sorts_the_results_by_line(shop: Cli) -> None:
 def test_every_bad_line_is_listed_and_nothing_is_sent(shop: Cli) -> None:
     shop.job([create("acme"), line("acme", "cart.make"), line("loja", "discount.set", item="x"), get("nobody")])
     ended = shop.run(code=2)
-    told = ended.err.splitlines()
+    *told, end = ended.err.splitlines()
+    assert end == "batchcart: 3 of 4 lines in job.jsonl are wrong; nothing was sent"
     assert sorted({text.partition(": ")[0] for text in told}) == ["job.jsonl:2", "job.jsonl:3", "job.jsonl:4"]
     assert "did you mean" in told[0]
     assert "tray has no discount operation" in told[1]
