@@ -45,7 +45,7 @@ async def run_sessions(
 async def run_session(run: str, feed: ChainFeed, session: AccountSession, openings: "asyncio.Queue[Crew]") -> None:
     """Work off one session of the run that calls itself ``run`` until it has ended or was halted.
 
-    ``wanted`` is where all sessions of the process ask for workers. Raises JournalFailed as ``run_sessions`` does.
+    ``openings`` is where all sessions of the process ask for workers. Raises JournalFailed as ``run_sessions`` does.
     """
     async with monitor([session]), asyncio.TaskGroup() as group:
         Crew(session, partial(_consume, run, feed, session, _count_nowhere), group, openings).start()

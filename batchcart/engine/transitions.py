@@ -164,8 +164,8 @@ def begin(op: Execution) -> Action:
     """What an operation begins with, or goes on with after the past that an earlier start left."""
     if not op.past:
         return follow(op, op.spec.build(op.operation, op.known))
-    hear = op.spec.recover if isinstance(op.past[-1], LostWrite) else op.spec.interpret
-    return follow(op, hear(op.operation, op.known, op.past))
+    decide = op.spec.recover if isinstance(op.past[-1], LostWrite) else op.spec.interpret
+    return follow(op, decide(op.operation, op.known, op.past))
 
 
 def follow(op: Execution, step: Step) -> Action:

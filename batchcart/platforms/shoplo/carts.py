@@ -66,8 +66,8 @@ def interpret_delete(operation: Operation, known: CartContext, past: History) ->
             case step:
                 return step
     exchange = last(past)
-    if not READ.says(operation, known, exchange.response) and (trouble_ := classify_error(exchange)):
-        return trouble_
+    if not READ.says(operation, known, exchange.response) and (error := classify_error(exchange)):
+        return error
     match list_lines(operation, known, _before_writes(past)):
         case OwnLines(found) if not found and not lines.was_read(known.facts):
             return Failed(ErrorKind.REJECTED, f"Shoplo has no line with user_key {requests.user_key(known)}")
