@@ -5,7 +5,7 @@ difference, as where it shows the line that was added; any other is taken again 
 """
 
 from batchcart.model.adapter import CartContext
-from batchcart.model.http import Exchange, History, LostWrite, Request, Response
+from batchcart.model.http import Exchange, History, LostWrite, Request
 from batchcart.model.operation import DELETES, OperationKind
 from batchcart.model.outcome import Step, Succeeded
 
@@ -37,12 +37,20 @@ def up_to_last_write(past: History) -> History:
 
 
 def misleads(
-    step: Step, past: History, look: Exchange, operation: OperationKind, known: CartContext, *, repeats: bool
+    step: Step,
+    past: History,
+    look: Exchange,
+    operation: OperationKind,
+    known: CartContext,
+    *,
+    repeats: bool,
+    foreign: bool,
 ) -> bool:
     """Whether the step that a look leads to may be wrong because the look shows the shop as it was seconds ago.
 
     Then a cart may lack what was added last, still hold what was deleted, and hold what it held before an update.
-    ``repeats``: a write that did not happen is sent again, and not said to have failed.
+    ``repeats``: a write that did not happen is sent again, and not said to have failed. ``foreign``: something else
+    than the platform answered it.
     """
     written = up_to_last_write(past)
     if look.request.writes or not written or not written[-1].request.writes:
@@ -56,14 +64,9 @@ def misleads(
         case Succeeded() if operation.creates_item:
             return known.rewritten
         case Succeeded():
-            return operation in DELETES or isinstance(write, LostWrite) or not _is_wordless_yes(write.response)
+            return operation in DELETES or isinstance(write, LostWrite) or foreign or write.response.status >= 300
         case _:
             return True
-
-
-def _is_wordless_yes(response: Response) -> bool:
-    """Whether an answer to a write says yes by its status alone; one with words that nobody knows may mean no."""
-    return 200 <= response.status < 300 and not response.body.strip()
 
 
 def is_recent(past: History, at: float, timeout: float) -> bool:

@@ -248,8 +248,7 @@ def _after_response(op: Execution, exchange: Exchange, step: Step) -> Reaction:
             signal: Signal = Throttled(message, pause, teaches=False) if asks else Unhealthy(message, pause=pause)
             least = (op.timeout if slow else wait_before(then)) if request.writes else 0.0
             op = replace(op, sure=op.sure or least >= SURE_AFTER)
-            note = "failing" if request.writes else "void"
-            return Reaction(op, _retry(op, then, least), signal, note)
+            return Reaction(op, _retry(op, then, least), signal, "failing" if request.writes else "void")
         case Foreign() as foreign:
             return _shut(op, exchange, foreign)
         case _ if _is_early(op, exchange, step):
@@ -264,7 +263,9 @@ def _after_response(op: Execution, exchange: Exchange, step: Step) -> Reaction:
 def _is_early(op: Execution, exchange: Exchange, step: Step) -> bool:
     """Whether this look at what became of a write is to be taken again before it is believed."""
     repeats = not op.read_only and op.foreign_writes < MOST_FOREIGN
-    doubtful = not op.sure and misleads(step, op.past, exchange, op.operation.kind, op.known, repeats=repeats)
+    doubtful = not op.sure and misleads(
+        step, op.past, exchange, op.operation.kind, op.known, repeats=repeats, foreign=op.foreign
+    )
     return doubtful and is_recent(op.past, exchange.at, op.timeout)
 
 
