@@ -63,19 +63,13 @@ def main() -> None:
         client, most = greatest_rate(server, seconds=1 if given.quick else 5)
         bench = Bench(Path(folder), server, quick=given.quick)
         bench.loops = loops_of(bench.folder, bench.job(generate.Job(1)), bench.config())
-        rows = [_measured(bench, name) for name in given.only or ROWS]
-    if given.only and given.results and given.results.exists():
-        rows = _among(rows, msgspec.json.decode(given.results.read_bytes(), type=Report).rows)
-    report = Report(
-        _now(),
-        given.quick,
-        machine(),
-        versions(),
-        _server(server, client, most),
-        rows,
-    )
-    if given.results:
-        given.results.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+        kept = _kept(given.results) if given.only else []
+        report = Report(_now(), given.quick, machine(), versions(), _server(server, client, most), kept)
+        for name in given.only or ROWS:
+            rows = _among([_measured(bench, name)], report.rows)
+            report = msgspec.structs.replace(report, date=_now(), rows=rows)
+            if given.results:  # a row takes minutes: what is measured stays, whatever becomes of the others
+                given.results.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     report_folder = given.report or (Path(tempfile.mkdtemp()) if given.quick else Path(__file__).parent)
     report_folder.mkdir(parents=True, exist_ok=True)
     print(write(report, report_folder))
@@ -88,6 +82,13 @@ def _measured(bench: Bench, name: str) -> Row:
     for figure in row.figures:
         print(f"    {_told(figure)}", file=sys.stderr)
     return msgspec.structs.replace(row, seconds=time.monotonic() - began, date=_now())
+
+
+def _kept(results: Path | None) -> list[Row]:
+    """The rows that were measured before."""
+    if results is None or not results.exists():
+        return []
+    return msgspec.json.decode(results.read_bytes(), type=Report).rows
 
 
 def _among(fresh: list[Row], kept: list[Row]) -> list[Row]:
