@@ -218,17 +218,17 @@ def find_config(given: ConfigSource | None, near: str | Path | None = None) -> C
 
 
 def config_places(near: str | Path | None = None) -> Iterator[Path]:
-    """Where a config is looked for: here; from the folder of ``near``, a job or result file, upward; at the user's.
+    """Where a config is looked for: here, from the folder of the job (or result file) ``near`` upward, at the user's.
 
-    Without ``near``, or where it is standard input: from here upward. What others could have put there is passed over.
+    A file further up that somebody else could have put there is passed over: it would say where secrets go.
     """
     yield Path(DEFAULT_FILE)
-    begin = Path(DEFAULT_FILE) if near is None or str(near) == "-" else Path(near)
-    for folder in begin.absolute().parents:
-        path = folder / DEFAULT_FILE
-        with suppress(OSError):  # a folder that may not be looked into
-            if is_trusted_owner(path.stat()):
-                yield path
+    if near is not None and str(near) != "-":
+        for folder in Path(near).absolute().parents:
+            path = folder / DEFAULT_FILE
+            with suppress(OSError):  # a folder that may not be looked into
+                if is_trusted_owner(path.stat()):
+                    yield path
     yield Path(platformdirs.user_config_dir("batchcart")) / DEFAULT_FILE
 
 
