@@ -5,8 +5,8 @@ A 429 says something of the limit only beside what the shop let through, while t
 - one more, to the single request that was tried after that pause, is believed where a fair part of the limit was let
   through before; so are two in the course of steady sending that tell the same;
 - what tells too little, as of a shop that refuses whatever comes, is no lesson;
-- where evenly spread sends are let through and refused by turns, the shop wants them further apart: from two
-  such turns on each makes the rate a fifth lower at once, since the pauses after them hide what it lets through, but
+- where evenly spread sends are let through and refused alternately, the shop wants them further apart: from the
+  second time on each makes the rate a fifth lower at once, since the pauses after them hide what it lets through, but
   never slower than those came that were let through: a shop that refuses these too minds something else.
 
 What was learnt is tried upward by time: after a quiet time in growing steps, until the config's limit is reached. A
@@ -25,8 +25,7 @@ _CLEARLY_LESS, _LEAST_SHARE = 0.9, 0.25
 _LOWER = 0.98
 _STEP = 1.05
 _MOST_NEEDED = 16
-_TURNS = 2
-_LOWER_BY_TURNS = 0.8
+_ALTERNATIONS, _LOWER_ALTERNATING = 2, 0.8
 _ENOUGH = 4  # 429s at the slower rate from which on it is compared
 _RARER, _RARE = 2.0, 40.0
 _OFTEN = 100.0  # sends from one 429 to the next, or fewer: the shop allows a little less than the config says
@@ -66,14 +65,14 @@ class RefusalEvidence(msgspec.Struct, frozen=True):
     """What a 429 tells: ``observed`` sends were let through in the limit's window before it.
 
     It is the ``in_row``-th without a good answer since; ``steady`` says that this run had been sending all the time,
-    ``turns`` how often sends in an even spread were let through and refused by turns, and ``apart`` the least
-    seconds between two of them that were let through.
+    ``alternations`` how often sends in an even spread were refused after one or two that were let through, and
+    ``apart`` the least seconds between two of them that were let through.
     """
 
     observed: float
     in_row: int = 1
     steady: bool = True
-    turns: int = 0
+    alternations: int = 0
     apart: float = math.inf
 
 
@@ -102,9 +101,9 @@ class AdaptiveLimit(msgspec.Struct, frozen=True):
         """After a 429, and what it tells."""
         seen = self._count(1)
         rate = self.most if self.allowed is None else self.allowed
-        by_turns = evidence.turns >= _TURNS * self.evidence_needed
-        if by_turns and not self.tries and rate * evidence.apart > self.seconds:
-            lower = max(_LOWER_BY_TURNS * rate, self.seconds / evidence.apart)
+        alternating = evidence.alternations >= _ALTERNATIONS * self.evidence_needed
+        if alternating and not self.tries and rate * evidence.apart > self.seconds:
+            lower = max(_LOWER_ALTERNATING * rate, self.seconds / evidence.apart)
             return replace(_settle(seen, now, lower, lower), quiet=self.longest_quiet / 4, slowed=RefusalRate())
         if self.allowed is not None and _ineffective(self.full_speed, seen.slowed):
             harder = min(_MOST_NEEDED, 2 * self.evidence_needed)
@@ -116,9 +115,7 @@ class AdaptiveLimit(msgspec.Struct, frozen=True):
     def after_success(self, now: float) -> "AdaptiveLimit":
         """After a send that was not throttled."""
         seen = self._count(0)
-        if self.allowed is None:
-            return seen
-        if now < self.tried_at:
+        if self.allowed is None or now < self.tried_at:
             return seen
         raised = self.allowed * self.step
         if raised >= _STEP**-1 * self.most:

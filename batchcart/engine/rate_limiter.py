@@ -21,6 +21,7 @@ import msgspec
 
 from batchcart.accounts.send_history import SendHistory
 from batchcart.engine.adaptive_limit import AdaptiveLimit, RefusalEvidence
+from batchcart.engine.alternation import Alternation
 from batchcart.engine.connection_limit import ConnectionLimit
 from batchcart.engine.departures import Departures
 from batchcart.engine.gates import (
@@ -34,7 +35,6 @@ from batchcart.engine.gates import (
     WindowGate,
     bearable_jitter,
 )
-from batchcart.engine.turns import Turns
 from batchcart.model.json_text import UNDECODABLE
 from batchcart.model.limits import QUOTA, Bucket, Limit, Pacing, Window, steadiest
 
@@ -107,7 +107,7 @@ class RateLimiter:
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._refused: deque[float] = deque(maxlen=sends.capacity)
-        self._turns = Turns()
+        self._alternation = Alternation()
         self._began = self._last = -math.inf  # of sending without a gap, and the last permit
         self._announced = -math.inf  # when the wait ends that was told of last
         self._remember(learnt)
@@ -178,22 +178,22 @@ class RateLimiter:
         if weak and self._departures.in_flight:
             self._connections.refuse(now, self._departures.in_flight, alike=alike)
         if not alike:
-            self._turns.record_throttle(spread=self._spacing() is not None)
+            self._alternation.record_throttle(spread=self._spacing() is not None)
             steady = now - self._began >= self._span
             if self._wants_spacing(now):
                 self._spread_until = now + _SPREAD_FOR
             elif self._overtook(observed) and self._apart.refuse():
                 pass
-            elif self.learns_of is not None and (self._turns.in_row > 1 or self._spacing() is not None):
-                turns = self._turns
-                evidence = RefusalEvidence(observed, turns.in_row, steady, turns.count, turns.shortest)
+            elif self.learns_of is not None and (self._alternation.in_row > 1 or self._spacing() is not None):
+                seen = self._alternation
+                evidence = RefusalEvidence(observed, seen.in_row, steady, seen.count, seen.shortest)
                 self._learnt = self._learnt.after_throttle(now, evidence)
         self.pause(seconds)
 
     def record_success(self) -> None:
         """A send was answered with something else than 429."""
         now = self._clock()
-        self._turns.record_success(now)
+        self._alternation.record_success(now)
         if self._learnt.allowed is None:
             self._uncounted += 1
         else:

@@ -6,6 +6,8 @@ and comes to its end.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -43,23 +45,13 @@ class StopSignal:
                 await asyncio.sleep(seconds)
         return not self.stopped or (settles and self.settles)
 
-    def cancellable(self) -> "_Waiting":
+    @contextmanager
+    def cancellable(self) -> Iterator[None]:
         """Mark what stands in the block as waiting: a stop breaks it off."""
         task = asyncio.current_task()
         assert task is not None
-        return _Waiting(self._waiting, task)
-
-
-class _Waiting:
-    """A block that a stop breaks off."""
-
-    __slots__ = ("_all", "_task")
-
-    def __init__(self, everything: "set[asyncio.Task[object]]", task: "asyncio.Task[object]") -> None:
-        self._all, self._task = everything, task
-
-    def __enter__(self) -> None:
-        self._all.add(self._task)
-
-    def __exit__(self, *_failure: object) -> None:
-        self._all.discard(self._task)
+        self._waiting.add(task)
+        try:
+            yield
+        finally:
+            self._waiting.discard(task)

@@ -3,11 +3,11 @@
 import math
 from dataclasses import dataclass
 
-_FEW_GOOD = 2  # answers between two 429s at the most, where they come by turns
+_FEW_GOOD = 2  # answers between two 429s at the most, where they alternate
 
 
 @dataclass(slots=True)
-class Turns:
+class Alternation:
     """``in_row`` 429s since a good answer; ``count`` times a 429 came again after a good answer or two.
 
     ``shortest`` is the least time, in seconds, between two good answers that had a 429 between them: a shop that
