@@ -64,6 +64,10 @@ def _text(secret: bytes) -> str:
         return secret.decode("latin-1")
 
 
+VARIABLES = frozenset({"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"})
+"""The environment variables that name a proxy, and may hold its password."""
+
+
 def proxy_of_environment(address: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:
     """The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for the address; None for this machine's own addresses.
 

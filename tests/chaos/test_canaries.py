@@ -13,7 +13,7 @@ from test_seats import free_port, started
 
 from batchcart.sandbox.messages import Call
 
-SECRETS = {name: f"canary-of-{name}-5b1f" for name in ("private-key", "token", "access", "fresh", "bearer")}
+SECRETS = {name: f"canary-of-{name}-5b1f" for name in ("private-key", "token", "access", "fresh", "bearer", "proxy")}
 
 
 def configure(shop: Cli) -> None:
@@ -72,8 +72,10 @@ def test_no_secret_is_in_a_file_a_command_line_or_the_environment_of_a_seat(
         shop.hook(account, expire if account == "loja" else "delay")
     words = ("run", "job.jsonl", "--processes=2", "--progress=plain", "--log=log.jsonl", "--metrics=m.prom", "--json")
     monkeypatch.setenv("SKLEP_TOKEN", SECRETS["bearer"])
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{SECRETS['proxy']}@proxy.example.com:3128")
     with started(shop.folder, *argv(*words, f"--seats-at=127.0.0.1:{port}")) as run:
         monkeypatch.delenv("SKLEP_TOKEN")
+        monkeypatch.delenv("HTTPS_PROXY")
         until(lambda: len(below(run.pid)) == 2, 60)
         with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as seat:
             until(lambda: shop.endpoint("loja").saw.requests["GET auth"], 60)

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchcart.accounts import proxy
 from batchcart.accounts.secrets import find_variables
 from batchcart.engine.chain_feed import PlannedJob
 from batchcart.journal.queries import accounts, pending_counts
@@ -64,6 +65,7 @@ async def open_seats(
             at = at or HubAddress(abroad.own_host, 0, places.cluster.at.tls)
             others = max(1, await abroad.count())
         secret = {name for entry in context.entries.values() for name in find_variables(entry.secret_settings)}
+        secret |= proxy.VARIABLES  # a seat is given the proxy with the account
         seats = LocalSeats(count, address, greeted := set[int](), others, secret)
         stack.callback(seats.kill)
         seats.start()
