@@ -27,8 +27,7 @@ from batchcart.model.errors import UsageError, quote
 from batchcart.model.fault import unreadable
 from batchcart.model.files import create_fresh
 from batchcart.model.ids import id_problem
-from batchcart.runs.cart_reader import Reader, is_asked, run_reads
-from batchcart.runs.deps import WORLD
+from batchcart.runs.cart_reader import Reader, is_asked, lag_left, run_reads
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.work_folder import fingerprint, finish, keep_inputs, working_folder
 
@@ -117,7 +116,7 @@ async def verify(options: VerifyOptions, monitor: RunMonitor) -> VerifyResult:
         entry = account_entry(options.reader.config, found.account)
         found.check(_names(options, products, entry, found), options.carts)
         with working_folder(options.parity, _task(options, entry), may_exist=True) as folder:
-            if not is_asked(folder) and _were_just_written(options):
+            if not is_asked(folder) and lag_left(options.results, *options.later):
                 (folder / _AGAIN).mkdir(exist_ok=True)
             keys = (key for _, cart in read_carts(options.carts) if (key := _find_target(found, cart, entry).key))
             if ask_for(folder, entry, keys) and (await run_reads(folder, options.reader, monitor)).exit_code == 3:
@@ -148,12 +147,6 @@ def _names(options: VerifyOptions, products: ProductMap, entry: AccountConfig, f
                 "the map that its job was made with?"
             )
         yield cart.id
-
-
-def _were_just_written(options: VerifyOptions) -> bool:
-    """Whether the run ended so short a time ago that a shop's reads may lag behind it."""
-    ended = max(path.stat().st_mtime for path in (options.results, *options.later))
-    return WORLD.wall() - ended < SURE_AFTER
 
 
 def _choose_again(folder: Path, lines: Callable[[Container[str]], Iterator[ComparisonRecord]]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from batchcart.accounts.config_table import ConfigSource
+from batchcart.engine.looks import SURE_AFTER
 from batchcart.journal.queries import result_of, result_texts
 from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import Connection, open_reading
@@ -20,6 +21,7 @@ from batchcart.model.adapter import CartReader
 from batchcart.model.files import replacing
 from batchcart.model.http import Response
 from batchcart.model.outcome import ErrorKind
+from batchcart.runs.deps import WORLD
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
 from batchcart.runs.paths import journal_path
@@ -61,6 +63,12 @@ class ReadAnswer(msgspec.Struct):
         return error.kind == ErrorKind.REJECTED.value and snapshot.is_missing(
             Response(error.http_status, error.body.encode())
         )
+
+
+def lag_left(*results: Path) -> float:
+    """Seconds for which what shops show may still lag behind what the run with these results wrote at its end."""
+    ended = max((path.stat().st_mtime for path in results if path.exists()), default=0.0)
+    return min(SURE_AFTER, max(0.0, ended + SURE_AFTER - WORLD.wall()))
 
 
 def is_asked(folder: Path) -> bool:

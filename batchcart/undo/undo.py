@@ -1,5 +1,6 @@
 """Owns making the job that takes a run back, from its journal and what the shops hold now; it sends no write."""
 
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from batchcart.model.errors import BatchcartError, UsageError, quote, suggest
 from batchcart.model.fault import fault_sentence, unreadable
 from batchcart.model.files import create_fresh
 from batchcart.platforms import load_adapters
+from batchcart.runs.cart_reader import lag_left
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.paths import journal_path
 from batchcart.runs.resume import check_same_accounts
@@ -111,6 +113,7 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
         left = pending_counts(connection)
         unended = sum(left.get(entry.name, 0) for entry in used.values())
         undone = UndoTally()
+        await asyncio.sleep(lag_left(options.results))  # a cart that a shop does not show yet would count as gone
         async with answers(_questions(ran, used), folder, options.config, monitor) as found:
             _write(ran, used, found, folder, undone, force=options.force)
         options.kept_path.unlink(missing_ok=True)  # an earlier undo's
