@@ -1,6 +1,5 @@
 """Row: the use of a limit at nginx and haproxy, which count in their own ways; where they are installed."""
 
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -14,10 +13,9 @@ import generate
 import msgspec
 from answers import CREATED
 from figures import Figure, Row, Table
-from loadserver import wait_for
+from loadserver import installed, wait_for
 from workbench import Bench, forget, run_words
 
-_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 _NGINX = """
 daemon off;
 master_process off;
@@ -120,8 +118,8 @@ class Use:
 def measure(bench: Bench) -> Row:
     """Each case at the same time as the others, for five minutes."""
     title = "Limits as nginx and haproxy count"
-    there = [case for case in CASES if shutil.which("haproxy" if case.haproxy[0] else "nginx", path=_PATH)]
-    if shutil.which("nginx", path=_PATH) is None:
+    there = [case for case in CASES if installed("haproxy" if case.haproxy[0] else "nginx")]
+    if installed("nginx") is None:
         return Row("servers", title, [], [], notes=["Not measured: nginx is not installed."])
     with _servers(there) as running, ThreadPoolExecutor(len(there)) as at_once:
         uses = list(at_once.map(lambda one: _use(bench, *one), zip(there, running, strict=True)))
@@ -205,7 +203,7 @@ def _free_ports(count: int) -> list[int]:
 
 def _start(stack: ExitStack, folder: Path, name: str, config: str) -> None:
     """A server of the config, in the foreground until the stack is closed."""
-    path, binary = folder / f"{name}.conf", shutil.which(name, path=_PATH)
+    path, binary = folder / f"{name}.conf", installed(name)
     assert binary is not None
     path.write_text(config)
     command: list[str | Path] = (

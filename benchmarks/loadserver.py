@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from answers import CART, CHANGED, CREATED, ITEM_ADDED, TRAY, TRAY_CREATED, Answer
+from answers import CART, CHANGED, CREATED, ITEM_ADDED, ITEM_CHANGED, TRAY, TRAY_CREATED, Answer
 from processes import pin, python, serving, weigh
 
 _NGINX = """
@@ -37,7 +37,8 @@ http {{
         listen 127.0.0.1:{port} backlog=4096;
         location = {cart} {{ {created} }}
         location ~ /Item$ {{ {item_added} }}
-        location {cart}/ {{ {changed} }}
+        location ~ /Item/(?<key>[^/]+)$ {{ {item_changed} }}
+        location ~ ^{cart}/(?<key>[^/]+)$ {{ {changed} }}
         location {tray} {{ {tray_created} }}
     }}
 }}
@@ -52,10 +53,15 @@ class LoadServer:
     origin: str
 
 
+def installed(server: str) -> str | None:
+    """The path of a server's program, where it is installed."""
+    return shutil.which(server, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+
+
 @contextmanager
 def load_server(kind: str = "") -> Iterator[LoadServer]:
     """The load server, nginx where it is installed; ``kind`` asks for "nginx" or "raw"."""
-    if kind != "raw" and shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin"):
+    if kind != "raw" and installed("nginx"):
         with _nginx() as port:
             yield LoadServer("nginx", f"http://127.0.0.1:{port}")
     else:
@@ -68,16 +74,13 @@ def _nginx() -> Iterator[int]:
     with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as taken:
         folder, port = Path(name), taken.getsockname()[1]
         taken.close()
-        answers = {
-            "created": CREATED,
-            "item_added": ITEM_ADDED,
-            "changed": CHANGED,
-            "tray_created": TRAY_CREATED,
-        }
+        made = {"created": CREATED, "item_added": ITEM_ADDED, "tray_created": TRAY_CREATED}
+        changed = {"changed": CHANGED, "item_changed": ITEM_CHANGED}
+        returns = {name: _return(answer, "$connection-$connection_requests") for name, answer in made.items()}
+        returns |= {name: _return(answer, "$key") for name, answer in changed.items()}
         config = folder / "nginx.conf"
-        returns = {key: _return(answer) for key, answer in answers.items()}
         config.write_text(_NGINX.format(folder=folder, port=port, cart=CART, tray=TRAY, **returns))
-        binary = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+        binary = installed("nginx")
         assert binary is not None
         with subprocess.Popen([binary, "-p", name, "-c", config], stderr=subprocess.DEVNULL) as process:
             pin(process.pid, 0)
@@ -88,8 +91,8 @@ def _nginx() -> Iterator[int]:
                 process.terminate()
 
 
-def _return(answer: Answer) -> str:
-    return f"return {answer.status} '{answer.text.replace('{n}', '$connection-$connection_requests')}';"
+def _return(answer: Answer, number: str) -> str:
+    return f"return {answer.status} '{answer.text.replace('{n}', number)}';"
 
 
 def wait_for(port: int) -> None:
@@ -129,7 +132,7 @@ def versions() -> dict[str, str]:
     """The versions of nginx, wrk and curl that are there."""
     found = {}
     for name, option in (("nginx", "-v"), ("wrk", "-v"), ("curl", "--version")):
-        if binary := shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"):
+        if binary := installed(name):
             said = subprocess.run([binary, option], capture_output=True, text=True, check=False)
             words = (said.stdout + said.stderr).splitlines()[0].split()
             found[name] = next((word.rpartition("/")[2] for word in words if re.search("[0-9]", word)), "")

@@ -21,6 +21,7 @@ def measure(bench: Bench) -> Row:
     before = results.stat().st_size
     with results.open("rb") as file:
         done = sum(1 for _ in file)
+    assert done > lines // 5, f"the first start ended by itself after {done} lines"
     ended = bench.command(*words, codes=(3, 0), meanwhile=signal_at(results, before + 200_000))
     seconds = _first_sent_after(results, before, ended.began) - ended.began
     forget(results)

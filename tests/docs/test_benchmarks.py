@@ -19,7 +19,7 @@ import where
 import windowserver
 import workbench
 from figures import Curve, Figure, Report, Row, Table
-from loadserver import LoadServer, load_server
+from loadserver import LoadServer, installed, load_server
 from processes import Failed, python, serving, signal_at, weigh
 from rounds import best_ratio, interleaved, ratio
 
@@ -70,6 +70,15 @@ def test_batchcart_runs_every_kind_of_generated_line_to_ok(bench: workbench.Benc
 
     assert done.lines == 40
     assert done.ended.began < done.began < done.ended.ended
+
+
+@pytest.mark.skipif(installed("nginx") is None, reason="nginx is not installed")
+def test_nginx_answers_changes_of_a_cart_and_of_its_items_each_in_its_own_row(tmp_path: Path) -> None:
+    with load_server("nginx") as running:
+        bench = workbench.Bench(tmp_path, running, quick=True)
+        done = bench.run(bench.job(generate.Job(40, "carts")), bench.config())
+
+    assert done.lines == 40
 
 
 @pytest.mark.parametrize("kind", ["tuned", "default"])
