@@ -83,9 +83,10 @@ class Case:
     def least(self, lines: int) -> float:
         """Seconds between the first and the last of so many requests, if the server lets through all it can."""
         if self.haproxy[0]:
-            # It adds what is left of the last window, as a share, to this one: evenly, one less than the limit passes.
+            # The first window takes the limit at once and nothing more until it is over. Later ones add what is left of
+            # the last window, as a share: evenly, one less than the limit passes.
             count, seconds = self.haproxy
-            return (lines - count) * seconds / (count - 1)
+            return seconds + (lines - count) * seconds / (count - 1)
         return (lines - 1 - self.nginx[1]) / self.rate
 
 

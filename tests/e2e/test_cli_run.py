@@ -428,3 +428,21 @@ batchcart.__main__.main()
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, timeout=30)
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, b"", b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_work_leaves_the_exit_code(number: signal.Signals) -> None:
+    script = f"""
+import os, sys
+import batchcart.__main__
+
+class WhenModulesAreTornDown:
+    def __del__(self, kill=os.kill, pid=os.getpid()):
+        kill(pid, {number.value})
+
+late = WhenModulesAreTornDown()
+sys.argv = ["batchcart", "platforms"]
+batchcart.__main__.main()
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, timeout=30)
+    assert (ended.returncode, ended.stderr) == (0, b"")
