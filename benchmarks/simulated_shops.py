@@ -22,7 +22,6 @@ from limit_referees import (
     Shared,
     SlidingEstimate,
     SlidingWindow,
-    Spacing,
     TokenBucket,
 )
 
@@ -35,7 +34,7 @@ COUNTED = (("180/min", 180, 60.0), ("18/2s", 18, 2.0), ("2/s", 2, 1.0))
 REFEREES: dict[str, Callable[[int, float], Referee]] = {
     "sliding window": SlidingWindow,
     "fixed window": FixedWindow,
-    "pure spacing": lambda count, seconds: Spacing(seconds / count),
+    "pure spacing": lambda count, seconds: TokenBucket(1, count / seconds),
     "token or leaky bucket": lambda count, seconds: TokenBucket(count, count / seconds),
     "sliding estimate": SlidingEstimate,
 }

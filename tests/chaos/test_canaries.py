@@ -5,10 +5,11 @@ import signal
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from cli_harness import PLATFORMS, Cli, add, argv, create, until
+from cli_harness import PLATFORMS, Cli, add, argv, create, pids_below, until
 from test_seats import free_port, started
 
 from batchcart.sandbox.messages import Call
@@ -43,10 +44,11 @@ def files_below(*folders: Path) -> Iterator[Path]:
             yield path
 
 
-def below(pid: int) -> set[int]:
-    """The processes that a process has started, and those that these did."""
-    found = {int(word) for path in Path(f"/proc/{pid}/task").glob("*/children") for word in path.read_text().split()}
-    return found.union(*map(below, found))
+def contents(*folders: Path) -> Iterator[bytes]:
+    """What is in the files of the run, but for those that another one takes the place of right now."""
+    for path in files_below(*folders):
+        with suppress(FileNotFoundError):
+            yield path.read_bytes()
 
 
 @pytest.fixture
@@ -76,22 +78,22 @@ def test_no_secret_is_in_a_file_a_command_line_or_the_environment_of_a_seat(
     with started(shop.folder, *argv(*words, f"--seats-at=127.0.0.1:{port}")) as run:
         monkeypatch.delenv("SKLEP_TOKEN")
         monkeypatch.delenv("HTTPS_PROXY")
-        until(lambda: len(below(run.pid)) == 2, 60)
+        until(lambda: len(pids_below(run.pid)) == 2, 60)
         with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as seat:
             until(lambda: shop.endpoint("loja").saw.requests["GET auth"], 60)
             until(lambda: all(shop.endpoint(account).saw.effects["create"] for account in PLATFORMS), 60)
-            seats = {*below(run.pid), seat.pid}
+            seats = {*pids_below(run.pid), seat.pid}
             for pid in seats:
                 shown += [Path(f"/proc/{pid}/{what}").read_bytes() for what in ("cmdline", "environ")]
             shown.append(Path(f"/proc/{run.pid}/cmdline").read_bytes())
             if is_killed:
-                os.kill(max(below(run.pid)), signal.SIGKILL)
-            shown += [path.read_bytes() for path in files_below(shop.folder, temporary)]  # with the journal's log
+                os.kill(max(pids_below(run.pid)), signal.SIGKILL)
+            shown += contents(shop.folder, temporary)  # with the journal's log
             shown += run.communicate(timeout=60)
             shown += seat.communicate(timeout=20)
     assert run.returncode in {0, 1}, shown[-3]
     assert len(shop.results()) == len(lines)
-    shown += [path.read_bytes() for path in files_below(shop.folder, temporary)]
+    shown += contents(shop.folder, temporary)
     shown += [str(path).encode() for path in files_below(shop.folder, temporary)]
     secrets = [*SECRETS.values(), "sandbox-access", "sandbox-refresh"]  # how the simulator begins its new tokens
     assert [secret for secret in secrets if any(secret.encode() in text for text in shown)] == []

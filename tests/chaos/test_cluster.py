@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from certificates import open_authority
-from cli_harness import KEYS, Cli, argv, batchcart, until
+from cli_harness import KEYS, Cli, argv, batchcart, pids_below, until
 from test_seats import carts, free_port, is_listening, started
 
 from batchcart import __version__
@@ -76,12 +76,6 @@ def host(folder: Path, port: int, tls: Tls) -> Iterator["subprocess.Popen[bytes]
         yield process
         process.terminate()
         process.wait(30)
-
-
-def pids_below(pid: int) -> set[int]:
-    """The processes that one started, and those that these did."""
-    own = {int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()}
-    return own.union(*map(pids_below, own))
 
 
 def memory_of(pid: int) -> Iterator[bytes]:

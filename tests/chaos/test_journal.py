@@ -210,10 +210,6 @@ def test_a_run_killed_before_any_write_completes_with_each_effect_once(tmp_path:
     assert len(held[0]) > 50
 
 
-def image_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 def test_the_journal_is_beside_the_results(tmp_path: Path) -> None:
     Harness(tmp_path, small_job(), Shops()).run()
     assert journal_path(tmp_path / "results.jsonl").exists()

@@ -18,7 +18,7 @@ from typing import Any
 
 import kill_storm
 import pytest
-from cli_harness import PLATFORMS, Cli, Line, add, argv, batchcart, create, environment, get, until
+from cli_harness import PLATFORMS, Cli, Line, add, argv, batchcart, children, create, environment, get, until
 
 import batchcart as package
 
@@ -34,15 +34,6 @@ def carts(account: str, count: int) -> list[Line]:
 
 def everywhere(count: int) -> list[Line]:
     return [one for account in PLATFORMS for one in carts(account, count)]
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    try:
-        found = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    except FileNotFoundError:
-        return []
-    return [int(word) for words in found for word in words]
 
 
 def told(results: list[Line]) -> list[Line]:

@@ -14,8 +14,8 @@ import time
 from collections import Counter
 
 import pytest
-from cli_harness import PLATFORMS, Cli, Ended, add, create, until
-from test_processes import children, everywhere
+from cli_harness import PLATFORMS, Cli, Ended, add, children, create, until
+from test_processes import everywhere
 
 from batchcart.sandbox.messages import Call
 

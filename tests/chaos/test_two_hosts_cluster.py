@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from cable import FAR, NEAR
-from test_cluster import dask, pids_below
+from cli_harness import pids_below
+from test_cluster import dask
 from two_hosts import TwoHosts, cut, look_at, strike, two_hosts
 
 pytestmark = [pytest.mark.cluster, pytest.mark.posix, pytest.mark.timeout(600)]

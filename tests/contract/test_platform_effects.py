@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from platform_parts import DOORS, SIMULATED, SOLD
+from platform_parts import SIMULATED, SOLD, ask_shop
 
 from batchcart.engine.chain_state import ChainState, chain_update
 from batchcart.journal.result_line import Completion
@@ -17,7 +17,6 @@ from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.outcome import Failed, InDoubt, Status, Succeeded, Unavailable
 from batchcart.platforms import load_adapters
 from batchcart.sandbox import Sandbox
-from batchcart.sandbox.routing import read_call
 
 MISHAPS = ("fine", "fine", "lost before", "lost after", "500 before", "500 after", "nothing after")
 
@@ -42,12 +41,7 @@ class Shop:
         return {"lost after": None, "500 after": Response(500), "nothing after": Response(200)}.get(mishap, answer)
 
     def _treat(self, request: Request) -> Response:
-        target = DOORS[self.name] + request.path + "?" + "&".join(f"{key}={value}" for key, value in request.query)
-        call = read_call(request.method, target, [], request.body)
-        assert call is not None
-        endpoint = self.sandbox.shop(self.name)
-        answer = endpoint.platform.routes[call.route](endpoint.shop, call)
-        answer = endpoint.platform.as_printed(call, answer) if self.sloppy else answer
+        answer = ask_shop(self.sandbox, self.name, request, sloppy=self.sloppy)
         return Response(answer.status, answer.body)
 
     def holds(self) -> dict[str, Decimal]:

@@ -9,7 +9,7 @@ import pytest
 from examples import divide_examples
 from hypothesis import given
 from hypothesis import strategies as st
-from platform_parts import CLOSELY_KNOWN, DOORS, SOLD, snapshot_of
+from platform_parts import CLOSELY_KNOWN, SIMULATED, SOLD, ask_shop, snapshot_of
 
 from batchcart.engine.chain_state import ChainState, chain_update
 from batchcart.journal.result_line import Completion
@@ -30,7 +30,6 @@ from batchcart.model.outcome import (
 from batchcart.platforms import load_adapters
 from batchcart.sandbox import Sandbox
 from batchcart.sandbox.readings import READINGS
-from batchcart.sandbox.routing import read_call
 
 ELSEWHERE = {("request_form", "form"), ("write_slash", "needed")}
 """What needs another setting of the account, or cannot be served at all: nothing is done there."""
@@ -82,11 +81,7 @@ class Shop:
                 return Response(200, b'{"success":true}')
 
     def _treat(self, request: Request) -> Response:
-        target = DOORS[self.name] + request.path + "?" + "&".join(f"{key}={value}" for key, value in request.query)
-        call = read_call(request.method, target, [], request.body)
-        assert call is not None
-        endpoint = self.sandbox.shop(self.name)
-        answer = endpoint.platform.routes[call.route](endpoint.shop, call)
+        answer = ask_shop(self.sandbox, self.name, request)
         if answer.effect:
             self.done.append(answer.effect.verb)
         return Response(answer.status, answer.body)
@@ -252,7 +247,7 @@ def test_outcomes_are_true_under_every_reading(
 combinations = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in READ.items()})
 
 
-@pytest.mark.parametrize("platform", sorted(DOORS))
+@pytest.mark.parametrize("platform", SIMULATED)
 @given(readings=combinations, wanted=wanted_lines, script=scripts, crowded=st.booleans())
 def test_outcomes_are_true_under_any_combination_of_readings(
     platform: str, readings: dict[str, str], wanted: Any, script: list[str], crowded: Any

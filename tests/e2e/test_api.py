@@ -13,14 +13,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from cli_harness import Cli, ShopServer, create, desk_here, get, line, new_carts, until
+from cli_harness import Cli, ShopServer, create, get, line, new_carts, open_cli_here, until
 
 import batchcart
 
 
 @pytest.fixture
 def shop(shop_server: ShopServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    return desk_here(shop_server, tmp_path, monkeypatch)
+    return open_cli_here(shop_server, tmp_path, monkeypatch)
 
 
 def test_a_disk_without_room_for_the_operations_is_a_sentence(shop: Cli) -> None:

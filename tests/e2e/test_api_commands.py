@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_harness import Cli, ShopServer, create, desk_here, get, line, new_carts
+from cli_harness import Cli, ShopServer, create, get, line, new_carts, open_cli_here
 
 import batchcart
 
 
 @pytest.fixture
 def shop(shop_server: ShopServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    return desk_here(shop_server, tmp_path, monkeypatch)
+    return open_cli_here(shop_server, tmp_path, monkeypatch)
 
 
 def test_a_run_is_checked_done_looked_at_and_taken_back_from_python(shop: Cli) -> None:

@@ -3,18 +3,19 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_harness import Cli, Line, ShopServer, create, desk_here, line, new_carts, until
+from cli_harness import Cli, Line, ShopServer, create, line, new_carts, open_cli_here, until
 
 import batchcart
 
 
 @pytest.fixture
 def shop(shop_server: ShopServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    return desk_here(shop_server, tmp_path, monkeypatch)
+    return open_cli_here(shop_server, tmp_path, monkeypatch)
 
 
 def made(shop: Cli) -> int:
@@ -143,13 +144,22 @@ def test_a_script_that_reads_slowly_holds_its_run_back_and_leaves_it_cleanly(sho
     held = 1000  # results that wait for their reader at the most
     lines = [{"op": "cart.count", "account": "sklep"}] * (held + 500)
 
+    def asked() -> int:
+        return shop.endpoint("sklep").saw.requests.total()
+
+    def is_held_back() -> bool:
+        before = asked()
+        time.sleep(0.3)
+        return held < before == asked()
+
     async def script() -> None:
         async for _ in batchcart.arun(lines, results="r.jsonl", concurrency=64):
-            await asyncio.to_thread(until, lambda: sum(shop.endpoint("sklep").saw.requests.values()) > held)
+            await asyncio.to_thread(until, is_held_back)
             break
 
     asyncio.run(script())
 
+    assert asked() < len(lines)
     assert not threads_of_runs()
 
 

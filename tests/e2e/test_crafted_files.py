@@ -211,7 +211,7 @@ def wrong(scene: Scene, step: int) -> dict[str, str]:
     return found
 
 
-def own_desk(shop_server: ShopServer, folder: Path) -> Cli:
+def open_own_cli(shop_server: ShopServer, folder: Path) -> Cli:
     """A command line in a folder that a copy can lie beside."""
     own = folder / folder.name
     own.mkdir()
@@ -222,7 +222,7 @@ def own_desk(shop_server: ShopServer, folder: Path) -> Cli:
 def test_files_that_somebody_changed_end_in_sentences(
     scene: Callable[[Cli], Scene], shop_server: ShopServer, tmp_path: Path
 ) -> None:
-    assert wrong(scene(own_desk(shop_server, tmp_path)), FEW) == {}
+    assert wrong(scene(open_own_cli(shop_server, tmp_path)), FEW) == {}
 
 
 @pytest.mark.long
@@ -231,4 +231,4 @@ def test_files_that_somebody_changed_end_in_sentences(
 def test_no_change_of_a_file_ends_in_anything_but_sentences(
     scene: Callable[[Cli], Scene], shop_server: ShopServer, tmp_path: Path
 ) -> None:
-    assert wrong(scene(own_desk(shop_server, tmp_path)), 1) == {}
+    assert wrong(scene(open_own_cli(shop_server, tmp_path)), 1) == {}

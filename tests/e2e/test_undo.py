@@ -14,7 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_harness import SAMPLE_ITEMS, Cli, Ended, Line, ShopServer, add, batchcart, create, desk_here, environment, line
+from cli_harness import (
+    SAMPLE_ITEMS,
+    Cli,
+    Ended,
+    Line,
+    ShopServer,
+    add,
+    batchcart,
+    create,
+    environment,
+    line,
+    open_cli_here,
+)
 from click.testing import CliRunner
 
 from batchcart.cli.commands.undo import command
@@ -42,7 +54,7 @@ DYING = SUPPORT / "kill_before_commit.py"
 @pytest.fixture
 def shop(shop_server: ShopServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """A command line whose commands run in this process, in its folder."""
-    return desk_here(shop_server, tmp_path, monkeypatch)
+    return open_cli_here(shop_server, tmp_path, monkeypatch)
 
 
 def run(job: str = "job.jsonl", *, code: int = 0, one_by_one: bool = False) -> Summary:

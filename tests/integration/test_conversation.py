@@ -18,7 +18,7 @@ from batchcart.runs.paths import journal_path
 
 KEY = (
     ChainState(RUN, 1).context(Operation(1, OperationKind.CART_CREATE, "local-tray", "c")).generated_key
-)  # the workshop's run
+)  # the harness's run
 BODY = b'{"Cart":{"session_id":"%s","product_id":"7","quantity":2}}' % KEY.encode()
 CREATE = Request("POST", "/carts", body=BODY)
 ADD: Line = {

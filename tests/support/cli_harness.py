@@ -127,6 +127,21 @@ def argv(*words: str | Path) -> list[str]:
     return [sys.executable, "-m", "batchcart", *map(str, words)]
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    try:
+        found = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except FileNotFoundError:
+        return []
+    return [int(word) for words in found for word in words]
+
+
+def pids_below(pid: int) -> set[int]:
+    """The processes that a process has started, and those that these did."""
+    own = children(pid)
+    return {*own}.union(*map(pids_below, own))
+
+
 def batchcart(*words: str | Path, folder: Path, given: bytes = b"", code: int | None = None) -> Ended:
     """Run the command in ``folder`` to its end; it never shows a traceback."""
     ended = Ended(*fork_server.run(list(map(str, words)), folder, environment(folder), given, 60))
@@ -167,6 +182,11 @@ def in_turn(todo: Sequence[tuple[Path, Sequence[str]]], folder: Path) -> list[En
     return [Ended(int(code), out, err) for code, out, err in read]
 
 
+def entry_text(account: str, keys: Mapping[str, Any]) -> str:
+    """An account in the words of the config file."""
+    return "\n".join([f"[accounts.{account}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())])
+
+
 @dataclass(frozen=True)
 class Cli:
     """A folder with a config, whose accounts acme, loja and sklep are shops that nobody else uses."""
@@ -183,7 +203,7 @@ class Cli:
         place = {"api_address" if platform == "tray" else "base_url": self.shop_server.sandbox.address(platform, shop)}
         all_keys = {"platform": platform, **KEYS[platform], **place, "limits": [], "timeout": 5, **keys}
         given = {key: value for key, value in all_keys.items() if value is not None}
-        return "\n".join([f"[accounts.{account}]", *(f"{key} = {json.dumps(value)}" for key, value in given.items())])
+        return entry_text(account, given)
 
     def configure(self, *more: str, **keys: Mapping[str, Any]) -> None:
         """Write the config: the three accounts, each with the keys given under its name, and ``more`` entries."""
@@ -240,7 +260,7 @@ def open_cli(shop_server: ShopServer, folder: Path) -> Cli:
     return made
 
 
-def desk_here(shop_server: ShopServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+def open_cli_here(shop_server: ShopServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """A command line whose folder is this process's own, with the state of accounts in it."""
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
     monkeypatch.chdir(folder)

@@ -46,7 +46,7 @@ def turn(sandbox: Sandbox, chosen: Chosen) -> None:
 
 
 def config_for(chosen: Chosen) -> str:
-    """The workshop's accounts, which speak in forms to a shop that understands nothing else."""
+    """The harness's accounts, which speak in forms to a shop that understands nothing else."""
     config = CONFIG
     for platform in PLATFORMS:
         if chosen.get(f"{platform}.request_form") == "form":

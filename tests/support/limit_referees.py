@@ -60,20 +60,6 @@ class FixedWindow:
 
 
 @dataclass
-class Spacing:
-    """One at a time, each so long after the last one that was let in."""
-
-    apart: float
-    last: float = float("-inf")
-
-    def admits(self, now: float) -> bool:
-        if now < self.last + self.apart - _ROUNDING:
-            return False
-        self.last = now
-        return True
-
-
-@dataclass
 class TokenBucket:
     """So many tokens at the most, so many more a second; a leaky bucket that refuses is the same from outside."""
 

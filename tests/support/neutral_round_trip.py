@@ -3,10 +3,9 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
 
 from hypothesis import strategies as st
-from platform_parts import DOORS
+from platform_parts import ask_shop
 
 from batchcart.engine.chain_state import ChainState, chain_update
 from batchcart.journal.result_line import Completion
@@ -27,7 +26,6 @@ from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.outcome import Status, Step, Succeeded
 from batchcart.platforms import load_adapters
 from batchcart.sandbox import Sandbox
-from batchcart.sandbox.routing import read_call
 
 NOTES = (
     "",
@@ -84,12 +82,7 @@ class Shelf:
         return step
 
     def _hear(self, request: Request) -> Response:
-        target = f"{DOORS[self.platform]}{request.path}?{urlencode(request.query)}"
-        call = read_call(request.method, target, [], request.body)
-        assert call is not None
-        endpoint = self.sandbox.shop(self.platform)
-        answer = endpoint.platform.routes[call.route](endpoint.shop, call)
-        answer = endpoint.platform.as_printed(call, answer) if self.sloppy else answer
+        answer = ask_shop(self.sandbox, self.platform, request, sloppy=self.sloppy)
         return Response(answer.status, answer.body)
 
 

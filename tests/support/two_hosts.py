@@ -21,7 +21,7 @@ from typing import Any
 import kill_storm
 from cable import NEAR, Network, network
 from certificates import open_authority
-from cli_harness import KEYS, argv, lines_until
+from cli_harness import KEYS, argv, children, entry_text, lines_until
 
 from batchcart.sandbox.routing import address
 
@@ -102,11 +102,7 @@ class TwoHosts:
     def near_seats(self) -> list[int]:
         """The pids of the hub's own seats."""
         assert self.hub is not None
-        tasks = Path(f"/proc/{self.hub.pid}/task")
-        try:
-            return [int(word) for path in tasks.glob("*/children") for word in path.read_text().split()]
-        except FileNotFoundError:
-            return []
+        return children(self.hub.pid)
 
     def far_seats(self) -> list[int]:
         return [place.process.pid for place in self.far if place.process.poll() is None]
@@ -199,9 +195,7 @@ def _config(origin: str, names: Sequence[str], limit: str, timeout: float) -> st
         at = "api_address" if platform == "tray" else "base_url"
         keys = {**KEYS[platform], "platform": platform, at: address(origin, platform, shop), "insecure": True}
         keys |= {"timeout": timeout, "limits": [limit] if limit else []}
-        entries.append(
-            "\n".join([f"[accounts.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())])
-        )
+        entries.append(entry_text(name, keys))
     return "\n".join(entries) + "\n"
 
 

@@ -66,9 +66,12 @@ def flat(value: Any, *path: str) -> dict[tuple[str, ...], str]:
             return {path: value}
 
 
-@divide_examples(2)
-@given(st.dictionaries(KEYS, TREES, min_size=1, max_size=3))
-def test_every_text_can_be_read_back_at_its_place(tree: dict[str, Any]) -> None:
+@pytest.mark.parametrize("part", [2, pytest.param(1, marks=pytest.mark.long)], ids=["half", "whole"])
+def test_every_text_can_be_read_back_at_its_place(part: int) -> None:
+    divide_examples(part)(given(st.dictionaries(KEYS, TREES, min_size=1, max_size=3))(read_back))()
+
+
+def read_back(tree: dict[str, Any]) -> None:
     body = form(msgspec.json.encode(tree))
     read = {}
     for pair in body.split("&"):

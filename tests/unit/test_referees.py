@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import pytest
 import virtual_clock
-from limit_referees import Client, FixedWindow, Referee, Shared, SlidingEstimate, SlidingWindow, Spacing, TokenBucket
+from limit_referees import Client, FixedWindow, Referee, Shared, SlidingEstimate, SlidingWindow, TokenBucket
 
 from batchcart.model.limits import Window, parse_limit
 
 REFEREES: dict[str, Callable[[int, float], Referee]] = {
     "sliding": SlidingWindow,
     "fixed": FixedWindow,
-    "spacing": lambda count, seconds: Spacing(seconds / count),
+    "spacing": lambda count, seconds: TokenBucket(1, count / seconds),
     "bucket": lambda count, seconds: TokenBucket(count, count / seconds),
     "small bucket": lambda count, seconds: TokenBucket(max(1, count // 4), count / seconds),
     "estimate": SlidingEstimate,
