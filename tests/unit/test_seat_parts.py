@@ -150,6 +150,21 @@ def test_a_request_that_is_noted_again_may_leave_as_long_after_that() -> None:
     for now in (100.0, 102.0):  # noqa: B007  # the clock reads it
         book.intend(7, 1)
     assert sends.nth_last(1) == 102.0 + LASTS
+    assert sends.nth_last(2) == 102.0
+
+
+def test_a_late_answer_to_the_request_before_is_none_to_the_one_that_is_noted() -> None:
+    now = 100.0
+    limits = [parse_limit("5/s")]
+    sends = SendHistory(None, capacity(limits), lambda: now, lambda: now)
+    book = SendBook(sends, limits, lambda: now)
+    book.intend(7, 1)
+    book.intend(7, 2)
+    book.answer(7, 1)
+    assert sends.nth_last(1) == 100.0 + LASTS
+    now = 101.0
+    book.answer(7, 2)
+    assert sends.nth_last(1) == 101.0
 
 
 def test_what_a_lost_seat_may_still_send_counts_from_the_last_moment_at_which_it_may() -> None:
