@@ -15,7 +15,9 @@ import pytest
 from cable import FAR, NEAR
 from cli_harness import pids_below
 from test_cluster import dask
-from two_hosts import TwoHosts, cut, look_at, strike, two_hosts
+from test_two_hosts import cut_for, freeze
+from test_two_hosts import kill_hub as kill_hub_of
+from two_hosts import TwoHosts, look_at, strike, two_hosts
 
 pytestmark = [pytest.mark.cluster, pytest.mark.posix, pytest.mark.timeout(600)]
 pytest.importorskip("distributed")
@@ -74,10 +76,7 @@ def kill_worker(of: Cluster) -> None:
 
 
 def freeze_worker(of: Cluster) -> None:
-    pid = of.worker(0)
-    strike(pid, signal.SIGSTOP)
-    time.sleep(8)
-    strike(pid, signal.SIGCONT)
+    freeze(of.worker(0), 8)
 
 
 def kill_nanny(of: Cluster) -> None:
@@ -93,22 +92,15 @@ def kill_scheduler(of: Cluster) -> None:
 
 
 def freeze_scheduler(of: Cluster) -> None:
-    of.scheduler.send_signal(signal.SIGSTOP)
-    time.sleep(20)
-    of.scheduler.send_signal(signal.SIGCONT)
+    freeze(of.scheduler.pid, 20)
 
 
 def kill_hub(of: Cluster) -> None:
-    assert of.hosts.hub is not None
-    of.hosts.hub.kill()
-    of.hosts.hub.wait()
-    of.hosts.start_hub()
+    kill_hub_of(of.hosts)
 
 
 def cut_cable(of: Cluster) -> None:
-    cut(of.hosts, "cable", begin=True)
-    time.sleep(12)
-    cut(of.hosts, "cable", begin=False)
+    cut_for("cable", 12)(of.hosts)
 
 
 EVENTS: list[Callable[[Cluster], None]] = [

@@ -42,10 +42,10 @@ class Scene:
 
     def told(self, folder: Path) -> set[object]:
         """What the outputs name."""
-        return {name for output in self.outputs for name in named_in(folder / output, self.key)}
+        return {name for output in self.outputs for name in read_names(folder / output, self.key)}
 
 
-def named_in(path: Path, key: str) -> set[object]:
+def read_names(path: Path, key: str) -> set[object]:
     """What the rows of a file name, as far as it has such rows; nothing if it is not there."""
     found: set[object] = set()
     with suppress(ValueError, OSError, RecursionError):
@@ -189,7 +189,7 @@ def wrong(scene: Scene, step: int) -> dict[str, str]:
         shutil.rmtree(folder)
         shutil.copytree(kept, folder, symlinks=True)
         change(folder / file)
-        named = named_in(folder / file, scene.key) if file in scene.inputs else whole
+        named = read_names(folder / file, scene.key) if file in scene.inputs else whole
         ended = [command(*words, folder=folder) for words in scene.uses]
         for words, one in zip(scene.uses, ended, strict=True):
             if said := trouble_of(one):

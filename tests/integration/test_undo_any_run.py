@@ -258,7 +258,7 @@ def test_what_is_not_kept_is_as_it_was_under_every_reading(chosen: Chosen) -> No
     taken_back_after(runs, lambda _account, _request: "", doubts=True, chosen=made)
 
 
-def any_run_taken_back(runs: list[tuple[str, list[Step]]], chosen: Chosen, chance: random.Random, share: float) -> None:
+def take_any_run_back(runs: list[tuple[str, list[Step]]], chosen: Chosen, chance: random.Random, share: float) -> None:
     made = {name: value for name, value in chosen.items() if name not in NOT_MADE}
 
     def script(_account: str, _request: Request) -> str:
@@ -274,7 +274,7 @@ def test_what_is_not_kept_is_as_it_was_under_many_readings_at_once(part: int) ->
     many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     shared = st.sampled_from([0.0, 0.2])
     given_them = given(RUNS, combinations(8), st.randoms(use_true_random=False), shared)
-    with_seed(part)(many(given_them(any_run_taken_back)))()
+    with_seed(part)(many(given_them(take_any_run_back)))()
 
 
 def taken_back_after(

@@ -159,7 +159,7 @@ def two_hosts(
     kill_storm.write(lines, folder / "job.jsonl")
     authority = open_authority(folder / "authority")
     pair = authority.sign("node", f"IP:{NEAR}")
-    with network("iptables") as net, _serving(net, folder, faults, limit, seed) as origin:
+    with network("iptables") as net, _open_shops(net, folder, faults, limit, seed) as origin:
         (folder / "batchcart.toml").write_text(_config(origin, names, limit, timeout))
         tls = [f"--tls-ca={authority.certificate}", f"--tls-cert={pair.certificate}", f"--tls-key={pair.key}"]
         hosts = TwoHosts(net, folder, lines, origin, tls)
@@ -173,7 +173,7 @@ def two_hosts(
 
 
 @contextmanager
-def _serving(net: Network, folder: Path, faults: Sequence[str], limit: str, seed: int) -> Iterator[str]:
+def _open_shops(net: Network, folder: Path, faults: Sequence[str], limit: str, seed: int) -> Iterator[str]:
     """The shops at the near host, in a process of their own; gives their origin."""
     options = [part for fault in faults for part in ("--fault", fault)]
     options += [part for platform in KEYS for part in ("--limit", f"{platform}={limit}")]
