@@ -412,6 +412,16 @@ def test_a_number_of_lines_that_is_none_is_refused(shop: Cli) -> None:
     assert shop.requests() == 0
 
 
+def test_a_field_that_the_documents_lack_goes_to_the_shop_where_that_is_allowed(shop: Cli) -> None:
+    shop.job([{**create("acme"), "data": {"BillingFirstName": "Ann", "Colour": "red"}}])
+    assert "job.jsonl:1: data.Colour: " in shop.run(code=2).err
+
+    shown = batchcart("check", "job.jsonl", "--allow-unknown-fields", "--show-requests", folder=shop.folder, code=0)
+    assert '"Colour": "red"' in shown.out
+    shop.run("--allow-unknown-fields")
+    assert shop.requests() == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_program_is_loaded_ends_it_without_a_word(number: signal.Signals) -> None:
     script = f"""
