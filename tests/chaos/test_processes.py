@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ import pytest
 from cli_harness import PLATFORMS, Cli, Line, add, argv, batchcart, children, create, environment, get, until
 
 import batchcart as package
+from batchcart.journal.schema import open_reading
+from batchcart.journal.seated import find_unsettled
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
@@ -299,6 +301,8 @@ def test_the_processes_end_with_the_one_that_began_them(shop: Cli) -> None:
         process.kill()
         process.communicate(timeout=5)
     until(lambda: not any(map(alive, others)), 5)
+    with closing(open_reading(shop.folder / "job.results.jsonl.journal")) as journal:
+        assert len(find_unsettled(journal)) == 3  # whoever goes on leaves them their time
 
 
 def test_a_full_disk_ends_the_run_with_3_and_nothing_is_forgotten(shop: Cli) -> None:
