@@ -190,8 +190,9 @@ def test_a_result_file_that_is_not_this_runs_is_refused_and_left_alone(
         "substr(text, 1, 60)",
         "replace(text, '\"line\":', '\"line\":9')",
         "text || x'0a7b7d'",
+        "text || x'0a'",
     ],
-    ids=["no text", "half a line", "another line's", "two lines"],
+    ids=["no text", "half a line", "another line's", "two lines", "an empty line more"],
 )
 def test_a_result_that_is_none_is_not_written_from_a_damaged_journal(half: Place, other: str) -> None:
     with closing(open_existing(half.journal)) as connection:
