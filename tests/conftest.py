@@ -35,6 +35,14 @@ def _no_proxy_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _no_fault_of_the_simulator(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A simulator that breaks answers with 500: the run asks again for a minute, and the test may pass by luck."""
+    yield
+    broken = [record.exc_text for record in caplog.get_records("call") if record.name == "aiohttp.server"]
+    assert not broken, broken[0]
+
+
 @pytest.fixture(scope="module")
 def shop_server() -> Iterator[ShopServer]:
     with open_shop_server() as shop_server:

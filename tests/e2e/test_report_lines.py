@@ -56,9 +56,9 @@ def test_a_failure_leads_to_its_job_line_its_request_and_the_answer(shop: Cli) -
 
 
 def test_a_request_names_the_cart_that_an_earlier_line_made(shop: Cli) -> None:
-    shop.hook("acme", lambda call: "400" if call.route.endswith("/Item") else None)
+    shop.hook("acme", lambda call: "401" if call.route.endswith("/Item") else None)
     shop.job([create("acme"), add("acme")])
-    shop.run()
+    shop.run(code=3)
     key = shop.results()[0]["cart_id"]
     batchcart("report", RESULTS, "--html", "r.html", folder=shop.folder)
 
