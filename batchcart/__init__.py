@@ -1,6 +1,6 @@
 """batchcart: runs a JSONL file of shopping-cart operations against shops of several platforms.
 
-From Python::
+From Python:
 
     import batchcart
 

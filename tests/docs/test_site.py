@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 CONFIG = (ROOT / "mkdocs.yml").read_text()
-PICTURES = sorted((DOCS / "pictures").iterdir())
+PICTURES = sorted(path for path in (DOCS / "pictures").iterdir() if path.suffix != ".js")
 
 
 def test_every_page_has_one_place_on_the_site() -> None:
@@ -20,6 +20,13 @@ def test_every_page_has_one_place_on_the_site() -> None:
 
 def test_the_site_uses_the_readers_own_fonts() -> None:
     assert re.search(r"^  font: false\b", CONFIG, flags=re.MULTILINE)
+
+
+def test_the_search_of_pages_opened_from_a_folder_brings_its_script_along() -> None:
+    polyfills = re.findall(r"^  polyfills: \[(.*)\]", CONFIG, flags=re.MULTILINE)
+
+    assert polyfills == ["pictures/iframe-worker.js"]  # of that name, else the plugin "offline" adds one from elsewhere
+    assert "://" not in (DOCS / polyfills[0]).read_text()
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.name)
