@@ -23,7 +23,7 @@ from batchcart.model.http import Response
 from batchcart.model.outcome import ErrorKind
 from batchcart.runs.deps import WORLD
 from batchcart.runs.monitor import RunMonitor
-from batchcart.runs.options import RunOptions
+from batchcart.runs.options import RunOptions, check_patience
 from batchcart.runs.paths import journal_path
 from batchcart.runs.runner import run_job
 
@@ -32,11 +32,14 @@ _JOB, _RESULTS = "reads.jsonl", "reads.results.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How shops are read: the options of a run. ``patience`` is in minutes."""
+    """How shops are read: the options of a run. ``patience`` is in minutes; raises UsageError if it is none."""
 
     config: ConfigSource | None = None
     patience: float = 30.0
     concurrency: int | None = None
+
+    def __post_init__(self) -> None:
+        check_patience(self.patience)
 
 
 class ReadError(msgspec.Struct):

@@ -11,6 +11,8 @@ from batchcart.runs.commands import default_results
 from batchcart.runs.seats.secured import HubAddress, SchedulerAddress
 
 MOST_PROCESSES = 256
+MOST_PATIENCE = 525_600.0
+"""Minutes, a year: when a shop is given up is told as a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,7 @@ class RunOptions:
                 raise UsageError(f"{name} is a number of lines from 0 on, not {getattr(self, name)}")
         if self.stop_after < 0:
             raise UsageError(f"stop_after is a number of lines from 0 on, not {self.stop_after}")
-        if not self.patience >= 0:  # nan is not either
-            raise UsageError(f"patience is a number of minutes from 0 on, not {self.patience}")
+        check_patience(self.patience)
 
     @property
     def has_guests(self) -> bool:
@@ -87,3 +88,9 @@ class RunOptions:
     def choice(self) -> Choice:
         """Which lines are done now."""
         return Choice(self.only, self.limit, self.sample, self.under_way)
+
+
+def check_patience(minutes: float) -> None:
+    """Raises UsageError if no shop can be waited for so long."""
+    if not 0 <= minutes <= MOST_PATIENCE:  # nan is not either
+        raise UsageError(f"patience is a number of minutes from 0 to {MOST_PATIENCE:,.0f}, a year, not {minutes}")
