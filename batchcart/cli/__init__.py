@@ -5,15 +5,16 @@ A command's module is imported only when it is called, so that `--help` stays qu
 
 import importlib
 import sys
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from batchcart import __version__
 from batchcart.cli.output import detach_broken, echo_err
-from batchcart.cli.usage_errors import usage_text
 from batchcart.model.errors import BadLines, BatchcartError, Stopped, quote, suggest
-from batchcart.model.fault import fault_sentence
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMPLETE_VAR = "_BATCHCART_COMPLETE"
 """The environment variable by which a shell asks for completion, however the program was called."""
@@ -65,8 +66,10 @@ class Commands(click.Group):
             command = importlib.import_module(f"{__name__}.completers").with_completion(command)
         return command
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """The commands that begin so, from COMMANDS, and the group's own options."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  # only where a shell asks
+
         found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
@@ -102,6 +105,8 @@ def main() -> None:
         echo_err(error.format_message())
         code = 2
     except click.ClickException as error:
+        from batchcart.cli.usage_errors import usage_text  # noqa: PLC0415  # only what went wrong needs it
+
         echo_err(usage_text(error))
         code = 2
     except BatchcartError as error:
@@ -111,6 +116,8 @@ def main() -> None:
         echo_err(f"batchcart: {error.filename or 'the output'}: {error.strerror or error}")
         code = 3
     except Exception as error:  # noqa: BLE001  # 1 means that every line ended; a fault of ours is no such end
+        from batchcart.model.fault import fault_sentence  # noqa: PLC0415  # only what went wrong needs it
+
         echo_err(f"batchcart: {fault_sentence(error, 'running the command')}. Run the same command again to resume")
         code = 3
     detach_broken()

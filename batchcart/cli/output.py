@@ -6,14 +6,13 @@ import sys
 from contextlib import suppress
 
 import click
-import orjson
 
 from batchcart.cli.folding import fold_err
 from batchcart.model.errors import Stopped
-from batchcart.model.events import Event, is_urgent
 
-_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_STEERING_BUT_COLOURS = re.compile(rf"(?!\x1b\[\d+m){_STEERING.pattern}")
+# Compiled when first used: help needs neither.
+_STEERING = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+_STEERING_BUT_COLOURS = rf"(?!\x1b\[\d+m){_STEERING}"
 
 
 def escape_control(text: str, *, colours: bool = False) -> str:
@@ -22,7 +21,7 @@ def escape_control(text: str, *, colours: bool = False) -> str:
     Shops and job files may say such things. In JSON it means the same.
     """
     pattern = _STEERING_BUT_COLOURS if colours else _STEERING
-    return pattern.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(pattern, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def paint(word: str, colour: str) -> str:
@@ -58,22 +57,6 @@ def detach_broken() -> None:
                 stream.flush()
             except OSError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def echo_json(document: object) -> None:
-    """Write a document to stdout as JSON."""
-    echo(json_text(document))
-
-
-def json_text(document: object) -> str:
-    """The document as JSON for people and scripts."""
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
-
-
-def echo_event(event: Event) -> None:
-    """Write an event to stderr, if it is one that is said at once."""
-    if is_urgent(event):
-        echo_err(str(event))
 
 
 def echo_err(text: str) -> None:

@@ -6,10 +6,9 @@ BatchcartError
 └── Stopped      the run ended before its end; run the same command again to resume (exit code 3)
 """
 
-import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from batchcart.model.text import plural
 
@@ -25,8 +24,7 @@ class UsageError(BatchcartError):
     """Nothing was sent, because usage, config or job file is wrong, or somebody else holds the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlikeLines:
+class AlikeLines(NamedTuple):
     """All lines of a job that have one mistake, in the words for the first of them."""
 
     problem: str
@@ -68,6 +66,8 @@ def suggest(word: str, choices: Iterable[str]) -> str:
 
 @lru_cache(maxsize=1024)  # a script that misspells a word does so on every line
 def _suggest(word: str, choices: tuple[str, ...]) -> str:
+    import difflib  # noqa: PLC0415  # most commands have nothing to suggest
+
     by_lower = {choice.lower(): choice for choice in choices}
     near = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
     if near:

@@ -193,6 +193,15 @@ def test_commands_that_send_nothing_import_no_aiohttp(tmp_path: Path, words: lis
     assert done.stderr == "False\n"
 
 
+def test_help_imports_nothing_that_only_commands_need(tmp_path: Path) -> None:
+    told = "print({'asyncio', 'msgspec', 'orjson', 'rich'} & set(sys.modules), file=sys.stderr)"
+    program = f"import sys; from batchcart.cli import main\ntry: main()\nfinally: {told}"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "set()\n"
+
+
 # check, platforms, schema, init
 
 

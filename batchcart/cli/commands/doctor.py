@@ -11,7 +11,8 @@ from batchcart.api.seats import read_scheduler
 from batchcart.cli import options as shared
 from batchcart.cli.checkup import check_accounts, findings_text
 from batchcart.cli.examples import examples_text
-from batchcart.cli.output import echo, echo_json, paint
+from batchcart.cli.json_output import echo_json
+from batchcart.cli.output import echo, paint
 from batchcart.platforms import load_adapters
 from batchcart.runs.seats.cluster_check import check_cluster
 

@@ -6,7 +6,8 @@ import click
 
 from batchcart.api import report as api
 from batchcart.cli.examples import examples_text
-from batchcart.cli.output import echo, echo_err, echo_json
+from batchcart.cli.json_output import echo_json
+from batchcart.cli.output import echo, echo_err
 from batchcart.cli.report_text import report_text
 from batchcart.model.text import plural
 

@@ -12,8 +12,9 @@ from batchcart.api import run as running
 from batchcart.api.seats import HubAddress, SchedulerAddress
 from batchcart.cli import options as shared
 from batchcart.cli.examples import examples_text
+from batchcart.cli.json_output import echo_json, json_text
 from batchcart.cli.on_end import run_on_end
-from batchcart.cli.output import echo, echo_err, echo_json, json_text
+from batchcart.cli.output import echo, echo_err
 from batchcart.cli.summary_text import ending_text
 from batchcart.cli.terminal.screen import drawable
 from batchcart.cli.terminal.session import drive_here

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from batchcart.cli.examples import examples_text
-from batchcart.cli.output import echo, echo_json
+from batchcart.cli.json_output import echo_json
+from batchcart.cli.output import echo
 from batchcart.model.errors import UsageError, suggest
 from batchcart.model.limits import Limit, parse_limit
 from batchcart.platforms import load_adapters

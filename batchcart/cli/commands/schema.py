@@ -7,7 +7,7 @@ import click
 from batchcart.accounts.config import config_path, load_config
 from batchcart.cli import options as shared
 from batchcart.cli.examples import examples_text
-from batchcart.cli.output import echo_json
+from batchcart.cli.json_output import echo_json
 from batchcart.jobs.json_schema import Schema, cart_schema, job_line_schema
 from batchcart.model.errors import UsageError, quote
 from batchcart.platforms import load_adapters

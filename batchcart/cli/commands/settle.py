@@ -8,10 +8,11 @@ from batchcart.api import after_run as api
 from batchcart.cli import options as shared
 from batchcart.cli.examples import examples_text
 from batchcart.cli.folding import fold
-from batchcart.cli.output import echo, echo_event
+from batchcart.cli.output import echo, echo_err
 from batchcart.cli.summary_text import ending_text
 from batchcart.cli.terminal.session import drive_quietly
 from batchcart.model.errors import UsageError
+from batchcart.model.events import Event, is_urgent
 from batchcart.model.text import plural
 
 
@@ -65,7 +66,7 @@ def command(
         not_done=not_done,
         answers=answers,
         config=config,
-        driver=drive_quietly(echo_event),
+        driver=drive_quietly(_echo_urgent),
     )
     told = "" if by_hand else "The shops were asked about "
     if settled.table is not None:
@@ -73,6 +74,11 @@ def command(
     echo(_verdict(settled.before, settled.after, told))
     echo(ending_text(settled.summary, str(results), api.reasons(results, config=config)))
     return settled.exit_code
+
+
+def _echo_urgent(event: Event) -> None:
+    if is_urgent(event):
+        echo_err(str(event))
 
 
 def _verdict(before: int, after: int, told: str) -> str:

@@ -6,7 +6,8 @@ import click
 
 from batchcart.api import after_run as api
 from batchcart.cli.examples import examples_text
-from batchcart.cli.output import echo, echo_json
+from batchcart.cli.json_output import echo_json
+from batchcart.cli.output import echo
 from batchcart.cli.summary_text import ending_text
 from batchcart.cli.terminal.watch import watch_run
 

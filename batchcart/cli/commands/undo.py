@@ -11,7 +11,8 @@ from batchcart.api import undo as api
 from batchcart.cli import options as shared
 from batchcart.cli.examples import examples_text
 from batchcart.cli.folding import fold
-from batchcart.cli.output import echo, echo_json
+from batchcart.cli.json_output import echo_json
+from batchcart.cli.output import echo
 from batchcart.cli.tables import table_text
 from batchcart.cli.terminal.session import drive_here
 from batchcart.model.text import plural
