@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass, field
 
+from batchcart.model.errors import UsageError
 from batchcart.model.system import STOP_SIGNALS, block_signals
 
 _PROGRAM = """
@@ -62,8 +63,14 @@ class LocalSeats:
         return sum(1 for place in self._places if not place.given_up)
 
     def start(self) -> None:
-        """Start all of them."""
-        self._places += [_Place(self._start_one()) for _ in range(self.count)]
+        """Start all of them; raises UsageError where the system starts none."""
+        try:
+            for _ in range(self.count):
+                self._places.append(_Place(self._start_one()))
+        except OSError as error:
+            raise UsageError(
+                f"--processes {self.count}: no process can be started ({error.strerror}); give fewer, or leave it out"
+            ) from None
 
     async def keep(self, give_up: Callable[[str], None]) -> None:
         """Start again those that die, until none is worth it any more."""
@@ -104,12 +111,16 @@ class LocalSeats:
 
     def _replace(self, place: _Place) -> None:
         pid = place.process.pid
-        self._ends[pid] = _how(place.process.returncode)
+        self._ends[pid] = end = _describe_end(place.process.returncode)
         place.stillborn = 0 if pid in self.greeted else place.stillborn + 1
-        if place.stillborn < _MOST_STILLBORN:
+        place.given_up = place.stillborn >= _MOST_STILLBORN
+        if place.given_up:
+            return
+        try:
             place.process = self._start_one()
-        else:
+        except OSError as error:
             place.given_up = True
+            self._ends[pid] = f"{end}, and no other one can be started: {error.strerror}"
 
     def _start_one(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-P", "-c", _PROGRAM]
@@ -125,5 +136,10 @@ class LocalSeats:
         return process
 
 
-def _how(code: int) -> str:
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+def _describe_end(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:  # most of the real-time signals have no name
+        return f"killed by signal {-code}"
