@@ -27,6 +27,7 @@ from batchcart.journal.queries import (
     doubt_fields,
     doubtful_lines,
     is_planned,
+    last_line,
     load_history,
     result_of,
 )
@@ -62,9 +63,10 @@ def settlement_by_hand(
 
     ``in_table`` says that the word stands in a row of a table, where an id that lacks has its column.
     """
-    ended = result_of(connection, line)
+    planned = 0 < line <= last_line(connection) and is_planned(connection, line)
+    ended = result_of(connection, line) if planned else None
     if ended is None or ended.status != Status.IN_DOUBT:
-        open_or_not = "has not ended" if is_planned(connection, line) else "is not an operation of this run"
+        open_or_not = "has not ended" if planned else "is not an operation of this run"
         is_now = f"is {ended.status}" if ended else open_or_not
         raise UsageError(f"{results}: line {line} {is_now}; only lines in doubt can be settled")
     fields = doubt_fields(connection, ended.text)

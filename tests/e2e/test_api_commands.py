@@ -34,6 +34,8 @@ def test_a_run_is_checked_done_looked_at_and_taken_back_from_python(shop: Cli) -
     assert (status.exit_code, status.pid, status.summary.totals["ok"]) == (0, None, 3)
     assert batchcart.report(run.results).exit_code == 0
     assert batchcart.settle(run.results).before == 0
+    with pytest.raises(batchcart.UsageError, match="line 9223372036854775808 is not an operation of this run"):
+        batchcart.settle(run.results, line=1 << 63, not_done=True)
 
     undone = batchcart.undo(run.results, "undo.jsonl")
     assert undone.back == {("acme", "cart.delete"): 1, ("loja", "cart.delete"): 1}

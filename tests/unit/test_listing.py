@@ -9,6 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchcart.migration.list_walk import MOST_PASSES, Cursor
+from batchcart.model.cart import NotACart
+from batchcart.platforms import load_adapters
 
 PAGE = 5
 Order = Callable[[Sequence[int]], Sequence[int]]
@@ -205,3 +207,11 @@ def test_a_page_that_is_refused_in_the_middle_is_neither_the_end_nor_forgotten()
 
     assert walk.page == 4
     assert not walk.back
+
+
+@pytest.mark.parametrize("number", ['"00000000000000000009223372036854775808"', "9223372036854775808", "-1", '"7.0"'])
+def test_a_row_whose_number_fits_nowhere_is_told_and_not_taken_for_another(number: str) -> None:
+    listing = load_adapters()["shoplo"].listing
+    assert listing is not None
+    with pytest.raises(NotACart, match="has no number as its id"):
+        listing.lines(b'{"carts":[{"id":%s,"user_key":"u","variant_id":1}]}' % number.encode())

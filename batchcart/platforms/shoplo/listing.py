@@ -15,7 +15,7 @@ from batchcart.platforms.toolkit.lenient_json import object_of, text_of
 from batchcart.platforms.toolkit.timestamps import moment
 
 _STAMP = "%Y-%m-%d %H:%M:%S"
-_LARGEST = (1 << 63) - 1
+_MOST_DIGITS, _LARGEST = 19, (1 << 63) - 1
 
 
 def query(filters: Filters, page: int) -> bytes:
@@ -53,7 +53,8 @@ def lines(body: bytes) -> list[ListedLine]:
 def _line(text: bytes) -> ListedLine:
     row = object_of(text)
     number, key = text_of(row.get("id")), text_of(row.get("user_key"))
-    if not (number.isascii() and number.isdecimal() and int(number[:20]) <= _LARGEST and key):
+    is_number = number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS
+    if not (is_number and int(number) <= _LARGEST and key):
         raise NotACart(f"a row in it has no number as its id, or no user_key: {excerpt(text[:200])}")
     created = moment(text_of(row.get("created_at"))) or ""
     return ListedLine(int(number), key, text, created[: len("2011-06-19T13:18:50")].replace("T", " "))
