@@ -81,8 +81,8 @@ async def probe(entry: AccountConfig) -> ProbeResult:
         reply = await send(signed, lambda: limiter.mark_sent(number))
         limiter.mark_completed(number, time.time() - began)
         match reply:
-            case NotSent(why):
-                return ProbeResult(ProbeStatus.UNREACHABLE, f"{why}; check address and network")
+            case NotSent(why, final):
+                return ProbeResult(ProbeStatus.UNREACHABLE, why if final else f"{why}; check address and network")
             case NoResponse(why):
                 return ProbeResult(ProbeStatus.UNREACHABLE, f"the shop was asked, but {why}; try again later")
             case Response() as response:

@@ -167,6 +167,8 @@ def test_a_refused_certificate_closes_its_account_at_once(tmp_path: Path, pair: 
     with shop(tmp_path, secured(pair)) as (_, of_shop):
         job = entry(tmp_path, of_shop.address)
         ended = batchcart("run", job, "--json", folder=tmp_path, code=3)
+        told = batchcart("doctor", folder=tmp_path, code=1).out
+    assert "cannot be reached: its TLS certificate is of an issuer that is not known here (see ca_file)\n" in told
     found = json.loads(ended.out)["accounts"]["loja"]
     assert (found["not_attempted"], found["state"]) == (3, "closed")
     assert "its TLS certificate is of an issuer that is not known here (see ca_file)" in found["reason"]
