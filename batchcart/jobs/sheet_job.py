@@ -5,6 +5,7 @@ What reads jobs then needs to know nothing of sheets, but for saying where a mis
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import IO, Any
 
 import msgspec
@@ -19,12 +20,21 @@ from batchcart.sheets.xlsx_rows import xlsx_rows
 
 _NAMES = frozenset({"cart", "cart_id", "item", "item_id", "id"})
 _MOST_FLAWS = 10_000
+_LOOKED_AHEAD = 20  # rows below one that names no columns
+_TEMPLATE = "write a sheet to begin with: batchcart template --platform NAME --op cart.create -o FILE"
+_WORKBOOK, _OLD = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _FIELD = re.compile(r"(?:data|query|why)\.[^.]+(?:\.[^.]+)*")
 
 
 def sheet_rows(stream: IO[bytes], path: str) -> Rows:
-    """The rows of the sheet at ``path``, which is open as ``stream``."""
-    return csv_rows(stream, path, _count_known) if sheet_ending(path) in {".csv", ".tsv"} else xlsx_rows(stream, path)
+    """The rows of the sheet at ``path``, which is open as ``stream``; raises UsageError where its name lies."""
+    if sheet_ending(path) not in {".csv", ".tsv"}:
+        return xlsx_rows(stream, path)
+    magic = stream.read(4)
+    stream.seek(0)
+    if magic in {_WORKBOOK, _OLD}:
+        raise UsageError(f"{path} is a workbook and no CSV; give it a name that ends in .xlsx, or save it as CSV UTF-8")
+    return csv_rows(stream, path, _count_known)
 
 
 def write_lines(rows: Rows, name: str, write: Callable[[bytes], object]) -> SheetPlaces:
@@ -32,8 +42,7 @@ def write_lines(rows: Rows, name: str, write: Callable[[bytes], object]) -> Shee
 
     Raises UsageError where the first row names no columns of a job.
     """
-    number, header = next(rows, (1, ()))
-    columns = _read_header(header, name, number)
+    number, columns = _read_header(rows, name)
     flaws: dict[int, Sequence[str]] = {}
     line = 1
     for row, cells in rows:
@@ -76,22 +85,42 @@ def _column(cell: Cell, known: Mapping[str, str]) -> str:
     return known.get(text.lower(), text)
 
 
-def _read_header(cells: Sequence[Cell], name: str, number: int) -> list[str]:
+def _read_header(rows: Rows, name: str) -> tuple[int, list[str]]:
+    """The number of the first row, and the columns that it names."""
+    number, cells = next(rows, (0, ()))
+    if not number:
+        raise UsageError(f"{name}: {_nothing_in(name)}; {_TEMPLATE}")
     known = _by_lower_case()
-    header = [_column(cell, known) for cell in cells]
-    while header and not header[-1]:
-        header.pop()
+    header = _columns(cells, known)
     if not set(header) & set(known.values()):
-        raise UsageError(
-            f"{name}: row {number}: it names no columns of a job, such as {', '.join(OWN_KEYS[:4])}; write a sheet to "
-            "begin with: batchcart template --platform NAME --op cart.create -o FILE"
-        )
+        raise UsageError(f"{name}: row {number}: {_why_no_header(rows, name, known)}")
     for place, column in enumerate(header):
         if problem := _column_problem(column, header[:place], known):
             raise UsageError(f"{name}: row {number}, column {column_letter(place)}: {problem}")
     if "op" not in header:
         raise UsageError(f"{name}: row {number}: the column op is missing, which says what to do with each row")
+    return number, header
+
+
+def _columns(cells: Sequence[Cell], known: Mapping[str, str]) -> list[str]:
+    header = [_column(cell, known) for cell in cells]
+    while header and not header[-1]:
+        header.pop()
     return header
+
+
+def _nothing_in(name: str) -> str:
+    return "nothing stands on its first sheet that is not hidden" if sheet_ending(name) == ".xlsx" else "it is empty"
+
+
+def _why_no_header(rows: Rows, name: str, known: Mapping[str, str]) -> str:
+    what = f"it names no columns of a job, such as {', '.join(OWN_KEYS[:4])}"
+    for number, cells in islice(rows, _LOOKED_AHEAD):
+        if "op" in _columns(cells, known):
+            return f"{what}; row {number} does: delete the rows above it"
+    if sheet_ending(name) == ".xlsx":
+        return f"{what}, and only the first sheet that is not hidden is read; {_TEMPLATE}"
+    return f"{what}; {_TEMPLATE}"
 
 
 def _column_problem(column: str, before: Sequence[str], known: Mapping[str, str]) -> str:
@@ -128,6 +157,8 @@ def _check_width(cells: Sequence[Cell], columns: Sequence[str], name: str, numbe
 def _read_row(cells: Sequence[Cell], columns: Sequence[str]) -> tuple[dict[str, Any], Sequence[str]]:
     """The keys of the row's line, and what is wrong with its cells."""
     operation = next((str(cell) for cell, column in _cells_of(cells, columns) if column == "op"), "")
+    if operation == "op":
+        return {}, ["op: the row names the columns a second time; delete it"]
     keys: dict[str, Any] = {}
     wrong: list[str] = []
     for cell, column in _cells_of(cells, columns):

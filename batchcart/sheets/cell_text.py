@@ -16,7 +16,7 @@ GROUPED = re.compile(r"[0-9]{1,3}(?:[ .,'’\u00a0\u202f][0-9]{3})+")
 EXACT_DIGITS = 15
 """Digits that a spreadsheet keeps of a number; it makes the others 0."""
 
-ROUNDING = "is a rounded number, as spreadsheets make of a long one; format the column as text, and put the id there"
+ROUNDING = "is a rounded number, as spreadsheets make of a long one; format the column as text, and type it again"
 
 _WHOLE = re.compile(r"([0-9]{1,18})\.0{1,2}")
 _EXACT = 1 << 53  # from here on a float has no place for every whole number

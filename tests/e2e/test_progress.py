@@ -416,7 +416,7 @@ def test_a_run_is_watched_from_beside_it_until_it_ends(shop: Cli) -> None:
             done = ended(shown)
 
     assert re.fullmatch("[█▒░]{79}", lines[1])
-    assert f"job.results.jsonl, run {process.pid}; Ctrl-C ends only the watching" in lines
+    assert f"job.results.jsonl, pid {process.pid}; Ctrl-C ends only the watching" in lines
     assert all(len(one) < 80 for one in lines)
     assert done.code == 0
     assert "No run is at work on it" in done.out

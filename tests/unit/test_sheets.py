@@ -237,7 +237,8 @@ HEADERS: dict[str, tuple[str, str]] = {
     "no header": ("cart.create,sandbox-tray,c1", "it names no columns of a job"),
     "data as a whole": ("op,data", "column B: give each field of data a column of its own"),
     "a field and its parts": ("op,data.Shipping,data.Shipping.price", "stands beside data.Shipping"),
-    "nothing": ("", "it names no columns of a job"),
+    "nothing": ("", "job.csv: it is empty; write a sheet to begin with"),
+    "a title above it": ("Carts of May,,\n\nop,account,cart", "cart_id; row 3 does: delete the rows above it"),
 }
 
 
@@ -344,6 +345,23 @@ def test_what_is_no_workbook_or_has_a_password_is_told(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "job.xlsx", "w") as archive:
         archive.writestr("job.jsonl", "{}")
     assert "cannot be read as a workbook" in refusal(tmp_path / "job.xlsx")
+
+
+def test_a_workbook_that_is_called_csv_is_told_its_ending(tmp_path: Path) -> None:
+    as_xlsx(tmp_path, HEADER, FIRST).rename(tmp_path / "job.csv")
+
+    assert "job.csv is a workbook and no CSV; give it a name that ends in .xlsx" in refusal(tmp_path / "job.csv")
+
+
+def test_which_sheet_of_a_workbook_is_read_is_told_where_it_holds_no_job(tmp_path: Path) -> None:
+    assert "nothing stands on its first sheet that is not hidden" in refusal(as_xlsx(tmp_path))
+    assert "only the first sheet that is not hidden is read" in refusal(as_xlsx(tmp_path, ["Read me"]))
+
+
+def test_a_header_that_comes_again_is_told_as_that(tmp_path: Path) -> None:
+    said = refusal(as_csv(tmp_path, HEADER, FIRST, HEADER))
+
+    assert said == "job.csv: row 3, column A op: the row names the columns a second time; delete it"
 
 
 def test_a_sheet_given_as_lines_is_told_to_bear_its_ending(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def watch_run(results: Path) -> None:
             pace.take(now, snapshots)
             head = _head(summary, pace, snapshots, now)
             if drawable():
-                screen.paint(_draw(head, held_up_texts(snapshots, now), summary, snapshots, f"{results}, run {pid}"))
+                screen.paint(_draw(head, held_up_texts(snapshots, now), summary, snapshots, f"{results}, pid {pid}"))
             elif began - said >= _PLAIN_TICK:
                 said = began
                 screen.say("; ".join([" · ".join(head), *held_up_texts(snapshots, now)]))
