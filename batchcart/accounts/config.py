@@ -50,8 +50,7 @@ _MOST_LIMITS = 8  # as many as an account's memory of sends has room for
 class Account:
     """One shop, ready to be worked on: address, credentials, limits and options.
 
-    ``timeout`` is in seconds; ``concurrency`` counts operations in flight; ``embedded`` marks an account of the
-    built-in sandbox, whose address is known only once it runs.
+    ``embedded`` marks an account of the built-in sandbox, whose address is known only once it runs.
     """
 
     name: str

@@ -27,7 +27,7 @@ class FileLock:
     _file: IO[bytes] | None = None
 
     def acquire(self, what: str) -> None:
-        """Take the lock; raises Locked, which names ``what`` is held and by which pid."""
+        """Take the lock; raises LockHeld, which names ``what`` is held and by which pid."""
         tries = 0
         while self._file is None:
             file = open_helper(self.path)

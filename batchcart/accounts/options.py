@@ -12,7 +12,10 @@ _LEAST_ANSWER, _MOST_ANSWER = 0.1, 32.0  # MiB; the most is what one account may
 
 
 class AccountOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """The config keys that every account may have beside its platform's own."""
+    """The config keys that every account may have beside its platform's own.
+
+    ``concurrency`` counts operations in flight; ``timeout`` is in seconds, the longest answers are in MiB.
+    """
 
     platform: str
     limits: list[str] | None = None

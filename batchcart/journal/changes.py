@@ -151,7 +151,7 @@ def _list_sent(ended: Iterable[tuple[int, str, bytes]]) -> Iterator[tuple[int, s
 
 
 def settle(connection: Connection, settled: Sequence[Settlement]) -> None:
-    """End lines in doubt otherwise; what was sent for them is forgotten. The result file follows on mending."""
+    """End lines in doubt otherwise; what was sent for them is forgotten. The repair of the result file follows."""
     connection.execute("BEGIN")
     write_settlements(connection, [one.row for one in settled])
     connection.execute("COMMIT")

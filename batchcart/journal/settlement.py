@@ -24,7 +24,7 @@ WHERE status = 'skipped'
 
 
 def write_settlements(connection: Connection, settled: Iterable[SettledRow]) -> None:
-    """End the lines so; what was sent for them is forgotten. The result file follows on mending.
+    """End the lines so; what was sent for them is forgotten. The repair of the result file follows.
 
     Lines that were skipped because of the doubt say how it was settled, and no more that it is one.
     """

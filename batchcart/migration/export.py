@@ -1,4 +1,4 @@
-"""Owns exporting a shop's carts into neutral ones; how shops are asked is reading.py's and listing.py's."""
+"""Owns exporting a shop's carts into neutral ones; how shops are asked is cart_views.py's and listing.py's."""
 
 import contextlib
 from collections.abc import Iterator
@@ -235,7 +235,7 @@ def cart_line(cart: Cart) -> bytes:
 
 
 def neutral(entry: AccountConfig, answer: CartAnswer, history: ItemHistory | None = None) -> tuple[Cart, ...]:
-    """What the shop's answer means; items that it does not show come from the run that ``made`` them.
+    """What the shop's answer means; items that it does not show come from ``history``, the run that made them.
 
     Raises NotACart where there is no cart in it.
     """

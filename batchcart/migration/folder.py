@@ -1,6 +1,6 @@
 """Owns what a migration's folder holds: its files by round, and what it remembers; it makes no step.
 
-A round is a job with its run. A second one makes what the first could not, with a mended product map.
+A round is a job with its run. A second one makes what the first could not, with a corrected product map.
 """
 
 import contextlib

@@ -85,7 +85,7 @@ class MigrationResult:
 class MigrationContext:
     """A migration under way in its ``round``.
 
-    ``monitoring`` gives a watch for one step, ``tell`` takes words about the progress.
+    ``monitoring`` gives the monitor of one step, ``say`` takes words about the progress.
     """
 
     options: MigrateOptions
@@ -111,7 +111,7 @@ async def migrate(
 ) -> MigrationResult:
     """Export, convert, run and verify, or resume that; finished steps are not done again.
 
-    Where the product map was mended since, one more round makes what is not made yet: carts that were stopped, carts
+    Where the product map was corrected since, one more round makes what is not made yet: carts that were stopped, carts
     and lines that failed. Raises UsageError where accounts, map or folder are wrong, or another migration was begun in
     the folder.
     """

@@ -30,6 +30,8 @@ PARTICIPLE = re.compile(
     "_*(begun|bound|broken|brought|built|chosen|done|drawn|found|given|gone|heard|held|kept|known|laid|left|lost|made|"
     "meant|met|said|seen|sent|shown|sold|spent|taken|told|understood|written|[a-z]+[^e]ed)"
 )
+CLASS = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
+FILE = re.compile(r"\b\w+\.py\b")
 SQL = {"execute", "executemany", "executescript"}
 IO = {"asyncio", "time", "socket", "logging", "aiohttp", "sqlite3", "os"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -79,6 +81,46 @@ def test_a_module_opens_with_its_sentence() -> None:
         for name, sentence in sentences.items()
         if not sentence.endswith((".", "::", ":")) or len(sentence.split()) < 4
     }
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    """What a module says of itself, its classes, functions and constants."""
+    for node in ast.walk(parsed(path)):
+        match node:
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                yield ast.get_docstring(node) or ""
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                yield text
+            case _:
+                pass
+
+
+def test_a_docstring_names_only_classes_and_modules_that_are_there() -> None:
+    """What was renamed keeps its old name longest where no type checker reads."""
+    words = {
+        word for path in MODULES for node in ast.walk(parsed(path)) for word in names_in(node) if CLASS.fullmatch(word)
+    }
+    files = {path.name for path in [*MODULES, *TESTS]}
+
+    assert not {
+        f"{named(path)}: {found}"
+        for path in MODULES
+        for text in docstrings(path)
+        for found in {*CLASS.findall(text), *FILE.findall(text)} - words - files
+    }
+
+
+def names_in(node: ast.AST) -> Iterator[str]:
+    """What a piece of code is called, imports or asks of something."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
+            yield name
+        case ast.alias(name=name):
+            yield from name.split(".")
+        case ast.Constant(value=str(text)):
+            yield from text.split()
+        case _:
+            pass
 
 
 def test_no_module_grows_too_long() -> None:

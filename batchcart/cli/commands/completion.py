@@ -1,4 +1,4 @@
-"""Owns `batchcart completion`: the script that a shell reads; what is offered is completing.py's."""
+"""Owns `batchcart completion`: the script that a shell reads; what is offered is completers.py's."""
 
 import click
 from click.shell_completion import get_completion_class

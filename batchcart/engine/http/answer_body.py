@@ -51,7 +51,7 @@ class Body:
             self._arrived += part  # it is empty, but for one read's parts while there is no room
 
     def gather(self) -> Progress:
-        """Put what arrived where it belongs; raises TooLarge and NotPacked."""
+        """Put what arrived where it belongs; raises ResponseTooLarge and NotPacked."""
         if self._unpacker is not None:
             return self._unpack(self._unpacker)
         if len(self._gathered) + len(self._arrived) > self._limit:

@@ -100,7 +100,7 @@ class HttpConnection(asyncio.BufferedProtocol):
     def request(self, text: bytes, limit: int) -> "asyncio.Future[RawResponse]":
         """Send the request; the future has its answer, whose body is ``limit`` bytes at most, 64 KiB or more.
 
-        It may raise NotHttp, TooLarge, CutShort or OSError instead.
+        It may raise ProtocolError, ResponseTooLarge, IncompleteResponse or OSError instead.
         """
         self._answer = answer = self._loop.create_future()
         self._limit = limit

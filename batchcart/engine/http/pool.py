@@ -22,7 +22,7 @@ certificate says so when our side is ready already."""
 class Pool:
     """Connections: all with what was announced on them, idle ones with the time they became so, and waiting ones.
 
-    ``account`` names whose answers they are, ``timeout`` is in seconds, ``wanted`` are the headers of answers to keep.
+    ``account`` names whose answers they are, ``timeout`` is in seconds; of an answer ``kept_headers`` are kept.
     """
 
     account: str

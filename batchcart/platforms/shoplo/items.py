@@ -20,7 +20,7 @@ from batchcart.platforms.toolkit.lenient_json import decode, json_text, text_of
 
 
 def _is_asked_for(operation: Operation, known: CartContext, line: Mapping[str, Any]) -> bool:
-    """Whether the answer is about the line that was asked about; with ``fields`` it need not name itself."""
+    """Whether the answer is about the line that was asked about, which it need not name."""
     number, key = requests.line_id(operation, known), known.cart_id
     same = lines.same_id(text_of(line.get("id", number)), number)
     return bool(line) and same and (key is None or text_of(line.get("user_key", key)) == key)

@@ -1,4 +1,4 @@
-"""Owns which charts a report has and what they show; how pygal draws is drawing.py's, the colours are the page's."""
+"""Owns which charts a report has and what they show; how pygal draws is svg.py's, the colours are the page's."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ SHAPES = (Shape("wide", 1000, 280, 10, 30), Shape("narrow", 350, 250, 3, 13))
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """An account's operations begun a second, step by step, with what limits them; ``steps`` begin at ``began``."""
+    """An account's operations begun a second, in steps of ``width`` seconds from ``began`` on, and what limits them."""
 
     began: float
     width: float
