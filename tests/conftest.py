@@ -11,8 +11,12 @@ from hypothesis import settings as hypothesis_settings
 
 for _profile, _examples in (("steady", 40), ("long", 2000)):  # pytest --hypothesis-profile=long, on demand
     hypothesis_settings.register_profile(
-        _profile, max_examples=_examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-    )  # a busy machine is no fault
+        _profile,
+        max_examples=_examples,
+        deadline=None,  # a busy machine is no fault
+        suppress_health_check=[HealthCheck.too_slow],
+        derandomize=_profile == "steady",  # the same examples each time; new ones are found on demand
+    )
 hypothesis_settings.load_profile("steady")
 
 

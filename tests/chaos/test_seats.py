@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import json
 import math
 import os
@@ -12,7 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -36,11 +37,15 @@ def carts(account: str, count: int) -> list[Line]:
     return [one for name in names for one in (create(account, name), add(account, name), get(account, name))]
 
 
+_PORTS = itertools.count(os.getpid() * 97)
+
+
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+    """A port that stays free: no system gives one below 32768 to whoever asks for any, and each process has its own."""
+    while True:
+        with suppress(OSError), socket.socket() as found:
+            found.bind(("127.0.0.1", port := 15_000 + next(_PORTS) % 15_000))
+            return port
 
 
 @contextmanager
@@ -82,12 +87,12 @@ def freeze(shop: Cli, account: str, lasts: float) -> None:
     with hub(shop, f"{account}.jsonl", port) as run, started(shop.folder, *frozen) as seat:
         until(lambda: is_stopped(seat.pid))
         with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as other:
-            _, err = run.communicate(timeout=40)
+            _, err = run.communicate(timeout=60)
             os.kill(seat.pid, signal.SIGCONT)
             assert run.returncode == 0, err
             assert b"said nothing for 6 s" in err
-            assert other.wait(10) == 0
-            seat.wait(10)
+            assert other.wait(60) == 0
+            seat.wait(60)
 
 
 def test_a_seat_that_wakes_up_after_its_account_went_on_elsewhere_sends_nothing(shop: Cli) -> None:
@@ -126,7 +131,7 @@ def test_a_disk_that_takes_longer_than_an_intent_lasts_does_not_keep_a_seat_from
     with started(shop.folder, sys.executable, "-c", SLOW_DISK, *words) as run:
         until(lambda: is_listening(port))
         with started(shop.folder, sys.executable, "-c", IMPATIENT, str(port)):
-            _, err = run.communicate(timeout=30)
+            _, err = run.communicate(timeout=60)
     assert run.returncode == 0, err
     assert shop.endpoint("loja").saw.effects == {"create": 1, "add": 1}
 
@@ -166,7 +171,7 @@ def test_a_hub_takes_an_accounts_rows_from_the_seat_that_has_it_alone(shop: Cli)
     with hub(shop, "job.jsonl", port) as run:
         asyncio.run(say_wrong_things(port))
         with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")):
-            out, err = run.communicate(timeout=30)
+            out, err = run.communicate(timeout=60)
     assert run.returncode == 0, err
     assert b"it sent a frame of 4,294,967,295 bytes" in err
     assert json.loads(out)["ok"] == 3
@@ -211,8 +216,8 @@ def test_only_the_handing_over_of_an_account_carries_secrets(shop: Cli) -> None:
         relaying = thread.submit(asyncio.run, relay(between, port, heard, stop))
         until(lambda: is_listening(between))
         with started(shop.folder, *argv("seat", f"127.0.0.1:{between}")) as seat:
-            _, err = run.communicate(timeout=30)
-            said, complaint = seat.communicate(timeout=10)
+            _, err = run.communicate(timeout=60)
+            said, complaint = seat.communicate(timeout=60)
         stop.set()
         relaying.result()
     assert run.returncode == 0, err
@@ -241,7 +246,7 @@ def test_a_run_does_not_wait_for_a_stranger_that_says_nothing(shop: Cli) -> None
     shop.hook("loja", "delay")
     with socket.socket() as stranger, started(shop.folder, sys.executable, "-c", PATIENT, *words) as run:
         until(lambda: stranger.connect_ex(("127.0.0.1", port)) in {0, errno.EISCONN})
-        _, err = run.communicate(timeout=40)
+        _, err = run.communicate(timeout=60)
     assert run.returncode == 0, err
     assert set(shop.statuses().values()) == {"ok"}
 
@@ -316,24 +321,25 @@ def test_a_run_over_tls_ends_as_one_without(shop: Cli, tmp_path: Path) -> None:
     with started(shop.folder, *argv(*words)) as run:
         until(lambda: is_listening(port))
         with started(shop.folder, *argv("seat", f"127.0.0.1:{port}", *tls)) as seat:
-            _, err = run.communicate(timeout=30)
+            _, err = run.communicate(timeout=60)
             assert run.returncode == 0, err
-            assert seat.wait(10) == 0
+            assert seat.wait(60) == 0
     assert set(shop.statuses().values()) == {"ok"}
 
 
 def test_a_seat_that_is_told_to_end_gives_its_accounts_back_at_once(shop: Cli) -> None:
     port = free_port()
-    shop.job(carts("loja", 12))
+    shop.job(carts("loja", 60))
     shop.hook("loja", "delay")
     with hub(shop, "job.jsonl", port) as run, started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as first:
         until(lambda: shop.endpoint("loja").saw.effects["create"] >= 2)
         with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as second:
             time.sleep(1)
             first.send_signal(signal.SIGTERM)
-            assert first.wait(10) == 0
-            _, err = run.communicate(timeout=30)
-            assert second.wait(10) == 0
+            assert first.wait(60) == 0
+            shop.hook("loja", "")
+            _, err = run.communicate(timeout=60)
+            assert second.wait(60) == 0
     assert run.returncode == 0
     assert err == b""
-    assert shop.endpoint("loja").saw.effects["create"] == 12
+    assert shop.endpoint("loja").saw.effects["create"] == 60

@@ -48,29 +48,29 @@ def test_results_come_as_they_end_and_the_summary_after_them(shop: Cli) -> None:
 
 def test_the_first_result_comes_before_the_last_line_is_sent(shop: Cli) -> None:
     shop.hook("loja", "delay")
-    with batchcart.run(new_carts("loja", 6), results="r.jsonl", concurrency=1) as run:
+    with batchcart.run(new_carts("loja", 60), results="r.jsonl", concurrency=1) as run:
         for result in run:
             assert result.line == 1
-            assert shop.endpoint("loja").saw.effects["create"] < 6
+            assert shop.endpoint("loja").saw.effects["create"] < 60
             break
 
 
 def test_leaving_the_loop_stops_politely_and_the_same_call_goes_on(shop: Cli) -> None:
     shop.hook("loja", "delay")
-    for result in batchcart.run(new_carts("loja", 12), results="r.jsonl", concurrency=2):
+    for result in batchcart.run(new_carts("loja", 120), results="r.jsonl", concurrency=2):
         assert result.status == "ok"
         break
     done = shop.endpoint("loja").saw.effects["create"]
-    assert done < 12
+    assert done < 120
     assert len(shop.results("r.jsonl")) == done
     shop.hook("loja", "")
-    run = batchcart.run(new_carts("loja", 12), results="r.jsonl")
+    run = batchcart.run(new_carts("loja", 120), results="r.jsonl")
     found = list(run)
     assert [result.line for result in found[:done]] == [one["line"] for one in shop.results("r.jsonl")[:done]]
-    assert sorted(result.line for result in found) == list(range(1, 13))
-    assert shop.endpoint("loja").saw.effects["create"] == 12
+    assert sorted(result.line for result in found) == list(range(1, 121))
+    assert shop.endpoint("loja").saw.effects["create"] == 120
     assert not run.summary.nothing_to_do
-    assert list(batchcart.run(new_carts("loja", 12), results="r.jsonl")) == found
+    assert list(batchcart.run(new_carts("loja", 120), results="r.jsonl")) == found
 
 
 @pytest.mark.parametrize("count", [1001, 1003])
@@ -167,11 +167,11 @@ def test_a_run_is_iterated_over_once_and_has_no_summary_before(shop: Cli) -> Non
 
 def test_another_process_on_the_same_results_is_a_usage_error(shop: Cli) -> None:
     shop.hook("loja", "delay")
-    with batchcart.run(new_carts("loja", 6), results="r.jsonl", concurrency=1) as run:
+    with batchcart.run(new_carts("loja", 60), results="r.jsonl", concurrency=1) as run:
         results = iter(run)
         next(results)
         with pytest.raises(batchcart.UsageError, match="in use by another run") as held:
-            list(batchcart.run(new_carts("loja", 6), results="r.jsonl"))
+            list(batchcart.run(new_carts("loja", 60), results="r.jsonl"))
         assert "this same process" in str(held.value)
         assert "kill" not in str(held.value)
 

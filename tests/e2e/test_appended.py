@@ -66,7 +66,7 @@ def test_starting_over_says_what_it_makes_again_and_asks_at_a_terminal_alone(sho
         assert "does again what the earlier run did: 1 × cart.create, 1 × item.add" in " ".join(shown.lines)
 
         os.write(shown.handle, b"n\n")
-        assert shown.process.wait(20) == 2
+        assert shown.process.wait(60) == 2
     assert shop.endpoint("acme").saw.effects["create"] == 1
     told = shop.run("--fresh", code=0).err
     assert "1 × cart.create, 1 × item.add (job.results.jsonl)" in told

@@ -80,7 +80,7 @@ def test_a_signal_ends_it_with_figures_and_no_process_is_left(tmp_path: Path) ->
         results = tmp_path / "kept" / "results.jsonl"
         until(lambda: results.exists() and results.read_bytes())
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 3
     assert b"Traceback" not in err
     found = json.loads(out)
@@ -105,7 +105,7 @@ def test_the_sandbox_ends_with_a_benchmark_that_is_killed(tmp_path: Path) -> Non
     ) as process:  # fmt: skip
         until((tmp_path / "kept" / "results.jsonl").exists)
         process.kill()
-        assert b"Traceback" not in process.communicate(timeout=10)[1]
+        assert b"Traceback" not in process.communicate(timeout=60)[1]
     until(lambda: not _alive(process.pid))
 
 

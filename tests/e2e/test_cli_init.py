@@ -6,7 +6,6 @@ import select
 import shlex
 import stat
 import subprocess
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -50,17 +49,17 @@ def at_a_terminal(folder: Path, answers: list[tuple[str, str]], *words: str) -> 
         os.close(theirs)
         seen = 0
         for question, answer in answers:
-            while question not in screen[seen:]:
-                if not select.select([ours], [], [], 20)[0]:
+            # What is typed before the space behind a question is dropped where the answer is hidden.
+            while question not in screen[seen:] or not screen.endswith(" "):
+                if not select.select([ours], [], [], 60)[0]:
                     process.kill()
                     pytest.fail(f"{question!r} was not asked: {screen[seen:]!r}")
                 screen += os.read(ours, 4096).decode()
             seen = len(screen)
-            time.sleep(0.05)  # a hidden prompt drops what was typed before it
             os.write(ours, f"{answer}\n".encode())
         try:
             while True:
-                if not select.select([ours], [], [], 20)[0]:
+                if not select.select([ours], [], [], 60)[0]:
                     process.kill()
                     pytest.fail(f"it does not end: {screen[seen:]!r}")
                 if not (found := os.read(ours, 4096)):

@@ -346,7 +346,7 @@ def test_the_sandbox_prints_a_config_that_works_and_counts_until_ctrl_c(tmp_path
         with urllib.request.urlopen(f"{origin}/sandbox/counters") as answer:
             seen = json.load(answer)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=60)
         assert process.returncode == 0
     assert json.loads(out) == seen
     assert seen["tray"][""]["effects"] == {"create": 1}
@@ -376,15 +376,15 @@ def status(shop: Cli, *words: str, code: int) -> Ended:
 
 def test_status_tells_where_a_living_run_stands_and_its_pid(shop: Cli) -> None:
     shop.hook("loja", "delay")
-    shop.job([create("loja", f"c{number}") for number in range(12)])
+    shop.job([create("loja", f"c{number}") for number in range(120)])
     with shop.started("run", "job.jsonl", "--concurrency", "1") as process:
         until(lambda: len(shop.endpoint("loja").saw.carts) >= 2)
         ended = status(shop, code=3)
         assert f"pid {process.pid}" in ended.out
         figures = status(shop, "--json", code=3).figures
         assert process.poll() is None
-        assert figures["lines"] == 12 == figures["ok"] + figures["not_attempted"]
-        assert 0 < figures["ok"] < 12
+        assert figures["lines"] == 120 == figures["ok"] + figures["not_attempted"]
+        assert 0 < figures["ok"] < 120
         assert figures["accounts"]["loja"]["state"] == "open"
         process.kill()
         process.wait()
@@ -396,7 +396,7 @@ def test_status_tells_where_a_living_run_stands_and_its_pid(shop: Cli) -> None:
         }
     shop.hook("loja", "")
     shop.run(code=0)
-    assert status(shop, "--json", code=0).figures["ok"] == 12
+    assert status(shop, "--json", code=0).figures["ok"] == 120
 
 
 def test_status_of_a_finished_run_leaves_no_files_behind(shop: Cli) -> None:
@@ -581,7 +581,7 @@ def settled(shop_server: ShopServer, tmp_path_factory: pytest.TempPathFactory) -
 
 def test_settling_while_a_run_is_at_work_is_refused(shop: Cli) -> None:
     shop.hook("loja", "delay")
-    shop.job([create("loja", f"c{number}") for number in range(12)])
+    shop.job([create("loja", f"c{number}") for number in range(120)])
     with shop.started("run", "job.jsonl", "--concurrency", "1") as process:
         until(lambda: shop.endpoint("loja").saw.carts)
         assert f"pid {process.pid}" in settle(shop, code=2).err

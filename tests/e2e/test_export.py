@@ -234,7 +234,7 @@ def test_a_killed_export_goes_on_and_reads_nothing_twice(shop: Cli, account: str
     stopping_after(shop, account, 3, process)
     with shop.started("export", account, "-o", CARTS, "--concurrency", "2", *words) as first:
         process.append(first.pid)
-        assert first.wait(20) == -signal.SIGKILL
+        assert first.wait(60) == -signal.SIGKILL
     assert not (shop.folder / CARTS).exists()
     shop.hook(account, "")
     before = shop.requests()
@@ -380,11 +380,13 @@ def test_a_list_that_is_none_stops_the_export_with_the_reason(shop: Cli, answers
 
 def test_a_signal_ends_an_export_politely(shop: Cli) -> None:
     filled(shop, "sklep", 60)
-    shop.hook("sklep", "delay")
+    asked = itertools.count(1)
+    shop.hook("sklep", lambda _call: "delay" if next(asked) == 1 else "hang")  # it does not come to its end by itself
+    shop.configure(sklep={"timeout": 1})
     with shop.started("export", "sklep", "-o", CARTS) as process:
         until((shop.folder / f"{CARTS}.work" / "pages.jsonl").exists)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 3
+        assert process.wait(60) == 3
     shop.hook("sklep", "")
     assert len(exported(shop, "sklep")) == 60
 

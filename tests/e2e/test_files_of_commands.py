@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_harness import PLATFORMS, Cli, add, argv, batchcart, create, get, line
+from cli_harness import PLATFORMS, Cli, add, argv, batchcart, create, get, line, until
 
 
 @pytest.fixture(autouse=True)
@@ -55,10 +55,10 @@ def test_no_file_that_a_run_leaves_can_be_read_by_others(shop: Cli) -> None:
 
 def test_files_of_a_run_under_way_can_be_read_by_nobody_else(shop: Cli) -> None:
     shop.hook("acme", "delay")
-    shop.job([create("acme", f"c{number}") for number in range(30)])
+    shop.job([create("acme", f"c{number}") for number in range(300)])
     with shop.started("run", "job.jsonl") as process:
-        while not (shop.folder / "job.results.jsonl.journal-wal").exists() and process.poll() is None:
-            pass
+        wal = shop.folder / "job.results.jsonl.journal-wal"
+        until(lambda: wal.exists() or process.poll() is not None)
         made = made_by(shop.folder)
 
     assert any(name.endswith("-shm") for name in made)

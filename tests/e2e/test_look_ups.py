@@ -86,7 +86,7 @@ def test_a_shop_is_asked_at_once_beside_many_whose_names_nobody_answers_for(
 
 async def test_shops_of_one_host_share_a_look_up_and_each_may_give_it_up(servers: NameServers) -> None:
     asking = [asyncio.ensure_future(look_up("one.silent")) for _ in range(5)]
-    await asyncio.sleep(0.05)
+    await asyncio.to_thread(until, lambda: servers.asked)
     asking[0].cancel()
     await asyncio.wait(asking[:1])
     assert servers.asked == ["one.silent"]
@@ -97,7 +97,7 @@ async def test_shops_of_one_host_share_a_look_up_and_each_may_give_it_up(servers
 
 async def test_a_look_up_that_everyone_gave_up_is_no_error_and_the_next_one_is_new(servers: NameServers) -> None:
     asking = asyncio.ensure_future(look_up("one.silent"))
-    await asyncio.sleep(0.05)
+    await asyncio.to_thread(until, lambda: servers.asked)
     asking.cancel()
     await asyncio.wait([asking])
     servers.speak.set()

@@ -153,7 +153,7 @@ def start_and_kill(shop: Cli, step: int, hook: Callable[[Cli, list[int]], None] 
         if hook is None:
             assert any(f"step {step} of 4" in said.decode() for said in process.stderr), "it ended before that step"
             process.kill()
-        assert process.wait(30) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
     shop.hook("sklep", "")
     shop.hook("loja", "")
 

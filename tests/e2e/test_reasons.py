@@ -133,7 +133,7 @@ def test_json_has_the_reasons_beside_the_figures_of_the_contract(shop: Cli) -> N
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_run_that_is_stopped_says_why_as_well(shop: Cli, times: int) -> None:
-    shop.configure(loja={"timeout": 3})
+    shop.configure(loja={"timeout": 30})
     shop.hook("loja", "hang")
     shop.job(
         [{"op": "cart.get", "account": "acme", "cart_id": "nix"}, {"op": "cart.get", "account": "loja", "cart_id": "k"}]
@@ -145,7 +145,7 @@ def test_a_run_that_is_stopped_says_why_as_well(shop: Cli, times: int) -> None:
             assert process.stderr is not None
             process.stderr.readline()  # the blank line before what is said
             assert b"SIGINT" in process.stderr.readline(), count
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=60)
 
     assert process.returncode == 3
     assert "1 failed: 3dcart has no such cart or item (HTTP 404) (acme, line 1)" in out.decode()

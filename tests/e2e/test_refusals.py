@@ -44,7 +44,7 @@ def test_lines_without_an_account_do_not_go_to_another_one_when_a_run_goes_on(sh
 
 
 def test_a_run_whose_account_is_in_use_leaves_nothing(shop: Cli) -> None:
-    shop.configure(acme={"timeout": 60})
+    shop.configure(acme={"timeout": 300})
     shop.hook("acme", "hang")
     shop.job([create("acme")], "first.jsonl")
     shop.job([create("acme", "c2"), create("sklep")])
@@ -60,7 +60,7 @@ def test_a_fresh_run_that_is_refused_keeps_the_old_one(shop: Cli) -> None:
     shop.job([create("acme")])
     shop.run(code=0)
     kept = files(shop)
-    shop.configure(acme={"timeout": 60})
+    shop.configure(acme={"timeout": 300})
     shop.hook("acme", "hang")
     shop.job([create("acme")], "first.jsonl")
     with shop.started("run", "first.jsonl"):
@@ -95,6 +95,7 @@ def test_no_other_refusal_leaves_anything_either(shop: Cli, spoil: Callable[[Cli
 
 
 def test_a_second_signal_ends_a_run_at_once_with_its_figures(shop: Cli) -> None:
+    shop.configure(acme={"timeout": 300})
     shop.hook("acme", "hang")
     shop.job([create("acme"), create("sklep")])
     with shop.started("run", "job.jsonl", "--json", "--progress", "none") as process:
@@ -103,7 +104,7 @@ def test_a_second_signal_ends_a_run_at_once_with_its_figures(shop: Cli) -> None:
         assert process.stderr is not None
         os.read(process.stderr.fileno(), 1)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=60)
 
     figures = json.loads(out)
     assert process.returncode == 3
@@ -116,6 +117,7 @@ def results_of(folder: Path) -> bytes:
 
 
 def test_status_of_a_run_at_work_does_not_say_to_run_it_again(shop: Cli) -> None:
+    shop.configure(acme={"timeout": 300})
     shop.hook("acme", "hang")
     shop.job([create("acme"), create("sklep")])
     with shop.started("run", "job.jsonl") as process:

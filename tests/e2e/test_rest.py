@@ -124,6 +124,7 @@ def test_what_is_in_doubt_is_left_out_and_named_with_what_needs_it(shop: Cli) ->
 
 
 def test_a_write_that_a_kill_left_on_its_way_is_not_sent_by_another_job(shop: Cli) -> None:
+    shop.configure(acme={"timeout": 300})
     shop.hook("acme", "hang")
     shop.job([create("acme"), add("acme")])
     with shop.started("run", "job.jsonl") as process:

@@ -3,8 +3,10 @@
 import html
 import json
 import re
+import signal
 import stat
 import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -14,8 +16,9 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 import pytest
-from cli_harness import Ended, Line, add, argv, batchcart, create, environment, get, line, until
+from cli_harness import Ended, Line, add, batchcart, create, environment, get, line
 
+DYING = Path(__file__).parents[1] / "support" / "kill_before_commit.py"
 CANARY = b"CANARY"
 SECRETS = {
     "headers": {"private_key": "CANARY-private{key}:1CANARY", "token": "CANARY+token=2CANARY"},
@@ -181,15 +184,13 @@ def seen(ended: Ended) -> bool:
 
 def test_no_canary_is_seen_anywhere_after_a_run_with_faults_and_a_kill(folder: Path) -> None:
     results = folder / "job.results.jsonl"
-    with subprocess.Popen(
-        argv("run", "job.jsonl"), cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        until(lambda: results.exists() and len(results.read_bytes().splitlines()) > 10)
-        process.kill()
-        out, _ = process.communicate()
+    dying = [sys.executable, str(DYING), "12", "run", "job.jsonl"]
+    killed = subprocess.run(dying, cwd=folder, env=environment(folder), capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(results.read_bytes().splitlines()) > 3
     assert (folder / "job.results.jsonl.journal-wal").stat().st_size
     assert leaks(folder) == []
-    assert CANARY not in out
+    assert CANARY not in killed.stdout + killed.stderr
     assert not seen(batchcart("status", "job.results.jsonl", folder=folder))
     ended = batchcart("run", "job.jsonl", "--progress", "plain", "--retry-failed", "--patience", "0.1", folder=folder)
     assert ended.code in {1, 3}

@@ -60,7 +60,7 @@ def test_a_sheet_that_changed_is_told_with_its_row_and_rows_that_were_appended_a
 
 def test_a_run_of_a_sheet_that_was_killed_goes_on(shop: Cli) -> None:
     data = ("", "", "", 7, 1)
-    write(shop.folder, *(("cart.create", "loja", f"c{number}", *data) for number in range(40)), name="job.csv")
+    write(shop.folder, *(("cart.create", "loja", f"c{number}", *data) for number in range(400)), name="job.csv")
     shop.configure(loja={"limits": ["20/s"]})
     with shop.started("run", "job.csv", "--progress", "none") as process:
         until(lambda: shop.endpoint("loja").saw.effects["create"] > 5)
@@ -69,8 +69,8 @@ def test_a_run_of_a_sheet_that_was_killed_goes_on(shop: Cli) -> None:
     shop.configure()
     shop.run(job="job.csv", code=0)
 
-    assert shop.statuses() == dict.fromkeys(range(2, 42), "ok")
-    assert shop.endpoint("loja").saw.effects["create"] == 40
+    assert shop.statuses() == dict.fromkeys(range(2, 402), "ok")
+    assert shop.endpoint("loja").saw.effects["create"] == 400
 
 
 def test_a_part_of_a_sheet_is_chosen_and_run_in_several_processes(shop: Cli) -> None:

@@ -26,6 +26,7 @@ from cli_harness import (
     environment,
     line,
     open_cli_here,
+    until,
 )
 from click.testing import CliRunner
 
@@ -518,11 +519,11 @@ def test_of_a_run_that_was_stopped_that_is_taken_back_which_ended(shop: Cli) -> 
 
 
 def test_a_run_at_work_is_not_taken_back(shop: Cli) -> None:
+    shop.configure(acme={"timeout": 300})
     shop.job([create("acme")])
     shop.hook("acme", "hang")
     with shop.started("run", "job.jsonl", "--progress", "none") as process:
-        while not (shop.folder / "job.results.jsonl.journal").exists():
-            assert process.poll() is None
+        until((shop.folder / "job.results.jsonl.journal").exists)
 
         with pytest.raises(UsageError, match=str(process.pid)):
             undo(code=2)
@@ -626,13 +627,12 @@ def test_undo_and_its_run_go_on_after_sigkill(shop: Cli) -> None:
 
 
 def test_a_signal_stops_the_reading_and_the_same_command_goes_on(shop: Cli) -> None:
-    shop.job([create("sklep", f"c{number}") for number in range(20)])
+    shop.job([create("sklep", f"c{number}") for number in range(200)])
     run()
     shop.hook("sklep", "delay")
     with shop.started("undo", "job.results.jsonl", "-o", "undo.jsonl", "--progress", "none") as process:
         results = shop.folder / "undo.jsonl.work" / "reads.results.jsonl"
-        while not (results.exists() and results.stat().st_size):
-            assert process.poll() is None
+        until(lambda: process.poll() is not None or (results.exists() and results.stat().st_size))
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate()
     assert process.returncode == 3
@@ -643,8 +643,8 @@ def test_a_signal_stops_the_reading_and_the_same_command_goes_on(shop: Cli) -> N
 
     undo(code=0)
 
-    assert len(undone(shop)) == 20
-    assert 0 < shop.requests() - seen < 20
+    assert len(undone(shop)) == 200
+    assert 0 < shop.requests() - seen < 200
 
 
 def test_the_page_names_every_kind_of_what_is_kept() -> None:

@@ -211,7 +211,7 @@ def test_a_killed_verification_goes_on_and_reads_nothing_twice(shop: Cli) -> Non
     shop.hook("loja", decide)
     with shop.started(*WORDS) as process:
         victim.append(process.pid)
-        assert process.wait(30) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
     before = shop.requests()
     verify(shop, code=0)
     assert shop.requests() - before <= 50 - 20 + 8, "what was read is not read again, but for what was in flight"

@@ -34,8 +34,7 @@ async def troubled(kind: str, **options: Any) -> AsyncIterator[tuple[Sandbox, Ca
         return next(kinds, "")
 
     sandbox = Sandbox(hook=hook, **options)
-    timeout = aiohttp.ClientTimeout(total=0.3)
-    async with sandbox.serving(), aiohttp.ClientSession(timeout=timeout) as client:
+    async with sandbox.serving(), aiohttp.ClientSession() as client:
 
         async def add() -> tuple[int, bytes]:
             url = f"{sandbox.address('tray')}/carts?access_token=a"
@@ -70,8 +69,12 @@ async def test_a_refused_call_is_not_counted_as_a_request() -> None:
 @pytest.mark.parametrize(("kind", "effect"), [("hang", 0), ("hang-after", 1)])
 async def test_a_hanging_call_is_never_answered(kind: str, effect: int) -> None:
     async with troubled(kind) as (sandbox, add):
-        with pytest.raises(TimeoutError):
-            await add()
+        asked = asyncio.ensure_future(add())
+        while not sandbox.counters()["tray"][""]["faults"]:  # noqa: ASYNC110  # the simulator's turns of this loop
+            await asyncio.sleep(0)
+        await asyncio.wait([asked], timeout=0.2)
+        assert not asked.done()
+        asked.cancel()
         assert quantity(sandbox) == effect
 
 
@@ -92,14 +95,14 @@ async def test_stopping_does_not_wait_for_hanging_calls() -> None:
         tasks.create_task(dropped(sandbox))
         await struck.wait()
         began = time.perf_counter()
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 30
 
 
 async def test_a_late_answer_is_late_and_whole() -> None:
     async with troubled("delay", delay=(0.1, 0.1)) as (sandbox, add):
         began = time.perf_counter()
         assert (await add())[0] == 201
-        assert 0.1 <= time.perf_counter() - began < 5
+        assert time.perf_counter() - began >= 0.1
         assert quantity(sandbox) == 1
 
 
@@ -212,7 +215,7 @@ async def test_no_fault_is_an_error_of_the_server_itself(kind: str, caplog: pyte
     with caplog.at_level(logging.WARNING):
         async with troubled(kind) as (_, add):
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                await add()
+                await asyncio.wait_for(add(), 0.5)
     assert caplog.records == []
 
 

@@ -53,8 +53,8 @@ class Ended:
         return found
 
 
-def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """The first truthy answer of ``what``, asked again and again."""
+def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """The first truthy answer of ``what``, asked again and again; so long that only what never comes is missed."""
     end = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < end, "it did not come"

@@ -197,7 +197,7 @@ def interrupted(cli: Cli) -> Interrupted:
     for account in PLATFORMS:
         cli.hook(account, see)
     with cli.started("run", JOB, "--progress", "none") as process:
-        until(lambda: len(hung) >= _IN_FLIGHT and _has_ended(cli.folder / RESULTS, 8), 30)
+        until(lambda: len(hung) >= _IN_FLIGHT and _has_ended(cli.folder / RESULTS, 8))
         process.kill()
         process.wait()
     with closing(sqlite3.connect(cli.folder / f"{RESULTS}.journal")) as journal:

@@ -86,7 +86,7 @@ def terminal(
         os.close(handle)
 
 
-def ended(terminal: Terminal, seconds: float = 30.0) -> Ended:
+def ended(terminal: Terminal, seconds: float = 60.0) -> Ended:
     """The process at its end; its stderr is what the screen shows."""
     out, _ = terminal.process.communicate(timeout=seconds)
     terminal.reader.join(seconds)

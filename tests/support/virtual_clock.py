@@ -8,16 +8,20 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _TURN = 1e-9  # seconds that a turn of the loop takes
-_PATIENCE = 20.0  # real seconds after which a loop that waits for nothing that could come is called stuck
+_PATIENCE = 60.0  # real seconds after which a loop that waits for nothing that could come is called stuck
 
 
 class _Jumping(selectors.DefaultSelector):
-    """A selector that passes no real time; ``busy`` says that another thread will wake the loop."""
+    """A selector that passes no real time; ``busy`` says that another thread will wake the loop.
 
-    def __init__(self, busy: Callable[[], bool]) -> None:
+    For ``grace`` real seconds bytes may still be on their way through the system before time jumps.
+    """
+
+    def __init__(self, busy: Callable[[], bool], grace: float) -> None:
         super().__init__()
         self.now = 1000.0
         self._busy = busy
+        self._grace = grace
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self.now += _TURN
@@ -25,7 +29,7 @@ class _Jumping(selectors.DefaultSelector):
             ready = super().select(_PATIENCE)
             assert ready, "everything waits for ever"
             return list(ready)
-        ready = super().select(0)
+        ready = super().select(self._grace if timeout > 0 else 0)
         if not ready:
             self.now += timeout
         return list(ready)
@@ -34,15 +38,15 @@ class _Jumping(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """The loop; its ``time`` is the selector's."""
 
-    def __init__(self, busy: Callable[[], bool]) -> None:
-        self.jumping = _Jumping(busy)
+    def __init__(self, busy: Callable[[], bool], grace: float) -> None:
+        self.jumping = _Jumping(busy, grace)
         super().__init__(self.jumping)
 
     def time(self) -> float:
         return self.jumping.now
 
 
-def run(work: Coroutine[Any, Any, T], busy: Callable[[], bool] = lambda: False) -> T:
-    """The coroutine's result, in virtual time."""
-    with asyncio.Runner(loop_factory=lambda: VirtualLoop(busy)) as runner:
+def run(work: Coroutine[Any, Any, T], busy: Callable[[], bool] = lambda: False, grace: float = 0.0) -> T:
+    """The coroutine's result, in virtual time; where both ends of real sockets are in it, with some grace."""
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(busy, grace)) as runner:
         return runner.run(work)
