@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import kill_storm
@@ -60,11 +60,17 @@ def broken_limits(shops: Shops) -> list[str]:
     return broken
 
 
+def folders(folder: Path, *seeds: int) -> Iterator[tuple[Path, int]]:
+    """A folder for each try of a storm: on a machine that stalls, its job may end before it was struck often enough."""
+    for seed in seeds:
+        (own := folder / str(seed)).mkdir()
+        yield own, seed
+
+
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_storm_of_kills_loses_nothing_and_does_nothing_twice(tmp_path: Path, seed: int) -> None:
-    done = storm(tmp_path, seed=seed, carts=60, kills=6)
-    assert done.killed == 6
-    assert done.landed >= 2
+    storms = (storm(own, seed=each, carts=60, kills=6) for own, each in folders(tmp_path, seed, seed + 100, seed + 200))
+    assert any(done.killed == 6 and done.landed >= 2 for done in storms)
 
 
 @pytest.mark.storm
@@ -127,9 +133,12 @@ def _judgeable(lines: Sequence[Line], found: Sequence[Line]) -> tuple[Sequence[L
 
 
 def test_a_storm_does_no_harm_at_shops_that_read_otherwise(tmp_path: Path) -> None:
-    done, statuses = storm_of_readings(tmp_path, seed=5, carts=45, kills=4)
-    assert done.killed == 4
-    assert statuses["ok"] > statuses.total() / 2
+    for own, seed in folders(tmp_path, 5, 6, 7):
+        done, statuses = storm_of_readings(own, seed=seed, carts=45, kills=4)
+        assert statuses["ok"] > statuses.total() / 2
+        if done.killed == 4:
+            return
+    pytest.fail("no job lasted until it was killed four times")
 
 
 @pytest.mark.storm
@@ -143,17 +152,14 @@ def test_a_long_storm_does_no_harm_at_shops_that_read_otherwise(tmp_path: Path, 
 
 def test_limits_hold_across_kills_and_restarts_without_a_single_429(tmp_path: Path) -> None:
     """Red only where every try is: a simulator that stands still for 50 ms on a busy machine counts too many itself."""
-    for seed in (3, 4, 5):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
+    broken = LimitBroken("no job lasted until it was killed five times")
+    for own, seed in folders(tmp_path, 3, 4, 5):
         try:
-            done = storm(folder, seed=seed, carts=45, kills=5, limits=LIMITS)
-        except LimitBroken:
-            if seed == 5:
-                raise
-        else:
-            assert done.killed == 5
-            return
+            if storm(own, seed=seed, carts=45, kills=5, limits=LIMITS).killed == 5:
+                return
+        except LimitBroken as found:
+            broken = found
+    raise broken
 
 
 @pytest.mark.storm
