@@ -99,7 +99,7 @@ RUNS = (
 )
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(*RUNS)
 def test_many_readings_at_once_do_no_harm_with_faults_and_stops(
     chosen: dict[str, str], seed: int, share: float, stops: list[float]
