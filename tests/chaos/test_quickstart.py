@@ -28,7 +28,7 @@ def test_the_quickstart_shows_every_operation_on_all_platforms() -> None:
 
 def test_the_quickstart_needs_no_config_and_survives_being_killed_three_times(tmp_path: Path) -> None:
     for commit in (6, 4, 3):
-        command = [sys.executable, str(DYING), str(commit), "run", QUICKSTART, "--progress", "none"]
+        command = [sys.executable, str(DYING), str(commit), "run", str(QUICKSTART), "--progress", "none"]
         killed = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, check=False)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert 0 < len(results(tmp_path)) < len(LINES)
