@@ -31,8 +31,8 @@ from batchcart.engine.transitions import (
 from batchcart.journal.result_line import Completion
 from batchcart.model.adapter import CartContext
 from batchcart.model.excerpt import excerpt
-from batchcart.model.http import Exchange, Request
-from batchcart.model.operation import Operation
+from batchcart.model.http import Exchange, NoResponse, Request
+from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.outcome import Failed, InDoubt, Succeeded
 from batchcart.model.reasons import without
 from batchcart.model.text import format_timestamp
@@ -109,6 +109,9 @@ async def _send_request(op: Execution, session: AccountSession, request: Request
         reaction = await session.interpret(received.reply, partial(react, op, request, received.reply, received.at))
     else:
         reaction = react(op, request, received.reply, received.at)
+    if (line := _owner(op, session, request, reaction.action)) != op.operation.line:
+        received = replace(received, reply=NoResponse(f"the shop answered with the cart that line {line} created"))
+        reaction = react(op, request, received.reply, received.at)
     if reaction.note:
         await session.record(op.operation.line, received, reaction.note)
     session.take(reaction.signal, used)
@@ -119,6 +122,18 @@ async def _send_request(op: Execution, session: AccountSession, request: Request
             return reaction.execution, LeavePending()
         case action:
             return reaction.execution, action
+
+
+def _owner(op: Execution, session: AccountSession, request: Request, action: Action) -> int:
+    """The line that has the cart which the action says was created; that of the operation itself, if none else has."""
+    operation = op.operation
+    match action:
+        case Finish(Succeeded(cart_id=str(key))) if (
+            request.writes and operation.kind is OperationKind.CART_CREATE and op.known.cart_id is None
+        ):
+            return session.given.give(key, operation.line)
+        case _:
+            return operation.line
 
 
 def _count(op: Execution, session: AccountSession, outcome: Succeeded | Failed | InDoubt, turn: int) -> None:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from batchcart.accounts.config import Account
 from batchcart.engine.auth import Auth
 from batchcart.engine.circuit_breaker import CircuitBreaker, Stop
+from batchcart.engine.given_keys import GivenKeys
 from batchcart.engine.health import Health
 from batchcart.engine.http.form_encoding import encode_body
 from batchcart.engine.offload import Made, is_large, read_reply
@@ -117,6 +118,7 @@ class AccountSession:
     signal: StopSignal = field(default_factory=StopSignal)
     stats: RequestStats = field(default_factory=RequestStats)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    given: GivenKeys = field(default_factory=GivenKeys)
 
     @property
     def stopped(self) -> bool:

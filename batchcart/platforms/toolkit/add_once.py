@@ -136,7 +136,7 @@ def _interpret(strategy: AddStrategy, operation: Operation, known: CartContext, 
 def _after_write(strategy: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
     exchange = last(past)
     made = strategy.evidence.says(operation, known, exchange.response)
-    if isinstance(made, Added):
+    if isinstance(made, Added) and not _is_other_product(strategy, operation, known, made):
         return _succeed(strategy, operation, known, past, made)
     match strategy.classify_error(exchange):
         case Unavailable() as failing:
@@ -152,6 +152,12 @@ def _after_write(strategy: AddStrategy, operation: Operation, known: CartContext
         return strategy.look(operation, known) if wrote_before else refused
     why = f"the shop answered {describe(exchange.response)}, which does not name what was added"
     return Unavailable(why, strategy.look(operation, known))
+
+
+def _is_other_product(strategy: AddStrategy, operation: Operation, known: CartContext, made: Added) -> bool:
+    """Whether the line that an answer names is known to hold another product: then it answers another request."""
+    wanted = strategy.expected_line(operation)
+    return lines.product_at(strategy.line_key(wanted, made), known.facts) not in {None, wanted.product}
 
 
 def _after_look(strategy: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:

@@ -93,6 +93,12 @@ def parse_facts(facts: CartFacts) -> Mapping[str, Line | None]:
     return lines
 
 
+def product_at(key: str, facts: Mapping[str, str]) -> str | None:
+    """The product that this line is known to hold."""
+    text = facts.get(f"{_PREFIX}{key}")
+    return None if text is None else text.rpartition(" ")[0]
+
+
 def knows_all(facts: CartFacts) -> bool:
     """Whether every line of the cart is remembered."""
     return facts.get(_LINES) == "known"

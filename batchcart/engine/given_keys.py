@@ -1,0 +1,17 @@
+"""Owns which line was given which new cart lately, so that one answer is not taken for two lines'."""
+
+_MOST = 1_000
+
+
+class GivenKeys:
+    """The keys that a shop gave the latest new carts of one account, each with the line that it was given to."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, int] = {}
+
+    def give(self, key: str, line: int) -> int:
+        """The line that has this cart: ``line``, unless another was given it before."""
+        owner = self._lines.setdefault(key, line)
+        if len(self._lines) > _MOST:
+            del self._lines[next(iter(self._lines))]
+        return owner
