@@ -10,7 +10,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from batchcart.engine.looks import settling, up_to_last_write
+from batchcart.engine.looks import SURE_AFTER, settling, up_to_last_write
 from batchcart.engine.offload import is_large
 from batchcart.engine.outage import wait_until_up
 from batchcart.engine.replay import NO_PAST, Past
@@ -37,6 +37,9 @@ from batchcart.model.outcome import Failed, InDoubt, Succeeded
 from batchcart.model.reasons import without
 from batchcart.model.text import format_timestamp
 
+_LOST = {"lost", "failing"}
+"""The states in the journal of a write that may still be acted on."""
+
 
 def restore_execution(
     session: AccountSession,
@@ -54,7 +57,9 @@ def restore_execution(
     spec, options = adapter.operations[operation.kind], session.account.options
     classify, busy = adapter.errors.classify, frozenset(options.busy)
     past = past._replace(steps=up_to_last_write(past.steps))
-    return Execution(operation, known, spec, classify, options.timeout, *past, read_only=read_only, busy=busy)
+    op = Execution(operation, known, spec, classify, options.timeout, *past, read_only=read_only, busy=busy)
+    said = 0 if read_only else sum(step.request.writes for step in past.steps)
+    return replace(op, said=said, lost_at=session.clocks.monotonic()) if said else op
 
 
 async def execute(op: Execution, session: AccountSession) -> Completion | None:
@@ -82,6 +87,8 @@ async def _carry_out(op: Execution, session: AccountSession) -> Completion | Non
             case Send(request) | RefreshTokens(request):
                 op, action = await _send_request(op, session, request)
             case Finish(outcome):
+                if op.said > 1 and op.spec.idempotent:
+                    await session.signal.wait(max(0.0, op.lost_at + SURE_AFTER - session.clocks.monotonic()))
                 if op.sends > sent_before:
                     _count(op, session, outcome, turn)
                 return _ending(op, session, outcome)
@@ -112,16 +119,19 @@ async def _send_request(op: Execution, session: AccountSession, request: Request
     if (line := _owner(op, session, request, reaction.action)) != op.operation.line:
         received = replace(received, reply=NoResponse(f"the shop answered with the cart that line {line} created"))
         reaction = react(op, request, received.reply, received.at)
+    op = reaction.execution
+    if request.writes and reaction.note in _LOST:
+        op = replace(op, lost_at=session.clocks.monotonic())
     if reaction.note:
         await session.record(op.operation.line, received, reaction.note)
     session.take(reaction.signal, used)
     if settles and not isinstance(reaction.signal, Healthy):
-        return reaction.execution, LeavePending()  # what the shop does not say while its account closes, it says later
+        return op, LeavePending()  # what the shop does not say while its account closes, it says later
     match reaction.action:
         case RefreshTokens(_, denied, again) if not await refresh_tokens(session, denied, used, again=again):
-            return reaction.execution, LeavePending()
+            return op, LeavePending()
         case action:
-            return reaction.execution, action
+            return op, action
 
 
 def _owner(op: Execution, session: AccountSession, request: Request, action: Action) -> int:

@@ -7,6 +7,7 @@ A reply ends the operation, asks for the next request, or is trouble. Trouble of
 trouble of the account (throttled, refused, not the platform at all) is signalled first, so that all of its lines wait.
 """
 
+import math
 from collections.abc import Callable
 from typing import assert_never
 
@@ -49,6 +50,8 @@ class Execution(msgspec.Struct, frozen=True):
     the platform answered its write, or its read. With ``read_only`` nothing is written any more: where a write would
     follow, it has not happened. ``settles`` says that its account is closing and it may still ask what became of its
     write. ``sure``: the shop was left long enough after the last write for a look to be believed, whatever it shows.
+    ``said`` is how often the write was sent, ``lost_at`` when it was last known, by the steady clock, that its answer
+    will not come.
     """
 
     operation: Operation
@@ -73,10 +76,9 @@ class Execution(msgspec.Struct, frozen=True):
     read_only: bool = False
     settles: bool = False
     sure: bool = False
+    said: int = 0
+    lost_at: float = -math.inf
     busy: frozenset[int] = frozenset()
-
-
-# ---- what is done next
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -112,9 +114,6 @@ class LeavePending(msgspec.Struct, frozen=True):
 
 
 Action = Send | Retry | RefreshTokens | Finish | LeavePending
-
-
-# ---- what the account learns from it
 
 
 class Healthy(msgspec.Struct, frozen=True):
@@ -195,7 +194,8 @@ def _follow_request(op: Execution, request: Request) -> Send | Finish:
 def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
     """What follows from the reply to a request that left at wall-clock time ``at``; its answer is without secrets."""
     first_at = at if op.first_at is None else op.first_at
-    op = replace(op, sends=op.sends + 1, first_at=first_at, sure=op.sure and not request.writes)
+    said, sure = op.said + request.writes, op.sure and not request.writes
+    op = replace(op, sends=op.sends + 1, said=said, first_at=first_at, sure=sure)
     match reply:
         case Response() as response:
             exchange = Exchange(request, response, at)
