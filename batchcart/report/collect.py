@@ -191,17 +191,18 @@ def _run(
 
 
 def _together(summaries: Sequence[Summary]) -> Summary:
-    """The figures of all runs; an account is in the state of the last run that did not leave it done."""
+    """The figures of all runs; an account is in the state of the last run that did not leave it done and says why."""
     names = dict.fromkeys(name for summary in summaries for name in summary.accounts)
     accounts = {}
     for name in names:
         parts = [summary.accounts[name] for summary in summaries if name in summary.accounts]
-        state, reason = next(((one.state, one.reason) for one in reversed(parts) if one.state != "done"), ("done", ""))
+        undone = [one for one in reversed(parts) if one.state != "done"]
+        told = next((one for one in undone if one.reason), (undone or parts)[0])
         counts = {status: sum(part.counts[status] for part in parts) for status in STATUSES}
         kinds: Counter[tuple[str, str]] = Counter()
         for part in parts:
             kinds.update(part.kinds)
-        accounts[name] = AccountSummary(counts, kinds, state, reason)
+        accounts[name] = AccountSummary(counts, kinds, told.state, told.reason)
     return Summary(accounts, ", ".join(summary.results for summary in summaries))
 
 

@@ -224,6 +224,19 @@ def test_several_runs_stand_side_by_side(tmp_path: Path, monkeypatch: pytest.Mon
     assert 'href="#compared"' not in page(collect([tmp_path / "a.jsonl"], None))
 
 
+def test_of_several_runs_an_account_is_told_by_the_run_that_knows_why_its_lines_are_left(shop: Cli) -> None:
+    shop.job([create("acme"), create("loja")])
+    shop.hook("acme", "401")
+    shop.run(code=3)
+    shop.run("-o", "later.jsonl", "--only", "loja", code=3)
+    said = batchcart("report", RESULTS, "later.jsonl", "--html", "r.html", folder=shop.folder, code=3).out
+    html = (shop.folder / "r.html").read_text()
+    first = html[html.index('id="next"') : html.index("</section>", html.index('id="next"'))]
+
+    assert re.search(r"\nWhy lines are not ok:\n  2 not attempted: acme: .*refused", said)
+    assert re.search(r"<li>acme: .*refused", first)
+
+
 def test_no_command_of_a_report_has_a_blank_to_fill_in(shop: Cli) -> None:
     shop.hook("acme", "500-after")
     shop.job([create("acme"), add("acme"), unknown("loja", 2)])
