@@ -212,6 +212,30 @@ async def test_the_page_is_whole_and_legible(
     assert found["background"] == ("rgb(18, 22, 28)" if dark else "rgb(246, 247, 249)")
 
 
+_SWATCHES = """[...new Set(
+  [...document.querySelectorAll('.legend span')].map(swatch => getComputedStyle(swatch).printColorAdjust))]"""
+_OUTSIDE = """[...document.querySelectorAll('main td, main th')].filter(cell => cell.getClientRects().length > 0
+  && cell.getBoundingClientRect().right > cell.closest('section').getBoundingClientRect().right + 1)
+  .map(cell => cell.textContent)"""
+
+
+async def test_the_page_is_printed_in_dark_ink_with_no_cell_beyond_its_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = busy_page(tmp_path)
+    async with opened(file, tmp_path / "profile", dark=True, width=718) as tab:  # A4 between Chromium's margins
+        scheme = {"name": "prefers-color-scheme", "value": "dark"}
+        await tab.ask("Emulation.setEmulatedMedia", media="print", features=[scheme])
+        ink = await tab.value("getComputedStyle(document.querySelector('h1')).color")
+        swatches = await tab.value(_SWATCHES)
+        outside = await tab.value(_OUTSIDE)
+
+    assert max(map(int, ink.removeprefix("rgb(").removesuffix(")").split(","))) < 100
+    assert swatches == ["exact"]
+    assert outside == []
+
+
 _SHOWN = "[...document.querySelectorAll('#all-lines tbody tr')].filter(row => !row.hidden).length"
 
 
