@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import msgspec
+
 from batchcart.accounts.locks import LockHeld, held_text
 from batchcart.model.files import open_helper
 from batchcart.model.system import find_byte_owner, is_alive, lock_byte, unlock_byte
@@ -28,8 +30,7 @@ class _LockFile:
     held: set[int] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class AccountLock:
+class AccountLock(msgspec.Struct, frozen=True):
     """One account's lock: its number's byte of the file at ``path``."""
 
     path: Path

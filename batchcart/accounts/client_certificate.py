@@ -1,8 +1,9 @@
 """Owns the certificate by which an account shows a shop's TLS who it is: its files; it does not know TLS."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from batchcart.accounts.options import AccountOptions
 from batchcart.model.errors import UsageError
@@ -11,8 +12,7 @@ from batchcart.model.files import is_private
 _CERTIFICATE, _KEY = "client_cert", "client_key"
 
 
-@dataclass(frozen=True, slots=True)
-class ClientCertificate:
+class ClientCertificate(msgspec.Struct, frozen=True):
     """A certificate with those above it, and its private key, which may stand in the same file; PEM both."""
 
     certificate: Path

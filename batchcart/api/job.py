@@ -4,11 +4,11 @@ import math
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 
 import msgspec
+from msgspec import structs
 
 from batchcart.api.driving import Config, config_source
 from batchcart.jobs.opening import write_spool
@@ -89,7 +89,7 @@ def spool(job: Job, options: RunOptions) -> tuple[RunOptions, Path | None]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return replace(options, job=str(folder / _SPOOL)), folder
+    return structs.replace(options, job=str(folder / _SPOOL)), folder
 
 
 def _make_folder() -> Path:

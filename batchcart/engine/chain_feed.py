@@ -4,7 +4,6 @@ A run in several processes gives the scheduler another feed, whose lines come ov
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -62,8 +61,7 @@ class ChainFeed(Protocol):
         """The next chain; None where there is none any more. Raises JournalFailed where it cannot be told."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedJob:
+class PlannedJob(msgspec.Struct, frozen=True):
     """What is processed: the job's text, its plan, and the run's own name."""
 
     run: str

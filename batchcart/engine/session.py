@@ -84,8 +84,7 @@ class RequestStats:
     refusals: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
+class Clocks(msgspec.Struct, frozen=True):
     """The session's clocks, both in seconds: one that only goes forward, and the wall's."""
 
     monotonic: Callable[[], float]

@@ -8,9 +8,10 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+import msgspec
 
 from batchcart.jobs.file_kind import binary_kind
 from batchcart.model.errors import UsageError, quote, suggest
@@ -29,8 +30,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """The line of the header, the columns it names, and the rows under it as they are read.
 
     Each row comes with the line it begins on and its cells by column; blank rows are left out.

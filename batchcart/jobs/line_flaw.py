@@ -6,12 +6,12 @@ that JSON does not have. Where it finds none, the reader's own words have to do.
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from itertools import chain, pairwise
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+
+class Flaw(msgspec.Struct, frozen=True):
     """What is wrong with a line's text: a sentence, and the kind that such lines of one file have in common.
 
     "" is no kind: such lines have nothing in common but that they are wrong.

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
+import msgspec
+
 from batchcart.accounts.config import AccountConfig, Accounts
 from batchcart.jobs.bad_lines import LineProblems
 from batchcart.jobs.chains import ChainAssigner
@@ -46,8 +48,7 @@ def check_account(account: str | None, entries: Accounts) -> None:
         raise UsageError(f"--account: {quote(account)} {entries.absence(account)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Planner:
+class Planner(msgspec.Struct, frozen=True):
     """Checks a job line by line against the accounts of a config; ``checking`` is told of a line now and then."""
 
     source: JobSource

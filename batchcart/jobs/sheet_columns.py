@@ -5,7 +5,6 @@ operation; which of them it has to be is checked with the line.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 
 import msgspec
@@ -21,8 +20,7 @@ OWN_KEYS = tuple(field.name for field in msgspec.structs.fields(JobLine) if fiel
 """The keys of a job line that are columns as they stand; those of `data` and `query` have their name in front."""
 
 
-@dataclass(frozen=True, slots=True)
-class CellType:
+class CellType(msgspec.Struct, frozen=True):
     """What a cell may become: any text, a whole number, a fraction, true or false, or JSON; ``forms`` of dates."""
 
     text: bool = False

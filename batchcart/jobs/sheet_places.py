@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from batchcart.model.errors import UsageError
 
@@ -16,8 +17,7 @@ _QUOTED = re.compile(r" or an? [^,;]* in quotes")  # what a cell holds stands in
 _LINE = re.compile(r"'[^']*'|\"[^\"]*\"|\bline\b")  # the word, but not in what somebody wrote
 
 
-@dataclass(frozen=True, slots=True)
-class SheetPlaces:
+class SheetPlaces(msgspec.Struct, frozen=True):
     """Where a sheet's keys stand, by their columns' letters, and what is wrong with cells of its rows."""
 
     columns: Mapping[str, str]

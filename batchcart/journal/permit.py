@@ -1,21 +1,22 @@
 """Owns how long a noted intent allows its request to leave; it does not know who noted it.
 
 A journal in this process allows it without an end. One that is written elsewhere does so for a few seconds, counted
+import msgspec
 from when the intent was handed over: whoever writes it may give the account to somebody else after that time, and what
 has not left by then never may.
 """
 
 import sys
 import time
-from dataclasses import dataclass
+
+import msgspec
 
 
 class PermitExpired(Exception):
     """A request may not leave any more, and no byte of it has: its intent must be noted again first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(msgspec.Struct, frozen=True):
     """A request may leave until ``until``, by ``read_clock``."""
 
     until: float

@@ -1,7 +1,6 @@
 """Owns the questions that are asked of a journal; it changes nothing in it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Annotated, Any
@@ -56,8 +55,7 @@ class EndedStatus(msgspec.Struct, frozen=True, array_like=True):
     text: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class EndedLine:
+class EndedLine(msgspec.Struct, frozen=True):
     """An ended line of a chain, with what it brought."""
 
     planned: PlannedLine

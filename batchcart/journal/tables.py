@@ -8,8 +8,9 @@ import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from functools import cache
+
+import msgspec
 
 from batchcart.model.outcome import Status
 
@@ -95,8 +96,7 @@ CREATE TABLE chosen (           -- the chains that are worked on now, if not all
 PLAN_INDEX = "CREATE INDEX plan_order ON plan (account, chain, line)"
 
 
-@dataclass(frozen=True, slots=True)
-class JournalKind:
+class JournalKind(msgspec.Struct, frozen=True):
     """What kind of journal a file is: the later tables that it lacks, and whether all take their own types only."""
 
     lacking: tuple[str, ...]

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from batchcart.journal.rows import Moment, decode_value, first, legible, select
 from batchcart.journal.schema import Connection
@@ -44,8 +44,7 @@ class EarlierEnding(NamedTuple):
     took: float
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """A time in which an account sent little or nothing; ``ended`` is None if it lasts or nobody saw its end.
 
     ``refusals`` counts the 429s of a throttled one, which may also have sent between them.
@@ -103,14 +102,14 @@ def pauses(told: Iterable[tuple[float, Event]]) -> Iterator[Pause]:
     for at, event in told:
         for key in _keys_ended_by(event, lasting):
             found = lasting.pop(key)
-            yield replace(found, ended=at if found.ended is None else min(found.ended, at))
+            yield structs.replace(found, ended=at if found.ended is None else min(found.ended, at))
         match event:
             case Paused(account, until, why):
                 begun = lasting.get((account, "throttled"), Pause(account, "throttled", at, until, why))
-                lasting[account, "throttled"] = replace(begun, ended=until)
+                lasting[account, "throttled"] = structs.replace(begun, ended=until)
             case ThrottlingEnded(account, since, until, refusals):
                 begun = lasting.pop((account, "throttled"), Pause(account, "throttled", since, until, ""))
-                yield replace(begun, began=since, ended=until, refusals=refusals)
+                yield structs.replace(begun, began=since, ended=until, refusals=refusals)
             case QuotaUsedUp(account, limit, until):
                 lasting[account, "quota"] = Pause(account, "quota", at, until, f"{limit} is used up")
             case ShopDown(account, why, since):

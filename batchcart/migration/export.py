@@ -2,10 +2,11 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 from batchcart.accounts.config import AccountConfig, find_config, load_config
 from batchcart.accounts.config_table import ConfigSource
@@ -147,7 +148,12 @@ def check_export(options: ExportOptions, entry: AccountConfig, keys_option: str 
 
 
 def _task(options: ExportOptions, entry: AccountConfig) -> dict[str, str]:
-    task = {"account": entry.name, "platform": entry.adapter.name, "place": entry.identity, **asdict(options.filters)}
+    task = {
+        "account": entry.name,
+        "platform": entry.adapter.name,
+        "place": entry.identity,
+        **structs.asdict(options.filters),
+    }
     return task | ({"--from file": fingerprint(options.keys_from)} if options.keys_from else {})
 
 

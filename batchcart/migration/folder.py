@@ -5,10 +5,11 @@ A round is a job with its run. A second one makes what the first could not, with
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 from batchcart.accounts.config import AccountConfig
 from batchcart.journal.changes import REPLACED
@@ -150,7 +151,7 @@ def open_folder(options: MigrateOptions, source: AccountConfig, target: AccountC
 
 def _task(options: MigrateOptions, source: AccountConfig, target: AccountConfig) -> dict[str, str]:
     accounts = {"--from": f"{source.name} {source.identity}", "--to": f"{target.name} {target.identity}"}
-    filters = {f"--{name.replace('_', '-')}": value for name, value in asdict(options.filters).items() if value}
+    filters = {f"--{name.replace('_', '-')}": value for name, value in structs.asdict(options.filters).items() if value}
     return accounts | filters | ({"--ids": fingerprint(options.keys_from)} if options.keys_from else {})
 
 

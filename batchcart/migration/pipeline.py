@@ -279,7 +279,7 @@ async def _end_what_is_under_way(context: MigrationContext, number: int) -> Step
     if not journal_path(results).exists() or not count_under_way(results):
         return None
     async with context.monitoring() as monitor:
-        await run_job(replace(_run_options(context, number), under_way=True), monitor)
+        await run_job(structs.replace(_run_options(context, number), under_way=True), monitor)
     left = count_under_way(results)
     return (
         StepFailure(3, f"{plural(left, 'line is', 'lines are')} still under way; {stop_reasons(monitor)}")

@@ -1,7 +1,7 @@
 """Owns the seam between engine and platform: a platform is a record of pure functions and knows no I/O."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -78,8 +78,7 @@ NEW_CART = {"lines": "known"}
 """The facts about a cart that this run made and put nothing into."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """What makes an operation ``ok``: an answer that says so in a documented form, or a read that shows it.
 
     ``says`` takes an answer for that: what it gives back is true for such an answer and for no other; ``said`` is the
@@ -91,8 +90,7 @@ class Evidence:
     shown: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OperationSpec:
+class OperationSpec(msgspec.Struct, frozen=True):
     """One operation on one platform: the fields it takes, what is said to the shop, and what makes it ``ok``.
 
     ``idempotent`` says that the write may be sent again without a look at the shop, since it is absolute.
@@ -116,8 +114,7 @@ class OperationSpec:
         yield msgspec.structs.replace(known, facts={})
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRefresh:
+class TokenRefresh(msgspec.Struct, frozen=True):
     """How an expiring token is renewed.
 
     ``build_request`` builds the request, ``parse_tokens`` finds the fresh settings in its answer. ``refused`` is what
@@ -132,8 +129,7 @@ class TokenRefresh:
     further_settings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
+class Filters(msgspec.Struct, frozen=True):
     """Which lines a list of all carts shows; "" does not filter. Times are the shop's own clock, without a zone."""
 
     since_id: str = ""
@@ -142,8 +138,7 @@ class Filters:
     cart_key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedLine:
+class ListedLine(msgspec.Struct, frozen=True):
     """One row of a list of all carts: its number, the key of its cart, and its JSON as the shop wrote it.
 
     ``created`` is written as in Filters, "" if the row does not say it.
@@ -155,8 +150,7 @@ class ListedLine:
     created: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """How a shop lists all its carts, line by line.
 
     ``query_schema`` is that of a ``cart.list`` for one page, from 1 on. It asks for ``rows`` of them, perhaps for
@@ -170,19 +164,17 @@ class Listing:
     merge: Callable[[Sequence[bytes]], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class CartSnapshot:
+class CartSnapshot(msgspec.Struct, frozen=True):
     """What one read shows: how many each line holds, and the cart's own fields as `cart.update` names them, in JSON.
 
     Lines have the keys that facts about lines have; ``lines`` is None if the read does not show them.
     """
 
     lines: Mapping[str, Decimal] | None = None
-    fields: Mapping[str, bytes] = field(default_factory=dict)
+    fields: Mapping[str, bytes] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class CartReader:
+class CartReader(msgspec.Struct, frozen=True):
     """How a cart is compared with what was known of it before.
 
     ``read`` reads the body of a `cart.get` in its plain view, or of an `item.get`; ``is_missing`` says whether an
@@ -195,8 +187,7 @@ class CartReader:
     spreads: Callable[[bytes], bool] = lambda _data: False
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(msgspec.Struct, frozen=True):
     """What a platform's carts mean as neutral ones, and how such a cart is made there.
 
     ``to_neutral`` turns the bodies of ``cart.get`` (all views or pages that were read of it) into neutral carts; it
@@ -210,12 +201,11 @@ class Migration:
     to_neutral: Callable[[CartSource, Sequence[bytes]], tuple[Cart, ...]]
     from_neutral: Callable[[Cart, str | None], CartPlan]
     readable_fields: tuple[str, ...]
-    hidden_fields: Mapping[str, str] = field(default_factory=dict)
+    hidden_fields: Mapping[str, str] = msgspec.field(default_factory=dict)
     merge_items: Callable[[bytes, Sequence[tuple[str, bytes]]], bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AccountSchema:
+class AccountSchema(msgspec.Struct, frozen=True):
     """What an account of the platform has in the config beside what every account may have.
 
     ``settings`` is the type of its own keys; ``address`` gives the base address from them, which stands under
@@ -236,8 +226,7 @@ class AccountSchema:
     currency: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeyNames:
+class KeyNames(msgspec.Struct, frozen=True):
     """What the platform calls the key of a cart, the id of an item, and how many of it there are.
 
     ``item`` is "" if results have the id under no name but ``item_id``. ``client_chooses`` says that the client
@@ -252,8 +241,7 @@ class KeyNames:
     max_length: int = 200
 
 
-@dataclass(frozen=True, slots=True)
-class AuthScheme:
+class AuthScheme(msgspec.Struct, frozen=True):
     """How requests show who asks.
 
     ``sign`` puts the credentials onto a request, with the time and a nonce where the platform wants them;
@@ -264,8 +252,7 @@ class AuthScheme:
     token_refresh: TokenRefresh | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorForms:
+class ErrorForms(msgspec.Struct, frozen=True):
     """What an answer says beyond the operation that it answers.
 
     ``classify`` says whether it means that shop or credentials fail, or that it is not the platform's at all.
@@ -276,8 +263,7 @@ class ErrorForms:
     described: str
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(msgspec.Struct, frozen=True):
     """What the lines of a benchmark's job say; each function gets the product, the quantity, or both.
 
     ``first_item`` says that a create names the item that it makes.
@@ -289,8 +275,7 @@ class Workload:
     first_item: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Examples:
+class Examples(msgspec.Struct, frozen=True):
     """What a newcomer is shown.
 
     ``account`` is a name and the own keys of an account, for a first config. ``job`` are lines about one cart without
@@ -303,8 +288,7 @@ class Examples:
     workload: Workload | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(msgspec.Struct, frozen=True):
     """A platform as a value.
 
     ``health_check`` is a read that changes nothing and shows that the shop is up. ``item_needs_cart`` says that an item

@@ -1,7 +1,6 @@
 """Owns the neutral cart: a cart in words that belong to no platform; it does not know platforms, files or shops."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -147,8 +146,7 @@ def item_name(item: Item, index: int) -> str:
     return item.line or f"#{index + 1}"
 
 
-@dataclass(frozen=True, slots=True)
-class CartSource:
+class CartSource(msgspec.Struct, frozen=True):
     """Where an answer comes from: the account's name, its currency (None if nobody said), and the cart's key.
 
     ``cart_id`` may be "" if the answer itself names its carts (a list of several).
@@ -166,8 +164,7 @@ class NotACart(ValueError):
         super().__init__(shorten(why))
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(msgspec.Struct, frozen=True):
     """What a target cannot hold: the field's path in the source cart (``items[0].note``), its value, and why."""
 
     field: str
@@ -175,8 +172,7 @@ class Loss:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class OperationTemplate:
+class OperationTemplate(msgspec.Struct, frozen=True):
     """A line of a job without its account and cart: the operation, its ``data`` as JSON, and the item's name."""
 
     kind: OperationKind
@@ -184,8 +180,7 @@ class OperationTemplate:
     item: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CartPlan:
+class CartPlan(msgspec.Struct, frozen=True):
     """How a platform makes a cart: the ``operations`` lines in order, and what they do not carry.
 
     ``expected`` is the cart as the target will have it: the given one without what was lost; a read of the new cart

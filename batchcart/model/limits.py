@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from batchcart.model.errors import UsageError, quote
 
@@ -26,8 +27,7 @@ _WINDOW = re.compile(rf"\s*({_NUMBER}){_PER}\s*")
 _BUCKET = re.compile(rf"\s*bucket\s+({_NUMBER})\s+leak\s+({_NUMBER}(?:\.{_NUMBER})?){_PER}\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """At most ``count`` sends in every window of ``seconds``, wherever the window begins."""
 
     count: int
@@ -37,8 +37,7 @@ class Window:
         return f"{self.count}/{_unit(self.seconds)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(msgspec.Struct, frozen=True):
     """A bucket that holds ``size`` sends and leaks ``leak`` of them a second; a send that overflows is refused."""
 
     size: int

@@ -9,10 +9,11 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from batchcart.model.adapter import Adapter, Adapters
 from batchcart.model.errors import UsageError, quote
@@ -27,8 +28,7 @@ GROUP = "batchcart.platforms"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPlatform:
+class FoundPlatform(msgspec.Struct, frozen=True):
     """A platform, and the package that brings it with its version; both are "" if it is built in.
 
     ``problem`` says, as the end of a sentence, why there is no ``adapter``.

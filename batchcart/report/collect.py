@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import structs
 
 from batchcart.accounts.config import AccountConfig, find_config, load_config
 from batchcart.accounts.config_table import ConfigSource
@@ -160,7 +162,7 @@ def _run(
         with open_journal_readonly(path) as connection:
             summary = load_summary(connection, path)
             left = leave_out(summary, connection, again.lines)
-            commands = replace(find_commands(connection, path, config), later=tuple(again.later))
+            commands = structs.replace(find_commands(connection, path, config), later=tuple(again.later))
             pausing.take(events(connection))
             timeline = read_timeline(
                 number,

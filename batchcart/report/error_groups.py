@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+import msgspec
+
 from batchcart.journal.settlement import OK_BY_NOW
 from batchcart.runs.commands import RunCommands
 
@@ -19,8 +21,7 @@ _LINES_KNOWN = 1 << 16
 _RIGHTS = {401, 403}
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(msgspec.Struct, frozen=True):
     """A result that is shown as an example, or a doubt: where it stands, and what it says."""
 
     run: int
@@ -31,8 +32,7 @@ class Occurrence:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorKey:
+class ErrorKey(msgspec.Struct, frozen=True):
     """What the failures of one reason have in common; ``message`` has its ids and numbers taken out.
 
     ``by_hand`` says that the operator settled so what was in doubt.

@@ -1,8 +1,10 @@
 """Owns what a report keeps of a run's pauses and learnt limits: exact totals, and a bounded number of spans."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
+
+from msgspec import structs
 
 from batchcart.journal.timeline import Pause, PauseReason, pauses
 from batchcart.model.events import (
@@ -118,4 +120,4 @@ def _merge_spans(spans: list[Pause]) -> list[Pause]:
 
 def _one(first: Pause, second: Pause) -> Pause:
     ended = None if second.ended is None else max(second.ended, first.ended or second.ended)
-    return replace(first, ended=ended, refusals=first.refusals + second.refusals)
+    return structs.replace(first, ended=ended, refusals=first.refusals + second.refusals)

@@ -2,7 +2,8 @@
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from batchcart.accounts.config import Account
 from batchcart.accounts.redaction import redact_text
@@ -19,8 +20,7 @@ from batchcart.model.limits import Window
 from batchcart.runs.deps import Deps
 
 
-@dataclass(frozen=True, slots=True)
-class SessionBasis:
+class SessionBasis(msgspec.Struct, frozen=True):
     """What a session stands on. ``number`` is the account's in the journal, ``probe`` that of its next question.
 
     ``learnt`` is what is known of its limits, ``tokens`` were renewed, ``past`` was secret once; ``note`` is given

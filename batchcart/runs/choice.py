@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+import msgspec
 
 from batchcart.journal.choice import choose_chains, forget_choice, open_lines
 from batchcart.journal.queries import count_pending
@@ -11,8 +12,7 @@ from batchcart.journal.schema import Connection
 from batchcart.model.errors import UsageError, quote
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Which open lines are done now; ``only`` are accounts, operations or patterns of either, one of which must fit.
 
     ``limit`` lines are done at most, and ``sample`` of each account, spread over its carts; 0: all. A chain is done

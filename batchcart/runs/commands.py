@@ -3,8 +3,9 @@
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from batchcart.accounts.config_table import ConfigSource
 from batchcart.jobs.sheet_places import sheet_ending
@@ -22,8 +23,7 @@ _NAMED = 5  # accounts
 _ENDINGS = (".gz", ".zst", ".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".xlsm")
 
 
-@dataclass(frozen=True, slots=True)
-class RunCommands:
+class RunCommands(msgspec.Struct, frozen=True):
     """What can be typed about the run that wrote ``results``; ``job`` and ``config`` as the command line names them.
 
     Without its ``journal`` nothing is known of the run but its results, and nothing leads on from it.
@@ -98,8 +98,7 @@ class RunCommands:
         return _write_out("batchcart", *words, *config)
 
 
-@dataclass(frozen=True, slots=True)
-class NextStep:
+class NextStep(msgspec.Struct, frozen=True):
     """A command to copy, and what it is for."""
 
     purpose: str

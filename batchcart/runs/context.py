@@ -5,11 +5,12 @@ Clocks, random numbers, clients, account states and the journal come from the ru
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import msgspec
 from msgspec import structs
 
 from batchcart.accounts.config import Account, AccountConfig
@@ -31,8 +32,7 @@ from batchcart.runs.paths import journal_path, sandbox_path
 Sink = TypeVar("Sink", bound=JournalSink)
 
 
-@dataclass(frozen=True, slots=True)
-class RunSettings:
+class RunSettings(msgspec.Struct, frozen=True):
     """What holds for all accounts of a run.
 
     ``patience`` is in seconds, ``concurrency`` overrides the accounts' own; ``stop_after`` lines in a row stop an
@@ -42,7 +42,7 @@ class RunSettings:
     patience: float
     concurrency: int | None = None
     stop_after: int = 0
-    embedded: Mapping[str, str] = field(default_factory=dict)
+    embedded: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def apply(self, account: Account) -> Account:
         """The account under these terms."""
@@ -53,8 +53,7 @@ class RunSettings:
         return account
 
 
-@dataclass(frozen=True, slots=True)
-class RunContext(Generic[Sink]):
+class RunContext(msgspec.Struct, Generic[Sink], frozen=True):
     """What all accounts of a run stand on, here or in another process; the journal may be written elsewhere."""
 
     entries: Mapping[str, AccountConfig]
@@ -86,7 +85,7 @@ async def open_context(
         embedded = await stack.enter_async_context(embedded_sandbox(used, results))
         journal = deps.open_journal(connection, results, ended=monitor.on_line, failed=monitor.fail)
         stack.callback(journal.close)
-        yield RunContext(entries, replace(settings, embedded=embedded), plan, journal, monitor, deps)
+        yield RunContext(entries, structs.replace(settings, embedded=embedded), plan, journal, monitor, deps)
 
 
 @asynccontextmanager

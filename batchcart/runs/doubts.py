@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,8 +38,7 @@ _YES, _NO = {"yes", "y", "done", "1", "true"}, {"no", "n", "not done", "0", "fal
 _LONGEST_CELL = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class TableAnswers:
+class TableAnswers(msgspec.Struct, frozen=True):
     """What came of a table of answers: rows read, lines settled, those that were settled before, and those left."""
 
     read: int

@@ -6,8 +6,9 @@ The format is a few lines of text, so it is written here. Source: Prometheus, "E
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from batchcart.engine.ticker import every
 from batchcart.model.errors import UsageError
@@ -22,8 +23,7 @@ Labels = tuple[tuple[str, str], ...]
 Sample = tuple[Labels, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(msgspec.Struct, frozen=True):
     """One metric of every account: its name, type and help, and how it is read."""
 
     name: str

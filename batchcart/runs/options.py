@@ -1,7 +1,8 @@
 """Owns what a run may be asked to do, and refuses what nobody can mean; it does none of it."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from batchcart.accounts.config_table import ConfigSource
 from batchcart.model.errors import UsageError
@@ -15,8 +16,7 @@ MOST_PATIENCE = 525_600.0
 """Minutes, a year: when a shop is given up is told as a date."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(msgspec.Struct, frozen=True):
     """What a run is asked to do. ``patience`` is in minutes; ``concurrency`` overrides every account's own.
 
     ``append`` takes up the lines that were appended to the job since the run began; ``only``, ``limit``, ``sample`` and

@@ -61,8 +61,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """The run whose lines are taken: its own name, that of its results, and its lines that were done again since."""
 
     run: str
@@ -101,8 +100,7 @@ class RestResult:
         return 1 if self.doubts or self.under_way else 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Cart:
+class _Cart(msgspec.Struct, frozen=True):
     """What a chain's lines left: the cart's key if it exists, its items by name, and what is in doubt."""
 
     key: str | None

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -48,8 +47,7 @@ _keys_of = msgspec.json.Decoder(_Keys).decode
 _decode = msgspec.json.decode
 
 
-@dataclass(frozen=True, slots=True)
-class ResultsTable:
+class ResultsTable(msgspec.Struct, frozen=True):
     """What was written: its rows, and how many lines of the job are not in it as they have not ended."""
 
     rows: int

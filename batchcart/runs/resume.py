@@ -1,8 +1,9 @@
 """Owns taking up a run that was begun: is it the same job, and for the same accounts; it sends nothing."""
 
 from collections.abc import Container
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from batchcart.accounts.config import Accounts
 from batchcart.jobs.job_file import JobSource
@@ -12,8 +13,7 @@ from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class JobChange:
+class JobChange(msgspec.Struct, frozen=True):
     """How a job differs from what its run began with: the first line that does, or the lines that were appended."""
 
     first: str = ""

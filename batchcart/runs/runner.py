@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from batchcart.accounts.config import find_config, load_config
 from batchcart.engine.chain_feed import PlannedJob
 from batchcart.jobs.job_file import JobSource
@@ -58,7 +60,7 @@ async def run_job(options: RunOptions, monitor: RunMonitor, deps: Deps = WORLD) 
         if not resumed:
             stack.push(leave_nothing(options, was_there))
         stack.callback(connection.close)
-        options = replace(options, account=get_meta(connection, "account") or options.account)
+        options = structs.replace(options, account=get_meta(connection, "account") or options.account)
         if resumed and monitor.replay:
             for text in result_texts(connection):
                 monitor.on_line(text)

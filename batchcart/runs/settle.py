@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 from msgspec import structs
 
@@ -164,8 +164,7 @@ async def _read_again(job: PlannedJob, session: AccountSession, planned: Planned
     return Settlement(planned.line, status_of(ending.outcome), chain_update(operation, ending), text)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
+class _Asking(msgspec.Struct, frozen=True):
     """How to ask for an id that lacks of a line that is said to be done."""
 
     results: Path

@@ -4,7 +4,8 @@ import difflib
 import random
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from batchcart.model.errors import UsageError
 from batchcart.sandbox.platforms import list_simulated
@@ -29,8 +30,7 @@ KINDS = {
 _SPEC = re.compile(r"(?P<kind>[^:=]+)(:(?P<platform>[^/=]+)(/(?P<shop>[^/=]+))?)?=(?P<rate>[^=]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """What share of the requests of a platform (all where it is "") and a shop (likewise) meets ``kind``."""
 
     kind: str
@@ -70,8 +70,7 @@ def parse_fault(text: str) -> Fault:
     return Fault(match["kind"], rate, match["platform"] or "", match["shop"] or "")
 
 
-@dataclass(frozen=True, slots=True)
-class FaultInjector:
+class FaultInjector(msgspec.Struct, frozen=True):
     """The faults of one shop with its own source of chance: no shop disturbs another's luck."""
 
     faults: Sequence[Fault]

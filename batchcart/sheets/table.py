@@ -8,7 +8,6 @@ import importlib
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -16,6 +15,8 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
+
+import msgspec
 
 from batchcart.model.errors import UsageError
 from batchcart.model.files import writing_new
@@ -42,8 +43,7 @@ class ColumnKind(Enum):
     MOMENT = "moment"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """A column by name, and how wide a workbook shows it, in characters."""
 
     name: str

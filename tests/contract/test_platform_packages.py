@@ -14,7 +14,7 @@ from batchcart.model.errors import UsageError
 from batchcart.platforms import find_platforms, load_adapters
 
 COPY = """
-from dataclasses import replace
+from msgspec.structs import replace
 
 from batchcart.platforms.tray import ADAPTER as TRAY
 

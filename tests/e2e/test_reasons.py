@@ -5,11 +5,11 @@ import re
 import shlex
 import signal
 import tracemalloc
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_harness import Cli, add, batchcart, create, line, until
+from msgspec import structs
 from pseudo_terminal import terminal
 from report_samples import report_on, result
 
@@ -58,7 +58,7 @@ def test_a_run_says_at_its_end_why_lines_are_not_ok_and_what_to_type_next(shop: 
 
 def test_what_a_read_may_settle_is_read_again_before_a_person_has_to_look() -> None:
     doubt = AccountSummary({"in_doubt": 2}, {("cart.create", "in_doubt"): 1, ("item.add", "in_doubt"): 1})
-    keyless = replace(COMMANDS, keyless=frozenset({"acme"}))
+    keyless = structs.replace(COMMANDS, keyless=frozenset({"acme"}))
     steps = next_steps(Summary({"acme": doubt}, "job.results.jsonl"), keyless)
 
     assert [step.command for step in steps] == [COMMANDS.settle(), COMMANDS.todo()]

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from cli_harness import KEYS, Cli, add, create
+from msgspec.structs import replace
 from neutral_carts import brought, command
 from test_export import CARTS, filled
 
@@ -144,7 +144,7 @@ def test_an_undo_keeps_the_cart_over_whose_answer_it_failed(shop: Cli, part: str
             assert adapter.snapshot is not None
             unlisted = CartSnapshot(Odd())  # type: ignore[arg-type]
             return replace(adapter, snapshot=replace(adapter.snapshot, read=lambda _body: unlisted))
-        return replace(adapter, create_adds_item=Odd())  # type: ignore[arg-type]
+        return replace(adapter, create_adds_item=Odd())
 
     break_adapter("tray", bend)
     command("undo", "job.results.jsonl", "-o", "undo.jsonl", folder=shop.folder, code=1)
@@ -261,7 +261,7 @@ def test_a_benchmark_of_a_shop_whose_answers_we_fail_over_ends_in_a_sentence(sho
 
 
 def test_a_fault_of_ours_anywhere_else_is_a_sentence_and_never_exit_code_1(shop: Cli, break_adapter: Break) -> None:
-    break_adapter("tray", lambda adapter: replace(adapter, limits=Odd()))  # type: ignore[arg-type]
+    break_adapter("tray", lambda adapter: replace(adapter, limits=Odd()))
     ended = command("platforms", folder=shop.folder, code=3)
     assert f"{FAULT}running the command: TypeError" in ended.err
     assert "Traceback" not in ended.err

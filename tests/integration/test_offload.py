@@ -6,13 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from engine_harness import Harness
 from in_memory_shops import SeenRequest, Shops
+from msgspec.structs import replace
 from platform_parts import snapshot_of
 from test_odd_answers import Shop
 

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from batchcart.runs.snapshot import AccountSnapshot
 
 _NOW = 10.0  # seconds over which a rate is taken
@@ -11,8 +13,7 @@ _KEPT = 60.0  # seconds of work from which the time left is told
 _ENOUGH = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """What was done and sent by a moment."""
 
     at: float

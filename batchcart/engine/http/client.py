@@ -9,8 +9,9 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import cache
+
+import msgspec
 
 from batchcart.accounts.config import Account
 from batchcart.engine.http.answer_body import IncompleteResponse, ProtocolError, ResponseTooLarge
@@ -68,8 +69,7 @@ def _name_headers(more: tuple[str, ...]) -> tuple[tuple[tuple[bytes, str], ...],
     return headers, frozenset(raw for raw, _ in headers)
 
 
-@dataclass(frozen=True, slots=True)
-class _HttpClient:
+class _HttpClient(msgspec.Struct, frozen=True):
     """Says what one shop is to hear; ``headers`` are those to hand over, as the wire knows them and as adapters do."""
 
     account: Account

@@ -1,10 +1,10 @@
 """Owns writing a request as it goes over the wire, in one piece; it does not send it."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
 
+import msgspec
 from yarl import URL
 
 from batchcart import __version__
@@ -14,8 +14,7 @@ from batchcart.model.http import Request
 _UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(msgspec.Struct, frozen=True):
     """What all requests to one shop have alike: what stands before their path, the host, and the proxy's header."""
 
     prefix: str

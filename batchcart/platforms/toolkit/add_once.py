@@ -8,7 +8,6 @@ not believed before one more look.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 
@@ -77,8 +76,7 @@ class Look(msgspec.Struct, frozen=True):
     decides: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AddStrategy:
+class AddStrategy(msgspec.Struct, frozen=True):
     """How a platform adds: what is said, and what the answers mean.
 
     ``evidence`` finds what an answer says was made. ``view`` may ask for another page. ``line_key`` is the key a line

@@ -7,7 +7,6 @@ NaN: it equals nothing, so nothing is concluded from it.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Context, Decimal
 
 import msgspec
@@ -32,20 +31,17 @@ class Line(msgspec.Struct, frozen=True):
 Lines = Mapping[str, Line]
 
 
-@dataclass(frozen=True, slots=True)
-class WasAdded:
+class WasAdded(msgspec.Struct, frozen=True):
     """The add happened; it made or raised the line ``key``."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class WasNotAdded:
+class WasNotAdded(msgspec.Struct, frozen=True):
     """The add did not happen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unclear:
+class Unclear(msgspec.Struct, frozen=True):
     """The lines fit neither case."""
 
     why: str

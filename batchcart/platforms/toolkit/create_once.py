@@ -1,7 +1,6 @@
 """Owns how a create ends whose key stands in its answer alone: one that is lost is in doubt; it knows no platform."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -15,8 +14,7 @@ from batchcart.platforms.toolkit.http_status import describe, last
 from batchcart.platforms.toolkit.idempotent import ClassifyError, Interpret
 
 
-@dataclass(frozen=True, slots=True)
-class CreateStrategy:
+class CreateStrategy(msgspec.Struct, frozen=True):
     """How a platform makes a cart; ``why`` is a sentence that says why no read finds one without its key."""
 
     classify_error: ClassifyError

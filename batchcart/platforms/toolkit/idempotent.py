@@ -10,7 +10,6 @@ Such a write is done once an answer to it says so in a documented form, or a rea
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -101,8 +100,7 @@ def _text(value: object) -> str | None:
     return text_of(value).strip() if plain else None
 
 
-@dataclass(frozen=True, slots=True)
-class ReadStrategy:
+class ReadStrategy(msgspec.Struct, frozen=True):
     """How a platform shows something: ``done`` makes an ending of an answer in a form of the ``evidence``."""
 
     classify_error: ClassifyError
@@ -124,8 +122,7 @@ def unread(exchange: Exchange) -> Failed:
     return Failed(ErrorKind.PLATFORM, why, excerpt(exchange.response.body))
 
 
-@dataclass(frozen=True, slots=True)
-class WriteStrategy:
+class WriteStrategy(msgspec.Struct, frozen=True):
     """How a platform does something that may be sent again, and what shows that it was done.
 
     ``look`` is the read that shows it, None if there is none for this operation; ``sees`` is what the read tells.

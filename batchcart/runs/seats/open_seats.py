@@ -7,8 +7,9 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from batchcart.accounts import proxy
 from batchcart.accounts.secrets import find_variables
@@ -33,8 +34,7 @@ _ALL_HOSTS = {"0.0.0.0", "::"}  # noqa: S104  # an operator may choose to listen
 _BUFFER = 1 << 20  # bytes of a frame that are read at a time
 
 
-@dataclass(frozen=True, slots=True)
-class SeatPlaces:
+class SeatPlaces(msgspec.Struct, frozen=True):
     """Where seats come from: so many processes that the run starts itself, whoever comes to the address, a cluster."""
 
     own: int

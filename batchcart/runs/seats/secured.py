@@ -6,9 +6,10 @@ certificate of the authority that both were given.
 
 import os
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import msgspec
 
 from batchcart.accounts.proxy import is_loopback
 from batchcart.model.errors import UsageError
@@ -17,8 +18,7 @@ _NAMES, _EXPIRED, _EARLY = (62, 64), (10,), (9,)
 """What OpenSSL's X509_V_ERR_… numbers say of a certificate."""
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
+class TlsFiles(msgspec.Struct, frozen=True):
     """Whose certificates are trusted, and by which one this side is known; PEM all."""
 
     ca: Path
@@ -26,8 +26,7 @@ class TlsFiles:
     key: Path
 
 
-@dataclass(frozen=True, slots=True)
-class HubAddress:
+class HubAddress(msgspec.Struct, frozen=True):
     """Where a hub listens, and by what both sides are known; without TLS it is an address of this machine."""
 
     host: str
@@ -63,8 +62,7 @@ def read_address(text: str, where: str, files: tuple[Path | None, Path | None, P
     return HubAddress(host, port)
 
 
-@dataclass(frozen=True, slots=True)
-class SchedulerAddress:
+class SchedulerAddress(msgspec.Struct, frozen=True):
     """Where a Dask scheduler listens; the run and its workers are known to each other by the same files."""
 
     at: HubAddress
