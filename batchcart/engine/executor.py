@@ -3,13 +3,14 @@
 What follows from a reply is decided in transitions.py; here it is carried out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from functools import partial
 from typing import assert_never
 
 import msgspec
 from msgspec.structs import replace
 
+from batchcart.engine.circuit_breaker import BadEndings
 from batchcart.engine.looks import SURE_AFTER, settling, up_to_last_write
 from batchcart.engine.offload import is_large
 from batchcart.engine.outage import wait_until_up
@@ -56,23 +57,28 @@ def restore_execution(
     adapter = session.account.adapter
     spec, options = adapter.operations[operation.kind], session.account.options
     classify, busy = adapter.errors.classify, frozenset(options.busy)
-    past = past._replace(steps=up_to_last_write(past.steps))
+    if past.steps:
+        past = past._replace(steps=up_to_last_write(past.steps))
     op = Execution(operation, known, spec, classify, options.timeout, *past, read_only=read_only, busy=busy)
     said = 0 if read_only else sum(step.request.writes for step in past.steps)
     return replace(op, said=said, lost_at=session.clocks.monotonic()) if said else op
 
 
-async def execute(op: Execution, session: AccountSession) -> Completion | None:
+def execute(op: Execution, session: AccountSession) -> Coroutine[None, None, Completion | None]:
     """Bring the operation to its ending; None where it stays open because the session was halted."""
     bad = session.breaker.bad_endings.get(op.operation.kind)
-    if bad is not None and bad.lasts:
-        with session.signal.cancellable():
-            await bad.alone.acquire()
-        try:
-            if bad.lasts:
-                return await _carry_out(op, session)
-        finally:
-            bad.alone.release()
+    return _carry_out(op, session) if bad is None or not bad.lasts else _carry_out_alone(op, session, bad)
+
+
+async def _carry_out_alone(op: Execution, session: AccountSession, bad: BadEndings) -> Completion | None:
+    """Carry it out once no other line of its kind is under way, unless one has ended well meanwhile."""
+    with session.signal.cancellable():
+        await bad.alone.acquire()
+    try:
+        if bad.lasts:
+            return await _carry_out(op, session)
+    finally:
+        bad.alone.release()
     return await _carry_out(op, session)
 
 

@@ -195,7 +195,8 @@ def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
     """What follows from the reply to a request that left at wall-clock time ``at``; its answer is without secrets."""
     first_at = at if op.first_at is None else op.first_at
     said, sure = op.said + request.writes, op.sure and not request.writes
-    op = replace(op, sends=op.sends + 1, said=said, first_at=first_at, sure=sure)
+    status, body = (reply.status, reply.body) if isinstance(reply, Response) else (op.status, op.body)
+    op = replace(op, sends=op.sends + 1, said=said, first_at=first_at, sure=sure, status=status, body=body)
     match reply:
         case Response() as response:
             exchange = Exchange(request, response, at)
@@ -203,7 +204,6 @@ def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
                 step: Step = read_throttle(f"the shop answered HTTP {response.status}, which `busy` names", response)
             else:
                 step = op.spec.interpret(op.operation, op.known, (*op.past, exchange))
-            op = replace(op, status=response.status, body=response.body)
             if isinstance(step, Succeeded) and not _is_early(op, exchange, step):
                 return Reaction(op, Finish(step), _WELL)
             return _after_response(op, exchange, step)
@@ -262,10 +262,10 @@ def _after_response(op: Execution, exchange: Exchange, step: Step) -> Reaction:
 
 def _is_early(op: Execution, exchange: Exchange, step: Step) -> bool:
     """Whether this look at what became of a write is to be taken again before it is believed."""
+    if op.sure or not op.past:
+        return False
     repeats = not op.read_only and op.foreign_writes < MOST_FOREIGN
-    doubtful = not op.sure and misleads(
-        step, op.past, exchange, op.operation.kind, op.known, repeats=repeats, foreign=op.foreign
-    )
+    doubtful = misleads(step, op.past, exchange, op.operation.kind, op.known, repeats=repeats, foreign=op.foreign)
     return doubtful and is_recent(op.past, exchange.at, op.timeout)
 
 

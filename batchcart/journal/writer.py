@@ -2,7 +2,8 @@
 
 An intent is durable before its request leaves, and a result is durable before its line stands in the result file.
 Whatever has gathered while one commit was on its way to the disk goes into the next: group commit. A batch is handed
-over some turns of the loop after its first row, so that a result and the next line's intent share a commit.
+over some turns of the loop after its first row, so that a result and the next line's intent share a commit; at once
+where as many intents have gathered as the last commit let leave, for then nobody is left who could bring more.
 """
 
 import asyncio
@@ -69,6 +70,7 @@ class JournalWriter:
         self._due = False
         self.at_disk = self._from_others = False
         self._handed_over = self._pause_until = 0.0
+        self._expected = 0  # intents that the last commit let leave and that no new ones have followed yet
         self._owed = Batch()
         self._gap = False
         self._failure: JournalFailed | None = None
@@ -83,6 +85,7 @@ class JournalWriter:
         self._check()
         waiter = self._loop.create_future()
         batch = self._gathering()
+        self._expected -= 1
         batch.waiters.append(waiter)
         batch.intents.append((line, number, at, encode_request(request, number)))
         return waiter
@@ -174,9 +177,10 @@ class JournalWriter:
     def _wait_for_more(self, turns: int) -> None:
         """Hand the batch over some turns of the loop later: what follows from a result is an intent a moment after it.
 
-        Together they wait for one commit and not for two in turn. A turn with nothing to do costs microseconds.
+        Together they wait for one commit and not for two in turn. A turn with nothing to do costs microseconds, and
+        none is spent where all have come.
         """
-        if turns and len(self._open.intents) < _ENOUGH:
+        if turns and self._expected > 0 and len(self._open.intents) < _ENOUGH:
             self._loop.call_soon(self._wait_for_more, turns - 1)
         else:
             self._hand_over()
@@ -192,6 +196,7 @@ class JournalWriter:
     def _finish_batch(self, batch: Batch, failure: JournalFailed | None) -> None:
         """In the loop's thread: tell those who waited for the batch, and let the next one follow."""
         self.at_disk = False
+        self._expected = len(batch.intents)
         for waiter in batch.waiters:
             if not waiter.done():
                 if failure is None:

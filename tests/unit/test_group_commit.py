@@ -39,6 +39,28 @@ def test_a_lines_end_and_the_next_lines_intent_share_a_commit(tmp_path: Path) ->
         assert asyncio.run(commits_of_two_lines(connection, tmp_path / "results.jsonl", 2)) == 2
 
 
+async def goes_before_long(connection: sqlite3.Connection, results: Path, following: int) -> bool:
+    """Whether so many intents that follow two are on their way to the disk two turns of the loop later."""
+    journal = JournalWriter(connection, results, ended=lambda _text: None, failed=lambda _error: None)
+    try:
+        await asyncio.gather(*(journal.record_intent(line, 1, 0.0, Request("GET", "/")) for line in (1, 2)))
+        waiting = [journal.record_intent(3 + line, 1, 0.0, Request("GET", "/")) for line in range(following)]
+        await turns(2)
+        goes = journal.at_disk
+        await asyncio.gather(*waiting)
+        return goes
+    finally:
+        journal.close()
+
+
+def test_where_every_line_that_was_let_leave_is_back_the_commit_goes_at_once(tmp_path: Path) -> None:
+    with closing(create(tmp_path / "results.jsonl.journal")) as connection:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+        goes = [asyncio.run(goes_before_long(connection, tmp_path / "results.jsonl", count)) for count in (2, 1)]
+    assert goes == [True, False]
+
+
 async def commits_of_two_processes(connection: sqlite3.Connection, results: Path) -> tuple[int, list[str]]:
     """How often the disk is asked for what two others have noted, and what each is told."""
     commits: list[str] = []

@@ -64,10 +64,7 @@ class IdleTimes:
 
     def is_good(self, promise: Promise, idle: float, *, writes: bool) -> bool:
         """Whether a request may go on a connection that has been idle for this time."""
-        if promise.requests < 1:
+        if promise.requests < 1 or idle > (_KEPT_FOR_WRITES if writes else KEPT):
             return False
         ends = min(promise.timeout, self.closed_after)
-        good = max(ends - _ON_THE_WAY, ends / 2)
-        if writes:
-            good = min(good, _KEPT_FOR_WRITES)
-        return idle <= min(good, KEPT)
+        return idle <= ends - _ON_THE_WAY or idle <= ends / 2
