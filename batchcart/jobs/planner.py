@@ -1,7 +1,7 @@
 """Owns checking a whole job before anything is sent, and laying down its plan; it does not know sockets."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -21,19 +21,19 @@ from batchcart.model.errors import UsageError, quote
 from batchcart.model.operation import Operation
 
 _TOLD_EVERY = 4096
+_LINKS = 1024  # that are noted at a time
+
+_GoodLine = tuple[RawLine, int, int, str]
+"""A line with the number of its account, its chain and its kind."""
 
 
 @dataclass(slots=True)
 class PlanStats:
-    """What a job asks for: lines by account and kind, and the accounts' numbers in order of first appearance.
-
-    ``links`` are the lines that do again what a line of an earlier run did: line, that run's name, and the line there.
-    """
+    """What a job asks for: lines by account and kind, and the accounts' numbers in order of first appearance."""
 
     lines: int = 0
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
     accounts: dict[str, int] = field(default_factory=dict)
-    links: list[tuple[int, str, int]] = field(default_factory=list)
 
     def count(self, account: str, kind: str) -> int:
         """Count one operation in; its account's number."""
@@ -71,7 +71,7 @@ class Planner(msgspec.Struct, frozen=True):
                 if connection is None:
                     deque(good, maxlen=0)
                 else:
-                    begin_plan(connection, map(_row, good))
+                    begin_plan(connection, _rows(connection, good))
             bad.check(planned.lines)
             if not planned.lines:
                 raise UsageError(f"{self.source.name}: there is no operation in it; put at least one line into it")
@@ -94,21 +94,18 @@ class Planner(msgspec.Struct, frozen=True):
         with appending(connection), closing(SpillDict[tuple[int, str]](tuple[int, str])) as names:
             chains = ChainAssigner(names)
             good = self._good(chains, planned, bad)
-            append_lines(connection, (_row(line) for line in good if line[0].number > last))
+            append_lines(connection, _rows(connection, (line for line in good if line[0].number > last)))
             bad.check(planned.lines)
             join_chains(connection, _parts(chains))
             for name, number in planned.accounts.items():
                 if name not in known:
                     add_account(connection, self._account(name, number))
-            add_links(connection, (link for link in planned.links if link[0] > last))
             set_meta(connection, "account", self.default_account or "")
             set_meta(connection, "sha256", self.source.digest())
             set_meta(connection, "planned", str(planned.lines))
 
-    def _good(
-        self, chains: ChainAssigner, planned: PlanStats, bad: LineProblems
-    ) -> Iterator[tuple[RawLine, int, int, str]]:
-        """The good lines, each with the number of its account, its chain and its kind."""
+    def _good(self, chains: ChainAssigner, planned: PlanStats, bad: LineProblems) -> Iterator[_GoodLine]:
+        """The lines that can be done."""
         for raw in self.source.lines():
             if self.checking is not None and not raw.number % _TOLD_EVERY:
                 self.checking(raw.number)
@@ -118,8 +115,6 @@ class Planner(msgspec.Struct, frozen=True):
                 bad.add(raw, error)
                 continue
             kind = str(operation.kind)  # a plain string, as the database has it
-            if (link := link_of(raw)) is not None:
-                planned.links.append((raw.number, link.run, link.line))
             yield raw, planned.count(operation.account, kind), chain, kind
 
     def _place(self, raw: RawLine, chains: ChainAssigner) -> tuple[Operation, int]:
@@ -151,7 +146,6 @@ class Planner(msgspec.Struct, frozen=True):
     def _complete(self, connection: Connection, chains: ChainAssigner, planned: PlanStats) -> None:
         entries = (self._account(name, number) for name, number in planned.accounts.items())
         complete_plan(connection, _parts(chains), entries)
-        add_links(connection, iter(planned.links))
 
     def _account(self, name: str, number: int) -> PlannedAccount:
         entry = self.entries[name]
@@ -166,6 +160,14 @@ def _parts(chains: ChainAssigner) -> Iterator[tuple[int, int]]:
     return ((chains.joined[part], part) for part in sorted(chains.joined, reverse=True))
 
 
-def _row(good: tuple[RawLine, int, int, str]) -> tuple[int, int, int, str, int, int, int]:
-    raw, number, chain, kind = good
-    return raw.number, number, chain, kind, raw.offset, len(raw.text), raw.digest
+def _rows(connection: Connection, good: Iterable[_GoodLine]) -> Iterator[tuple[int, int, int, str, int, int, int]]:
+    """The lines as the plan has them; what they do again of earlier runs is noted on the way, a few at a time."""
+    links: list[tuple[int, str, int]] = []
+    for raw, number, chain, kind in good:
+        if (link := link_of(raw)) is not None:
+            links.append((raw.number, link.run, link.line))
+        if len(links) >= _LINKS:
+            add_links(connection, links)
+            links.clear()
+        yield raw.number, number, chain, kind, raw.offset, len(raw.text), raw.digest
+    add_links(connection, links)

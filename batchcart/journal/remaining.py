@@ -1,6 +1,6 @@
 """Owns what a journal tells of the lines that are not ok, and which lines of other runs this one takes up again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -88,7 +88,7 @@ def _read(connection: Connection, sql: str, *values: int | str) -> Iterator[Line
         yield LineLeft(PlannedLine(*place), account, name, platform, kind, status, text or b"{}", bool(under_way))
 
 
-def add_links(connection: Connection, links: Iterator[tuple[int, str, int]]) -> None:
+def add_links(connection: Connection, links: Iterable[tuple[int, str, int]]) -> None:
     """Note which lines of other runs are done again: line, the other run's name, and the line there."""
     connection.executemany("INSERT INTO taken_up VALUES (?, ?, ?)", links)
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from batchcart.accounts.config import load_config
 from batchcart.jobs.opening import open_job
 from batchcart.jobs.planner import Planner, PlanStats
+from batchcart.journal.remaining import lines_done_again
 from batchcart.journal.schema import create
 from batchcart.model.errors import BadLines, UsageError
 from batchcart.model.operation import OperationKind
@@ -86,6 +87,15 @@ def test_the_plan_remembers_where_each_line_stands(bench: Bench) -> None:
     content = bench.job.read_bytes()
 
     assert [content[offset : offset + length].decode() for offset, length in places] == texts
+
+
+def test_the_plan_remembers_which_line_of_another_run_each_line_does_again(bench: Bench) -> None:
+    why = [{"run": "other", "line": 7000 - number} for number in range(3000)]
+    bench.job.write_text("\n".join(line("cart.create", "3dcart", cart=f"c{one['line']}", why=one) for one in why))
+    with contextlib.closing(create(bench.journal)) as connection:
+        plan(bench.job, connection=connection)
+
+        assert list(lines_done_again(connection)) == [("other", one["line"]) for one in why]
 
 
 def test_chains_joined_late_are_one_chain_in_the_plan(bench: Bench) -> None:
@@ -256,7 +266,8 @@ def test_memory_stays_flat_however_long_the_job_is(bench: Bench, few: int, many:
     for carts in (few, many):
         with bench.job.open("w") as file:
             for number in range(carts):
-                file.write(line("cart.create", "3dcart", cart=f"cart {number}") + "\n")
+                why = {"run": "0123456789abcdef" * 2, "line": number + 1}  # it does another run's lines again
+                file.write(line("cart.create", "3dcart", cart=f"cart {number}", why=why) + "\n")
         tracemalloc.start()
         plan(bench.job)
         peaks.append(tracemalloc.get_traced_memory()[1])
