@@ -199,7 +199,8 @@ def snapshot(account: str = "acme", done: int = 0, **keys: object) -> AccountSna
         ("unreachable", 40, "refused", "shop unreachable, probing in 40 s"),
         ("unreachable", 0, "refused", "shop unreachable, probing now"),
         ("closed", None, "closed", "closed"),
-        ("closed", None, "unreachable", "given up, unreachable"),
+        ("closed", None, "unreachable", "given up, the shop did not answer"),
+        ("closed", None, "foreign", "given up, what answers is not the shop"),
     ],
 )
 def test_what_an_account_waits_for_is_said_in_a_few_words(

@@ -5,6 +5,15 @@ from collections.abc import Sequence
 from batchcart.model.text import near_time, plural, short_duration
 from batchcart.runs.snapshot import AccountSnapshot
 
+_GIVEN_UP = {
+    "closed": "closed",
+    "lost": "its process died",
+    "foreign": "given up, what answers is not the shop",
+    "throttled": "given up, the shop answers 429",
+    "stopped": "stopped, too many lines not ok",
+    "fault": "given up, a fault of batchcart",
+}
+
 
 def time_left_text(seconds: float, snapshots: Sequence[AccountSnapshot]) -> str:
     """How long the run still takes, and how many lines are not counted in that."""
@@ -41,6 +50,6 @@ def wait_text(snapshot: AccountSnapshot, now: float) -> str:
         case "unreachable":
             return f"shop unreachable, probing {f'in {until - now:.0f} s' if until - now > 0.5 else 'now'}"
         case "closed":
-            return {"closed": "closed", "lost": "its process died"}.get(snapshot.why, f"given up, {snapshot.why}")
+            return _GIVEN_UP.get(snapshot.why, "given up, the shop did not answer")
         case "":
             return ""
