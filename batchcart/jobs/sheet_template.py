@@ -28,6 +28,7 @@ _ABOUT = {
     "item": "your name for the item",
     "item_id": "the shop's id of the item",
     "view": "may be complete",
+    "id": "your own number of the row, which its result repeats",
 }
 
 
@@ -69,6 +70,7 @@ def _own_columns(kinds: Sequence[OperationKind], adapter: Adapter) -> Iterator[s
         yield "item" if _makes_item(kinds, adapter) else "item_id"
     if any(adapter.operations[kind].views for kind in kinds):
         yield "view"
+    yield "id"
 
 
 def _makes_item(kinds: Sequence[OperationKind], adapter: Adapter) -> OperationKind | None:

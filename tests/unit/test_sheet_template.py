@@ -45,13 +45,14 @@ def test_a_template_says_what_each_column_takes_and_keeps_ids_as_they_are_typed(
     takes = dict(zip(header, about, strict=True))
     assert takes["data.quantity"] == "a whole number of at least 1, needed"
     assert takes["data.price"] == "a number of at least 0"
+    assert takes["id"] == "your own number of the row, which its result repeats"
     assert (first[0], second[0]) == ("cart.create", "item.add")
 
     write_template(tmp_path / "job.xlsx", ADAPTERS["tray"], ["item.add"])
     sheet = load_workbook(tmp_path / "job.xlsx")["batchcart"]
     letters = {str(cell.value): column_letter(place) for place, cell in enumerate(sheet[1])}
     formats = {name: sheet.column_dimensions[letter].number_format for name, letter in letters.items()}
-    assert (formats["data.product_id"], formats["data.price"]) == ("@", "General")
+    assert (formats["data.product_id"], formats["id"], formats["data.price"]) == ("@", "@", "General")
 
 
 def test_an_operation_that_the_platform_lacks_and_a_file_that_is_there_are_told(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from batchcart.runs.commands import RunCommands, default_results
 
 
 @click.command("template", epilog=examples_text("template"))
-@click.option("--platform", required=True, help="Platform of the shops.")
+@click.option("--platform", required=True, help="Platform of the shops; `batchcart platforms` lists them.")
 @click.option(
     "--op", "operations", multiple=True, help="An operation that the sheet is for; needed, and may be given again."
 )
