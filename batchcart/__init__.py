@@ -20,21 +20,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchcart.api.after_run import (
-        RunStatus,
         SettleResult,
         TableWritten,
-        reasons,
         rest,
         results,
         settle,
         settle_todo,
-        status,
     )
     from batchcart.api.migration import convert, export, migrate, verify, write_map_template
     from batchcart.api.notebook import ResultTable, table
     from batchcart.api.plan import AccountPlan, JobPlan, RequestPreview, check
     from batchcart.api.report import report
     from batchcart.api.run import AsyncRun, Run, arun, read_results, run
+    from batchcart.api.run_status import RunStatus, reasons, status
     from batchcart.api.undo import undo
     from batchcart.journal.result_line import Result
     from batchcart.journal.summary import AccountSummary, Summary
@@ -70,7 +68,7 @@ _HOMES = {
     "ResultTable": "api.notebook",
     "Run": "api.run",
     "RunReasons": "report.run_reasons",
-    "RunStatus": "api.after_run",
+    "RunStatus": "api.run_status",
     "SettleResult": "api.after_run",
     "Status": "model.outcome",
     "Stopped": "model.errors",
@@ -85,14 +83,14 @@ _HOMES = {
     "export": "api.migration",
     "migrate": "api.migration",
     "read_results": "api.run",
-    "reasons": "api.after_run",
+    "reasons": "api.run_status",
     "report": "api.report",
     "rest": "api.after_run",
     "results": "api.after_run",
     "run": "api.run",
     "settle": "api.after_run",
     "settle_todo": "api.after_run",
-    "status": "api.after_run",
+    "status": "api.run_status",
     "table": "api.notebook",
     "undo": "api.undo",
     "verify": "api.migration",

@@ -1,16 +1,15 @@
-"""Owns the functions about a run that was begun: where it stands and why, what is settled or done again."""
+"""Owns the functions about a run that was begun: its results as a table, what is settled or done again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from batchcart.api.driving import Config, Driver, config_source, drive_beside, drive_one
+from batchcart.api.run_status import reasons, status
 from batchcart.jobs.sheet_places import check_job_name
 from batchcart.journal.summary import Summary
 from batchcart.model.errors import UsageError
 from batchcart.model.events import EventSink
-from batchcart.report.run_reasons import RunReasons, reasons_where_legible, summary_fields
 from batchcart.runs import doubts
 from batchcart.runs import rest as resting
 from batchcart.runs.commands import RunCommands, default_results
@@ -18,15 +17,12 @@ from batchcart.runs.doubts import TableAnswers
 from batchcart.runs.rest import RestResult
 from batchcart.runs.results_table import write_results
 from batchcart.runs.settle import settle_from_shop, settle_manually
-from batchcart.runs.status import lock_holder, read_summary
+from batchcart.runs.status import read_summary
 
 __all__ = [
     "RestResult",
     "RunCommands",
-    "RunReasons",
-    "RunStatus",
     "SettleResult",
-    "Summary",
     "TableAnswers",
     "TableWritten",
     "default_results",
@@ -36,29 +32,10 @@ __all__ = [
     "settle",
     "settle_todo",
     "status",
-    "summary_fields",
 ]
 
 
 _PARITY = "parity.jsonl"
-
-
-@dataclass(frozen=True, slots=True)
-class RunStatus:
-    """Where a run stands: its figures, why lines are not ok if that is legible, the pid of who works on it, if any."""
-
-    summary: Summary
-    reasons: RunReasons | None
-    pid: int | None
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code that the run would end with now."""
-        return self.summary.exit_code
-
-    def as_dict(self) -> dict[str, Any]:
-        """What `status --json` prints."""
-        return summary_fields(self.summary, self.reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +65,6 @@ class SettleResult:
     def exit_code(self) -> int:
         """The exit code that the run would end with now."""
         return self.summary.exit_code
-
-
-def status(results: str | Path, *, config: Config = None, most: int | None = None) -> RunStatus:
-    """Where the run that writes ``results`` stands, also while it runs; of ``most`` lines it is looked why.
-
-    Raises UsageError where no run wrote there.
-    """
-    path = Path(results)
-    summary = read_summary(path)
-    return RunStatus(summary, reasons(path, config=config, most=most), lock_holder(path))
-
-
-def reasons(results: str | Path, *, config: Config = None, most: int | None = None) -> RunReasons | None:
-    """Why lines of the run are not ok, of the first ``most`` of them; None where its journal cannot be read now."""
-    return reasons_where_legible(Path(results), config_source(config), most=most)
 
 
 def results(source: str | Path, to: str | Path, *, body: bool = True) -> TableWritten:

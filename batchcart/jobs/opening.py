@@ -10,7 +10,6 @@ from typing import IO
 from batchcart.jobs.file_kind import HEAD, binary_kind, text_kind
 from batchcart.jobs.job_file import JobSource
 from batchcart.jobs.packing import check_decompressed, describe_damage, open_decompressed
-from batchcart.jobs.sheet_job import sheet_rows, write_lines
 from batchcart.jobs.sheet_places import is_sheet
 from batchcart.model.errors import UsageError
 from batchcart.model.files import check_ends
@@ -65,6 +64,8 @@ def _open(path: str, name: str, spool_folder: Path | None, stack: ExitStack) -> 
 
 
 def _open_sheet(stream: IO[bytes], name: str, spool_folder: Path | None, stack: ExitStack) -> JobSource:
+    from batchcart.jobs.sheet_job import sheet_rows, write_lines  # noqa: PLC0415  # few jobs are sheets
+
     where = spool_folder or Path(tempfile.gettempdir())
     lines = stack.enter_context(_new_spool(where, name))
     complaint = f"{where}: {_NO_PLACE} {name}"

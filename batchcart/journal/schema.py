@@ -26,13 +26,15 @@ def create(path: Path) -> sqlite3.Connection:
         connection = _connect(path)
         # Without a log beside it: the file is whole when it is closed, and takes its place only then.
         connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute("PRAGMA synchronous = FULL")
+        # Each table by itself need not be on the disk: the plan's commit brings all there. 12 syncs fewer a run.
+        connection.execute("PRAGMA synchronous = OFF")
         lay_tables(connection)
+        set_meta(connection, "version", str(VERSION))
+        connection.execute("PRAGMA synchronous = FULL")
     except sqlite3.OperationalError as error:
         if is_disk_trouble(error):
             raise
         raise UsageError(f"the journal {path} cannot be written: {error}; nothing was sent") from None
-    set_meta(connection, "version", str(VERSION))
     return connection
 
 

@@ -30,7 +30,6 @@ from batchcart.runs.journal_file import leave_nothing, run_files, take_up
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
 from batchcart.runs.paths import sandbox_path
-from batchcart.runs.seats.open_seats import SeatPlaces, open_seats
 from batchcart.runs.seats.settling import LASTS, SETTLE
 from batchcart.runs.sinks import event_sinks, finished_event, started_event, stop_reason
 from batchcart.runs.status import load_summary, lock_output, storage_errors
@@ -109,6 +108,8 @@ async def _open_work(
     run = get_meta(context.plan, "run") or ""
     job = PlannedJob(run, source, context.plan, options.account, resumed)
     if spread:
+        from batchcart.runs.seats.open_seats import SeatPlaces, open_seats  # noqa: PLC0415  # most runs have no seats
+
         own = 0 if options.has_guests and options.processes == 1 else options.processes
         places = SeatPlaces(own, options.seats_at, options.cluster)
         async with open_seats(context, job, places, unsettled) as work:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from batchcart.api import after_run as api
 from batchcart.api import run as running
+from batchcart.api import run_status as api
 from batchcart.api.seats import HubAddress, SchedulerAddress
 from batchcart.cli import options as shared
 from batchcart.cli.examples import examples_text

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from batchcart.api import after_run as api
+from batchcart.api import run_status as api
 from batchcart.cli.examples import examples_text
 from batchcart.cli.json_output import echo_json
 from batchcart.cli.output import echo
