@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from batchcart.journal.queries import ChainUpdate, PlannedLine, write_left
-from batchcart.journal.rows import Count, decode_value, first, select
+from batchcart.journal.rows import Count, decode_value, first, has_table, select
 from batchcart.journal.schema import Connection
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
@@ -95,7 +95,7 @@ def add_links(connection: Connection, links: Iterable[tuple[int, str, int]]) -> 
 
 def lines_done_again(connection: Connection) -> Iterator[tuple[str, int]]:
     """The lines of other runs that this one does again, each after its run's name."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'taken_up'").fetchone() is not None:
+    if has_table(connection, "taken_up"):
         yield from select(connection, tuple[str, Count], "SELECT run, other FROM taken_up")
 
 

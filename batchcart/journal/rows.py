@@ -43,6 +43,12 @@ def first(connection: Connection, kind: type[Row], sql: str, values: Sequence[ob
     return next(select(connection, kind, sql, values), None)
 
 
+def has_table(connection: Connection, name: str) -> bool:
+    """Whether the journal has the table, which older ones may lack."""
+    question = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return first(connection, tuple[int], question, (name,)) is not None
+
+
 def decode_value(connection: Connection, table: str, text: str | bytes, kind: type[Row]) -> Row:
     """The JSON text that stood in the table as a value of the ``kind``; raises JournalFailed if it is none."""
     with legible(connection, table):

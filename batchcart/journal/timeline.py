@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import structs
 
-from batchcart.journal.rows import Moment, decode_value, first, legible, select
+from batchcart.journal.rows import Moment, decode_value, first, has_table, legible, select
 from batchcart.journal.schema import Connection
 from batchcart.model.events import (
     AccountClosed,
@@ -63,7 +63,7 @@ def events(connection: Connection) -> Iterator[tuple[float, Event]]:
 
     Kinds that this version does not know are left out.
     """
-    if not _has_table(connection, "event"):
+    if not has_table(connection, "event"):
         return
     for at, fields in select(connection, tuple[Moment, str], "SELECT at, fields FROM event ORDER BY seq"):
         with legible(connection, "event"), suppress(msgspec.ValidationError):
@@ -72,7 +72,7 @@ def events(connection: Connection) -> Iterator[tuple[float, Event]]:
 
 def earlier_endings(connection: Connection) -> Iterator[EarlierEnding]:
     """How lines ended that were opened again since; those that were never sent are left out."""
-    if _has_table(connection, "ended_before"):
+    if has_table(connection, "ended_before"):
         yield from select(connection, EarlierEnding, _ENDED_BEFORE)
 
 
@@ -89,11 +89,6 @@ def answered_at(connection: Connection, ended: int) -> float | None:
 class _Times(msgspec.Struct):
     sent_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     elapsed_ms: Annotated[float, msgspec.Meta(ge=0, le=1e12)] = 0.0
-
-
-def _has_table(connection: Connection, name: str) -> bool:
-    question = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-    return first(connection, tuple[int], question, (name,)) is not None
 
 
 def pauses(told: Iterable[tuple[float, Event]]) -> Iterator[Pause]:

@@ -10,7 +10,6 @@ from typing import IO
 import msgspec
 
 from batchcart.accounts.config import AccountConfig
-from batchcart.accounts.locks import FileLock
 from batchcart.jobs.job_file import LONGEST_LINE
 from batchcart.journal.spill import SpillDict
 from batchcart.migration.carts_file import read_carts
@@ -24,7 +23,7 @@ from batchcart.model.cart import Cart
 from batchcart.model.errors import BadLines, UsageError, quote
 from batchcart.model.files import create_fresh, move_into_place
 from batchcart.model.text import plural
-from batchcart.runs.status import storage_errors
+from batchcart.runs.status import lock_output, storage_errors
 from batchcart.runs.work_folder import keep_inputs
 
 _SHOWN = 100  # refusals that are told one by one
@@ -102,7 +101,7 @@ def convert(options: ConvertOptions, target: AccountConfig) -> ConvertResult:
     require_migration(target.adapter)
     products = read_map(options.products)
     check_targets(products, target.adapter, target.currency)
-    with storage_errors(options.output), _alone(options.output), contextlib.ExitStack() as stack:
+    with storage_errors(options.output), lock_output(options.output, "job"), contextlib.ExitStack() as stack:
         job, report = (stack.enter_context(_fresh(place)) for place in (options.output, losses_path(options.output)))
         work = _Work(options, target, products, job, LossReport(report), ProductCollector(products))
         with contextlib.closing(SpillDict[int](int)) as first_lines:
@@ -261,20 +260,6 @@ def _job_line(account: str, cart: Cart, one: LineToMake) -> bytes:
     line = {"op": template.kind.value, "account": account, "cart": cart.id, **one.keys}
     named = line if template.item is None else {**line, "item": template.item}
     return msgspec.json.encode({**named, "data": msgspec.Raw(template.data)}) + b"\n"
-
-
-@contextlib.contextmanager
-def _alone(output: Path) -> Iterator[None]:
-    """The output, held against others; raises UsageError naming the pid of the one that writes it."""
-    lock = FileLock(Path(f"{output}.lock"))
-    try:
-        lock.acquire(f"the job {output}")
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextlib.contextmanager

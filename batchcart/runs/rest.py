@@ -100,14 +100,38 @@ class RestResult:
         return 1 if self.doubts or self.under_way else 0
 
 
-class _Cart(msgspec.Struct, frozen=True):
-    """What a chain's lines left: the cart's key if it exists, its items by name, and what is in doubt."""
+class _Cart(msgspec.Struct):
+    """What a chain's lines left: the cart's key, its items' ids by name, and what of it is in doubt."""
 
-    key: str | None
-    deleted_by: int | None
-    items: dict[str, str]
-    doubtful_items: frozenset[str]
-    doubtful: bool
+    deleted_by: int | None = None
+    items: dict[str, str] = {}
+    doubtful: bool = False
+    doubtful_items: set[str] = set()
+    _created: bool = False  # by the chain, or that was tried
+    _named: str | None = None  # the key in a result, whatever became of the line
+    _good: str | None = None  # that in one that is ok
+
+    @property
+    def key(self) -> str | None:
+        """The cart's key; None where the chain was to create it, and no line says that it did."""
+        return self._good or (None if self._created else self._named)
+
+    def apply(self, line: LineLeft, echo: _Echo) -> None:
+        """Take in one more line, in file order, with what its result says."""
+        creates, item = line.kind is OperationKind.CART_CREATE, echo.item if line.kind.creates_item else None
+        self._created |= creates
+        self._named = self._named or echo.cart_id
+        if line.in_doubt:
+            self.doubtful |= creates
+            if item:
+                self.doubtful_items.add(item)
+        elif line.status is Status.OK:
+            self._good, self.doubtful = echo.cart_id or self._good, False
+            if creates or line.kind is OperationKind.CART_DELETE:
+                self.deleted_by = None if creates else line.planned.line
+            if item and echo.item_id:
+                self.items[item] = echo.item_id
+                self.doubtful_items.discard(item)
 
     def needs_doubt(self, line: LineLeft, item: str | None) -> bool:
         """Whether the line cannot be done before something in doubt is settled."""
@@ -167,7 +191,10 @@ def _done_again(run: str, later: Sequence[Path]) -> set[int]:
 def _lines(connection: Connection, source: JobSource, origin: Origin, tally: RestTally) -> Iterator[bytes]:
     @lru_cache(maxsize=_CHAINS_KNOWN)
     def cart_of(account: int, chain: int) -> _Cart:
-        return _take_stock(connection, known_lines(connection, account, chain))
+        cart = _Cart()
+        for line in known_lines(connection, account, chain):
+            cart.apply(line, decode_value(connection, "result", line.text, _Echo))
+        return cart
 
     for line in lines_not_ok(connection):
         if line.planned.line in origin.done_again:
@@ -219,33 +246,6 @@ def _read(source: JobSource, line: LineLeft) -> _Keys:
             )
         )
     return msgspec.json.decode(text, type=_Keys)
-
-
-def _take_stock(connection: Connection, lines: Iterator[LineLeft]) -> _Cart:
-    key = given = None
-    deleted_by: int | None = None
-    doubtful, created = False, False
-    items: dict[str, str] = {}
-    doubtful_items = set()
-    for line in lines:
-        echo = decode_value(connection, "result", line.text, _Echo)
-        creates = line.kind is OperationKind.CART_CREATE
-        created = created or creates
-        if line.in_doubt:
-            doubtful = doubtful or creates
-            if echo.item and line.kind.creates_item:
-                doubtful_items.add(echo.item)
-        if line.status is Status.OK:
-            key, doubtful = echo.cart_id or key, False
-            if line.kind is OperationKind.CART_DELETE:
-                deleted_by = line.planned.line
-            elif creates:
-                deleted_by = None
-            if echo.item and echo.item_id and line.kind.creates_item:
-                items[echo.item] = echo.item_id
-                doubtful_items.discard(echo.item)
-        given = given or echo.cart_id
-    return _Cart(key or (None if created else given), deleted_by, items, frozenset(doubtful_items), doubtful)
 
 
 def _name_what_exists(keys: _Keys, line: LineLeft, cart: _Cart) -> None:

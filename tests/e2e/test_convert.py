@@ -484,7 +484,10 @@ def test_the_command_writes_a_template_first_and_says_what_the_map_lacks(tmp_pat
         ((), "convert needs --to ACCOUNT, --map FILE and -o JOB"),
         (("--to", "loja", "--map", "products.csv", "-o", "j"), "account 'loja' is not in the config"),
         (("--to", "sandbox-tray", "--map", "none.csv", "-o", "j"), "product map none.csv does not exist"),
-        (("--to", "sandbox-tray", "--map", "products.csv", "-o", "no/j"), "no/j cannot be written"),
+        (
+            ("--to", "sandbox-tray", "--map", "products.csv", "-o", "no/j"),
+            "no/j: cannot write there",
+        ),
         (("--map-template", "products.csv"), "products.csv already exists and was not overwritten"),
     ],
 )
