@@ -39,9 +39,9 @@ class Crew:
     def ask_for_more(self) -> None:
         """A worker is busy from here on: unless another one waits for the limits already, there should be one."""
         most = self.session.account.options.concurrency
-        if not self.session.health.answered:
-            most = min(most, _UNTRIED)
-        if not (self.asked or self.all_taken or self.session.limiter.awaited or self.workers >= most):
+        if self.workers >= most or self.asked or self.all_taken or self.session.limiter.awaited:
+            return
+        if self.session.health.answered or self.workers < _UNTRIED:
             self.asked = True
             self.openings.put_nowait(self)
 

@@ -57,10 +57,11 @@ def restore_execution(
     adapter = session.account.adapter
     spec, options = adapter.operations[operation.kind], session.account.options
     classify, busy = adapter.errors.classify, frozenset(options.busy)
-    if past.steps:
-        past = past._replace(steps=up_to_last_write(past.steps))
     op = Execution(operation, known, spec, classify, options.timeout, *past, read_only=read_only, busy=busy)
-    said = 0 if read_only else sum(step.request.writes for step in past.steps)
+    if not op.past:
+        return op
+    op = replace(op, past=up_to_last_write(op.past))
+    said = 0 if read_only else sum(step.request.writes for step in op.past)
     return replace(op, said=said, lost_at=session.clocks.monotonic()) if said else op
 
 
@@ -126,7 +127,7 @@ async def _send_request(op: Execution, session: AccountSession, request: Request
         received = replace(received, reply=NoResponse(f"the shop answered with the cart that line {line} created"))
         reaction = react(op, request, received.reply, received.at)
     op = reaction.execution
-    if request.writes and reaction.note in _LOST:
+    if reaction.note in _LOST and request.writes:
         op = replace(op, lost_at=session.clocks.monotonic())
     if reaction.note:
         await session.record(op.operation.line, received, reaction.note)
@@ -190,6 +191,6 @@ def _ending(op: Execution, session: AccountSession, outcome: Succeeded | Failed 
     elapsed = 0.0 if op.first_at is None else max(0.0, session.clocks.wall() - op.first_at)
     if isinstance(outcome, InDoubt) and op.first_at is not None:
         outcome = replace(outcome, evidence=f"{outcome.evidence} (first sent {format_timestamp(op.first_at)})")
-    if isinstance(outcome, Failed | InDoubt) and op.body and not outcome.body:
+    if op.body and not isinstance(outcome, Succeeded) and not outcome.body:
         outcome = replace(outcome, body=excerpt(op.body))
     return Completion(outcome, min(op.wasted + 1, op.sends), op.status, op.first_at, elapsed)

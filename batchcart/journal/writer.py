@@ -2,7 +2,7 @@
 
 An intent is durable before its request leaves, and a result is durable before its line stands in the result file.
 Whatever has gathered while one commit was on its way to the disk goes into the next: group commit. A batch is handed
-over some turns of the loop after its first row, so that a result and the next line's intent share a commit; at once
+over some turns of the loop after its last row, so that a result and the next line's intent share a commit; at once
 where as many intents have gathered as the last commit let leave, for then nobody is left who could bring more.
 """
 
@@ -30,7 +30,7 @@ _RESERVE = 1 << 18
 
 
 TURNS = 8
-"""Turns of the loop that what is noted waits for what follows from it."""
+"""Turns of the loop that what was noted waits for more."""
 
 _ENOUGH = 64  # intents that wait no longer
 _LONGEST_PAUSE = 0.005  # seconds between two commits of what other processes note; half of what the last one took
@@ -68,6 +68,7 @@ class JournalWriter:
         self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._open = Batch()
         self._due = False
+        self._quiet = 0  # turns of the loop since the last row
         self.at_disk = self._from_others = False
         self._handed_over = self._pause_until = 0.0
         self._expected = 0  # intents that the last commit let leave and that no new ones have followed yet
@@ -159,6 +160,7 @@ class JournalWriter:
 
     def _gathering(self) -> Batch:
         """What is written next: all that gathers before it is handed over, or while an earlier batch is at the disk."""
+        self._quiet = 0
         if not (self._due or self.at_disk):
             self._wait()
         return self._open
@@ -172,16 +174,17 @@ class JournalWriter:
         if self._from_others:
             self._loop.call_at(self._pause_until, self._hand_over)
         else:
-            self._loop.call_soon(self._wait_for_more, TURNS)
+            self._loop.call_soon(self._wait_for_more)
 
-    def _wait_for_more(self, turns: int) -> None:
-        """Hand the batch over some turns of the loop later: what follows from a result is an intent a moment after it.
+    def _wait_for_more(self) -> None:
+        """Hand the batch over once nothing more comes: what follows from a result is an intent a moment after it.
 
         Together they wait for one commit and not for two in turn. A turn with nothing to do costs microseconds, and
         none is spent where all have come.
         """
-        if turns and self._expected > 0 and len(self._open.intents) < _ENOUGH:
-            self._loop.call_soon(self._wait_for_more, turns - 1)
+        self._quiet += 1
+        if self._quiet <= TURNS and self._expected > 0 and len(self._open.intents) < _ENOUGH:
+            self._loop.call_soon(self._wait_for_more)
         else:
             self._hand_over()
 

@@ -5,6 +5,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from batchcart.journal.schema import create
 from batchcart.journal.writer import JournalWriter
 from batchcart.model.http import Request
@@ -32,11 +34,12 @@ async def commits_of_two_lines(connection: sqlite3.Connection, results: Path, ap
         journal.close()
 
 
-def test_a_lines_end_and_the_next_lines_intent_share_a_commit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("apart", [2, 6], ids=lambda turns: f"{turns} turns apart")
+def test_a_lines_end_and_the_next_lines_intent_share_a_commit(tmp_path: Path, apart: int) -> None:
     with closing(create(tmp_path / "results.jsonl.journal")) as connection:
         if connection.in_transaction:
             connection.execute("COMMIT")
-        assert asyncio.run(commits_of_two_lines(connection, tmp_path / "results.jsonl", 2)) == 2
+        assert asyncio.run(commits_of_two_lines(connection, tmp_path / "results.jsonl", apart)) == 2
 
 
 async def goes_before_long(connection: sqlite3.Connection, results: Path, following: int) -> bool:

@@ -63,10 +63,10 @@ async def open_client(
 
 
 @cache
-def _name_headers(more: tuple[str, ...]) -> tuple[tuple[tuple[bytes, str], ...], frozenset[bytes]]:
+def _name_headers(more: tuple[str, ...]) -> tuple[Mapping[bytes, str], frozenset[bytes]]:
     """The headers of answers that are kept, and their names on the wire; once for all accounts."""
-    headers = tuple((name.encode(), name) for name in (*_KEPT_HEADERS, *more))
-    return headers, frozenset(raw for raw, _ in headers)
+    headers = {name.encode(): name for name in (*_KEPT_HEADERS, *more)}
+    return headers, frozenset(headers)
 
 
 class _HttpClient(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ class _HttpClient(msgspec.Struct, frozen=True):
     account: Account
     form: Form
     pool: Pool
-    headers: tuple[tuple[bytes, str], ...]
+    headers: Mapping[bytes, str]
 
     async def send(self, request: Request, leaving: Callable[[], None]) -> Response | NotSent | NoResponse:
         """Send the request once and say what became of it; raises PermitExpired where ``leaving`` does."""
@@ -126,6 +126,6 @@ class _HttpClient(msgspec.Struct, frozen=True):
                 return NoResponse("the connection was cut before the answer came")
 
 
-def _keep_headers(headers: Mapping[bytes, bytes], kept: tuple[tuple[bytes, str], ...]) -> dict[str, str]:
+def _keep_headers(headers: Mapping[bytes, bytes], kept: Mapping[bytes, str]) -> dict[str, str]:
     # What is not UTF-8 is shown as such.
-    return {name: headers[raw].strip().decode(errors="replace") for raw, name in kept if raw in headers}
+    return {kept[raw]: value.strip().decode(errors="replace") for raw, value in headers.items() if raw in kept}
