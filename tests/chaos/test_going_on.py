@@ -30,13 +30,15 @@ def adds_meet(shop: Cli, account: str, *kinds: str) -> None:
 
 
 def killed_at(shop: Cli, line: int, method: str, *words: str, until_held: int = 0) -> None:
-    """Go on until such a request of this line is on its way, and the cart holds so many lines; then SIGKILL."""
+    """Go on until the shop has such a request of this line, hangs, and the cart holds so many lines; then SIGKILL."""
     query = f"SELECT count(*) FROM send WHERE line = {line} AND state = 'sent' AND request LIKE '[\"{method}%'"
     with shop.started("run", "job.jsonl", "--progress", "none", *words) as process:
 
         def on_its_way() -> bool:
             assert process.poll() is None, process.communicate()
-            return kill_storm.written(shop.folder / "job.results.jsonl", query) > 0 and held(shop, "acme") >= until_held
+            met = shop.endpoint("acme").saw.faults
+            on_it = kill_storm.written(shop.folder / "job.results.jsonl", query) > 0 and met["hang"] + met["hang-after"]
+            return bool(on_it) and held(shop, "acme") >= until_held
 
         until(on_its_way)
         process.kill()

@@ -188,7 +188,7 @@ async def test_a_hundred_endless_answers_at_once_cost_the_budget_and_little_more
         for number in range(5):
             accounts.append(
                 f'[accounts.a{number}]\nplatform = "shoplo"\naccess_token = "token-12345"\napp_id = "1"\n'
-                f'base_url = "http://127.0.0.1:{port}"\nlimits = []\nconcurrency = 20\ntimeout = 2\n'
+                f'base_url = "http://127.0.0.1:{port}"\nlimits = []\nconcurrency = 20\ntimeout = 1\n'
             )
             lines += [
                 json.dumps({"op": "cart.get", "account": f"a{number}", "cart_id": f"k{one}"}) for one in range(20)

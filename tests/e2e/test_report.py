@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from html.parser import HTMLParser
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -629,7 +630,8 @@ def test_a_line_opened_again_counts_at_the_time_of_each_of_its_endings(shop: Cli
     found = told(shop.folder, "job.results.jsonl", "--json", code=1).figures
 
     sent = found["throughput"]["accounts"]["acme"]
-    assert [count for count in sent["not_ok"] if count] == [3, 3, 3]
+    # The three lines of one start may lie on both sides of a step.
+    assert [sum(group) for some, group in groupby(sent["not_ok"], bool) if some] == [3, 3, 3]
     assert not any(sent["ok"])
     assert found["failed"] == found["lines"] == found["latency_ms"]["all"]["count"] == 3
     assert found["runs"][0]["began"][:19] == min(one["sent_at"] for one in first)[:19]

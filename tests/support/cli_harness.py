@@ -201,7 +201,7 @@ class Cli:
     def entry(self, account: str, *, platform: str, shop: str, **keys: Any) -> str:
         """An account in the words of the config file; a key given as None is left out."""
         place = {"api_address" if platform == "tray" else "base_url": self.shop_server.sandbox.address(platform, shop)}
-        all_keys = {"platform": platform, **KEYS[platform], **place, "limits": [], "timeout": 5, **keys}
+        all_keys = {"platform": platform, **KEYS[platform], **place, "limits": [], "timeout": 30, **keys}
         given = {key: value for key, value in all_keys.items() if value is not None}
         return entry_text(account, given)
 
