@@ -29,7 +29,8 @@ Settings = Mapping[str, str | SecretRef]
 """An account's own config keys as they will stand in the file."""
 
 _SECRETS = (
-    '# Accounts that a job may name. A secret is { env = "NAME" }, { file = "PATH" }, { command = "LINE" } or a string.'
+    '# Accounts that a job may name. A secret is { env = "NAME" }, { file = "PATH" }, { command = "LINE" },\n'
+    '# { keyring = "SERVICE", user = "NAME" } or a string.'
 )
 
 
