@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from batchcart.accounts.config import Accounts
+from batchcart.accounts.config import AccountConfig, Accounts
 from batchcart.jobs.job_file import JobSource
 from batchcart.jobs.planner import Planner, check_account
 from batchcart.journal.changes import commit_plan, reopen
@@ -14,6 +14,7 @@ from batchcart.journal.schema import Connection, create, get_meta, open_existing
 from batchcart.model.errors import UsageError
 from batchcart.model.files import sync_dir
 from batchcart.model.outcome import Status
+from batchcart.model.text import plural
 from batchcart.runs.deps import Deps
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.options import RunOptions
@@ -80,8 +81,7 @@ def _check_same_default(connection: Connection, account: str | None) -> None:
 def _plan(options: RunOptions, planner: Planner, path: Path, deps: Deps) -> None:
     with contextlib.closing(create(path)) as connection:
         planned = planner.build_plan(connection)
-        for name in planned.accounts:
-            planner.entries[name].resolve()  # secrets that cannot be read are told before anything is sent
+        _check_usable([planner.entries[name] for name in planned.accounts])
         facts = {
             "run": f"{deps.rng.getrandbits(128):032x}",
             "job": planner.source.name if options.job == "-" else str(Path(options.job).absolute()),
@@ -92,6 +92,30 @@ def _plan(options: RunOptions, planner: Planner, path: Path, deps: Deps) -> None
         # A file name may hold bytes that are no text.
         texts = ((key, value.encode("utf-8", "backslashreplace").decode()) for key, value in facts.items())
         commit_plan(connection, texts)
+
+
+def _check_usable(entries: Sequence[AccountConfig]) -> None:
+    """Raises UsageError where secrets cannot be read, before anything is sent: of which account, and how many more."""
+    for number, entry in enumerate(entries):
+        try:
+            entry.resolve()
+        except UsageError as error:
+            if not (more := sum(map(_is_wrong, entries[number + 1 :]))):
+                raise
+            have = "has" if more == 1 else "have"
+            raise UsageError(
+                f"{error}. {plural(more, 'more account')} {have} something to fix too; list all of it with: "
+                "batchcart doctor"
+            ) from None
+
+
+def _is_wrong(entry: AccountConfig) -> bool:
+    """Whether the account cannot be used, as far as that can be told without asking other programs one by one."""
+    try:
+        entry.check()
+    except UsageError:
+        return True
+    return False
 
 
 def _set_aside(results: Path) -> None:

@@ -173,3 +173,21 @@ def test_an_address_is_not_corrected_where_a_write_may_have_been_done_nor_for_an
     shop.configure(sklep={"platform": "tray"})
     assert "; its lines were checked for shoplo. Restore it to resume\n" in shop.run(code=2).err
     assert shop.requests() == 0
+
+
+def test_a_secret_that_is_not_there_is_told_with_how_many_accounts_more_have_something_to_fix(tmp_path: Path) -> None:
+    accounts = "".join(
+        f'[accounts.{name}]\nplatform = "shoplo"\nauth = "bearer"\napp_id = "1"\naccess_token.env = "NOT_{name}"\n'
+        for name in ("one", "two", "three")
+    )
+    (tmp_path / "batchcart.toml").write_text(accounts)
+    lines = [{"op": "cart.get", "account": name, "cart_id": "k"} for name in ("one", "two", "three")]
+    (tmp_path / "job.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "first.jsonl").write_text(json.dumps(lines[0]))
+
+    told = batchcart("run", "job.jsonl", folder=tmp_path, code=2).err
+    alone = batchcart("run", "first.jsonl", folder=tmp_path, code=2).err
+
+    assert "account 'one': access_token: environment variable NOT_one is not set" in told
+    assert told.endswith(". 2 more accounts have something to fix too; list all of it with: batchcart doctor\n")
+    assert "more account" not in alone
