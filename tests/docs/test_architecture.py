@@ -381,9 +381,9 @@ def test_a_command_calls_the_function_of_its_name_and_nothing_below_it() -> None
     assert not {path.stem for path in commands if path.stem != "__init__"} - set(batchcart.__all__)
 
 
-def test_the_page_on_the_architecture_has_every_module_of_the_engine_and_of_the_seats() -> None:
+def test_the_page_on_the_architecture_has_every_module_from_a_jobs_line_to_its_result() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
-    rooms = ("batchcart/engine/", "batchcart/runs/seats/")
+    rooms = ("batchcart/accounts/", "batchcart/jobs/", "batchcart/journal/", "batchcart/engine/", "batchcart/runs/")
 
     assert not [
         named(path)
