@@ -18,7 +18,7 @@ _CHUNK = 1 << 20
 _ENDLESS = 64 << 20  # bytes without a line end after which no more of a stream is kept
 _AS_SHEET = {
     "a table": "give it as a file whose name ends in .csv",
-    "a ZIP archive": "take the job out of it, or give a workbook a name that ends in .xlsx",
+    "a ZIP archive": "take the job out of it, or save a workbook as .xlsx",
     "a document of an old Excel": "save it as .xlsx",
 }
 _NO_PLACE = "no room to decompress"

@@ -86,7 +86,7 @@ WHOLE_FILES: dict[str, tuple[bytes, str]] = {
     "a web page": (b"<!DOCTYPE html>\n<html>\n<body>\n" * 30, "is a web page or XML"),
     "bzip2": (bz2.compress(TEXT.encode()), "compressed with bzip2"),
     "xz": (lzma.compress(TEXT.encode()), "compressed with xz"),
-    "ZIP": (zipped(), "is a ZIP archive"),
+    "ZIP": (zipped(), "is a ZIP archive, or a workbook of Excel or LibreOffice; take the job out of it, or save a"),
     "tar": (tarred(), "is a tar archive"),
     "only zeros": (b"\0" * 9000, "nothing but NUL bytes"),
     "gzip by content": (gzip.compress(TEXT.encode()), "holds gzip data; give it a name that ends in .gz"),
