@@ -3,7 +3,7 @@
 Clocks, random numbers, clients, account states and the journal come from the run's Deps.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from functools import partial
@@ -89,10 +89,8 @@ async def open_context(
 
 
 @asynccontextmanager
-async def open_sessions(
-    context: RunContext[Sink], names: Collection[str] | None = None
-) -> AsyncIterator[Mapping[str, AccountSession]]:
-    """The sessions of the accounts ``names``, or of all in the plan, ready for work.
+async def open_sessions(context: RunContext[Sink]) -> AsyncIterator[Mapping[str, AccountSession]]:
+    """The sessions of all accounts in the plan, ready for work.
 
     Raises UsageError where an account cannot be read or is in use by another run.
     """
@@ -100,7 +98,6 @@ async def open_sessions(
         sessions = {
             account.name: await _open_session(stack, context, context.entries[account.name], account.number)
             for account in list(accounts(context.plan))
-            if names is None or account.name in names
         }
         yield sessions
 
@@ -110,11 +107,9 @@ Work = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def open_here(
-    context: RunContext[Sink], job: PlannedJob, names: Collection[str] | None = None
-) -> AsyncIterator[Work]:
-    """The work of the accounts ``names``, or of all in the plan, in this process; raises as ``open_sessions`` does."""
-    async with open_sessions(context, names) as sessions:
+async def open_here(context: RunContext[Sink], job: PlannedJob) -> AsyncIterator[Work]:
+    """The work of all accounts in the plan in this process; raises as ``open_sessions`` does."""
+    async with open_sessions(context) as sessions:
         yield partial(run_sessions, job, list(sessions.values()), ended=context.monitor.count_line)
 
 

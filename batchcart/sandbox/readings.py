@@ -4,7 +4,7 @@ Adapter and simulator were made from the same documents by the same people. A sh
 ``Reading`` is one point where it could, and tests run under every one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.sandbox.platforms import list_simulated, load_part
@@ -68,10 +68,10 @@ def _nearest(name: str) -> str:
     return found if found.startswith("did you mean") else "batchcart sandbox --readings lists them"
 
 
-def list_readings(readings: Iterable[Reading] = READINGS.values()) -> str:
-    """The readings as text for a person: each point's sentence, then its values, the usual one first."""
+def list_readings() -> str:
+    """All readings as text for a person: each point's sentence, then its values, the usual one first."""
     parts = []
-    for reading in readings:
+    for reading in READINGS.values():
         parts.append(f"{reading.name}  {reading.sentence} ({reading.source})")
         parts += [f"    {value}: {text}" for value, text in reading.values.items()]
     return "\n".join(parts)
