@@ -145,10 +145,9 @@ def _owner(op: Execution, session: AccountSession, request: Request, action: Act
     """The line that has the cart which the action says was created; that of the operation itself, if none else has."""
     operation = op.operation
     match action:
-        case Finish(Succeeded(cart_id=str(key))) if (
-            request.writes and operation.kind is OperationKind.CART_CREATE and op.known.cart_id is None
-        ):
-            return session.given.give(key, operation.line)
+        case Finish(Succeeded(cart_id=str(key))) if request.writes and operation.kind is OperationKind.CART_CREATE:
+            owner = session.given.give(key, operation.line)
+            return owner if op.known.cart_id is None else operation.line
         case _:
             return operation.line
 

@@ -49,6 +49,15 @@ def test_a_cart_that_one_line_was_given_is_not_given_to_another(tmp_path: Path, 
         assert owner != last["line"]
 
 
+def test_a_cart_whose_key_the_job_chose_is_not_given_to_another_line(tmp_path: Path) -> None:
+    lines = [{**_create("tray", "a", 5), "cart_id": "chosen"}, _create("tray", "b", 6)]
+    ended = Harness(tmp_path, lines, CachingShops(), concurrency=1).run()
+    assert [(result["status"], result["session_id"] == "chosen") for result in ended.results] == [
+        ("ok", True),
+        ("ok", False),
+    ]
+
+
 def test_an_item_id_of_another_product_is_no_yes_to_an_add(tmp_path: Path) -> None:
     ended = Harness(tmp_path, [_create("3dcart", "a", 1), *_adds(5, 6, 7)], CachingShops()).run()
     assert [result["status"] for result in ended.results] == ["ok"] * 4
