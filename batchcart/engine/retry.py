@@ -16,6 +16,8 @@ _LONGEST_HINT = 300.0
 _NO_PAUSE = 1e9
 """Seconds from which on a number is no pause: a moment in Unix time, it seems, which no document allows here."""
 
+_DAY = 86_400.0
+
 _SECONDS = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?")
 
 
@@ -39,25 +41,37 @@ def probe_wait(probes: int, rng: random.Random) -> float:
 
 
 def retry_after(header: str, now: float) -> float | None:
-    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None where it says nothing."""
-    text = header.strip()
+    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None where it says nothing.
+
+    A date may stand before "@" and what the shop's own clock showed.
+    """
+    asked, _, clock = header.partition("@")
+    text = asked.strip()
     if _SECONDS.fullmatch(text):
         seconds = float(text)
         return seconds if seconds < _NO_PAUSE else None
     moment = http_date(text)
-    return None if moment is None else min(2 * _NO_PAUSE, max(0.0, moment - now))
+    return None if moment is None else min(2 * _NO_PAUSE, _until(moment, now, clock))
 
 
 def hinted_pause(hint: str, now: float) -> float:
     """Seconds until the moment that a header about limits names, Unix time or seconds from now.
 
-    It is no request: 0 where it says nothing, and never longer than five minutes.
+    It is no request: 0 where it says nothing, and never longer than five minutes. A clock may stand behind it as above.
     """
-    text = hint.strip()
+    named, _, clock = hint.partition("@")
+    text = named.strip()
     if not _SECONDS.fullmatch(text):
         return 0.0
     seconds = float(text)
-    return min(_LONGEST_HINT, max(0.0, seconds - now if seconds >= _NO_PAUSE else seconds))
+    return min(_LONGEST_HINT, _until(seconds, now, clock) if seconds >= _NO_PAUSE else seconds)
+
+
+def _until(moment: float, now: float, clock: str) -> float:
+    """Seconds from now until the moment, by the shop's clock unless that shows nonsense: more than a day, or none."""
+    shown = http_date(clock)
+    theirs = 0.0 if shown is None else moment - shown
+    return theirs if 0 < theirs <= _DAY else max(0.0, moment - now)
 
 
 @dataclass(slots=True)

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchcart.engine.retry import RetryBudget, backoff, probe_wait, retry_after, throttle_pause
+from batchcart.engine.retry import RetryBudget, backoff, hinted_pause, probe_wait, retry_after, throttle_pause
+from batchcart.model.http import Response
 from batchcart.model.text import local_time
+from batchcart.model.throttle import asked_pause, read_throttle
 
 NOW = 1_800_000_000.0
 
@@ -66,6 +68,20 @@ def test_retry_after_means_the_same_in_each_form_and_each_zone_of_the_machine(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize("off", [-7200.0, -40.0, 0.0, 3600.0, 259200.0])
+def test_a_date_to_ask_again_is_one_of_the_clock_that_the_shop_shows_beside_it(off: float) -> None:
+    headers = {"retry-after": formatdate(NOW + off + 90, usegmt=True), "date": formatdate(NOW + off, usegmt=True)}
+    assert retry_after(asked_pause(Response(429, b"", headers)), NOW) == 90.0
+    headers = {"x-ratelimit-reset": f"{NOW + off + 90:.0f}", "date": formatdate(NOW + off, usegmt=True)}
+    assert hinted_pause(read_throttle("", Response(429, b"", headers)).hint, NOW) == 90.0
+
+
+@pytest.mark.parametrize("clock", ["Thu, 01 Jan 1998 00:00:00 GMT", "Fri, 31 Dec 2032 23:59:59 GMT", "yesterday", ""])
+def test_a_clock_that_shows_nonsense_beside_a_date_to_ask_again_changes_nothing(clock: str) -> None:
+    headers = {"retry-after": formatdate(NOW + 90, usegmt=True), "date": clock}
+    assert retry_after(asked_pause(Response(503, b"", headers)), NOW) == 90.0
 
 
 @pytest.mark.parametrize(

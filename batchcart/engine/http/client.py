@@ -34,6 +34,7 @@ _KEPT_HEADERS = (
     "ratelimit-reset",
     "x-ratelimit-reset",
     "x-rate-limit-reset",
+    "date",
     "content-type",
     "location",
 )
