@@ -186,17 +186,19 @@ class AccountSession:
         encoded = encode_body(request, self.account.options.encoding)
         return self.account.adapter.auth.sign(encoded, self.auth.credentials, at, self.rng.randbytes(16).hex())
 
-    async def _leave(self, signed: Request, send_number: int, permit: Permit | None) -> Reply | None:
+    def _leave(self, signed: Request, send_number: int, permit: Permit | None) -> Awaitable[Reply | None]:
         """Send what is noted; None where it was too late for that, and nothing left."""
-
-        def leaving() -> None:
-            if permit is not None:
-                permit.check()
-            self.limiter.mark_sent(send_number)
-
         self.stats.sent += 1
+        leaving = partial(self.limiter.mark_sent, send_number)
+        return self.send(signed, leaving) if permit is None else self._leave_in_time(signed, leaving, permit)
+
+    async def _leave_in_time(self, signed: Request, leaving: Callable[[], None], permit: Permit) -> Reply | None:
+        def leaving_in_time() -> None:
+            permit.check()
+            leaving()
+
         try:
-            return await self.send(signed, leaving)
+            return await self.send(signed, leaving_in_time)
         except PermitExpired:
             self.stats.sent -= 1
             return None

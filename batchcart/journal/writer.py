@@ -71,7 +71,8 @@ class JournalWriter:
         self._quiet = 0  # turns of the loop since the last row
         self.at_disk = self._from_others = False
         self._handed_over = self._pause_until = 0.0
-        self._expected = 0  # intents that the last commit let leave and that no new ones have followed yet
+        # Intents that the last commit let leave and that no new ones have followed yet; at first as many as can be.
+        self._expected = _ENOUGH
         self._owed = Batch()
         self._gap = False
         self._failure: JournalFailed | None = None

@@ -42,6 +42,29 @@ def test_a_lines_end_and_the_next_lines_intent_share_a_commit(tmp_path: Path, ap
         assert asyncio.run(commits_of_two_lines(connection, tmp_path / "results.jsonl", apart)) == 2
 
 
+async def commits_of_a_start(connection: sqlite3.Connection, results: Path) -> int:
+    """How often the disk is asked for a run's first intents, which come as its workers begin one after the other."""
+    commits: list[str] = []
+    connection.set_trace_callback(lambda sql: commits.append(sql) if sql.startswith("COMMIT") else None)
+    journal = JournalWriter(connection, results, ended=lambda _text: None, failed=lambda _error: None)
+    try:
+        waiting = []
+        for line in range(3):
+            waiting.append(journal.record_intent(line, 1, 0.0, Request("GET", "/")))
+            await turns(2)
+        await asyncio.gather(*waiting)
+        return len(commits)
+    finally:
+        journal.close()
+
+
+def test_the_first_intents_of_a_run_share_a_commit(tmp_path: Path) -> None:
+    with closing(create(tmp_path / "results.jsonl.journal")) as connection:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+        assert asyncio.run(commits_of_a_start(connection, tmp_path / "results.jsonl")) == 1
+
+
 async def goes_before_long(connection: sqlite3.Connection, results: Path, following: int) -> bool:
     """Whether so many intents that follow two are on their way to the disk two turns of the loop later."""
     journal = JournalWriter(connection, results, ended=lambda _text: None, failed=lambda _error: None)
