@@ -115,10 +115,11 @@ def test_an_idle_connection_ends_in_a_friendly_way_and_one_that_was_given_up_wit
     tmp_path: Path, way: str, ending: str, loop: str
 ) -> None:
     seen: list[bytes | str] = []
-    ended = asyncio.Event()
+    asked, ended = asyncio.Event(), asyncio.Event()
 
     async def monitor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        asked.set()
         if ending == "idle":
             await say(writer, OK)
         try:
@@ -137,7 +138,8 @@ def test_an_idle_connection_ends_in_a_friendly_way_and_one_that_was_given_up_wit
                 here = replace(of_shop, address=f"{of_shop.address.rpartition(':')[0]}:{port}")
                 async with open_client(here) as send:
                     sending = asyncio.ensure_future(send(request("GET"), lambda: None))
-                    await asyncio.wait([sending], timeout=0.3 if ending == "given up" else 60)
+                    await asked.wait()
+                    await asyncio.wait([sending], timeout=0 if ending == "given up" else None)
                     sending.cancel()
                     await asyncio.wait([sending])
                 await asyncio.wait_for(ended.wait(), 60)
