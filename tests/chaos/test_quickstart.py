@@ -32,11 +32,17 @@ def test_the_quickstart_needs_no_config_and_survives_being_killed_three_times(tm
         killed = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, check=False)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert 0 < len(results(tmp_path)) < len(LINES)
-    assert batchcart("run", QUICKSTART, "--json", folder=tmp_path, code=0).figures["ok"] == len(LINES)
+    ended = batchcart("run", QUICKSTART, "--json", folder=tmp_path)
     found = results(tmp_path)
     assert sorted(result["line"] for result in found) == list(range(1, len(LINES) + 1))
-    assert {result["status"] for result in found} == {"ok"}
+    # A create that a kill met on its way to 3dcart cannot be asked about, and the lines of its cart need it.
+    unsure = {
+        (one["account"], one["cart"]) for one in found if (one["status"], one["op"]) == ("in_doubt", "cart.create")
+    }
+    assert {account for account, _ in unsure} <= {"sandbox-3dcart"}
+    assert {one["status"] for one in found if (one["account"], one.get("cart")) not in unsure} == {"ok"}
+    assert ended.code == (1 if unsure else 0)
     assert any("OrderKey" in result and "CartItemID" in result for result in found)
     assert any("session_id" in result for result in found)
     assert any("user_key" in result for result in found)
-    assert not (tmp_path / "quickstart.results.jsonl.sandbox").exists()
+    assert (tmp_path / "quickstart.results.jsonl.sandbox").exists() == bool(unsure)
