@@ -29,7 +29,11 @@ class Choice(msgspec.Struct, frozen=True):
 
     def fits(self, account: str, kind: str) -> bool:
         """Whether a line of that account and operation is one of ``only``."""
-        return not self.only or any(fnmatchcase(account, word) or fnmatchcase(kind, word) for word in self.only)
+        return not self.only or any(word in {account, kind} or _matches(word, account, kind) for word in self.only)
+
+
+def _matches(pattern: str, account: str, kind: str) -> bool:
+    return fnmatchcase(account, pattern) or fnmatchcase(kind, pattern)
 
 
 def apply_choice(connection: Connection, choice: Choice) -> int:

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import tracemalloc
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -413,6 +414,18 @@ def test_reasons_stand_below_the_rows_where_there_is_room() -> None:
     assert found == ["12 failed: Unknown CatalogID (lines 0, 1, 2, 3, 4, …)"]
     assert frame([snapshot(done=10)], 80, 24, found)[-1] == found[0]
     assert found[0] not in frame([snapshot(done=10)], 80, 8, found)
+
+
+def test_lines_that_fail_faster_than_they_are_read_do_not_gather_in_memory() -> None:
+    reasons = LiveReasons()
+    tracemalloc.start()
+    for line in range(40_000):
+        reasons.take(result(line, "failed", "x" * 1000))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert held < 25 << 20
+    assert reasons.sentences(1, several=False)
 
 
 def test_a_run_is_watched_from_beside_it_until_it_ends(shop: Cli) -> None:

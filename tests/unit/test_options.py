@@ -6,6 +6,7 @@ import pytest
 
 from batchcart.model.errors import UsageError
 from batchcart.runs.cart_reader import Reader
+from batchcart.runs.choice import Choice
 from batchcart.runs.options import MOST_PATIENCE, RunOptions
 
 
@@ -20,3 +21,9 @@ def test_a_patience_whose_end_is_no_date_is_refused(minutes: float) -> None:
 def test_a_shop_may_be_waited_for_a_year_or_not_at_all() -> None:
     assert RunOptions("job.jsonl", patience=MOST_PATIENCE).patience == MOST_PATIENCE
     assert Reader(patience=0).patience == 0
+
+
+@pytest.mark.parametrize("word", ["shop [1]", "shop*", "cart.get", "cart.*", "shop [[]1]"])
+def test_an_account_is_chosen_by_its_name_whatever_that_means_as_a_pattern(word: str) -> None:
+    assert Choice(only=(word,)).fits("shop [1]", "cart.get")
+    assert not Choice(only=(word,)).fits("acme", "item.add")

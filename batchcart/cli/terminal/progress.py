@@ -52,6 +52,7 @@ def _plain_writer(monitor: RunMonitor, screen: Screen, reasons: LiveReasons) -> 
     def show() -> None:
         nonlocal said
         pace.take(time.time(), monitor.snapshots())
+        reasons.read()
         if time.monotonic() - said >= _LINE_EVERY:
             said = time.monotonic()
             screen.say(plain_line(monitor, pace, time.time(), reasons))
