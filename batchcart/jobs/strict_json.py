@@ -45,15 +45,21 @@ def check_strictly(text: bytes) -> None:
         twice = " (an object written into a text: encoded twice)" if _is_object(value) else ""
         sentence = f'expected an object such as {{"op":"cart.get",…}}, found {_cut(text)}{twice}'
         raise StrictJsonError(sentence, "no object", json=False)
-    if len(text) > 2 * DEEPEST and text.count(b"{") + text.count(b"[") > DEEPEST and _depth(value) > DEEPEST:
+    if len(text) > 2 * DEEPEST and _has_many_brackets(text) and _depth(value) > DEEPEST:
         raise StrictJsonError(f"nested more than {DEEPEST} deep")
     again = _encode(value)
     # What machines write comes out again as it was, so nothing of it was lost: that takes 1 µs a line, the slow look
     # 20. In what people write, a key given twice is one colon lost; only then, or where this cannot tell, is it needed.
     # An escaped colon, a fraction that decodes to 0 and a whole number beyond a float are what it cannot tell.
     lost = again != text and (text.count(b":") != again.count(b":") or text.find(b"\\u003") >= 0 or _has_tiny(text))
-    if lost or _has_huge(text):
+    if lost or (len(text) > _LONGEST_NUMBER and _has_huge(text)):
         _look_closely(text)
+
+
+def _has_many_brackets(text: bytes) -> bool:
+    """Whether there are enough to nest too deep. Where they are few, splitting is quicker than counting."""
+    opened = len(text.split(b"{", DEEPEST + 1)) - 1
+    return opened + (text.count(b"[") if b"[" in text else 0) > DEEPEST
 
 
 def _has_tiny(text: bytes) -> bool:
