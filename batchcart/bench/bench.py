@@ -14,12 +14,11 @@ from batchcart.accounts.config import Account
 from batchcart.bench.metrics import BenchFigures, RequestTrace, limit_use, service_times, span, times_from_plan
 from batchcart.bench.target import BenchTarget
 from batchcart.bench.workload import Mix, job_lines
-from batchcart.engine.session import Send
 from batchcart.journal.remaining import lines_not_ok
 from batchcart.journal.result_line import Result, read_result
 from batchcart.journal.summary import Summary
 from batchcart.model.files import create_new
-from batchcart.model.http import Reply, Request, Response
+from batchcart.model.http import Reply, Request, Response, Sender
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
 from batchcart.model.system import cpu_seconds, peak_mib
@@ -64,12 +63,12 @@ class Recorder:
     cpu: float = 0.0
 
     @asynccontextmanager
-    async def open_client(self, account: Account) -> AsyncIterator[Send]:
+    async def open_client(self, account: Account) -> AsyncIterator[Sender]:
         """A client over HTTP, its requests timed."""
         async with open_http_client(account) as send:
             yield self._around(account, send)
 
-    def _around(self, account: Account, send: Send) -> Send:
+    def _around(self, account: Account, send: Sender) -> Sender:
         tape = self.tapes[account.name] = RequestTrace(account.limits)
         self.start, self.cpu = time.monotonic(), cpu_seconds()
 

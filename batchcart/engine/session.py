@@ -33,12 +33,9 @@ from batchcart.journal.writer import JournalFailed
 from batchcart.model.adapter import Credentials
 from batchcart.model.events import AccountClosed, EventSink
 from batchcart.model.fault import fault_sentence
-from batchcart.model.http import NoResponse, NotSent, Reply, Request, Response
+from batchcart.model.http import NoResponse, NotSent, Reply, Request, Response, Sender
 from batchcart.model.outcome import Throttled
 from batchcart.model.text import local_time
-
-Send = Callable[[Request, Callable[[], None]], Awaitable[Reply]]
-"""Sends a signed request; the callable it is given is called when its bytes begin to leave."""
 
 _WHAT_TO_LOOK_AT = (
     "Its lines stay pending; check the account's address and path, and what stands in front of the shop "
@@ -104,7 +101,7 @@ class AccountSession:
     journal: JournalSink
     limiter: RateLimiter
     account_state: AccountMemory
-    send: Send
+    send: Sender
     clocks: Clocks
     rng: random.Random
     emit: EventSink

@@ -9,7 +9,7 @@ import msgspec
 
 from batchcart.model.cart import Address, Cart, Customer, Discount, Item, Shipping
 
-Status = Literal["equal", "different", "missing", "cannot be read"]
+ComparisonStatus = Literal["equal", "different", "missing", "cannot be read"]
 
 _HEADS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("customer", Customer),

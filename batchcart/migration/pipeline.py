@@ -101,7 +101,7 @@ class MigrationContext:
         return [results for _, results in self.options.list_rounds(self.round)]
 
 
-Step = Callable[[MigrationContext], Awaitable[StepResult | StepFailure]]
+MigrationStep = Callable[[MigrationContext], Awaitable[StepResult | StepFailure]]
 
 
 async def migrate(
@@ -178,7 +178,7 @@ def _choose_round(context: MigrationContext) -> int:
     return number
 
 
-async def _do(context: MigrationContext, name: str, step: Step) -> StepFailure | None:
+async def _do(context: MigrationContext, name: str, step: MigrationStep) -> StepFailure | None:
     """Do a step that is not done, and remember it."""
     done = context.state.done.get(name)
     if done is not None and _is_still_so(context, name, done):

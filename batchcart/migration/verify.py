@@ -16,7 +16,7 @@ from batchcart.accounts.config import AccountConfig
 from batchcart.engine.looks import SURE_AFTER
 from batchcart.migration.cart_views import CartAnswer, answers, ask_for
 from batchcart.migration.carts_file import read_carts
-from batchcart.migration.compare import Comparison, Difference, Hidden, Status, compare
+from batchcart.migration.compare import Comparison, ComparisonStatus, Difference, Hidden, compare
 from batchcart.migration.convert_cart import convert_cart
 from batchcart.migration.created_carts import CreatedCarts, Target, read_created_carts
 from batchcart.migration.export import account_entry, neutral, stop_reasons
@@ -68,7 +68,7 @@ class ComparisonRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
     cart: str
     account: str
-    status: Status
+    status: ComparisonStatus
     cart_id: str | None = None
     why: str = ""
     different: list[Difference] = []
@@ -81,7 +81,7 @@ class VerifyResult:
     """How a verification ended: carts by status, and fields by what became of them; ``stopped``: before its end."""
 
     output: Path
-    carts: Counter[Status] = field(default_factory=Counter)
+    carts: Counter[ComparisonStatus] = field(default_factory=Counter)
     different: Counter[str] = field(default_factory=Counter)
     not_carried: Counter[str] = field(default_factory=Counter)
     not_shown: Counter[str] = field(default_factory=Counter)
@@ -174,7 +174,7 @@ def _lines(
         created = _find_target(found, cart, entry)
         if created.key is None:
             conversion = convert_cart(cart, products, entry.adapter, entry.currency)
-            status: Status = "cannot be read" if created.doubtful else "missing"
+            status: ComparisonStatus = "cannot be read" if created.doubtful else "missing"
             yield ComparisonRecord(cart.id, entry.name, status, why=conversion.stopped or created.why)
         else:
             first = next(read_back)
@@ -199,7 +199,7 @@ def _compare(cart: Cart, answer: CartAnswer, entry: AccountConfig, products: Pro
     try:
         read_back = neutral(entry, answer)[0]
     except NotACart as error:
-        status: Status = "missing" if answer.gone else "cannot be read"
+        status: ComparisonStatus = "missing" if answer.gone else "cannot be read"
         return ComparisonRecord(cart.id, entry.name, status, answer.cart_id, str(error))
     conversion = convert_cart(cart, products, entry.adapter, entry.currency)
     if conversion.failed:
@@ -219,7 +219,7 @@ def _compare(cart: Cart, answer: CartAnswer, entry: AccountConfig, products: Pro
     )
 
 
-def _judge(comparison: Comparison, read_back: Cart, unshown: Mapping[str, str]) -> tuple[Status, str]:
+def _judge(comparison: Comparison, read_back: Cart, unshown: Mapping[str, str]) -> tuple[ComparisonStatus, str]:
     why = unshown.get("items", "") if "items" in read_back.unread else ""
     if comparison.different:
         return "different", why

@@ -1,6 +1,6 @@
 """Owns HTTP as plain data, and what became of each request; it does not know sockets or platforms."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -70,6 +70,9 @@ class NoResponse(msgspec.Struct, frozen=True):
 
 
 Reply = Response | NotSent | NoResponse
+
+Sender = Callable[[Request, Callable[[], None]], Awaitable[Reply]]
+"""Sends a signed request; the callable it is given is called when its bytes begin to leave."""
 
 
 class Exchange(msgspec.Struct, frozen=True):

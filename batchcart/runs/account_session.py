@@ -12,10 +12,11 @@ from batchcart.engine.auth import Auth
 from batchcart.engine.circuit_breaker import CircuitBreaker
 from batchcart.engine.event_filter import EventLimiter
 from batchcart.engine.rate_limiter import RateLimiter
-from batchcart.engine.session import AccountMemory, AccountSession, Clocks, Send
+from batchcart.engine.session import AccountMemory, AccountSession, Clocks
 from batchcart.engine.throttling import Throttling
 from batchcart.journal.sink import JournalSink
 from batchcart.model.events import Event, EventSink, OfAccount, QuotaUsedUp, map_text
+from batchcart.model.http import Sender
 from batchcart.model.limits import Window
 from batchcart.runs.deps import Deps
 
@@ -41,7 +42,7 @@ class SessionBasis(msgspec.Struct, frozen=True):
     stop_after: int
 
 
-def make_session(basis: SessionBasis, send: Send, deps: Deps) -> AccountSession:
+def make_session(basis: SessionBasis, send: Sender, deps: Deps) -> AccountSession:
     """The session of an account, ready to work."""
     account, crowd = basis.account, EventLimiter()
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from batchcart.accounts.config import Account, AccountConfig
 from batchcart.accounts.state import AccountState
-from batchcart.engine.session import Send
 from batchcart.journal.writer import JournalWriter
+from batchcart.model.http import Sender
 
 
-def open_http_client(account: Account, unacknowledged: float | None = None) -> AbstractAsyncContextManager[Send]:
+def open_http_client(account: Account, unacknowledged: float | None = None) -> AbstractAsyncContextManager[Sender]:
     """What sends to the account's shop over HTTP; that may stay ``unacknowledged`` for so many seconds."""
     from batchcart.engine.http.client import open_client  # noqa: PLC0415  # importing aiohttp takes longer than most commands
 
@@ -34,7 +34,7 @@ class Deps:
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.SystemRandom)
-    open_client: Callable[[Account], AbstractAsyncContextManager[Send]] = open_http_client
+    open_client: Callable[[Account], AbstractAsyncContextManager[Sender]] = open_http_client
     open_state: Callable[[AccountConfig], AccountState] = open_account_state
     open_journal: Callable[..., JournalWriter] = JournalWriter
 

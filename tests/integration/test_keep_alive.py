@@ -11,9 +11,9 @@ import pytest
 import virtual_clock
 from byte_server import Server, account, listening, request, say
 
-from batchcart.engine.http.client import Send, open_client
+from batchcart.engine.http.client import open_client
 from batchcart.engine.http.keep_alive import IdleTimes, Promise
-from batchcart.model.http import NoResponse, Response
+from batchcart.model.http import NoResponse, Response, Sender
 
 
 def promised(*headers: bytes | None) -> Promise:
@@ -113,7 +113,7 @@ class Closing(Server):
                 ends = loop.time() + self.idle
 
 
-async def sent(tmp_path: Path, server: Server, use: Callable[[Send], object]) -> None:
+async def sent(tmp_path: Path, server: Server, use: Callable[[Sender], object]) -> None:
     async with listening(server) as port, open_client(account(tmp_path, f"http://127.0.0.1:{port}")) as send:
         await use(send)  # type: ignore[misc]
 
@@ -130,7 +130,7 @@ def test_writes_a_little_apart_lose_none_to_a_server_that_closes_after_a_second(
 ) -> None:
     server = Closing(1.0, header)
 
-    async def use(send: Send) -> None:
+    async def use(send: Sender) -> None:
         for _ in range(3):
             assert isinstance(await send(request(), lambda: None), Response)
             await asyncio.sleep(pause)
@@ -142,7 +142,7 @@ def test_writes_a_little_apart_lose_none_to_a_server_that_closes_after_a_second(
 def test_requests_in_a_row_still_share_one_connection(tmp_path: Path) -> None:
     server = Closing(5.0, b"Keep-Alive: timeout=5, max=100\r\n")
 
-    async def use(send: Send) -> None:
+    async def use(send: Sender) -> None:
         for method in ["POST", "GET", "PUT", "DELETE"] * 5:
             assert isinstance(await send(request(method), lambda: None), Response)
 
@@ -153,7 +153,7 @@ def test_requests_in_a_row_still_share_one_connection(tmp_path: Path) -> None:
 def test_a_server_that_takes_three_requests_a_connection_gets_no_more(tmp_path: Path) -> None:
     server = Closing(5.0, b"Keep-Alive: max=3\r\n")
 
-    async def use(send: Send) -> None:
+    async def use(send: Sender) -> None:
         for _ in range(9):
             assert isinstance(await send(request(), lambda: None), Response)
 
@@ -165,7 +165,7 @@ def test_a_read_that_was_cut_on_an_idle_connection_teaches_the_next_one(tmp_path
     server = Closing(1.2)
     replies = []
 
-    async def use(send: Send) -> None:
+    async def use(send: Sender) -> None:
         for _ in range(3):
             replies.append(await send(request("GET"), lambda: None))
             await asyncio.sleep(1.0)

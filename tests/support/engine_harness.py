@@ -15,11 +15,12 @@ from in_memory_shops import EPOCH, Shops
 
 from batchcart.accounts.config import Account, AccountConfig, load_config
 from batchcart.accounts.state import AccountState
-from batchcart.engine.session import AccountSession, Send
+from batchcart.engine.session import AccountSession
 from batchcart.jobs.opening import open_job
 from batchcart.journal.summary import Summary
 from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.events import Event, OfAccount
+from batchcart.model.http import Sender
 from batchcart.platforms import load_adapters
 from batchcart.runs.deps import Deps
 from batchcart.runs.journal_file import take_up
@@ -143,7 +144,7 @@ class Harness:
         )
 
     @asynccontextmanager
-    async def _open_client(self, account: Account) -> AsyncIterator[Send]:
+    async def _open_client(self, account: Account) -> AsyncIterator[Sender]:
         yield partial(self.shops.answer, account, journal_path(self.results))
 
     def _open_state(self, entry: AccountConfig) -> AccountState:

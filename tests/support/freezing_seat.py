@@ -12,9 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from batchcart.accounts.config import Account
-from batchcart.engine.session import Send
 from batchcart.model.errors import Stopped
-from batchcart.model.http import Reply, Request
+from batchcart.model.http import Reply, Request, Sender
 from batchcart.runs.deps import Deps, open_http_client
 from batchcart.runs.seats.remote_seat import sit_at
 from batchcart.runs.seats.secured import read_address
@@ -23,7 +22,7 @@ frozen = False
 
 
 @asynccontextmanager
-async def open_freezing(account: Account) -> AsyncIterator[Send]:
+async def open_freezing(account: Account) -> AsyncIterator[Sender]:
     async with open_http_client(account) as send:
 
         async def freeze(request: Request, leaving: Callable[[], None]) -> Reply:

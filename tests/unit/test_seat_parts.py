@@ -18,12 +18,12 @@ from batchcart.accounts.options import AccountOptions
 from batchcart.accounts.send_history import SendHistory
 from batchcart.accounts.state import AccountState
 from batchcart.engine.rate_limiter import RateLimiter, capacity
-from batchcart.engine.session import AccountSession, Send
+from batchcart.engine.session import AccountSession
 from batchcart.journal.permit import Permit, PermitExpired, read_clock
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.adapter import Credentials
 from batchcart.model.events import Event
-from batchcart.model.http import Request, Response
+from batchcart.model.http import Request, Response, Sender
 from batchcart.model.limits import Bucket, Limit, Window, parse_limit
 from batchcart.platforms import load_adapters
 from batchcart.runs.account_session import SessionBasis, make_session
@@ -371,7 +371,7 @@ async def test_a_clients_key_lies_in_no_folder_where_a_killed_seat_would_leave_i
         return list(folder.rglob("*"))
 
     @asynccontextmanager
-    async def look(account: Account) -> AsyncIterator[Send]:
+    async def look(account: Account) -> AsyncIterator[Sender]:
         assert account.client_certificate is not None
         assert account.ca_file is not None
         own = account.client_certificate

@@ -7,7 +7,7 @@ goes out in one piece, at the one moment from which on the shop may have acted.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 
@@ -22,10 +22,7 @@ from batchcart.engine.http.pool import Pool
 from batchcart.engine.http.request_text import Form
 from batchcart.engine.http.tls import describe_tls, refuses_ours
 from batchcart.journal.permit import PermitExpired
-from batchcart.model.http import NoResponse, NotSent, Request, Response
-
-Send = Callable[[Request, Callable[[], None]], Awaitable[Response | NotSent | NoResponse]]
-"""Sends a signed request; the callable it is given is called when its bytes begin to leave."""
+from batchcart.model.http import NoResponse, NotSent, Reply, Request, Response, Sender
 
 _KEPT_HEADERS = (
     "retry-after",
@@ -48,7 +45,7 @@ async def open_client(
     keep: tuple[str, ...] = (),
     budget: AnswerBudget = BUDGET,
     unacknowledged: float | None = None,
-) -> AsyncIterator[Send]:
+) -> AsyncIterator[Sender]:
     """A function that sends signed requests to the account's shop; raises UsageError where a file of its TLS is bad.
 
     ``keep`` names headers of the answers that are wanted beside those that adapters look at; ``budget`` is the memory
@@ -78,7 +75,7 @@ class _HttpClient(msgspec.Struct, frozen=True):
     pool: Pool
     headers: Mapping[bytes, str]
 
-    async def send(self, request: Request, leaving: Callable[[], None]) -> Response | NotSent | NoResponse:
+    async def send(self, request: Request, leaving: Callable[[], None]) -> Reply:
         """Send the request once and say what became of it; raises PermitExpired where ``leaving`` does."""
         writes = request.writes
         try:
