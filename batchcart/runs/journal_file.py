@@ -48,8 +48,9 @@ def take_up(
             return connection, True
         connection.close()  # nothing was sent: the plan may be made anew
     if results.exists() and results.stat().st_size and not options.fresh:
+        lacks = f"knows none of its results (is {path}-wal gone?)" if path.exists() else "does not"
         raise UsageError(
-            f"{results} exists, but its journal {path} does not, so this run cannot resume from it. Choose other "
+            f"{results} exists, but its journal {path} {lacks}, so this run cannot resume from it. Choose other "
             "results with -o, or start over with --fresh, which keeps the old file under another name"
         )
     fresh = path.with_name(f"{path.name}.new")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import kill_storm
 import pytest
+from engine_harness import Harness
+from in_memory_shops import Shops
 from kill_storm import Line
 
 from batchcart.journal.changes import recompute_offsets
@@ -303,3 +305,12 @@ def test_a_fresh_start_keeps_the_old_files_under_a_number(half: Place) -> None:
     assert half.run(fresh=True).exit_code == 0
     assert Path(f"{half.results}.1").read_bytes() == old
     half.assert_whole()
+
+
+def test_results_beside_a_journal_that_lost_what_it_had_of_them_are_refused_as_that(tmp_path: Path) -> None:
+    harness = Harness(tmp_path, [{"op": "cart.create", "account": "local-3dcart", "cart": "a"}], Shops())
+    harness.plan()
+    harness.results.write_text('{"line":1}\n')
+    with pytest.raises(UsageError, match=r"knows none of its results \(is .*\.journal-wal gone\?\)"):
+        harness.run()
+    assert harness.shops.seen == []
