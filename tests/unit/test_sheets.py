@@ -368,7 +368,7 @@ def test_a_sheet_given_as_lines_is_told_to_bear_its_ending(tmp_path: Path) -> No
     path = as_csv(tmp_path, HEADER, FIRST, name="job.txt")
     assert "a table (CSV); give it as a file whose name ends in .csv" in refusal(path)
     book = as_xlsx(tmp_path, HEADER, FIRST)
-    assert "a name that ends in .xlsx" in refusal(book.rename(tmp_path / "job.xls"))
+    assert "or save a workbook as .xlsx" in refusal(book.rename(tmp_path / "job.xls"))
 
 
 @given(st.binary(max_size=300) | st.text(alphabet='opacunt.dr,;\t\n"=sep#1', max_size=200).map(str.encode))
