@@ -1,5 +1,7 @@
 """Owns which line was given which new cart lately, so that one answer is not taken for two lines'."""
 
+from collections import OrderedDict
+
 _MOST = 1_000
 
 
@@ -7,7 +9,7 @@ class GivenKeys:
     """The keys that a shop gave the latest new carts of one account, each with the line that it was given to."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, int] = {}
+        self._lines: OrderedDict[str, int] = OrderedDict()  # a dict looks for its first entry among all that are gone
 
     def give(self, key: str, line: int) -> int:
         """The line that has this cart: ``line``, unless another was given it before.
@@ -16,5 +18,5 @@ class GivenKeys:
         """
         owner = self._lines.setdefault(key, line)
         if len(self._lines) > _MOST:
-            del self._lines[next(iter(self._lines))]
+            self._lines.popitem(last=False)
         return owner if len(self._lines) > 1 else line
