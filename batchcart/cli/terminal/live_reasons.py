@@ -12,6 +12,7 @@ from batchcart.report.error_groups import ErrorGroups
 
 _OK = b'"status":"ok"'
 _AT_ONCE = 0.02  # seconds of a tick that reading results may take
+_BETWEEN_LOOKS = 64  # results from one look at the clock to the next: so many are read however busy the machine is
 _MOST_WAITING = 1 << 14  # results, of a run whose lines fail faster than they are read here
 
 
@@ -33,8 +34,11 @@ class LiveReasons:
     def read(self) -> None:
         """Read what was taken since the last time, as much as a tick has time for."""
         end = time.monotonic() + _AT_ONCE
-        while self._waiting and time.monotonic() < end:
-            add_reason(self._groups, msgspec.json.decode(self._waiting.popleft(), type=ResultRow), 0)
+        while self._waiting:
+            for _ in range(min(_BETWEEN_LOOKS, len(self._waiting))):
+                add_reason(self._groups, msgspec.json.decode(self._waiting.popleft(), type=ResultRow), 0)
+            if time.monotonic() >= end:
+                return
 
     def sentences(self, most: int, *, several: bool) -> list[str]:
         """The ``most`` frequent reasons by now, each a sentence; ``several`` says that the run has several accounts."""
