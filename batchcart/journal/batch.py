@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batchcart.journal.event_row import INSERT_EVENT
 from batchcart.journal.many_rows import Row, delete_lines, insert_rows
 from batchcart.journal.settlement import SettledRow, write_settlements
 
@@ -25,7 +26,6 @@ _ANSWER = "UPDATE send SET state = ?, status = ?, headers = ?, body = ?, why = ?
 _RESULTS = "INSERT INTO result (line, status, learnt, text, until) SELECT * FROM "
 _FORGET = "DELETE FROM send WHERE line IN "
 _STATE = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
-_EVENT = "INSERT INTO event (at, account, kind, until, message, fields) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(slots=True)
@@ -88,6 +88,6 @@ class Batch:
         delete_lines(connection, _FORGET, list(self.forgotten))
         insert_rows(connection, _RESULTS, 5, self.results)
         connection.executemany(_STATE, self.states)
-        connection.executemany(_EVENT, self.events)
+        connection.executemany(INSERT_EVENT, self.events)
         write_settlements(connection, self.settled)
         connection.execute("COMMIT")

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import msgspec
 
+from batchcart.journal.event_row import INSERT_EVENT, event_row
 from batchcart.journal.queries import ChainUpdate, PlannedAccount
 from batchcart.journal.rows import Count, select
 from batchcart.journal.schema import Connection, DatabaseError, set_meta
 from batchcart.journal.settlement import REWRITE, SettledRow, write_settlements
 from batchcart.journal.tables import PLAN_INDEX
+from batchcart.model.events import DoubtsSettled
 from batchcart.model.outcome import Status
 
 IN_ORDER = "in_order"
@@ -48,6 +50,12 @@ class Settlement(msgspec.Struct, frozen=True):
     def row(self) -> SettledRow:
         """As the journal keeps it."""
         return self.status.value, msgspec.json.encode(self.learnt).decode(), self.text, self.line
+
+
+def settled_event(settled: Sequence[Settlement], *, by_hand: bool) -> DoubtsSettled:
+    """What a report tells of it."""
+    happened = sum(one.status is Status.OK for one in settled)
+    return DoubtsSettled(happened, len(settled) - happened, by_hand)
 
 
 def begin_plan(connection: Connection, lines: Iterable[tuple[int, int, int, str, int, int, int]]) -> None:
@@ -150,10 +158,15 @@ def _list_sent(ended: Iterable[tuple[int, str, bytes]]) -> Iterator[tuple[int, s
             yield line, status, sent.sent_at.timestamp(), sent.elapsed_ms / 1000
 
 
-def settle(connection: Connection, settled: Sequence[Settlement]) -> None:
-    """End lines in doubt otherwise; what was sent for them is forgotten. The repair of the result file follows."""
+def settle(connection: Connection, settled: Sequence[Settlement], at: float) -> None:
+    """End lines in doubt by the operator's word of this wall-clock time; what was sent for them is forgotten.
+
+    The repair of the result file follows.
+    """
     connection.execute("BEGIN")
     write_settlements(connection, [one.row for one in settled])
+    if settled:
+        connection.execute(INSERT_EVENT, event_row(at, settled_event(settled, by_hand=True)))
     connection.execute("COMMIT")
 
 

@@ -19,9 +19,10 @@ import msgspec
 
 from batchcart.journal.batch import AnswerRow, Batch, IntentRow, ResultRow
 from batchcart.journal.codec import encode_request
+from batchcart.journal.event_row import event_row
 from batchcart.journal.settlement import SettledRow
 from batchcart.model.errors import Stopped
-from batchcart.model.events import Event, account_of, kind_of, map_text, printable, until_of
+from batchcart.model.events import Event
 from batchcart.model.files import create_fresh, open_appending
 from batchcart.model.http import Request
 
@@ -125,9 +126,7 @@ class JournalWriter:
 
     def record_event(self, at: float, event: Event) -> None:
         """Note what a person must see, for the report's timeline."""
-        event = map_text(event, printable)
-        fields = msgspec.json.encode(event).decode()
-        self._gathering().events.append((at, account_of(event), kind_of(event), until_of(event), str(event), fields))
+        self._gathering().events.append(event_row(at, event))
 
     def record_settlements(self, settled: Sequence[SettledRow]) -> None:
         """Note what became of lines that were in doubt; the result file follows on mending."""

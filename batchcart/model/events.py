@@ -238,6 +238,19 @@ class WorkerDied(_Told, frozen=True, tag="process_lost"):
         return self.why
 
 
+class DoubtsSettled(_Told, frozen=True):
+    """Lines in doubt were settled after the run, by the operator's word or by what the shops showed."""
+
+    happened: int
+    not_done: int
+    by_hand: bool
+
+    def __str__(self) -> str:
+        how = "by hand" if self.by_hand else "by reading the shops"
+        total = plural(self.happened + self.not_done, "line")
+        return f"{total} in doubt settled {how}: {self.happened:,} happened, {self.not_done:,} did not"
+
+
 OfAccount = (
     Paused
     | ThrottlingEnded
@@ -249,7 +262,17 @@ OfAccount = (
     | TokenRenewed
     | AccountClosed
 )
-OfRun = RunRefused | RunStarted | RunResumed | RunFinished | RunStopped | StorageFailed | WorkerDied | SecretsExposed
+OfRun = (
+    RunRefused
+    | RunStarted
+    | RunResumed
+    | RunFinished
+    | RunStopped
+    | StorageFailed
+    | WorkerDied
+    | SecretsExposed
+    | DoubtsSettled
+)
 Event = OfRun | OfAccount
 
 EventSink = Callable[[Event], None]

@@ -56,6 +56,7 @@ class LineRecord(msgspec.Struct, frozen=True):
     sent_at: str | None = None
     elapsed_ms: float | None = None
     error: LineError | None = None
+    settled: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from batchcart.journal.timeline import Pause
 from batchcart.model.events import (
     AccountClosed,
+    DoubtsSettled,
     Event,
     LimitLowered,
     LimitRestored,
@@ -30,8 +31,8 @@ MOST_PAUSES = 100
 class TimelineEntry:
     """What happened at a moment, in wall-clock seconds, and until when if it took time.
 
-    ``kind`` is one of started, resumed, finished, stopped, killed, closed, pause, limit, trouble; ``run`` is the number
-    of the run in the report.
+    ``kind`` is one of started, resumed, finished, stopped, killed, closed, settled, pause, limit, trouble; ``run``
+    is the number of the run in the report.
     """
 
     at: float
@@ -75,7 +76,10 @@ def _entries(
         if isinstance(event, RunStarted | RunResumed) and under_way is not None:
             last = answered_at(event.ended) if isinstance(event, RunResumed) else None
             yield _end_by_kill(run, last if last is not None and under_way <= last <= at else under_way)
-        under_way = None if isinstance(event, RunFinished | RunStopped) else at
+        if isinstance(event, RunFinished | RunStopped):
+            under_way = None
+        elif isinstance(event, RunStarted | RunResumed) or under_way is not None:  # settling tells too, after the run
+            under_way = at
         if (named := _describe(event)) is not None:
             kind, account, text = named
             yield TimelineEntry(at, run, kind, account, text)
@@ -103,6 +107,8 @@ def _describe(event: Event) -> tuple[str, str, str] | None:
             return "limit", account, str(event).partition(": ")[2]
         case TokenRenewed(account):
             return "token", account, "its token was renewed"
+        case DoubtsSettled():
+            return "settled", "", str(event)
         case StorageFailed(why) | WorkerDied(why):
             return "trouble", "", why
         case _:

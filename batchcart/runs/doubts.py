@@ -22,6 +22,7 @@ from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.errors import AlikeLines, BadLines, UsageError, quote
 from batchcart.model.files import writing_new
 from batchcart.model.outcome import Status
+from batchcart.runs.deps import WORLD
 from batchcart.runs.settle import open_settling, settlement_by_hand
 from batchcart.runs.status import open_journal_readonly
 from batchcart.sheets.cell_text import write_text
@@ -115,7 +116,7 @@ def settle_from_table(results: Path, table: Path) -> TableAnswers:
                 wrong.append((number, str(error)))
         if wrong:
             raise _bad_rows(table, wrong)
-        settle(connection, list(settled.values()))
+        settle(connection, list(settled.values()), WORLD.wall())
         repair_result_file(connection, results)
         remaining = sum(line.status is Status.IN_DOUBT for line in lines_not_ok(connection))
         return TableAnswers(read, len(settled), before, remaining)

@@ -20,7 +20,7 @@ from batchcart.engine.replay import RequestMismatch, replay
 from batchcart.engine.scheduler import replay_chain
 from batchcart.engine.session import AccountSession
 from batchcart.jobs.opening import open_job
-from batchcart.journal.changes import Settlement, settle
+from batchcart.journal.changes import Settlement, settle, settled_event
 from batchcart.journal.queries import (
     ChainUpdate,
     PlannedLine,
@@ -51,7 +51,7 @@ from batchcart.runs.status import load_summary, lock_output, storage_errors
 def settle_manually(results: Path, line: int, done: Mapping[str, str] | None) -> Summary:
     """End a line that is in doubt by the operator's word: ``done`` with its ids, or None: it did not happen."""
     with open_settling(results) as connection:
-        settle(connection, [settlement_by_hand(connection, results, line, done)])
+        settle(connection, [settlement_by_hand(connection, results, line, done)], WORLD.wall())
         repair_result_file(connection, results)
         return load_summary(connection, results)
 
@@ -97,8 +97,12 @@ async def settle_from_shop(results: Path, config: ConfigSource | None, monitor: 
             account = get_meta(context.plan, "account") or None
             job = PlannedJob(get_meta(context.plan, "run") or "", source, context.plan, account, resumed=True)
             async with asyncio.TaskGroup() as group:
-                for session in sessions.values():
+                at_work = [
                     group.create_task(_settle_account(job, session, context.journal, monitor))
+                    for session in sessions.values()
+                ]
+            if settled := [one for task in at_work for one in task.result()]:
+                context.emit(settled_event(settled, by_hand=False))
         if monitor.failure is not None:
             raise JournalFailed(str(monitor.failure))
         repair_result_file(connection, results)
@@ -107,24 +111,27 @@ async def settle_from_shop(results: Path, config: ConfigSource | None, monitor: 
 
 async def _settle_account(
     job: PlannedJob, session: AccountSession, journal: JournalWriter, monitor: RunMonitor
-) -> None:
+) -> list[Settlement]:
     """Settle the account's lines that the shop's state decides, cart by cart; each cart is written once it is known.
 
     Not line by line: where a later line of a cart ended ok, an earlier one cannot be read back any longer.
     """
     chains: dict[int, list[PlannedLine]] = {}
+    found: list[Settlement] = []
     try:
         for planned in doubtful_lines(job.plan, session.number):
             chains.setdefault(planned.chain, []).append(planned)
         for lines in chains.values():
             settled = await _settle_chain(job, session, lines)
             journal.record_settlements([one.row for one in settled])
+            found += settled
     except JournalFailed as failed:
         monitor.fail(failed)
     except RequestMismatch as mismatch:
         session.close("stopped", str(mismatch))
     except Exception as error:  # noqa: BLE001  # what one shop answers must not keep the others' lines in doubt
         session.close_for_fault(error, f"settling what is in doubt of account {session.account.name!r}")
+    return found
 
 
 async def _settle_chain(job: PlannedJob, session: AccountSession, lines: Sequence[PlannedLine]) -> list[Settlement]:

@@ -65,6 +65,19 @@ def test_a_request_names_the_cart_that_an_earlier_line_made(shop: Cli) -> None:
     assert f"/Cart/{key}/Item" in row_of((shop.folder / "r.html").read_text(), 2)
 
 
+def test_what_was_settled_by_hand_is_told_as_that_and_no_run_was_killed(shop: Cli) -> None:
+    shop.hook("acme", "reset-after")
+    shop.job([create("acme", "c1")])
+    shop.run(code=1)
+    batchcart("settle", RESULTS, "--line", "1", "--done", "OrderKey=abc", folder=shop.folder, code=0)
+    batchcart("report", RESULTS, "--html", "r.html", folder=shop.folder, code=0)
+    html = (shop.folder / "r.html").read_text()
+
+    assert "settled by hand" in row_of(html, 1)
+    assert "1 line in doubt settled by hand: 1 happened, 0 did not" in html
+    assert "then it was killed" not in html
+
+
 def test_secrets_of_the_config_are_taken_out_of_job_lines_too(shop: Cli) -> None:
     shop.job([{**unknown("loja", 1), "id": "an-access-token"}, unknown("acme", 2)])
     shop.run(code=1)

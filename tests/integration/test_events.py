@@ -26,6 +26,7 @@ from batchcart.journal.timeline import events as told_in
 from batchcart.model import events
 from batchcart.model.events import (
     AccountClosed,
+    DoubtsSettled,
     Event,
     LimitLowered,
     LimitRestored,
@@ -63,6 +64,7 @@ EXAMPLES: tuple[Event, ...] = (
     RunStopped(1000, 600, "by a signal", 400),
     StorageFailed("the disk is full"),
     WorkerDied("a process of the run died"),
+    DoubtsSettled(3, 1, by_hand=True),
     SecretsExposed(("acme.key", "batchcart.toml")),
     Paused("acme", AT, "the shop answered HTTP 429"),
     ThrottlingEnded("acme", AT, AT + 90, 12, 40.0),

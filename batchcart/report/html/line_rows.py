@@ -61,6 +61,7 @@ def _words(shown: int, known: int, command: str) -> str:
 def _row(report: Report, one: ShownLine) -> LineRow:
     record, run = one.record, report.runs[one.run]
     words = record.status.replace("_", " ") + (f" · HTTP {record.http_status}" if record.http_status else "")
+    words += f"; settled {record.settled}" if record.settled else ""
     words += "; done again since" if record.line in run.again else ""
     return LineRow(
         anchor=line_anchor(one.run, record.line),
