@@ -129,7 +129,14 @@ class CartHistory:
     def _doubt(self, ended: CompletedLine) -> None:
         self.ambiguous = True
         if self.made is None:
-            self.kept.append(Irreversible(ended.line, ended.kind, KeptReason.IN_DOUBT, ended.doubt, ended.item_id))
+            item = None if self._may_spread(ended) else ended.item_id
+            self.kept.append(Irreversible(ended.line, ended.kind, KeptReason.IN_DOUBT, ended.doubt, item))
+
+    def _may_spread(self, ended: CompletedLine) -> bool:
+        """Whether a line about one item may have changed all of the cart."""
+        if ended.kind is not OperationKind.DISCOUNT_SET or self.adapter.snapshot is None:
+            return False
+        return ended.said is None or self.adapter.snapshot.spreads(ended.said)
 
     def _apply_done(self, ended: CompletedLine, *, before: Decimal | None, all_known: bool) -> None:
         reader = self.adapter.snapshot

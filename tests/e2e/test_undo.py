@@ -677,3 +677,16 @@ def test_a_line_that_came_to_the_runs_own_cart_during_the_run_is_somebody_elses(
     now = CartSnapshot({"1": Decimal(2), "2": Decimal(1), "9": Decimal(1)})
 
     assert [one.why for one in plan_revert(left, now, adapter, force=False).kept] == [KeptReason.CHANGED]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [(b'{"discount_type":2}', None), (b'{"properties":"{}"}', "1"), (None, None)],
+    ids=["all", "one", "gone"],
+)
+def test_a_discount_in_doubt_that_may_lie_on_all_items_is_kept_for_the_whole_cart(
+    said: bytes | None, kept: str | None
+) -> None:
+    doubt = EndedLine(7, OperationKind.DISCOUNT_SET, Status.IN_DOUBT, "K", "1", said=said, doubt="no answer")
+
+    assert [one.item_id for one in summarize([doubt], load_adapters()["shoplo"]).kept] == [kept]

@@ -66,7 +66,9 @@ def judged(chosen: Chosen, script: Script = fine, *, seed: int = 0, stops: tuple
         own = [{**result, "line": result["line"] - first + 1} for result in results if result["platform"] == platform]
         assert referee.wrong(jobs[platform], own) == [], named(chosen)
         first += len(jobs[platform])
-    assert shops.troubles == []
+    # There an empty list is believed only once the list of another cart was read, which may be at work.
+    elsewhere = chosen.get("shoplo.count_filter") == "ignored"
+    assert [one for one in shops.troubles if not (elsewhere and "at once on local-shoplo" in one)] == []
     return results
 
 
