@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchcart.accounts.client_certificate import find_client_certificate
-from batchcart.accounts.config import AccountConfig
+from batchcart.accounts.config import AccountConfig, Accounts
 from batchcart.accounts.secrets import check_secret, describe_source, is_looked_up, read_secret
 from batchcart.accounts.state import find_account_holder, state_place
 from batchcart.journal.schema import SQLITE, DatabaseError, probe
@@ -46,13 +46,21 @@ def report_problem(about: str, sentence: str) -> Check:
 
 
 def run_checks(
-    config: Path | None, entries: list[AccountConfig], unusable: Mapping[str, str], folder: Path, *, look_up: bool
+    config: Path | None,
+    known: Accounts,
+    entries: list[AccountConfig],
+    unusable: Mapping[str, str],
+    folder: Path,
+    *,
+    look_up: bool,
 ) -> Iterator[Check]:
-    """Everything that can be found out here; ``folder`` is where results go, ``unusable`` are accounts with the why.
+    """Everything that can be found out here about ``entries``, which are among the ``known`` accounts of the config.
+
+    ``folder`` is where results go, ``unusable`` are accounts with the why.
 
     With ``look_up`` the commands are run, and the keyring is opened, that have secrets.
     """
-    yield _config(config, entries)
+    yield _config(config, known, entries)
     yield from _platforms()
     for name, why in unusable.items():
         yield report_problem(f"account {name}", f"it {why}")
@@ -66,14 +74,15 @@ def run_checks(
     yield from _versions()
 
 
-def _config(config: Path | None, entries: list[AccountConfig]) -> Check:
+def _config(config: Path | None, known: Accounts, entries: list[AccountConfig]) -> Check:
+    """Whether it keeps the secrets of ``entries`` from others; if not, whose it holds as well."""
     if config is None:
         return report_ok(
             "config",
             "there is no batchcart.toml here, so jobs can name the sandbox accounts only; batchcart init writes one",
         )
-    clear = [entry.name for entry in entries if entry.secret_in_clear]
-    if clear and not is_private(config):
+    if any(entry.secret_in_clear for entry in entries) and not is_private(config):
+        clear = [entry.name for entry in known.values() if entry.secret_in_clear]
         return report_problem(
             "config",
             f"{config} holds secrets of {', '.join(clear)} and others can read it; fix it with: chmod 600 {config}",

@@ -26,6 +26,7 @@ __all__ = [
     "TableAnswers",
     "TableWritten",
     "default_results",
+    "name_key_columns",
     "reasons",
     "rest",
     "results",
@@ -126,6 +127,11 @@ def settle(  # noqa: PLR0913  # the options of `batchcart settle`
 def settle_todo(results: str | Path, todo: str | Path) -> int:
     """Write what is in doubt as a CSV table to be filled in; how many lines. Raises UsageError if the file is there."""
     return doubts.write_todo(Path(results), Path(todo))
+
+
+def name_key_columns(results: str | Path) -> list[str]:
+    """Which of the shops' own words goes into which column of what ``settle_todo`` writes, in a sentence each."""
+    return doubts.name_key_columns(Path(results))
 
 
 def rest(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from batchcart.accounts.config import AccountConfig
+from batchcart.accounts.config import AccountConfig, Accounts
 from batchcart.accounts.diagnostics import Check, report_ok, report_problem, run_checks
 from batchcart.cli.folding import fold
 from batchcart.model.errors import UsageError
@@ -15,10 +15,13 @@ _AT_ONCE = 50  # accounts that are asked side by side
 
 
 def check_accounts(
-    config: Path | None, entries: list[AccountConfig], unusable: Mapping[str, str], *, offline: bool
+    config: Path | None, known: Accounts, entries: list[AccountConfig], unusable: Mapping[str, str], *, offline: bool
 ) -> list[Check]:
-    """What there is to say of this machine and the accounts; unless ``offline``, each sound one's shop is asked."""
-    findings = list(run_checks(config, entries, unusable, Path.cwd(), look_up=not offline))
+    """What there is to say of this machine and of ``entries``, which are among the ``known`` accounts of the config.
+
+    Unless ``offline``, each sound one's shop is asked.
+    """
+    findings = list(run_checks(config, known, entries, unusable, Path.cwd(), look_up=not offline))
     if not offline:
         ill = {found.subject for found in findings if not found.ok}
         findings += asyncio.run(_ask_shops([entry for entry in entries if f"account {entry.name}" not in ill]))

@@ -29,7 +29,8 @@ class RunCommands(msgspec.Struct, frozen=True):
     Without its ``journal`` nothing is known of the run but its results, and nothing leads on from it.
 
     ``later`` are the results of runs that did lines of it again; ``places`` are the options that say where it works.
-    ``keyless`` are the accounts whose shop makes the keys of new carts.
+    ``keyless`` are the accounts whose shop makes the keys of new carts; ``table_written`` says that the table of
+    ``todo`` is there already.
     """
 
     results: Path
@@ -39,6 +40,7 @@ class RunCommands(msgspec.Struct, frozen=True):
     journal: bool = True
     places: tuple[str, ...] = ()
     keyless: frozenset[str] = frozenset()
+    table_written: bool = False
 
     def is_unreadable(self, account: str, op: str) -> bool:
         """Whether no read of the shop can settle a doubt about this operation, as nobody knows the new cart's key."""
@@ -71,11 +73,16 @@ class RunCommands(msgspec.Struct, frozen=True):
 
     def todo(self) -> str:
         """Write what is in doubt as a table to be filled in."""
-        return self.settle("--todo", f"{_stem(self)}.doubts.csv")
+        return self.settle("--todo", self.table)
 
     def answers(self) -> str:
         """Take what was filled in."""
-        return self.settle("--from", f"{_stem(self)}.doubts.csv")
+        return self.settle("--from", self.table)
+
+    @property
+    def table(self) -> str:
+        """The table of what is in doubt."""
+        return f"{_stem(self)}.doubts.csv"
 
     def undo(self) -> str:
         """Write the job that takes the run back."""
@@ -119,10 +126,11 @@ def find_commands(connection: Connection, results: Path, config: ConfigSource | 
     places = read_places(connection)
     keyless = frozenset(one.name for one in accounts(connection) if _makes_keys(one.platform))
     if job == _STDIN:
-        return RunCommands(results, "-", file, places=places, keyless=keyless)
+        job = "-"
     with suppress(ValueError):
         job = str(Path(job).relative_to(Path.cwd()))
-    return RunCommands(results, job, file, places=places, keyless=keyless)
+    found = RunCommands(results, job, file, places=places, keyless=keyless)
+    return msgspec.structs.replace(found, table_written=Path(found.table).exists())
 
 
 def _makes_keys(platform: str) -> bool:
@@ -149,12 +157,15 @@ def _settling(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
         return
     it, they = ("it", "it") if doubts == 1 else ("them", "they")
     state = f"{doubts:,} in doubt: nobody could say whether {they} happened"
-    look_up = f"ook {it} up yourself, with a table to fill in"
+    look_up, by_table = f"ook {it} up yourself, with a table to fill in", commands.todo()
+    fill_in = f"{commands.table} is there; fill it in, then"
+    if commands.table_written:
+        by_table = commands.answers()
     if _unreadable(summary, commands) == doubts:
-        yield NextStep(f"{state}. L{look_up}", commands.todo())
+        yield NextStep(f"{state}. {fill_in if commands.table_written else f'L{look_up}'}", by_table)
     else:
         yield NextStep(f"{state}. Read the shops again", commands.settle())
-        yield NextStep(f"Or l{look_up}", commands.todo())
+        yield NextStep(f"Or {fill_in if commands.table_written else f'l{look_up}'}", by_table)
 
 
 def _unreadable(summary: Summary, commands: RunCommands) -> int:

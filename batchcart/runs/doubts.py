@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,9 @@ from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.errors import AlikeLines, BadLines, UsageError, quote
 from batchcart.model.files import writing_new
+from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
+from batchcart.platforms import load_adapters
 from batchcart.runs.deps import WORLD
 from batchcart.runs.settle import open_settling, settlement_by_hand
 from batchcart.runs.status import open_journal_readonly
@@ -79,10 +81,33 @@ def write_todo(results: Path, table: Path) -> int:
             with writing_new(table) as file:
                 file.write(b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "backslashreplace"))
         except FileExistsError:
-            raise UsageError(f"{table} already exists and was not overwritten; choose another name") from None
+            fill_in = f"fill it in, then `batchcart settle {results} --from {table}`"
+            raise UsageError(
+                f"{table} already exists and was not overwritten; {fill_in}, or choose another name"
+            ) from None
         except OSError as error:
             raise UsageError(f"{table} cannot be written: {error.strerror}; choose another place") from None
     return count
+
+
+def name_key_columns(results: Path) -> list[str]:
+    """Which of the shops' own words for what the lines in doubt may have made goes into which column of the table."""
+    with open_journal_readonly(results) as connection:
+        doubts = (line for line in lines_not_ok(connection) if line.status is Status.IN_DOUBT)
+        made = (doubt_fields(connection, line.text) for line in doubts)
+        return key_columns((fields["platform"], fields["op"]) for fields in made)
+
+
+def key_columns(made: Iterable[tuple[str, str]]) -> list[str]:
+    """The same, of platforms each with an operation of it."""
+    adapters, found = load_adapters(), {}
+    for platform, op in set(made):
+        keys = adapters[platform].keys if platform in adapters else None
+        if keys is not None and op == OperationKind.CART_CREATE and not keys.client_chooses:
+            found[platform, "cart_id"] = keys.cart
+        if keys is not None and op == OperationKind.ITEM_ADD and keys.item:
+            found[platform, "item_id"] = keys.item
+    return [f"{platform}'s {word} goes under {column}" for (platform, column), word in sorted(found.items())]
 
 
 def settle_from_table(results: Path, table: Path) -> TableAnswers:

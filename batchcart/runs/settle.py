@@ -183,7 +183,7 @@ class _Asking(msgspec.Struct, frozen=True):
         created = f"line {self.line} created {thing}: give {what}"
         if self.in_table:
             return UsageError(f"{created} under {column}")
-        return UsageError(f"{self.results}: {created}, as in --done {example}")
+        return UsageError(f"{self.results}: {created.rstrip(',')}, as in --done {example}")
 
 
 def _mark_done(line: int, fields: dict[str, Any], given: Mapping[str, str], asking: _Asking) -> Settlement:
@@ -200,10 +200,12 @@ def _mark_done(line: int, fields: dict[str, Any], given: Mapping[str, str], aski
             raise UsageError(f"--done {name}: {problem}")
         ids[meaning] = value
     if fields["op"] == "cart.create" and not (ids.get("cart_id") or fields.get("cart_id")):
-        raise asking.missing("a cart", "its key", "cart_id", f"{adapter.keys.cart}=KEY")
+        key = f"its key, {adapter.name}'s {adapter.keys.cart},"
+        raise asking.missing("a cart", key, "cart_id", f"{adapter.keys.cart}=KEY")
     # Where later lines can be about one item, its id is needed.
     if "item" in fields and not ids.get("item_id") and any(kind.targets_item for kind in adapter.operations):
-        raise asking.missing("an item", "its id too", "item_id", "item_id=123")
+        key = f"its id too, {adapter.name}'s {adapter.keys.item}," if adapter.keys.item else "its id too"
+        raise asking.missing("an item", key, "item_id", "item_id=123")
     fields |= {"status": Status.OK.value, **given, **ids, "settled": "by hand"}
     learnt = ChainUpdate(fields.get("cart_id"), fields.get("item_id"), {"lines": None})
     return Settlement(line, Status.OK, learnt, orjson.dumps(fields))

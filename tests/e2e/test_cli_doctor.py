@@ -86,6 +86,7 @@ def test_missing_and_unguarded_secrets_are_named_one_by_one(shop: Cli) -> None:
     )
     assert "access_token: environment variable NOT_SET_ANYWHERE is not set; " in env_told
     assert "r.key cannot be read: no such file or directory; put the secret into its first line" in file_told
+    assert ("config", config_told) in to_mend(shop.folder, "sklep", "--offline")
     config.chmod(0o600)
     (shop.folder / "r.key").write_text("token")
     (shop.folder / "r.key").chmod(0o644)

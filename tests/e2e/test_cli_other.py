@@ -206,11 +206,12 @@ def test_help_imports_nothing_that_only_commands_need(tmp_path: Path) -> None:
 
 
 def test_check_shows_the_plan_and_sends_nothing(shop: Cli) -> None:
-    shop.configure(loja={"limits": ["180/min", "10/day"]})
-    shop.job([create("acme"), *(create("loja", f"c{number}") for number in range(25))])
+    shop.configure(loja={"limits": ["180/min", "10/day"]}, sklep={"limits": ["2/s"]})
+    shop.job([create("sklep"), *(create("loja", f"c{number}") for number in range(25))])
     ended = batchcart("check", "job.jsonl", folder=shop.folder, code=0)
     assert "26 operations are in order; nothing was sent" in ended.out
     assert "loja: at least 25 requests, at best 2 days, because of 10/day" in ended.out
+    assert "sklep: at least 1 request, which fits into 2/s at once" in ended.out
     assert shop.requests() == 0
     assert {path.name for path in shop.folder.iterdir()} == {"job.jsonl", "batchcart.toml"}
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from cli_harness import Cli, add, batchcart, create
 
+from batchcart.runs.doubts import key_columns
+
 RESULTS, TABLE = "job.results.jsonl", "doubts.csv"
 PERSON = {"BillingFirstName": "=HYPERLINK(1)", "BillingLastName": "Nowak", "BillingEmail": "+anna@example.com"}
 
@@ -49,7 +51,32 @@ def test_the_table_has_what_a_person_needs_and_nothing_that_a_spreadsheet_runs(s
     assert (first["email"], first["names"]) == ("'+anna@example.com", "'=HYPERLINK(1) Nowak")
     assert first["sent_at"].endswith("Z")
     assert "was sent and not answered" in first["evidence"]
-    assert "already exists and was not overwritten" in settle(shop, "--todo", TABLE, code=2)
+    assert (
+        f"{TABLE} already exists and was not overwritten; fill it in, then `batchcart settle {RESULTS} --from {TABLE}`"
+        in (settle(shop, "--todo", TABLE, code=2))
+    )
+
+
+def test_the_table_says_which_of_the_shops_words_goes_where(shop: Cli) -> None:
+    doubtful(shop, 1)
+
+    assert "Then:" in (said := settle(shop, "--todo", TABLE, code=1))
+    assert "3dcart's OrderKey goes under cart_id." in said
+    assert "CartItemID" not in said
+    assert key_columns([("3dcart", "item.add"), ("3dcart", "cart.create"), ("3dcart", "cart.create")]) == [
+        "3dcart's OrderKey goes under cart_id",
+        "3dcart's CartItemID goes under item_id",
+    ]
+    assert key_columns([("tray", "cart.create"), ("3dcart", "cart.update"), ("uninstalled", "cart.create")]) == []
+
+
+def test_a_table_that_is_there_is_to_be_filled_in(shop: Cli) -> None:
+    doubtful(shop, 1)
+    settle(shop, "--todo", "job.doubts.csv", code=1)
+    out = batchcart("status", RESULTS, folder=shop.folder, code=1).out
+
+    assert f"job.doubts.csv is there; fill it in, then:\n  batchcart settle {RESULTS} --from job.doubts.csv\n" in out
+    assert "--todo" not in out
 
 
 def test_the_answers_are_taken_and_what_was_done_is_told(shop: Cli) -> None:
@@ -71,7 +98,7 @@ def test_the_answers_are_taken_and_what_was_done_is_told(shop: Cli) -> None:
 
 WRONG = [
     ({"answer": "maybe"}, "'maybe' is neither yes nor no"),
-    ({"answer": "yes"}, "created a cart: give its key under cart_id"),
+    ({"answer": "yes"}, "created a cart: give its key, 3dcart's OrderKey, under cart_id"),
     ({"answer": "yes", "cart_id": "6.02E+15"}, "cart_id: '6.02E+15' is a rounded number"),
     ({"answer": "yes", "cart_id": "=A1"}, "cart_id: '=A1' is a formula"),
     ({"answer": "no", "cart_id": "k"}, "there is no id"),

@@ -100,5 +100,6 @@ def _forecast(account: str, part: api.AccountPlan) -> str:
     least = f"{account}: at least {plural(part.lines, 'request')}"
     if part.limit is None:
         return f"{least}, no limit"
-    because = f", because of {part.limit}" if part.seconds_at_best else ""
-    return f"{least}, at best {duration(part.seconds_at_best)}{because}"
+    if not part.seconds_at_best:
+        return f"{least}, which {'fits' if part.lines == 1 else 'all fit'} into {part.limit} at once"
+    return f"{least}, at best {duration(part.seconds_at_best)}, because of {part.limit}"

@@ -47,7 +47,7 @@ def command(
     known = load_config(path, load_adapters())
     entries = _choose(known, accounts)
     unusable = {name: why for name, why in known.unusable.items() if not accounts or name in accounts}
-    findings = check_accounts(path, entries, unusable, offline=offline)
+    findings = check_accounts(path, known, entries, unusable, offline=offline)
     if scheduler is not None:
         findings += asyncio.run(check_cluster(scheduler))
     well = all(found.ok for found in findings)

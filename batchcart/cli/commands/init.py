@@ -279,7 +279,7 @@ def _config_option(path: Path) -> str:
 
 def _check(path: Path, entry: AccountConfig) -> int:
     """Say what `batchcart doctor` finds about the new account; the exit code."""
-    findings = check_accounts(path, [entry], {}, offline=False)
+    findings = check_accounts(path, load_config(path, load_adapters()), [entry], {}, offline=False)
     echo_err(findings_text(findings))
     if all(found.ok for found in findings):
         return 0

@@ -92,9 +92,10 @@ def _write_todo(results: Path, todo: Path, config: Path | None) -> int:
     if not count:
         echo(f"No line of {results} is in doubt, so nothing was written")
         return api.status(results, most=0).exit_code
+    columns = "".join(f" {words}." for words in api.name_key_columns(results))
     written = fold(
         f"Wrote {todo}: {plural(count, 'line')} in doubt. Look each up in its shop and put yes or no under answer; "
-        "after a yes, the cart_id or item_id of what was made. Then:"
+        f"after a yes, the cart_id or item_id of what was made.{columns} Then:"
     )
     echo(f"{written}\n  {api.RunCommands(results, '', config).settle('--from', str(todo))}")
     return api.status(results, most=0).exit_code
