@@ -10,7 +10,7 @@ from batchcart.accounts.config import AccountConfig
 from batchcart.model.adapter import CartReader
 from batchcart.model.fault import unreadable
 from batchcart.model.operation import OperationKind
-from batchcart.runs.cart_reader import ReadAnswer, all_answers, has_questions, is_asked, open_answers, write_questions
+from batchcart.runs.cart_reader import ReadAnswer, all_answers, has_questions, open_answers, write_questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def views(entry: AccountConfig) -> tuple[str | None, ...]:
 
 def ask_for(folder: Path, entry: AccountConfig, keys: Iterable[str]) -> bool:
     """Write down which carts are to be read, unless that was done before; whether there are any."""
-    if not is_asked(folder):
+    if not has_questions(folder):
         write_questions(folder, (_question(entry, key, view) for key in keys for view in views(entry)))
     return has_questions(folder)
 

@@ -27,7 +27,7 @@ from batchcart.model.errors import UsageError, quote
 from batchcart.model.fault import unreadable
 from batchcart.model.files import create_fresh
 from batchcart.model.ids import id_problem
-from batchcart.runs.cart_reader import Reader, is_asked, lag_left, run_reads
+from batchcart.runs.cart_reader import Reader, has_questions, lag_left, run_reads
 from batchcart.runs.monitor import RunMonitor
 from batchcart.runs.work_folder import fingerprint, finish, keep_inputs, working_folder
 
@@ -116,14 +116,14 @@ async def verify(options: VerifyOptions, monitor: RunMonitor) -> VerifyResult:
         entry = account_entry(options.reader.config, found.account)
         found.check(_names(options, products, entry, found), options.carts)
         with working_folder(options.parity, _task(options, entry), may_exist=True) as folder:
-            if not is_asked(folder) and lag_left(options.results, *options.later):
+            if not has_questions(folder) and lag_left(options.results, *options.later):
                 (folder / _AGAIN).mkdir(exist_ok=True)
             keys = (key for _, cart in read_carts(options.carts) if (key := _find_target(found, cart, entry).key))
             if ask_for(folder, entry, keys) and (await run_reads(folder, options.reader, monitor)).exit_code == 3:
                 return VerifyResult(options.parity, stopped=stop_reasons(monitor))
             lines = partial(_lines, folder, entry, options.carts, products, found)
             again = _choose_again(folder, lines)
-            if again and not is_asked(folder / _AGAIN):
+            if again and not has_questions(folder / _AGAIN):
                 await asyncio.sleep(SURE_AFTER)
             asked = bool(again) and ask_for(folder / _AGAIN, entry, again.values())
             if asked and (await run_reads(folder / _AGAIN, options.reader, monitor)).exit_code == 3:

@@ -74,14 +74,10 @@ def lag_left(*results: Path) -> float:
     return min(SURE_AFTER, max(0.0, ended + SURE_AFTER - WORLD.wall()))
 
 
-def is_asked(folder: Path) -> bool:
-    """Whether it was written down before what is to be read."""
-    return (folder / _JOB).exists()
-
-
 def has_questions(folder: Path) -> bool:
-    """Whether anything is to be read, of what was written down."""
-    return (folder / _JOB).stat().st_size > 0
+    """Whether it was written down what is to be read, and that is anything."""
+    job = folder / _JOB
+    return job.exists() and job.stat().st_size > 0
 
 
 def write_questions(folder: Path, questions: Iterable[bytes]) -> None:

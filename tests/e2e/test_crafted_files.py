@@ -230,6 +230,14 @@ def open_own_cli(shop_server: ShopServer, folder: Path) -> Cli:
     return open_cli(shop_server, own)
 
 
+def test_reads_of_an_export_that_somebody_emptied_are_asked_anew(shop_server: ShopServer, tmp_path: Path) -> None:
+    scene = of_exports(open_own_cli(shop_server, tmp_path))
+    (scene.cli.folder / "carts.jsonl.work" / "reads.jsonl").write_bytes(b"")
+    scene.cli.hook("loja", "")
+    command(*scene.uses[0], folder=scene.cli.folder, code=0)
+    assert len((scene.cli.folder / "carts.jsonl").read_text().splitlines()) == 6
+
+
 @pytest.mark.parametrize("scene", SCENES)
 def test_files_that_somebody_changed_end_in_sentences(
     scene: Callable[[Cli], Scene], shop_server: ShopServer, tmp_path: Path
