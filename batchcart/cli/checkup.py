@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from batchcart.accounts.config import AccountConfig, Accounts
 from batchcart.accounts.diagnostics import Check, report_ok, report_problem, run_checks
+from batchcart.accounts.whereabouts import describe_place
 from batchcart.cli.folding import fold
 from batchcart.model.errors import UsageError
 from batchcart.model.fault import fault_sentence
@@ -24,12 +26,14 @@ def check_accounts(
     findings = list(run_checks(config, known, entries, unusable, Path.cwd(), look_up=not offline))
     if not offline:
         ill = {found.subject for found in findings if not found.ok}
-        findings += asyncio.run(_ask_shops([entry for entry in entries if f"account {entry.name}" not in ill]))
+        findings += asyncio.run(
+            _ask_shops([entry for entry in entries if f"account {entry.name}" not in ill], str(config))
+        )
     return findings
 
 
-async def _ask_shops(entries: list[AccountConfig]) -> list[Check]:
-    """What the shops answered, in the order of the accounts."""
+async def _ask_shops(entries: list[AccountConfig], config: str) -> list[Check]:
+    """What the shops answered, in the order of the accounts of ``config``."""
     free = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(entry: AccountConfig) -> list[Check]:
@@ -40,7 +44,8 @@ async def _ask_shops(entries: list[AccountConfig]) -> list[Check]:
                 result = ProbeResult(ProbeStatus.SKIPPED, f"not asked: {error}")
             except Exception as error:  # noqa: BLE001  # one shop's answer must not end the look at the others
                 result = ProbeResult(ProbeStatus.UNEXPECTED, fault_sentence(error, "reading the shop's answer"))
-        return list(_findings(f"account {entry.name}", result))
+        where = f" ({describe_place(entry, result.blames, config)})" if result.blames else ""
+        return list(_findings(f"account {entry.name}", replace(result, sentence=result.sentence + where)))
 
     return [finding for found in await asyncio.gather(*map(ask, entries)) for finding in found]
 

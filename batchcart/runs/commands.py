@@ -7,18 +7,22 @@ from pathlib import Path
 
 import msgspec
 
+from batchcart.accounts.config import find_config, load_config
 from batchcart.accounts.config_table import ConfigSource
+from batchcart.accounts.whereabouts import Part, describe_place
 from batchcart.jobs.sheet_places import sheet_ending
-from batchcart.journal.queries import accounts
+from batchcart.journal.queries import accounts, states
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.journal.seated import read_places
 from batchcart.journal.summary import Summary
+from batchcart.model.errors import UsageError
 from batchcart.model.operation import OperationKind
 from batchcart.model.text import plural
 from batchcart.platforms import load_adapters
 
 _STDIN = "<stdin>"
 _OUT_OF_ORDER = ("closed", "foreign", "unreachable")
+_REFUSED = ("fix the credentials", "put the new tokens into the config")  # what the engine says where they were refused
 _NAMED = 5  # accounts
 _ENDINGS = (".gz", ".zst", ".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".xlsm")
 
@@ -30,7 +34,7 @@ class RunCommands(msgspec.Struct, frozen=True):
 
     ``later`` are the results of runs that did lines of it again; ``places`` are the options that say where it works.
     ``keyless`` are the accounts whose shop makes the keys of new carts; ``table_written`` says that the table of
-    ``todo`` is there already.
+    ``todo`` is there already. ``to_correct_at`` says of accounts that closed where in the config what is wrong stands.
     """
 
     results: Path
@@ -41,6 +45,7 @@ class RunCommands(msgspec.Struct, frozen=True):
     places: tuple[str, ...] = ()
     keyless: frozenset[str] = frozenset()
     table_written: bool = False
+    to_correct_at: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def is_unreadable(self, account: str, op: str) -> bool:
         """Whether no read of the shop can settle a doubt about this operation, as nobody knows the new cart's key."""
@@ -130,7 +135,36 @@ def find_commands(connection: Connection, results: Path, config: ConfigSource | 
     with suppress(ValueError):
         job = str(Path(job).relative_to(Path.cwd()))
     found = RunCommands(results, job, file, places=places, keyless=keyless)
-    return msgspec.structs.replace(found, table_written=Path(found.table).exists())
+    return msgspec.structs.replace(
+        found,
+        table_written=Path(found.table).exists(),
+        to_correct_at=_find_places(connection, config, job),
+    )
+
+
+def _find_places(connection: Connection, config: ConfigSource | None, job: str) -> dict[str, str]:
+    """Where in the config stands what accounts closed for, as far as the config still has them as they were."""
+    blamed = {name: part for name, (state, why) in states(connection).items() if (part := _find_blame(state, why))}
+    if not blamed:
+        return {}
+    try:
+        entries = load_config(find_config(config, job), load_adapters())
+    except UsageError:
+        return {}
+    return {
+        one.name: describe_place(entries[one.name], blamed[one.name], entries.config_name)
+        for one in accounts(connection)
+        if one.name in blamed
+        and one.name in entries
+        and entries[one.name].place == one.place
+        and not entries[one.name].embedded
+    }
+
+
+def _find_blame(state: str, why: str) -> Part | None:
+    if state == "closed":
+        return "credentials" if any(words in why for words in _REFUSED) else None
+    return "address" if state in _OUT_OF_ORDER else None
 
 
 def _makes_keys(platform: str) -> bool:
@@ -208,9 +242,9 @@ def _resuming(summary: Summary, commands: RunCommands) -> Iterator[NextStep]:
         yield NextStep(f"{state}, as only some were chosen. Continue with all of them", commands.run())
     elif names:
         whose, are = (names[0], "it is") if len(names) == 1 else ("the accounts", "they are")
-        yield NextStep(
-            f"{state}. Correct what is said of {whose} above, and look whether all is well", commands.doctor(names)
-        )
+        places = "; ".join([commands.to_correct_at[name] for name in names if name in commands.to_correct_at][:_NAMED])
+        correct = f"Correct what is said of {whose} above{f' ({places})' if places else ''}"
+        yield NextStep(f"{state}. {correct}, and look whether all is well", commands.doctor(names))
         yield NextStep(f"When {are} in order again, run {again}", commands.run())
     else:
         yield NextStep(f"{state}. Run {again}", commands.run())

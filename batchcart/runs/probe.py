@@ -15,6 +15,7 @@ from batchcart.accounts.locks import LockHeld
 from batchcart.accounts.redaction import compile_redactor
 from batchcart.accounts.response_redaction import redact_response
 from batchcart.accounts.state import AccountState
+from batchcart.accounts.whereabouts import Part
 from batchcart.engine.http.form_encoding import encode_body
 from batchcart.engine.offload import read_reply
 from batchcart.engine.rate_limiter import RateLimiter, capacity
@@ -45,11 +46,15 @@ class ProbeStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """How an account's trial went. ``clock_skew``: the seconds our clock is before the shop's, if it told."""
+    """How an account's trial went. ``clock_skew``: the seconds our clock is before the shop's, if it told.
+
+    ``blames`` is the part of the account that is to be looked at, if one is.
+    """
 
     verdict: ProbeStatus
     sentence: str
     clock_skew: float | None = None
+    blames: Part | None = None
 
 
 async def probe(entry: AccountConfig) -> ProbeResult:
@@ -82,7 +87,9 @@ async def probe(entry: AccountConfig) -> ProbeResult:
         limiter.mark_completed(number, time.time() - began)
         match reply:
             case NotSent(why, final):
-                return ProbeResult(ProbeStatus.UNREACHABLE, why if final else f"{why}; check address and network")
+                if final:
+                    return ProbeResult(ProbeStatus.UNREACHABLE, why)
+                return ProbeResult(ProbeStatus.UNREACHABLE, f"{why}; check address and network", blames="address")
             case NoResponse(why):
                 return ProbeResult(ProbeStatus.UNREACHABLE, f"the shop was asked, but {why}; try again later")
             case Response() as response:
@@ -116,17 +123,20 @@ def _judge(account: Account, credentials: Credentials, clean: Response) -> Probe
                 and credentials.get(adapter.auth.token_refresh.required_setting)
             )
             next_step = "a run would renew it once" if renewable else "fix the credentials"
-            return ProbeResult(ProbeStatus.UNAUTHORIZED, f"{message}; {next_step}")
+            return ProbeResult(ProbeStatus.UNAUTHORIZED, f"{message}; {next_step}", blames="credentials")
         case Throttled(message) | Unavailable(message):
             return ProbeResult(ProbeStatus.UNAVAILABLE, f"{message}; try again later")
         case Foreign(message):
             return ProbeResult(
-                ProbeStatus.UNEXPECTED, f"{message}, which is not an answer of {adapter.name}; check address and rights"
+                ProbeStatus.UNEXPECTED,
+                f"{message}, which is not an answer of {adapter.name}; check address and rights",
+                blames="address",
             )
         case None if ok(clean) or clean.status == 404:
             return ProbeResult(ProbeStatus.OK, "the shop took the credentials")
         case None:
-            return ProbeResult(ProbeStatus.UNEXPECTED, f"the shop answered {describe(clean)}; check address and rights")
+            told = f"the shop answered {describe(clean)}; check address and rights"
+            return ProbeResult(ProbeStatus.UNEXPECTED, told, blames="address")
 
 
 def _ahead(response: Response, began: float, ended: float) -> float | None:

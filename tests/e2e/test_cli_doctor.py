@@ -118,7 +118,12 @@ def test_a_command_that_has_a_secret_is_run_only_where_the_secret_is_needed(shop
 
 @pytest.mark.parametrize(
     ("kind", "told"),
-    [("401", "not authorised"), ("500", "HTTP 500"), ("reset-before", "was cut"), ("refuse", "cannot be reached")],
+    [
+        ("401", "(credentials of sklep: access_token from batchcart.toml)"),
+        ("500", "HTTP 500"),
+        ("reset-before", "was cut"),
+        ("refuse", "cannot be reached"),
+    ],
 )
 def test_what_a_shop_did_is_told_for_it_alone(shop: Cli, kind: str, told: str) -> None:
     shop.hook("sklep", "" if kind == "refuse" else kind)
@@ -139,6 +144,7 @@ def test_an_address_that_is_no_shop_is_told(shop: Cli) -> None:
 
     assert about == "account loja"
     assert "check address" in sentence
+    assert sentence.endswith(" (address: api_address of loja in batchcart.toml)")
 
 
 def test_a_clock_that_differs_is_told_with_how_much(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,10 +78,21 @@ def test_an_account_that_closed_is_named_where_its_lines_are_left(shop: Cli) -> 
 
     out = shop.run(code=3).out
     assert (
-        "1 line left. Correct what is said of sklep above, and look whether all is well:\n  batchcart doctor sklep\n"
-        in out
+        "1 line left. Correct what is said of sklep above (credentials of sklep: access_token from batchcart.toml), "
+        "and look whether all is well:\n  batchcart doctor sklep\n" in out
     )
     assert "When it is in order again, run the same command again to resume:\n  batchcart run job.jsonl\n" in out
+
+
+def test_an_address_that_leads_to_no_shop_is_to_be_corrected_under_its_key(shop: Cli) -> None:
+    shop.configure(loja={"api_address": f"{shop.shop_server.sandbox.origin}/nothing/web_api"})
+    shop.job([{"op": "cart.get", "account": "loja", "cart_id": "k"}])
+    shop.run("--patience", "0.5", code=3)
+    where = "(address: api_address of loja in batchcart.toml)"
+
+    assert where in batchcart("status", "job.results.jsonl", folder=shop.folder, code=3).out
+    (shop.folder / "batchcart.toml").rename(shop.folder / "elsewhere.toml")
+    assert where not in batchcart("status", "job.results.jsonl", folder=shop.folder, code=3).out
 
 
 def test_deleting_what_is_gone_already_is_no_alarm(shop: Cli) -> None:
