@@ -104,11 +104,11 @@ async def run_bench(settings: BenchSettings, place: BenchTarget, folder: Path, m
 
 
 def _stop(summary: Summary) -> str:
-    """Why lines are left, "" where none are: a signal, or accounts that were given up."""
+    """Why lines are left, "" where none are: a signal, or accounts that were closed."""
     if not summary.totals["not_attempted"]:
         return summary.stopped
-    given_up = (f"account {name!r}: {account.reason}" for name, account in summary.accounts.items() if account.reason)
-    return summary.stopped or "; ".join(given_up) or "lines are left"
+    closed = (f"account {name!r}: {account.reason}" for name, account in summary.accounts.items() if account.reason)
+    return summary.stopped or "; ".join(closed) or "lines are left"
 
 
 def _figures(recorder: Recorder, summary: Summary) -> BenchFigures:

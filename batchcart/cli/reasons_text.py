@@ -19,7 +19,7 @@ _LINES_NAMED = 5
 def reasons_text(
     groups: ErrorGroups, accounts: Mapping[str, AccountSummary], commands: RunCommands, runs: int = 1
 ) -> list[str]:
-    """Why lines are not ok: accounts that were given up, then root causes with what was skipped because of them."""
+    """Why lines are not ok: accounts that were closed, then root causes with what was skipped because of them."""
     parts = [fold(text, "  ") for text in _accounts_text(accounts)]
     roots = groups.roots()
     hinted: set[str] = set()

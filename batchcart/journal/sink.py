@@ -26,7 +26,7 @@ class JournalSink(Protocol):
         """Note how an operation ended; its line follows in the result file."""
 
     def record_account_state(self, account: str, state: str, reason: str) -> None:
-        """Note that an account was given up, for `status`."""
+        """Note that an account was closed, for `status`."""
 
     def record_event(self, at: float, event: Event) -> None:
         """Note what a person must see, for the report's timeline."""

@@ -121,7 +121,7 @@ class JournalWriter:
         batch.results.append((line, status, learnt, text, self._until))
 
     def record_account_state(self, account: str, state: str, reason: str) -> None:
-        """Note that an account was given up, for `status`."""
+        """Note that an account was closed, for `status`."""
         self._gathering().states.append((f"state:{account}", msgspec.json.encode((state, reason)).decode()))
 
     def record_event(self, at: float, event: Event) -> None:

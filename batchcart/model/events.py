@@ -200,7 +200,7 @@ class TokenRenewed(_Told, frozen=True):
 
 
 class AccountClosed(_Told, frozen=True):
-    """An account was given up for this run; ``state`` is closed, unreachable or throttled."""
+    """An account was closed for this run; ``state`` is closed, unreachable or throttled."""
 
     account: str
     state: str

@@ -1,4 +1,4 @@
-"""Owns what happened when in a run: starts, stops, kills, accounts given up, pauses; it shows nothing."""
+"""Owns what happened when in a run: starts, stops, kills, accounts closed, pauses; it shows nothing."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field

@@ -44,12 +44,12 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
 
     @property
     def at_work(self) -> bool:
-        """Whether it has open lines and is not given up."""
+        """Whether it has open lines and is not closed."""
         return self.waiting != "closed" and self.done < self.lines
 
     @property
     def held_up(self) -> int:
-        """Open lines of which nobody can say when they will end: the account is given up, or its shop is down."""
+        """Open lines of which nobody can say when they will end: the account is closed, or its shop is down."""
         return self.lines - self.done if self.waiting in {"closed", "unreachable"} else 0
 
 

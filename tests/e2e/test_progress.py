@@ -200,8 +200,9 @@ def snapshot(account: str = "acme", done: int = 0, **keys: object) -> AccountSna
         ("unreachable", 40, "refused", "shop unreachable, probing in 40 s"),
         ("unreachable", 0, "refused", "shop unreachable, probing now"),
         ("closed", None, "closed", "closed"),
-        ("closed", None, "unreachable", "given up, the shop did not answer"),
-        ("closed", None, "foreign", "given up, what answers is not the shop"),
+        ("closed", None, "unreachable", "closed, the shop did not answer"),
+        ("closed", None, "foreign", "closed, what answers is not the shop"),
+        ("closed", None, "stopped", "closed, too many lines not ok"),
     ],
 )
 def test_what_an_account_waits_for_is_said_in_a_few_words(
@@ -256,9 +257,15 @@ def test_lines_of_accounts_that_are_down_or_given_up_are_not_counted_in_the_time
     assert "about 8 min left for all but 601 lines, until 12:07" in frame([now, down, closed], 200, 24)[0]
     assert frame([now, down, closed], 200, 24)[-2:] == [
         "600 lines wait for a shop that is down, until 12:30 at most",
-        "1 line of accounts that were given up stays pending",
+        "1 line of closed accounts stays pending",
     ]
     assert "left" not in frame([down, closed], 200, 24)[0]
+
+
+def test_there_is_time_left_while_lines_are_open_and_more_of_it_the_longer_none_ends() -> None:
+    nearly = snapshot(done=999)
+    assert paced(snapshot(), nearly).estimate_seconds([nearly], NOON) == pytest.approx(1.0)
+    assert paced(snapshot(), *[nearly] * 5).estimate_seconds([nearly], NOON) == pytest.approx(40.0)
 
 
 def test_a_wait_alone_is_the_time_left_where_nothing_else_is_known() -> None:

@@ -11,6 +11,7 @@ from batchcart.runs.snapshot import AccountSnapshot
 _NOW = 10.0  # seconds over which a rate is taken
 _KEPT = 60.0  # seconds of work from which the time left is told
 _ENOUGH = 2.0
+_LEAST = 1.0  # seconds left while a line is open
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -23,12 +24,16 @@ class Sample(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class AccountThroughput:
-    """One account's last minute; long waits are left out of ``work``. All moments are wall-clock time."""
+    """One account's last minute; long waits are left out of ``work``. All moments are wall-clock time.
+
+    ``quiet`` are the seconds of work since a line ended.
+    """
 
     samples: deque[Sample] = field(default_factory=deque)
     work: deque[tuple[float, int]] = field(default_factory=deque)  # seconds and lines, tick by tick
     worked: float = 0.0
     ended: int = 0
+    quiet: float = 0.0
 
     def take(self, now: float, snapshot: AccountSnapshot) -> None:
         """Take in one more snapshot."""
@@ -39,6 +44,7 @@ class AccountThroughput:
             self.work.append((now - last.at, snapshot.done - last.done))
             self.worked += now - last.at
             self.ended += snapshot.done - last.done
+            self.quiet = self.quiet + now - last.at if snapshot.done == last.done else 0.0
             while self.worked - self.work[0][0] > _KEPT:
                 seconds, lines = self.work.popleft()
                 self.worked -= seconds
@@ -55,7 +61,8 @@ class AccountThroughput:
     def estimate_seconds(self, snapshot: AccountSnapshot, now: float) -> float | None:
         """Seconds until the account's lines have ended; None if nobody can tell, or none is left to end.
 
-        The slower of two: what the limits allow at best, and how fast lines ended recently. A wait comes on top.
+        The slower of two: what the limits allow at best, and how fast lines ended recently; where none did for a while,
+        it takes as long again. A wait comes on top.
         """
         if not snapshot.at_work or snapshot.held_up:
             return None
@@ -63,7 +70,7 @@ class AccountThroughput:
         wait = max(0.0, snapshot.waiting_until - now) if snapshot.waiting_until is not None else 0.0
         if not pace and not snapshot.best and not wait:
             return None
-        return wait + max(snapshot.best, lines / pace if pace else 0.0)
+        return max(_LEAST, wait + max(snapshot.best, lines / pace if pace else 0.0, self.quiet))
 
 
 def _idle(now: float, snapshot: AccountSnapshot) -> bool:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from batchcart.model.text import near_time, plural, short_duration
 from batchcart.runs.snapshot import AccountSnapshot
 
-_GIVEN_UP = {
+_CLOSED = {
     "closed": "closed",
-    "lost": "its process died",
-    "foreign": "given up, what answers is not the shop",
-    "throttled": "given up, the shop answers 429",
-    "stopped": "stopped, too many lines not ok",
-    "fault": "given up, a fault of batchcart",
+    "lost": "closed, its process died",
+    "foreign": "closed, what answers is not the shop",
+    "throttled": "closed, the shop answers 429",
+    "stopped": "closed, too many lines not ok",
+    "fault": "closed, a fault of batchcart",
 }
 
 
@@ -22,7 +22,7 @@ def time_left_text(seconds: float, snapshots: Sequence[AccountSnapshot]) -> str:
 
 
 def held_up_texts(snapshots: Sequence[AccountSnapshot], now: float) -> list[str]:
-    """Which lines are in no estimate: those that wait for a shop that is down, and how long, and those given up."""
+    """Which lines are in no estimate: those of shops that are down, with how long they wait, and of closed accounts."""
     down = [one for one in snapshots if one.waiting == "unreachable" and one.held_up]
     parts = []
     if down:
@@ -33,9 +33,7 @@ def held_up_texts(snapshots: Sequence[AccountSnapshot], now: float) -> list[str]
         parts.append(f"{plural(count, 'line')} {'waits' if count == 1 else 'wait'} for {shops}{until}")
     closed = sum(one.held_up for one in snapshots if one.waiting == "closed")
     if closed:
-        parts.append(
-            f"{plural(closed, 'line')} of accounts that were given up {'stays' if closed == 1 else 'stay'} pending"
-        )
+        parts.append(f"{plural(closed, 'line')} of closed accounts {'stays' if closed == 1 else 'stay'} pending")
     return parts
 
 
@@ -50,6 +48,6 @@ def wait_text(snapshot: AccountSnapshot, now: float) -> str:
         case "unreachable":
             return f"shop unreachable, probing {f'in {until - now:.0f} s' if until - now > 0.5 else 'now'}"
         case "closed":
-            return _GIVEN_UP.get(snapshot.why, "given up, the shop did not answer")
+            return _CLOSED.get(snapshot.why, "closed, the shop did not answer")
         case "":
             return ""

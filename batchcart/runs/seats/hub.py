@@ -81,7 +81,7 @@ class Hub:
     _alone_since: float | None = None
 
     async def work(self) -> None:
-        """Have the seats work until every account has ended, was given up or halted, and let them go."""
+        """Have the seats work until every account has ended, was closed or halted, and let them go."""
         self._began = self._ticked = self.context.deps.clock()
         while not self.is_over:
             with suppress(TimeoutError):
@@ -272,7 +272,7 @@ class Hub:
         holding.over = True
         name = holding.account.name
         self.context.journal.record_account_state(name, "lost", why)
-        self.context.monitor.report_lost(f"account {name!r} was given up, for {why}")
+        self.context.monitor.report_lost(f"account {name!r} was closed, for {why}")
         holding.show(structs.replace(holding.look(), sent=0, retries=0, refusals=0, waiting="closed", why="lost"))
 
     # All of them, at each tick

@@ -153,7 +153,7 @@ class AccountJournal:
         self._rows(len(text)).results.append((line, status, learnt, text, keep_past))
 
     def record_account_state(self, account: str, state: str, reason: str) -> None:  # noqa: ARG002  # it is this one
-        """Note that the account was given up."""
+        """Note that the account was closed."""
         self._rows().states.append((state, reason))
 
     def record_event(self, at: float, event: Event) -> None:
