@@ -111,8 +111,8 @@ def attempts(report: Report) -> dict[str, Any]:
     return {
         "attempts_words": (
             f"{plural(once, 'line')} took one attempt, {sum(several.values()):,} took more. One attempt more means "
-            "that the shop answered 429, or failed, or that no answer came; the time that such lines took is "
-            "mostly waits."
+            "that the shop answered 429, or failed, that no answer came, or that the account was closed and its run "
+            "resumed later; the time that such lines took is mostly waits."
         ),
         "attempts_charts": charts.tries("tries-all", "Lines by attempts, beyond one", several) if several else [],
         "attempts_rows": [
