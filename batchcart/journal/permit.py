@@ -1,7 +1,6 @@
 """Owns how long a noted intent allows its request to leave; it does not know who noted it.
 
 A journal in this process allows it without an end. One that is written elsewhere does so for a few seconds, counted
-import msgspec
 from when the intent was handed over: whoever writes it may give the account to somebody else after that time, and what
 has not left by then never may.
 """
