@@ -85,7 +85,7 @@ def _config(config: Path | None, known: Accounts, entries: list[AccountConfig]) 
         clear = [entry.name for entry in known.values() if entry.secret_in_clear]
         return report_problem(
             "config",
-            f"{config} holds secrets of {', '.join(clear)} and others can read it; fix it with: chmod 600 {config}",
+            f"others can read {config}, which holds secrets of {', '.join(clear)}; fix it with: chmod 600 {config}",
         )
     return report_ok("config", f"{config} is in order")
 

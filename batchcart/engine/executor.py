@@ -61,8 +61,8 @@ def restore_execution(
     if not op.past:
         return op
     op = replace(op, past=up_to_last_write(op.past))
-    said = 0 if read_only else sum(step.request.writes for step in op.past)
-    return replace(op, said=said, lost_at=session.clocks.monotonic()) if said else op
+    writes_sent = 0 if read_only else sum(step.request.writes for step in op.past)
+    return replace(op, writes_sent=writes_sent, lost_at=session.clocks.monotonic()) if writes_sent else op
 
 
 def execute(op: Execution, session: AccountSession) -> Coroutine[None, None, Completion | None]:
@@ -94,7 +94,7 @@ async def _carry_out(op: Execution, session: AccountSession) -> Completion | Non
             case Send(request) | RefreshTokens(request):
                 op, action = await _send_request(op, session, request)
             case Finish(outcome):
-                if op.said > 1 and op.spec.idempotent:
+                if op.writes_sent > 1 and op.spec.idempotent:
                     await session.signal.wait(max(0.0, op.lost_at + SURE_AFTER - session.clocks.monotonic()))
                 if op.sends > sent_before:
                     _count(op, session, outcome, turn)

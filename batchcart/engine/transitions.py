@@ -50,8 +50,8 @@ class Execution(msgspec.Struct, frozen=True):
     the platform answered its write, or its read. With ``read_only`` nothing is written any more: where a write would
     follow, it has not happened. ``settles`` says that its account is closing and it may still ask what became of its
     write. ``sure``: the shop was left long enough after the last write for a look to be believed, whatever it shows.
-    ``said`` is how often the write was sent, ``lost_at`` when it was last known, by the steady clock, that its answer
-    will not come.
+    ``writes_sent`` counts the sendings of its write; ``lost_at`` is when it was last known, by the steady clock, that
+    an answer to it will not come.
     """
 
     operation: Operation
@@ -76,7 +76,7 @@ class Execution(msgspec.Struct, frozen=True):
     read_only: bool = False
     settles: bool = False
     sure: bool = False
-    said: int = 0
+    writes_sent: int = 0
     lost_at: float = -math.inf
     busy: frozenset[int] = frozenset()
 
@@ -194,9 +194,11 @@ def _follow_request(op: Execution, request: Request) -> Send | Finish:
 def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
     """What follows from the reply to a request that left at wall-clock time ``at``; its answer is without secrets."""
     first_at = at if op.first_at is None else op.first_at
-    said, sure = op.said + request.writes, op.sure and not request.writes
+    writes_sent, sure = op.writes_sent + request.writes, op.sure and not request.writes
     status, body = (reply.status, reply.body) if isinstance(reply, Response) else (op.status, op.body)
-    op = replace(op, sends=op.sends + 1, said=said, first_at=first_at, sure=sure, status=status, body=body)
+    op = replace(
+        op, sends=op.sends + 1, writes_sent=writes_sent, first_at=first_at, sure=sure, status=status, body=body
+    )
     match reply:
         case Response() as response:
             exchange = Exchange(request, response, at)

@@ -80,10 +80,8 @@ def test_missing_and_unguarded_secrets_are_named_one_by_one(shop: Cli) -> None:
     config.chmod(0o644)
     (about, config_told), (_, env_told), (_, file_told) = to_mend(shop.folder)
 
-    assert (about, config_told.partition(";")[0]) == (
-        "config",
-        "batchcart.toml holds secrets of acme, sklep and others can read it",
-    )
+    assert about == "config"
+    assert config_told.startswith("others can read batchcart.toml, which holds secrets of acme, sklep; fix it with")
     assert "access_token: environment variable NOT_SET_ANYWHERE is not set; " in env_told
     assert "r.key cannot be read: no such file or directory; put the secret into its first line" in file_told
     assert ("config", config_told) in to_mend(shop.folder, "sklep", "--offline")

@@ -142,11 +142,16 @@ def test_a_limit_holds_whenever_and_however_an_account_moves(text: str, moves: l
                 assert level <= size + 1e-6
 
 
+def make_book(clock: Callable[[], float], *limits: str) -> tuple[SendHistory, SendBook]:
+    """The hub's book of an account's sends, and what it writes them into."""
+    parsed = [parse_limit(text) for text in limits]
+    sends = SendHistory(None, capacity(parsed), clock, clock)
+    return sends, SendBook(sends, parsed, clock)
+
+
 def test_a_request_that_is_noted_again_may_leave_as_long_after_that() -> None:
     now = 100.0
-    limits = [parse_limit("5/s"), parse_limit("bucket 10 leak 2/s")]
-    sends = SendHistory(None, capacity(limits), lambda: now, lambda: now)
-    book = SendBook(sends, limits, lambda: now)
+    sends, book = make_book(lambda: now, "5/s", "bucket 10 leak 2/s")
     for now in (100.0, 102.0):  # noqa: B007  # the clock reads it
         book.intend(7, 1)
     assert sends.nth_last(1) == 102.0 + LASTS
@@ -155,9 +160,7 @@ def test_a_request_that_is_noted_again_may_leave_as_long_after_that() -> None:
 
 def test_a_late_answer_to_the_request_before_is_none_to_the_one_that_is_noted() -> None:
     now = 100.0
-    limits = [parse_limit("5/s")]
-    sends = SendHistory(None, capacity(limits), lambda: now, lambda: now)
-    book = SendBook(sends, limits, lambda: now)
+    sends, book = make_book(lambda: now, "5/s")
     book.intend(7, 1)
     book.intend(7, 2)
     book.answer(7, 1)
@@ -169,9 +172,7 @@ def test_a_late_answer_to_the_request_before_is_none_to_the_one_that_is_noted() 
 
 def test_what_a_lost_seat_may_still_send_counts_from_the_last_moment_at_which_it_may() -> None:
     now = 100.0
-    limits = [parse_limit("5/30s")]
-    sends = SendHistory(None, capacity(limits), lambda: now, lambda: now)
-    book = SendBook(sends, limits, lambda: now)
+    _, book = make_book(lambda: now, "5/30s")
     for line in range(1, 6):
         book.intend(line, 1)
     now = 100.5
