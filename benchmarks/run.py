@@ -1,6 +1,6 @@
 """Runs the benchmarks and writes the report.
 
-python benchmarks/run.py                      all rows, about 35 minutes; writes benchmarks/REPORT.md
+python benchmarks/run.py                      all rows, about an hour; writes benchmarks/REPORT.md
 python benchmarks/run.py --quick              a smoke test of a minute or two
 python benchmarks/run.py --only speed peers   some rows
 python benchmarks/run.py --results FILE       keeps the figures there as JSON; with --only the other rows stay
