@@ -194,11 +194,9 @@ def _follow_request(op: Execution, request: Request) -> Send | Finish:
 def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
     """What follows from the reply to a request that left at wall-clock time ``at``; its answer is without secrets."""
     first_at = at if op.first_at is None else op.first_at
-    writes_sent, sure = op.writes_sent + request.writes, op.sure and not request.writes
+    writes, sure = op.writes_sent + request.writes, op.sure and not request.writes
     status, body = (reply.status, reply.body) if isinstance(reply, Response) else (op.status, op.body)
-    op = replace(
-        op, sends=op.sends + 1, writes_sent=writes_sent, first_at=first_at, sure=sure, status=status, body=body
-    )
+    op = replace(op, sends=op.sends + 1, writes_sent=writes, first_at=first_at, sure=sure, status=status, body=body)
     match reply:
         case Response() as response:
             exchange = Exchange(request, response, at)
