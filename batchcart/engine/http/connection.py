@@ -86,8 +86,7 @@ class HttpConnection(asyncio.BufferedProtocol):
     ) -> None:
         self.transport = transport
         self.reusable = self.quiet = True
-        self._loop = loop
-        self._owner = owner
+        self._loop, self._owner = loop, owner
         self._kept_headers = kept | _FRAMING
         self._answer: asyncio.Future[RawResponse] | None = None
         self._limit, self._odd = 0, False
@@ -122,7 +121,11 @@ class HttpConnection(asyncio.BufferedProtocol):
         return _buffer
 
     def buffer_updated(self, count: int) -> None:
-        """Parse what was read."""
+        """Parse what was read; where nobody asked, it may belong to an answer that is not the next one's."""
+        asked = self._answer
+        if asked is None:
+            self.abort()
+            return
         part = _buffer[:count]
         self._head += count
         if self._odd and not self._headed:
@@ -250,13 +253,11 @@ class HttpConnection(asyncio.BufferedProtocol):
             cause = error.__context__  # what a callback raised
         else:
             return
-        if isinstance(cause, ResponseTooLarge | NotPacked):
-            self._break_off(cause)
-        elif isinstance(cause, Odd | None) and self._answer is not None and not (self._headed or self._odd):
+        if isinstance(cause, Odd | None) and self._answer is not None and not (self._headed or self._odd):
             self._odd = True
             self._read_oddly(self._received_head + part)
         else:
-            self._break_off(ProtocolError())
+            self._break_off(cause if isinstance(cause, ResponseTooLarge | NotPacked) else ProtocolError())
 
     def _read_oddly(self, text: bytes) -> None:
         """Read what came of the answer so far, whose head the parser refused."""
