@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RESOLUTIONS = {"lowest": "lowest-direct", "highest": "highest"}
-TESTS = ("tests/unit", "tests/contract", "tests/e2e/test_report.py")
+TESTS = ("tests/unit", "tests/contract", "tests/integration/test_secret_stores.py", "tests/e2e/test_report.py")
 LINTERS = re.compile(r"import-linter|mypy|ruff|types-|uv\b|twine|cyclonedx|pip-|mkdocs")
 
 

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp.http_exceptions import HttpProcessingError
-from cli_harness import Cli, ShopServer, open_cli, open_shop_server
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+
+if TYPE_CHECKING:  # what most unit tests do without takes most of a second to load
+    from cli_harness import Cli, ShopServer
 
 for _profile, _examples in (("steady", 40), ("long", 2000)):  # pytest --hypothesis-profile=long, on demand
     hypothesis_settings.register_profile(
@@ -50,18 +52,27 @@ def _no_fault_of_the_simulator(caplog: pytest.LogCaptureFixture) -> Iterator[Non
     broken = [
         record.exc_text
         for record in caplog.get_records("call")
-        if record.name == "aiohttp.server"
-        and not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+        if record.name == "aiohttp.server" and not (record.exc_info and _is_unreadable(record.exc_info[1]))
     ]
     assert not broken, broken[0]
 
 
+def _is_unreadable(error: BaseException | None) -> bool:
+    from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415
+
+    return isinstance(error, HttpProcessingError)
+
+
 @pytest.fixture(scope="module")
-def shop_server() -> Iterator[ShopServer]:
+def shop_server() -> "Iterator[ShopServer]":
+    from cli_harness import open_shop_server  # noqa: PLC0415
+
     with open_shop_server() as shop_server:
         yield shop_server
 
 
 @pytest.fixture
-def shop(shop_server: ShopServer, tmp_path: Path) -> Cli:
+def shop(shop_server: "ShopServer", tmp_path: Path) -> "Cli":
+    from cli_harness import open_cli  # noqa: PLC0415
+
     return open_cli(shop_server, tmp_path)

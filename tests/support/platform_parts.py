@@ -4,15 +4,18 @@ It also calls their simulated shops directly, without a server.
 """
 
 import json
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from batchcart.model.adapter import Adapter, CartReader
 from batchcart.model.http import Request
 from batchcart.platforms import load_adapters
-from batchcart.sandbox import Sandbox
 from batchcart.sandbox.messages import Answer
 from batchcart.sandbox.platforms import list_simulated
 from batchcart.sandbox.routing import address, read_call
+
+if TYPE_CHECKING:
+    from batchcart.sandbox import Sandbox
 
 MOVABLE = sorted(name for name, adapter in load_adapters().items() if adapter.migration is not None)
 """Platforms whose carts can be moved."""
@@ -37,7 +40,7 @@ def _sold(adapter: Adapter) -> tuple[str, str]:
 SOLD = {name: _sold(load_adapters()[name]) for name in SIMULATED}
 
 
-def ask_shop(sandbox: Sandbox, platform: str, request: Request, *, sloppy: bool = False) -> Answer:
+def ask_shop(sandbox: "Sandbox", platform: str, request: Request, *, sloppy: bool = False) -> Answer:
     """What the platform's simulated shop does and answers; ``sloppy`` as a shop prints it that takes little care."""
     call = read_call(request.method, f"{_DOORS[platform]}{request.path}?{urlencode(request.query)}", [], request.body)
     assert call is not None

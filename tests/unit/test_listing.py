@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import pytest
 from hypothesis import example, given
@@ -16,8 +17,13 @@ PAGE = 5
 Order = Callable[[Sequence[int]], Sequence[int]]
 
 
+@cache
+def _by_no_rule(number: int) -> float:
+    return random.Random(number * 7919).random()
+
+
 def _shuffled(ids: Sequence[int]) -> list[int]:
-    return sorted(ids, key=lambda number: random.Random(number * 7919).random())
+    return sorted(ids, key=_by_no_rule)
 
 
 def _touched(ids: Sequence[int]) -> list[int]:

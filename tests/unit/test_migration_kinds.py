@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-from neutral_carts import varied
 
 from batchcart.accounts.config import load_config
 from batchcart.migration.carts_file import read_carts
@@ -58,5 +57,10 @@ def test_carts_of_another_kind_are_refused_in_one_sentence(tmp_path: Path, kind:
 
 def test_carts_with_blank_lines_and_a_mark_in_front_are_read(tmp_path: Path) -> None:
     path = tmp_path / "carts.jsonl"
-    path.write_bytes(b"\xef\xbb\xbf\r\n" + b"".join(json.dumps(cart).encode() + b"\r\n" for cart in varied(3)))
-    assert len(list(read_carts(path))) == 3
+    item = {"line": "l1", "product": "p1", "quantity": "2"}
+    carts = [
+        {"version": 1, "account": "s", "platform": "shoplo", "id": key, "currency": "PLN", "items": [item]}
+        for key in ("a", "b", "c")
+    ]
+    path.write_bytes(b"\xef\xbb\xbf\r\n" + b"".join(json.dumps(cart).encode() + b"\r\n" for cart in carts))
+    assert [cart.id for _, cart in read_carts(path)] == ["a", "b", "c"]

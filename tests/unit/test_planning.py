@@ -3,7 +3,6 @@
 import contextlib
 import json
 import sqlite3
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -258,22 +257,6 @@ def test_a_query_of_unknown_fields_holds_what_an_address_can(bench: Bench) -> No
         told = bench.complaints(line("cart.list", "shoplo", query={"x": value}), allow_unknown=True)
 
         assert told == ["1: query: an address holds texts, numbers and arrays of texts, nothing else"]
-
-
-@pytest.mark.parametrize(("few", "many"), [(15_000, 25_000), pytest.param(20_000, 50_000, marks=pytest.mark.long)])
-def test_memory_stays_flat_however_long_the_job_is(bench: Bench, few: int, many: int) -> None:
-    peaks = []
-    for carts in (few, many):
-        with bench.job.open("w") as file:
-            for number in range(carts):
-                why = {"run": "0123456789abcdef" * 2, "line": number + 1}  # it does another run's lines again
-                file.write(line("cart.create", "3dcart", cart=f"cart {number}", why=why) + "\n")
-        tracemalloc.start()
-        plan(bench.job)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-
-    assert peaks[1] < peaks[0] + 30 * (many - few)
 
 
 FIELDS = sorted(

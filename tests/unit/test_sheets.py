@@ -297,10 +297,14 @@ def in_sheet(text: bytes) -> Callable[[bytes], bytes]:
     return lambda xml: xml.replace(b"</sheetData>", text + b"</sheetData>")
 
 
-CELL = b'<c r="A9" t="inlineStr"><is><t>%s</t></is></c>'
+def in_cell(size: int) -> Callable[[bytes], bytes]:
+    row, end = b'<row r="9"><c r="A9" t="inlineStr"><is><t>', b"</t></is></c></row>"
+    return lambda xml: xml.replace(b"</sheetData>", row + b"x" * size + end + b"</sheetData>")
+
+
 HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "a bomb": (in_sheet(b'<row r="9">' + CELL % (b"x" * (300 << 20)) + b"</row>"), "too large"),
-    "a cell without end": (in_sheet(b'<row r="9">' + CELL % (b"x" * (2 << 20)) + b"</row>"), "too large"),
+    "a bomb": (in_cell(80 << 20), "too large"),
+    "a cell without end": (in_cell(2 << 20), "too large"),
     "a row of too many cells": (in_sheet(b'<row r="9">' + b"<c/>" * 20_000 + b"</row>"), "not as a spreadsheet"),
     "a row beyond the last": (in_sheet(b'<row r="4000000000"/>'), "not as a spreadsheet"),
     "rows out of order": (in_sheet(b'<row r="1"/>'), "not as a spreadsheet"),

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import tracemalloc
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -149,20 +148,6 @@ def test_a_file_that_is_there_is_not_overwritten_and_a_failure_leaves_none(tmp_p
         write_results(broken, tmp_path / "new.ods")
     with pytest.raises(UsageError, match="does not exist; give the result file of a run"):
         write_results(tmp_path / "none.jsonl", tmp_path / "new.csv")
-
-
-def test_the_memory_of_a_table_does_not_grow_with_its_rows(tmp_path: Path) -> None:
-    columns = [Column("text"), Column("more")]
-
-    def peak(rows: int) -> int:
-        tracemalloc.start()
-        write_table(tmp_path / f"{rows}.csv", columns, (["x" * 50, "y" * 50] for _ in range(rows)))
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return most
-
-    peak(100)
-    assert peak(15_000) < peak(5000) + (1 << 19)
 
 
 def test_a_parity_report_is_a_table_of_old_and_new_keys(tmp_path: Path) -> None:
