@@ -63,6 +63,21 @@ def test_a_secret_so_spelled_is_taken_out_and_its_neighbours_stay(spelling: str,
     assert cleaned.endswith(f" after {around}")
 
 
+@given(
+    st.lists(
+        st.text("\\\\%&;#uU0xX2fF5/amp<Kb7+ \0", max_size=12)
+        | st.tuples(st.sampled_from(list(SPELLINGS.values())), st.sampled_from(list(SPELLINGS.values()))).map(
+            lambda spells: spells[1](spells[0](SECRET))
+        ),
+        max_size=3,
+    )
+)
+def test_a_short_text_that_is_passed_over_at_a_glance_is_cleaned_like_a_part_of_a_long_one(parts: list[str]) -> None:
+    text, blanks, find = "".join(parts).encode("latin-1"), b" " * (1 << 14), compile_redactor([SECRET])
+
+    assert blanks + redact(text, find) == redact(blanks + text, find)
+
+
 @pytest.mark.parametrize("spelling", ["JSON escapes", "percent twice", "entities in JSON", "slashes as JSON", "UTF-16"])
 def test_a_secret_is_found_wherever_a_long_text_is_divided(spelling: str) -> None:
     spelled = SPELLINGS[spelling](SECRET).encode("latin-1")
