@@ -8,18 +8,28 @@ from itertools import takewhile
 from batchcart.model.adapter import CartContext, Evidence
 from batchcart.model.excerpt import excerpt
 from batchcart.model.http import Exchange, History, Request, Response
+from batchcart.model.json_text import exact
 from batchcart.model.operation import Operation
 from batchcart.model.outcome import ErrorKind, Failed, Step, Succeeded
 from batchcart.platforms.shoplo import requests
 from batchcart.platforms.shoplo.line_lookup import look_at_line, see_line
 from batchcart.platforms.shoplo.own_lines import OwnLines, list_lines
-from batchcart.platforms.shoplo.responses import Row, classify_error, line_of, missing, raw_rows, refusal, says_ok
+from batchcart.platforms.shoplo.responses import (
+    Row,
+    classify_error,
+    line_of,
+    missing,
+    raw_rows,
+    read_printed_line,
+    refusal,
+    says_ok,
+)
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.add_once import Added, AddStrategy, CartSeen, CartUnreadable, Look, Pages
 from batchcart.platforms.toolkit.http_status import last
 from batchcart.platforms.toolkit.idempotent import Shows, ShowsNot, Sight, WriteStrategy
 from batchcart.platforms.toolkit.ids import id_of
-from batchcart.platforms.toolkit.lenient_json import decode, object_of, text_of
+from batchcart.platforms.toolkit.lenient_json import object_of, text_of
 
 _LIST = "`carts`, a list or null, on every page; one without a row is confirmed by the count"
 
@@ -145,14 +155,18 @@ def _line(fields: Row) -> lines.Line:
 
 
 def _expected_line(operation: Operation) -> lines.Line:
-    return _line(decode(operation.data))
+    return _line(exact(operation.data))
 
 
 def _says_made(operation: Operation, known: CartContext, response: Response) -> Added | None:
     """The line of this cart and variant that the answer names."""
+    wanted = _expected_line(operation).product
+    if printed := read_printed_line(response):
+        number, key, product = printed
+        same = key == requests.user_key(known) and product == wanted
+        return _locate(operation, known, number, response) if same else None
     line = {} if refusal(response) else line_of(response)
     number = id_of(line.get("id"))
-    wanted = _expected_line(operation).product
     ours = text_of(line.get("user_key", requests.user_key(known))) == requests.user_key(known)
     same = lines.number(line.get("variant_id", wanted)) == wanted
     return _locate(operation, known, number, response) if number and ours and same else None

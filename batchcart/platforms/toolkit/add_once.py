@@ -126,16 +126,19 @@ def _interpret(strategy: AddStrategy, operation: Operation, known: CartContext, 
     if error := strategy.classify_error(exchange):
         return error
     if strategy.detail is not None and exchange.request == strategy.detail(operation, known):
-        key = strategy.expected_line(operation).product
-        return _succeed(strategy, operation, known, past, strategy.located(operation, known, key, exchange.response))
+        wanted = strategy.expected_line(operation)
+        made = strategy.located(operation, known, wanted.product, exchange.response)
+        return _succeed(strategy, operation, known, past, made, wanted)
     return _after_look(strategy, operation, known, past)
 
 
 def _after_write(strategy: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
     exchange = last(past)
     made = strategy.evidence.says(operation, known, exchange.response)
-    if isinstance(made, Added) and not _is_other_product(strategy, operation, known, made):
-        return _succeed(strategy, operation, known, past, made)
+    if isinstance(made, Added):
+        wanted = strategy.expected_line(operation)
+        if not _is_other_product(strategy, known, made, wanted):
+            return _succeed(strategy, operation, known, past, made, wanted)
     match strategy.classify_error(exchange):
         case Unavailable() as failing:
             return replace(failing, then=strategy.look(operation, known))
@@ -152,14 +155,13 @@ def _after_write(strategy: AddStrategy, operation: Operation, known: CartContext
     return Unavailable(why, strategy.look(operation, known))
 
 
-def _is_other_product(strategy: AddStrategy, operation: Operation, known: CartContext, made: Added) -> bool:
+def _is_other_product(strategy: AddStrategy, known: CartContext, made: Added, wanted: lines.Line) -> bool:
     """Whether the line that an answer names is known to hold another product: then it answers another request.
 
     What has given the cart no second line yet may be a stub that gives all lines one id.
     """
-    wanted = strategy.expected_line(operation)
-    held = lines.product_at(strategy.line_key(wanted, made), known.facts)
-    return held not in {None, wanted.product} and len(lines.parse_facts(known.facts)) > 1
+    held = lines.read_line(strategy.line_key(wanted, made), known.facts)
+    return held is not None and held.product != wanted.product and len(lines.parse_facts(known.facts)) > 1
 
 
 def _after_look(strategy: AddStrategy, operation: Operation, known: CartContext, past: History) -> Step:
@@ -199,9 +201,8 @@ def _after_comparison(
         case lines.WasAdded(key):
             if strategy.detail is not None:
                 return strategy.detail(operation, known)
-            return _succeed(
-                strategy, operation, known, past, strategy.located(operation, known, key, last(past).response)
-            )
+            made = strategy.located(operation, known, key, last(past).response)
+            return _succeed(strategy, operation, known, past, made, strategy.expected_line(operation))
         case lines.WasNotAdded():
             return _last_word(strategy, operation, known, past) or strategy.post(operation, known)
         case lines.Unclear(why):
@@ -236,15 +237,21 @@ def _is_unknown_yes(error: AccountError, response: Response) -> bool:
     return isinstance(error, Foreign) and readable(response)
 
 
-def _succeed(strategy: AddStrategy, operation: Operation, known: CartContext, past: History, made: Added) -> Succeeded:
-    facts = _facts(strategy, operation, known, past, made)
+def _succeed(
+    strategy: AddStrategy, operation: Operation, known: CartContext, past: History, made: Added, wanted: lines.Line
+) -> Succeeded:
+    key = strategy.line_key(wanted, made)
+    facts = _facts(strategy, operation, known, past, key, wanted)
     return Succeeded(cart_id=made.cart_id, item_id=made.item_id, names=made.names, facts=facts)
 
 
-def _facts(strategy: AddStrategy, operation: Operation, known: CartContext, past: History, made: Added) -> CartFacts:
+def _facts(
+    strategy: AddStrategy, operation: Operation, known: CartContext, past: History, key: str, wanted: lines.Line
+) -> CartFacts:
+    """What is known of the cart once its line ``key`` has what was wanted."""
+    if lines.knows_all(known.facts) and not _pages(past):
+        return lines.remember({key: lines.increase(lines.read_line(key, known.facts), wanted)})
     before = _before(strategy, operation, known, past)
-    wanted = strategy.expected_line(operation)
-    key = strategy.line_key(wanted, made)
     if before is None and _seen_before(strategy, operation, known, past) is None:
         return lines.mark_hidden()
     if before is None:

@@ -19,6 +19,7 @@ _LINES = "lines"
 _AMOUNT = re.compile(r"[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
 _exact = Context(prec=4000)
 _NONE = Decimal("NaN")
+_SHORT = 10**18  # a number below it is surely one that the patterns here take
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -79,20 +80,24 @@ def read_lines(facts: Mapping[str, str]) -> Lines | None:
     return {key: line for key, line in parse_facts(facts).items() if line is not None} if knows_all(facts) else None
 
 
+def read_line(key: str, facts: Mapping[str, str]) -> Line | None:
+    """The line as remembered; None if nothing is known of it, or it is gone."""
+    text = facts.get(f"{_PREFIX}{key}")
+    return None if text is None else _parse(text)
+
+
 def parse_facts(facts: CartFacts) -> Mapping[str, Line | None]:
     """The lines that facts tell of; None: the line is gone."""
-    lines = {}
-    for key, text in facts.items():
-        if key.startswith(_PREFIX):
-            product, _, quantity = (text or "").rpartition(" ")
-            lines[key.removeprefix(_PREFIX)] = None if text is None else Line(product, Decimal(quantity))
-    return lines
+    return {
+        key.removeprefix(_PREFIX): None if text is None else _parse(text)
+        for key, text in facts.items()
+        if key.startswith(_PREFIX)
+    }
 
 
-def product_at(key: str, facts: Mapping[str, str]) -> str | None:
-    """The product that this line is known to hold."""
-    text = facts.get(f"{_PREFIX}{key}")
-    return None if text is None else text.rpartition(" ")[0]
+def _parse(text: str) -> Line:
+    product, _, quantity = text.rpartition(" ")
+    return Line(product, Decimal(quantity))
 
 
 def knows_all(facts: CartFacts) -> bool:
@@ -151,12 +156,16 @@ def invalidate() -> CartFacts:
 
 def amount(value: object) -> Decimal:
     """A quantity as jobs and shops write it, number or text; NaN where it is neither."""
+    if type(value) is int and 0 <= value < _SHORT:  # as most are
+        return Decimal(value)
     text = text_of(value)
     return Decimal(text) if _AMOUNT.fullmatch(text) else _NONE
 
 
 def number(value: object) -> str:
     """A product's number as jobs and shops write it, number or text; "" if it is neither."""
+    if type(value) is int and value >= 0:
+        return str(value)
     text = text_of(value)
     return text.lstrip("0") or "0" if text.isdecimal() else ""
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from batchcart.model.adapter import CartContext, Evidence
 from batchcart.model.http import History, Request, Response
+from batchcart.model.json_text import exact
 from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.outcome import CartFacts, Succeeded
 from batchcart.platforms.toolkit import cart_lines as lines
@@ -31,6 +32,7 @@ from batchcart.platforms.tray.responses import (
     missing,
     names,
     product_of,
+    read_printed_add,
     refusal,
     says_made,
     says_written,
@@ -99,7 +101,7 @@ def _succeed(known: CartContext, response: Response, facts: CartFacts) -> Succee
 
 
 def _expected_line(operation: Operation) -> lines.Line:
-    fields = decode(operation.data)
+    fields = exact(operation.data)
     return lines.Line(product_of(fields), lines.amount(fields["quantity"]))
 
 
@@ -116,7 +118,10 @@ def _view(operation: Operation, known: CartContext, look: Look) -> CartSeen | Ca
 
 def _says_made(operation: Operation, known: CartContext, response: Response) -> Added | None:
     """b15 (S003 §Criar): `id` is called the cart's code, but the cart's key is session_id; `id` may be the line's."""
-    key, answer = requests.session(known), object_of(response)
+    key = requests.session(known)
+    if printed := read_printed_add(response, key):
+        return Added(key, *printed)
+    answer = object_of(response)
     if "session_id" not in answer:
         answer = answer if says_made(response) else {}
     else:

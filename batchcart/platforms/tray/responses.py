@@ -8,9 +8,12 @@
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from batchcart.model.http import Exchange, Response
+from batchcart.model.json_text import UNDECODABLE
 from batchcart.model.outcome import AccountError, Failed, Unauthorized
 from batchcart.platforms.toolkit import cart_lines as lines
 from batchcart.platforms.toolkit.http_status import classify_http, ok, reject
@@ -29,6 +32,22 @@ _LONGEST_ADDRESS = 2000  # what browsers take
 _SUCCESS = {200, 201}
 _LONGEST_REASON = 300  # characters of it in a sentence
 _DEEPEST = 4  # a dict of lists of objects of texts
+
+
+_Text = Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class _PrintedAdd(msgspec.Struct, forbid_unknown_fields=True):
+    """S003 §Criar Novo Carrinho, Retorno; in shops also without a session_id."""
+
+    message: _Text
+    id: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)] | _Text
+    code: Literal[200, 201]
+    session_id: _Text | msgspec.UnsetType = msgspec.UNSET
+    cart_url: Annotated[str, msgspec.Meta(max_length=_LONGEST_ADDRESS)] = ""
+
+
+_printed_add = msgspec.json.Decoder(_PrintedAdd).decode
 
 
 def classify_error(exchange: Exchange) -> AccountError | None:
@@ -100,6 +119,23 @@ def says_written(response: Response) -> bool:
 def says_made(response: Response) -> bool:
     """Whether the answer says that a line was made and names it, without saying in which cart (b15)."""
     return says_written(response) and bool(id_of(object_of(response).get("id")))
+
+
+def read_printed_add(response: Response, key: str) -> tuple[str, dict[str, str]] | None:
+    """The line's id, and what the cart ``key`` is called, in an answer to an add that is just as S003 prints it.
+
+    None: it is another, and is to be looked at closely. For this one that says the same in a fraction of the time.
+    """
+    if not ok(response):
+        return None
+    try:
+        said = _printed_add(response.body)
+    except UNDECODABLE:
+        return None
+    line = id_of(said.id)
+    if not line or not said.message or said.session_id not in {msgspec.UNSET, key}:
+        return None
+    return line, {"session_id": key, "cart_url": said.cart_url} if said.cart_url else {"session_id": key}
 
 
 def shows_cart(response: Response, key: str) -> bool:
