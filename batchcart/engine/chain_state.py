@@ -1,6 +1,7 @@
 """Owns what is known of one cart while its lines are processed: ids, facts, and what failed to be created."""
 
 import hashlib
+from functools import lru_cache
 
 import msgspec
 
@@ -84,8 +85,15 @@ class ChainState(msgspec.Struct):
 
     def _new_key(self, operation: Operation) -> str:
         """A cart's key where the client chooses it: the same in every try of this run, and in no other run."""
-        place = "\0".join((self.run, operation.account, operation.cart or f"line {self.number}"))
-        return hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
+        place = _hash_beginning(self.run, operation.account).copy()
+        place.update((operation.cart or f"line {self.number}").encode())
+        return place.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _hash_beginning(run: str, account: str) -> "hashlib.blake2b":
+    """What the keys of an account's new carts have alike."""
+    return hashlib.blake2b(f"{run}\0{account}\0".encode(), digest_size=16)
 
 
 def chain_update(operation: Operation, ending: Completion) -> ChainUpdate:

@@ -6,6 +6,7 @@ from batchcart.model.adapter import NEW_CART, Adapter, CartContext, OperationSpe
 from batchcart.model.errors import quote
 from batchcart.model.http import Request
 from batchcart.model.ids import id_problem
+from batchcart.model.json_text import has_member
 from batchcart.model.operation import Operation, OperationKind
 from batchcart.model.validation import field_names, validation_errors
 
@@ -37,8 +38,7 @@ def validate(operation: Operation, adapter: Adapter, *, allow_unknown: bool = Fa
 def cart_key(operation: Operation, adapter: Adapter) -> tuple[str | None, list[str]]:
     """The cart's own key where the line gives one, as cart_id or in data, and what is wrong with what data gives."""
     name, data = adapter.keys.cart, operation.data
-    # A name may be written with escapes, so only text without any shows by itself that the field is not there.
-    if not adapter.keys.client_chooses or not data or (name.encode() not in data and b"\\u" not in data):
+    if not adapter.keys.client_chooses or not data or not has_member(data, name):
         return operation.cart_id, []
     inside = msgspec.json.decode(data).get(name)
     if not isinstance(inside, str):

@@ -63,6 +63,16 @@ UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder of a type raises over a text that is none of it, nested too deep, or no text."""
 
 
+def has_member(text: bytes, name: str) -> bool:
+    """Whether the JSON object has a member of that name, a word of ASCII letters; most often a look at its text tells.
+
+    A name may be written with escapes, so only text without any shows by itself that the member is not there.
+    """
+    if name.encode() not in text and b"\\u" not in text:
+        return False
+    return name in msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+
+
 def in_pieces(text: bytes, piece: int = PIECE) -> Any:
     """The same, with no more than about ``piece`` bytes decoded at once, however deep or many the values are."""
     try:

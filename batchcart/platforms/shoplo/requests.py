@@ -14,6 +14,7 @@ import msgspec
 
 from batchcart.model.adapter import CartContext
 from batchcart.model.http import Request
+from batchcart.model.json_text import has_member
 from batchcart.model.operation import Operation, OperationKind
 
 # c4 (S004, paths): some with and some without the leading slash; always with it.
@@ -27,8 +28,7 @@ _TEXTS = ("discount_type", "discount_value")
 
 def add(operation: Operation, known: CartContext) -> Request:
     """S004 §Create a Cart/Add variant to cart, with the cart's user_key filled in."""
-    fields = msgspec.json.decode(operation.data, type=dict[str, msgspec.Raw])
-    if "user_key" in fields:
+    if has_member(operation.data, "user_key"):
         return Request("POST", CARTS, body=b'{"cart":' + operation.data + b"}")
     key = msgspec.json.encode(user_key(known))
     return Request("POST", CARTS, body=b'{"cart":{"user_key":' + key + b"," + operation.data.lstrip()[1:] + b"}")

@@ -286,5 +286,7 @@ def _seen_before(strategy: AddStrategy, operation: Operation, known: CartContext
 
 def _pages(past: History) -> Pages:
     """The answers that the past begins with, up to the first write."""
+    if past[0].request.writes:
+        return ()
     reads = takewhile(lambda step: not step.request.writes, past)
     return tuple(step for step in reads if isinstance(step, Exchange))

@@ -34,7 +34,7 @@ from batchcart.platforms.tray.snapshot import CART_READER
 
 def sign(request: Request, credentials: Credentials, now: float, nonce: str) -> Request:
     """The request with the token, which Tray takes in the query only (PLATFORMS §2.1)."""
-    if any(name == "refresh_token" for name, _ in request.query):
+    if request.query and any(name == "refresh_token" for name, _ in request.query):
         return request
     return replace(request, query=(*request.query, ("access_token", credentials["access_token"])))
 

@@ -7,6 +7,7 @@ import msgspec
 
 from batchcart.model.adapter import CartContext, Credentials
 from batchcart.model.http import Request
+from batchcart.model.json_text import has_member
 from batchcart.model.operation import Operation
 
 
@@ -36,8 +37,7 @@ def add(operation: Operation, known: CartContext) -> Request:
     (PLATFORMS §2.7). b10: POST and PUT have a slash after carts, GET and DELETE have none; none is sent. b2: the text
     says JSON, the samples send an odd form; JSON goes out, and `encoding = "form"` makes a proper form of it.
     """
-    fields = msgspec.json.decode(operation.data, type=dict[str, msgspec.Raw])
-    if "session_id" in fields:
+    if has_member(operation.data, "session_id"):
         return Request("POST", "/carts", body=b'{"Cart":' + operation.data + b"}")
     key = msgspec.json.encode(session(known))
     return Request("POST", "/carts", body=b'{"Cart":{"session_id":' + key + b"," + operation.data.lstrip()[1:] + b"}")
