@@ -125,8 +125,8 @@ class AccountConfig:
 
     @property
     def _public(self) -> dict[str, str]:
-        plain = {name: value for name, value in self.settings.items() if isinstance(value, str)}
-        return {name: value for name, value in plain.items() if name not in self.secret_names}
+        secret = self.secret_names
+        return {name: value for name, value in self.settings.items() if isinstance(value, str) and name not in secret}
 
     def resolve(self) -> Account:
         """The account with its secrets read; raises UsageError if one cannot be."""
@@ -310,21 +310,21 @@ def _as_text(value: Any) -> Any:
 
 def _convert(given: dict[str, Any], to: type[msgspec.Struct], where: str) -> Any:
     """The keys as a ``to``; raises UsageError that shows no value of a wrong type, since it may be a secret."""
+    try:
+        return msgspec.convert(given, to)
+    except msgspec.ValidationError as error:
+        said = str(error).partition(" - at `$")[0]
     for wanted in msgspec.structs.fields(to):
         try:
-            msgspec.convert(given.get(wanted.name, wanted.default), wanted.type)
+            msgspec.convert(given.get(wanted.name), wanted.type)
         except msgspec.ValidationError:
             if wanted.name in given:
                 expected = (
                     REFERENCE_FORMS if is_secret(wanted) else describe_type(msgspec.inspect.type_info(wanted.type))
                 )
                 raise UsageError(f"{where}: {wanted.name}: expected {expected}") from None
-    try:
-        return msgspec.convert(given, to)
-    except msgspec.ValidationError as error:
-        said = str(error).partition(" - at `$")[0]
-        missing = re.fullmatch(r"Object missing required field `(.*)`", said)
-        raise UsageError(f"{where}: {f'{missing[1]} is missing' if missing else said}") from None
+    missing = re.fullmatch(r"Object missing required field `(.*)`", said)
+    raise UsageError(f"{where}: {f'{missing[1]} is missing' if missing else said}")
 
 
 def _sendable(text: str, where: str) -> str:

@@ -12,6 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import itemgetter
 
 import msgspec
@@ -29,6 +30,7 @@ _SIGNS = (b"\\", b"%", b"&", b"\0")
 _OFTEN = (
     b'" 0123456789,:etaoinsrdlcumpfhgybvkw_-./{}[]TSCAIPEDNMRLOUBFGHVWKYxjqzXJQZ'  # characters, the most usual first
 )
+_RARITIES = bytes(_OFTEN.find(char) % (len(_OFTEN) + 1) for char in range(256))
 _ESCAPE = re.compile(
     rb"[\\%&](?:"
     rb"(?<=\\)(?<!\\\\)\\*+(?:(?:u00|x|U00|X)([2-7][0-9a-fA-F])|(/))"  # JSON inside JSON doubles its backslashes
@@ -62,12 +64,17 @@ class _Spelling(msgspec.Struct, frozen=True):
     base64: bool = False
 
 
-class Redactor(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Redactor:
     """What finds secrets. One look for ``suspects``, pieces of them or how escapes begin, is all most text costs."""
 
     spellings: tuple[_Spelling, ...]
-    pieces: re.Pattern[bytes]
     suspects: re.Pattern[bytes]
+
+    @cached_property
+    def pieces(self) -> re.Pattern[bytes]:
+        """What finds pieces alone; for many accounts it is never asked."""
+        return re.compile(_either_piece(self.spellings))
 
 
 def compile_redactor(secrets: Iterable[str], *, least: int = _SHORTEST, most: int | None = None) -> Redactor | None:
@@ -81,14 +88,17 @@ def compile_redactor(secrets: Iterable[str], *, least: int = _SHORTEST, most: in
     spellings = dict.fromkeys(spelling for secret in sorted(wanted) for spelling in _spellings(secret))
     if not spellings:
         return None
-    pieces = b"|".join(re.escape(piece) for piece in sorted({_piece(spelling.text) for spelling in spellings}))
-    return Redactor(tuple(spellings), re.compile(pieces), re.compile(_BEGINNINGS + b"|" + pieces))
+    return Redactor(tuple(spellings), re.compile(_BEGINNINGS + b"|" + _either_piece(spellings)))
+
+
+def _either_piece(spellings: Iterable[_Spelling]) -> bytes:
+    return b"|".join(re.escape(piece) for piece in sorted({_piece(spelling.text) for spelling in spellings}))
 
 
 def _piece(text: bytes) -> bytes:
     """The part of the text that begins with the rarest of its characters that has some behind it."""
-    starts = range(max(1, len(text) - _PIECE + 1))
-    start = max(starts, key=lambda at: _OFTEN.find(text[at : at + 1]) % (len(_OFTEN) + 1))
+    rarities = text[: max(1, len(text) - _PIECE + 1)].translate(_RARITIES)
+    start = rarities.index(max(rarities))
     return text[start : start + _PIECE]
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -40,7 +41,12 @@ def is_secret(field: msgspec.structs.FieldInfo) -> bool:
 
 def secret_names(adapter: Adapter) -> frozenset[str]:
     """The platform's own config keys that hold secrets."""
-    return frozenset(field.name for field in msgspec.structs.fields(adapter.account.settings) if is_secret(field))
+    return _secret_names(adapter.account.settings)
+
+
+@cache
+def _secret_names(settings: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(field.name for field in msgspec.structs.fields(settings) if is_secret(field))
 
 
 def read_secret(value: SecretText, where: str, folder: Path) -> str:

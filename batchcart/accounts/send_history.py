@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ _RING_AT = _LEVELS_AT + _BUCKETS * _TIME.size
 _NO_BOOT = bytes(16)
 
 
+@cache
 def boot_id() -> bytes:
     """16 bytes that change when the machine starts anew; zeros where the system does not tell."""
     try:

@@ -33,9 +33,9 @@ class Auth:
 
     def _take_in(self) -> None:
         self._secrets.update(self.credentials.secrets())
-        self.redactor = compile_redactor(self._secrets)
         self._long = compile_redactor(self._secrets, least=SURELY_SECRET)
         self._short = compile_redactor(self._secrets, most=SURELY_SECRET - 1)
+        self.redactor = compile_redactor(self._secrets) if self._long and self._short else self._long or self._short
 
     def accept(self, used: Credentials) -> None:
         """The shop took these credentials."""

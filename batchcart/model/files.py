@@ -168,9 +168,10 @@ def make_private_dir(path: Path) -> None:
 
     Raises OSError if that fails.
     """
-    for folder in (*reversed(path.parents), path):
-        if not folder.exists():
-            folder.mkdir(mode=0o700, exist_ok=True)
+    if not path.exists():
+        for folder in (*reversed(path.parents), path):
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
     if not is_private(path):
         path.chmod(0o700)
 
