@@ -58,7 +58,7 @@ class SendHistory:
     def __post_init__(self) -> None:
         size = _RING_AT + self.capacity * _TIME.size
         if self.path is None:
-            self._map = bytearray(self._lay_out(b""))
+            self._map = bytearray(self._lay_out(b"").ljust(size, b"\0"))
         else:
             try:
                 self._store = open_store(self.path)
@@ -128,7 +128,8 @@ class SendHistory:
     def _begin(self, size: int) -> None:
         """Go on with what the place holds, in this boot's monotonic time, none of it in the future."""
         if not self._is_sound(size):
-            self._map[self._at : self._at + size] = self._lay_out(b"").ljust(size, b"\0")
+            fresh = self._lay_out(b"")
+            self._map[self._at : self._at + len(fresh)] = fresh
         (self.capacity,) = _NUMBER.unpack_from(self._map, self._at + _CAPACITY_AT)
         (self.count,) = _NUMBER.unpack_from(self._map, self._at + _COUNT_AT)
         (boot,), (self._shift,) = _BOOT.unpack_from(self._map, self._at), self._number(_SHIFT_AT)
@@ -165,8 +166,8 @@ class SendHistory:
             self._write(self.count - back, moment)
 
     def _lay_out(self, old: bytes) -> bytes:
-        """The content of a place of our capacity, with what one of a smaller capacity held."""
-        content = bytearray(_RING_AT + self.capacity * _TIME.size)
+        """What a place of our capacity begins with, and what one of a smaller capacity held; no more of it counts."""
+        content = bytearray(_RING_AT)
         now = self.monotonic()
         _BOOT.pack_into(content, 0, boot_id())
         _TIME.pack_into(content, _AHEAD_AT, self.wall() - now)
@@ -176,7 +177,7 @@ class SendHistory:
             kept = range(max(0, count - capacity), count)
             places = (_RING_AT + (number % capacity) * _TIME.size for number in kept)
             held = b"".join(old[place : place + _TIME.size] for place in places)
-            content[: _RING_AT + len(held)] = old[:_RING_AT] + held
+            content[:] = old[:_RING_AT] + held
             _NUMBER.pack_into(content, _COUNT_AT, len(kept))
         _NUMBER.pack_into(content, _CAPACITY_AT, self.capacity)
         return bytes(content)

@@ -46,7 +46,8 @@ class SendStore:
     def place(self, key: bytes, size: int, lay_out: Callable[[bytes], bytes]) -> tuple[int, int]:
         """Where the account's own bytes begin, and how many they are: ``size`` at the least.
 
-        A new place gets what ``lay_out`` makes of the smaller one's bytes, b"" where there was none. Raises OSError.
+        A new place begins with what ``lay_out`` makes of the smaller one's bytes, b"" where there was none; the rest of
+        it is not touched, so that it takes no memory before it is used. Raises OSError.
         """
         with _guard, hold_file(self.handle):
             self._look_for_more()
@@ -54,10 +55,11 @@ class SendStore:
             if old is not None and old[1] >= size:
                 return old
             content = lay_out(b"" if old is None else self.map[old[0] : sum(old)])
-            start, whole = self._end, _HEAD.size + len(content)
+            start, whole = self._end, _HEAD.size + size
             take_room(self.handle, start, whole)
             self._map_up_to(start + whole + _HEAD.size)
-            self.map[start : start + whole] = _HEAD.pack(bytes(len(_MARK)), whole, key) + content
+            laid_out = _HEAD.pack(bytes(len(_MARK)), whole, key) + content
+            self.map[start : start + len(laid_out)] = laid_out
             self.map[start : start + len(_MARK)] = _MARK
             self._look_for_more()
             return self._places[key]

@@ -5,7 +5,7 @@ has surely seen it by then. All that count lie in the history in the order in wh
 stand places for those that left and do not count yet. Which place is whose does not matter.
 """
 
-from collections import deque
+from array import array
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -30,7 +30,7 @@ class Departures:
     bearable: float
     jitter: float = _FIRST_JITTER  # usual seconds by which a round trip differs from the others
     delay: float = 0.0  # usual seconds between permit and send
-    latest: "deque[float]" = field(default_factory=lambda: deque(maxlen=MOST_LATEST))  # when the last ones left
+    latest: "array[float]" = field(default_factory=lambda: array("d"))  # when the last ones left
     _count: int = 0
     _round_trips: int = 0
     _round_trip: float = 0.0
@@ -49,6 +49,8 @@ class Departures:
         """The send's bytes leave now."""
         self.delay += 0.1 * (now - self._permits.pop(number, now) - self.delay)
         self.latest.append(now)
+        if len(self.latest) == 2 * MOST_LATEST:
+            del self.latest[:MOST_LATEST]
         counts = not self.counts_from_answer
         if counts and not self._pending:
             self.history.record(now)
@@ -110,7 +112,8 @@ class Departures:
 
     def came_closer(self, apart: float, since: float) -> bool:
         """Whether any two of the last sends after that moment left closer together than that."""
-        return any(later - earlier < apart for earlier, later in pairwise(self.latest) if earlier > since)
+        latest = self.latest[-MOST_LATEST:]
+        return any(later - earlier < apart for earlier, later in pairwise(latest) if earlier > since)
 
     def count_since(self, since: float) -> int:
         """How many of the sends that are remembered left, or were answered, after that moment."""

@@ -105,8 +105,8 @@ class RateLimiter:
         self.on_permit: Callable[[], None] = lambda: None  # told of each send that is let through
         self.awaited = 0  # sends that wait to be let through
         self._turn = asyncio.Lock()
-        self._changed = asyncio.Event()
-        self._refused: deque[float] = deque(maxlen=sends.capacity)
+        self._changed: asyncio.Event | None = None  # as long as one waits; an event takes a kilobyte
+        self._refused: deque[float] | None = None  # once there are some, for the same reason
         self._alternation = Alternation()
         self._began = self._last = -math.inf  # of sending without a gap, and the last permit
         self._announced = -math.inf  # when the wait ends that was told of last
@@ -152,13 +152,13 @@ class RateLimiter:
         self._departures.leave(number, now)
         for bucket in self._buckets:
             bucket.leave(now)
-        if self.awaited:
+        if self._changed is not None:
             self._changed.set()
 
     def mark_completed(self, number: int, round_trip: float) -> None:
         """The send has its answer, or will never have one; ``round_trip`` in seconds."""
         self._departures.answer(number, self._clock(), round_trip)
-        if self.awaited:
+        if self._changed is not None:
             self._changed.set()
 
     def pause(self, seconds: float) -> None:
@@ -169,6 +169,8 @@ class RateLimiter:
         """The shop said 429: send nothing for so long, and learn from it what the shop allows."""
         now = self._clock()
         self._learnt, self._uncounted = self._learnt.count_good(self._uncounted), 0
+        if self._refused is None:
+            self._refused = deque(maxlen=self._sends.capacity)
         self._refused.append(now)
         for bucket in self._buckets:  # the shop's is full: no more bursts from here on
             bucket.fill(now + seconds)
@@ -272,10 +274,11 @@ class RateLimiter:
     def _let_through(self, now: float) -> float:
         """How many sends in the limit's window the shop has let through recently."""
         since = now - self._span
+        refused = self._refused or ()
         while self._refused and self._refused[0] <= since:
             self._refused.popleft()
         on_their_way = self._departures.in_flight - self._departures.permits
-        count = self._departures.count_since(since) - len(self._refused) - on_their_way
+        count = self._departures.count_since(since) - len(refused) - on_their_way
         return max(0, count) * self._learnt.seconds / self._span
 
     def _wants_spacing(self, now: float) -> bool:
@@ -318,11 +321,12 @@ class RateLimiter:
 
     async def _wait(self, seconds: float) -> None:
         """Wait so long, or until a send has left or was answered."""
-        self._changed.clear()
-        wake = asyncio.get_running_loop().call_later(seconds, self._changed.set) if seconds < math.inf else None
+        changed = self._changed = asyncio.Event()
+        wake = asyncio.get_running_loop().call_later(seconds, changed.set) if seconds < math.inf else None
         try:
-            await self._changed.wait()
+            await changed.wait()
         finally:
+            self._changed = None
             if wake:
                 wake.cancel()
 
