@@ -1,4 +1,4 @@
-"""Row: peak memory at ten thousand and at a million lines."""
+"""Row: peak memory of whole runs, from ten thousand lines to two hundred thousand."""
 
 import generate
 from figures import Curve, Figure, Row, Table
@@ -6,30 +6,30 @@ from processes import own_peak
 from workbench import Bench, Run
 
 _MIX = "carts"
-_LINES_AN_ACCOUNT = 1_000
 
 
 def measure(bench: Bench) -> Row:
     """Peak memory of whole runs: carts of 3 to 5 lines spread over the file, on one account and on many."""
-    few, many = bench.size(10_000, 2_000), bench.size(1_000_000, 10_000)
-    runs = {
-        (lines, accounts): _run(bench, lines, accounts)
-        for lines in (few, many)
-        for accounts in (1, max(1, lines // _LINES_AN_ACCOUNT))
-    }
+    steps = (bench.size(10_000, 1_000), bench.size(50_000, 2_000), bench.size(200_000, 5_000))
+    few, most = steps[0], steps[-1]
+    shops = (1, bench.size(200, 5))
+    runs = {(lines, accounts): _run(bench, lines, accounts) for accounts in shops for lines in steps}
     peaks = {sort: run.ended.peak / 1024 for sort, run in runs.items()}
     smallest = peaks[few, 1]
     measuring = own_peak() / 1024
     assert measuring < smallest, f"the measuring process is larger ({measuring:.0f} MiB) than what it measures"
     figures = [Figure(f"peak memory, {few:,} lines", "<= 64 MiB", smallest, "MiB", bound=64.0, greater=False)]
-    for (lines, accounts), peak in peaks.items():
-        if lines == many:
-            shops = "one account" if accounts == 1 else f"{accounts:,} accounts"
-            what = f"peak memory, {lines:,} lines, {shops}: more than at {few:,}"
-            figures.append(Figure(what, "<= 8 MiB", peak - smallest, "MiB", bound=8.0, greater=False))
+    for accounts in shops:
+        what = f"peak memory, {most:,} lines, {_of(accounts)}: more than at {few:,}"
+        more = peaks[most, accounts] - peaks[few, accounts]
+        figures.append(Figure(what, "<= 8 MiB", more, "MiB", bound=8.0, greater=False))
     rows = [_line(lines, accounts, run) for (lines, accounts), run in runs.items()]
     head = ["lines", "accounts", "peak MiB", "operations/s, first request to end", "seconds before the first request"]
     return Row("memory", "Memory", figures, [Table("Whole runs", head, rows)], [_curve(peaks)])
+
+
+def _of(accounts: int) -> str:
+    return "one account" if accounts == 1 else f"{accounts:,} accounts"
 
 
 def _run(bench: Bench, lines: int, accounts: int) -> Run:
@@ -45,8 +45,7 @@ def _line(lines: int, accounts: int, run: Run) -> list[str]:
 
 
 def _curve(peaks: dict[tuple[int, int], float]) -> Curve:
-    one, many = "one account", f"one account per {_LINES_AN_ACCOUNT:,} lines"
-    lines: dict[str, list[tuple[float, float]]] = {one: [], many: []}
+    lines: dict[str, list[tuple[float, float]]] = {}
     for (size, accounts), peak in peaks.items():
-        lines[one if accounts == 1 else many].append((float(size), round(peak, 1)))
+        lines.setdefault(_of(accounts), []).append((float(size), round(peak, 1)))
     return Curve("memory", "Peak memory against job size", "lines", "MiB", lines)
