@@ -11,24 +11,16 @@ import msgspec
 from msgspec.structs import replace
 
 from batchcart.engine.circuit_breaker import BadEndings
+from batchcart.engine.closing import close_for_endings
 from batchcart.engine.looks import SURE_AFTER, settling, up_to_last_write
 from batchcart.engine.offload import is_large
 from batchcart.engine.outage import wait_until_up
+from batchcart.engine.reaction import Action, Execution, Finish, Healthy, LeavePending, RefreshTokens, Retry, Send
 from batchcart.engine.replay import NO_PAST, Past
 from batchcart.engine.session import AccountSession
+from batchcart.engine.signals import take
 from batchcart.engine.token_refresh import refresh_tokens
-from batchcart.engine.transitions import (
-    Action,
-    Execution,
-    Finish,
-    Healthy,
-    LeavePending,
-    RefreshTokens,
-    Retry,
-    Send,
-    begin,
-    react,
-)
+from batchcart.engine.transitions import begin, react
 from batchcart.journal.result_line import Completion
 from batchcart.model.adapter import CartContext
 from batchcart.model.excerpt import excerpt
@@ -131,7 +123,7 @@ async def _send_request(op: Execution, session: AccountSession, request: Request
         op = replace(op, lost_at=session.clocks.monotonic())
     if reaction.note:
         await session.record(op.operation.line, received, reaction.note)
-    session.take(reaction.signal, used)
+    take(session, reaction.signal, used)
     if settles and not isinstance(reaction.signal, Healthy):
         return op, LeavePending()  # what the shop does not say while its account closes, it says later
     match reaction.action:
@@ -160,7 +152,7 @@ def _count(op: Execution, session: AccountSession, outcome: Succeeded | Failed |
         return
     why = without(outcome.message if isinstance(outcome, Failed) else outcome.evidence, _own_words(op))
     if stop := session.breaker.count(kind, outcome, why, foreign=op.foreign, turn=turn):
-        session.close_for_endings(stop, op.why if stop.why == "foreign" else why)
+        close_for_endings(session, stop, op.why if stop.why == "foreign" else why)
 
 
 def _own_words(op: Execution) -> Iterator[str]:

@@ -2,8 +2,10 @@
 
 from functools import partial
 
+from batchcart.engine.closing import close_as_foreign, close_as_untrusted
 from batchcart.engine.retry import probe_wait
 from batchcart.engine.session import AccountSession
+from batchcart.engine.signals import record_pause, record_throttle
 from batchcart.model.events import ShopDown, ShopUp
 from batchcart.model.http import Exchange, NoResponse, NotSent, Reply, Response
 from batchcart.model.outcome import Foreign, Throttled, Unavailable
@@ -74,28 +76,28 @@ async def _is_up(session: AccountSession, reply: Reply) -> bool:
     match reply:
         case Response() as response:
             if response.status in session.account.options.busy:
-                session.record_throttle(read_throttle(f"the shop answered HTTP {response.status}", response))
+                record_throttle(session, read_throttle(f"the shop answered HTTP {response.status}", response))
                 return not suspected
             exchange = Exchange(adapter.health_check, response)
             match await session.interpret(response, partial(adapter.errors.classify, exchange)):
                 case Unavailable(message, retry_after=pause):
-                    session.record_pause(message, pause)
+                    record_pause(session, message, pause)
                     health.record_probe(message, suspected=False)
                     return False
                 case Foreign(message) if suspected:
                     health.record_probe("", suspected=False)
-                    session.close_as_foreign(message)
+                    close_as_foreign(session, message)
                     return False
                 case Foreign(message):
                     health.record_probe(message, suspected=True)
                     return False
                 case Throttled() as busy:
-                    session.record_throttle(busy)
+                    record_throttle(session, busy)
                     return not suspected  # whatever stands in front of a shop may say that
                 case _:
                     return True
         case NotSent(why, final=True):
-            session.close_as_untrusted(why)
+            close_as_untrusted(session, why)
             return False
         case NotSent(why) | NoResponse(why):
             health.record_probe(why, suspected=False)

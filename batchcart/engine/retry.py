@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from batchcart.model.http_date import http_date
+from batchcart.model.outcome import AskedPause
 
 MOST_TRIES = 10
 """How often one operation may fail at a shop that is up before it is given up."""
@@ -40,31 +41,26 @@ def probe_wait(probes: int, rng: random.Random) -> float:
     return min(60.0, 0.5 * 2.0 ** min(probes, 20)) * rng.uniform(0.7, 1.0)
 
 
-def retry_after(header: str, now: float) -> float | None:
-    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None where it says nothing.
-
-    A date may stand before "@" and what the shop's own clock showed.
-    """
-    asked, _, clock = header.partition("@")
-    text = asked.strip()
+def retry_after(asked: AskedPause, now: float) -> float | None:
+    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None where it says nothing."""
+    text = asked.written.strip()
     if _SECONDS.fullmatch(text):
         seconds = float(text)
         return seconds if seconds < _NO_PAUSE else None
     moment = http_date(text)
-    return None if moment is None else min(2 * _NO_PAUSE, _until(moment, now, clock))
+    return None if moment is None else min(2 * _NO_PAUSE, _until(moment, now, asked.clock))
 
 
-def hinted_pause(hint: str, now: float) -> float:
+def hinted_pause(hint: AskedPause, now: float) -> float:
     """Seconds until the moment that a header about limits names, Unix time or seconds from now.
 
-    It is no request: 0 where it says nothing, and never longer than five minutes. A clock may stand behind it as above.
+    It is no request: 0 where it says nothing, and never longer than five minutes.
     """
-    named, _, clock = hint.partition("@")
-    text = named.strip()
+    text = hint.written.strip()
     if not _SECONDS.fullmatch(text):
         return 0.0
     seconds = float(text)
-    return min(_LONGEST_HINT, _until(seconds, now, clock) if seconds >= _NO_PAUSE else seconds)
+    return min(_LONGEST_HINT, _until(seconds, now, hint.clock) if seconds >= _NO_PAUSE else seconds)
 
 
 def _until(moment: float, now: float, clock: str) -> float:

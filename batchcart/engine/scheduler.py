@@ -9,13 +9,14 @@ import msgspec
 from batchcart.engine.chain_feed import ChainFeed, ChainWork, CompletedStep, JournalFeed, PlannedJob
 from batchcart.engine.chain_state import ChainState, chain_update
 from batchcart.engine.clean_ending import clean_ending
+from batchcart.engine.closing import close_for_fault
 from batchcart.engine.crew import Crew, open_hiring, yield_if_busy
 from batchcart.engine.executor import execute, restore_execution
 from batchcart.engine.offload import LARGE, offload
 from batchcart.engine.pause_monitor import monitor
+from batchcart.engine.reaction import Execution
 from batchcart.engine.replay import RequestMismatch, replay
 from batchcart.engine.session import AccountSession
-from batchcart.engine.transitions import Execution
 from batchcart.journal.choice import has_choice
 from batchcart.journal.codec import SentRequest
 from batchcart.journal.queries import completed_lines
@@ -75,7 +76,7 @@ async def _consume(
     except RequestMismatch as mismatch:
         session.close("stopped", str(mismatch))
     except Exception as error:  # noqa: BLE001  # one shop's answer must not end the others' work
-        session.close_for_fault(error, f"working for account {session.account.name!r}")
+        close_for_fault(session, error, f"working for account {session.account.name!r}")
     return False
 
 

@@ -16,35 +16,21 @@ from msgspec.structs import replace
 
 from batchcart.accounts.config import Account
 from batchcart.engine.auth import Auth
-from batchcart.engine.circuit_breaker import CircuitBreaker, Stop
+from batchcart.engine.circuit_breaker import CircuitBreaker
 from batchcart.engine.given_keys import GivenKeys
 from batchcart.engine.health import Health
 from batchcart.engine.http.form_encoding import encode_body
 from batchcart.engine.offload import Made, is_large, read_reply
 from batchcart.engine.rate_limiter import RateLimiter
-from batchcart.engine.retry import RetryBudget, backoff, hinted_pause, retry_after, throttle_pause
+from batchcart.engine.retry import RetryBudget, backoff
 from batchcart.engine.stop_signal import StopSignal
 from batchcart.engine.throttling import Throttling
-from batchcart.engine.transitions import Healthy, Signal, Suspicious, Unhealthy, Untrusted
 from batchcart.journal.codec import encode_loss, encode_response
 from batchcart.journal.permit import Permit, PermitExpired
 from batchcart.journal.sink import JournalSink
 from batchcart.journal.writer import JournalFailed
-from batchcart.model.adapter import Credentials
 from batchcart.model.events import AccountClosed, EventSink
-from batchcart.model.fault import fault_sentence
 from batchcart.model.http import NoResponse, NotSent, Reply, Request, Response, Sender
-from batchcart.model.outcome import Throttled
-from batchcart.model.text import local_time
-
-_WHAT_TO_LOOK_AT = (
-    "Its lines stay pending; check the account's address and path, and what stands in front of the shop "
-    "(firewall, login, maintenance page), then run again"
-)
-
-
-_HOW_TO_GO_ON = "fix that, then run again, or continue regardless with --stop-after 0"
-_SHOWN = 300  # characters of one line's reason in an account's
 
 
 class AccountMemory(Protocol):
@@ -79,6 +65,10 @@ class RequestStats:
     sent: int = 0
     retries: int = 0
     refusals: int = 0
+
+    def count_refusal(self) -> None:
+        """The shop said that it is too much."""
+        self.refusals += 1
 
 
 class Clocks(msgspec.Struct, frozen=True):
@@ -225,104 +215,6 @@ class AccountSession:
                 self.journal.record_response(line, received.number, state, encode_response(clean))
             case NotSent(why) | NoResponse(why):
                 self.journal.record_response(line, received.number, state, encode_loss(why))
-
-    def take(self, signal: Signal | None, used: Credentials) -> None:
-        """Take in what a reply to a request with the credentials ``used`` says of the account."""
-        match signal:
-            case Healthy():
-                self.record_success(used)
-            case Unhealthy(why, alarming, pause):
-                self.record_failure(why, alarming=alarming, pause=pause)
-            case Suspicious(why, redirected):
-                self.record_suspicion(why, redirected=redirected)
-            case Untrusted(why):
-                self.close_as_untrusted(why)
-            case Throttled() as busy:
-                self.record_throttle(busy)
-            case None:
-                pass
-
-    def record_success(self, used: Credentials) -> None:
-        """The shop took ``used`` and answered as a shop that is up answers."""
-        self.health.record_success()
-        self.throttling.record_success()
-        self.auth.accept(used)
-        self.retries.credit()
-        self.limiter.record_success()
-
-    def record_failure(self, why: str, *, alarming: bool = False, pause: str = "") -> None:
-        """A request failed; several in a row, or an alarming one, make an outage, and the shop is asked if it is up."""
-        self.record_pause(why, pause)
-        self.health.record_failure(why, self.clocks.monotonic(), alarming=alarming)
-
-    def record_pause(self, why: str, pause: str) -> None:
-        """A shop in trouble may say in Retry-After when it is worth asking again."""
-        if asked := retry_after(pause, self.clocks.wall()):
-            self._keep_pause(asked, "unreachable", why)
-
-    def record_suspicion(self, why: str, *, redirected: bool = False) -> None:
-        """Something else than the platform answered: nothing is begun before it is asked whether it is there."""
-        if redirected:
-            self.close("foreign", f"{why}, and redirects are never followed. {_WHAT_TO_LOOK_AT}", settles=True)
-        else:
-            self.health.record_suspicion(why, self.clocks.monotonic())
-
-    def close_as_foreign(self, why: str) -> None:
-        """What answers is not the platform, to a harmless question either."""
-        address, platform = self.account.address, self.account.adapter.name
-        self.close("foreign", f"what answers at {address} is not {platform}: {why}. {_WHAT_TO_LOOK_AT}")
-
-    def close_as_untrusted(self, why: str) -> None:
-        """A certificate was refused, and will be so the next time."""
-        self.close("closed", f"{why}. Its lines stay pending; see to the certificate, then run again")
-
-    def close_for_fault(self, error: Exception, activity: str) -> None:
-        """Something of ours failed over this account's answers: give it up, so that no other account is touched."""
-        self.close("fault", f"{fault_sentence(error, activity)}. Its lines stay pending, the other accounts continue")
-
-    def close_for_endings(self, stop: Stop, message: str) -> None:
-        """Stop the account because of how its last lines ended; ``message`` is why the last of them did."""
-        shown = message if len(message) <= _SHOWN else f"{message[: _SHOWN - 1]}…"
-        match stop.why:
-            case "foreign":
-                reason = f"something in front of the shop keeps {stop.lines} lines from it: {shown}"
-                self.close("foreign", f"{reason}. {_WHAT_TO_LOOK_AT}")
-            case "doubts":
-                reason = f"{stop.lines} lines ended in doubt, and none of the same operation well between them: {shown}"
-                self.close("stopped", f"{reason}. Its other lines stay pending; {_HOW_TO_GO_ON}")
-            case "reason":
-                reason = f"{stop.lines} lines in a row did not end ok, and for the same reason: {shown}"
-                self.close("stopped", f"{reason}. Its other lines stay pending; {_HOW_TO_GO_ON}")
-
-    def record_throttle(self, busy: Throttled) -> None:
-        """The shop asked for a pause: the whole account keeps it."""
-        asked = retry_after(busy.retry_after, self.clocks.wall())
-        self.stats.refusals += 1
-        lasts = self.throttling.record(busy.message, self.clocks.monotonic(), fresh=not self.limiter.paused_for)
-        pause = throttle_pause(self.throttling.in_a_row, self.limiter.shortest, self.rng)
-        hinted = min(hinted_pause(busy.hint, self.clocks.wall()) if asked is None else asked, self.patience)
-        hold = self.limiter.record_throttle if busy.teaches else self.limiter.pause
-        hold(max(pause, hinted))  # a Retry-After of 0 is no invitation
-        if lasts > self.patience:
-            minutes = f"{self.patience / 60:g} min"
-            self.close(
-                "throttled", f"{busy.message}, to everything for {minutes}. Its lines stay pending; run again later"
-            )
-        if asked:
-            self._keep_pause(asked, "throttled", busy.message)
-
-    def _keep_pause(self, seconds: float, state: str, why: str) -> None:
-        """Send nothing for so long, as the shop asks; where that is beyond the patience, it is given up at once."""
-        self.throttling.record_pause(why)
-        if seconds > self.patience:
-            until, patience = local_time(self.clocks.wall() + seconds), f"{self.patience / 60:g} min"
-            self.close(
-                state,
-                f"{why}, and asks to wait until {until}, which is more than the {patience} of --patience. Its lines "
-                "stay pending; run again then",
-            )
-        self.limiter.pause(min(seconds, self.patience))
-        self.account_state.keep_learnt_limit(self.limiter.memory)
 
     async def wait_to_retry(self, tries: int, least: float = 0.0, *, settles: bool = False) -> bool:
         """Wait before another try: back-off, and the account's retry budget; whether to go on.

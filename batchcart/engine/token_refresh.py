@@ -5,13 +5,16 @@ from collections.abc import Mapping
 
 from batchcart.accounts.redaction import SURELY_SECRET
 from batchcart.accounts.secrets import secret_problem
+from batchcart.engine.closing import close_as_untrusted
 from batchcart.engine.outage import wait_until_up
 from batchcart.engine.retry import MOST_TRIES, backoff
 from batchcart.engine.session import AccountSession
+from batchcart.engine.signals import record_failure, record_suspicion, record_throttle
 from batchcart.model.adapter import Credentials, TokenRefresh
 from batchcart.model.events import TokenRenewed
 from batchcart.model.http import Exchange, NoResponse, NotSent, Reply, Request, Response
 from batchcart.model.outcome import Foreign, Throttled, Unauthorized, Unavailable
+from batchcart.model.remedy import Remedy
 from batchcart.model.throttle import read_throttle
 
 
@@ -38,7 +41,7 @@ async def refresh_tokens(session: AccountSession, denied: Unauthorized, used: Cr
 
 
 def _close_for(session: AccountSession, refusal: str) -> None:
-    session.close("closed", f"{refusal}. Its lines stay pending; fix the credentials, then run again")
+    session.close("closed", Remedy.FIX_CREDENTIALS.follow(refusal))
 
 
 async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied: Unauthorized) -> None:
@@ -55,12 +58,8 @@ async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied
             await _take_tokens(session, received.fresh)
             return
         if (refusal := await _refusal(session, renewal, request, received.reply)) is not None:
-            why = f": {refusal}" if refusal else ""
-            session.close(
-                "closed",
-                f"{denied.message}, and the {renewal.required_setting} brought no new token{why}. Its lines "
-                "stay pending; authorise the application again, put the new tokens into the config, then run again",
-            )
+            why = f"{denied.message}, and the {renewal.required_setting} brought no new token"
+            session.close("closed", Remedy.AUTHORISE_AGAIN.follow(f"{why}: {refusal}" if refusal else why))
             return
         if not await session.signal.wait(backoff(tries + 1, session.rng)):
             return
@@ -75,13 +74,13 @@ async def _refusal(session: AccountSession, renewal: TokenRefresh, request: Requ
     """Why the shop does not renew, "" where it gives no reason; None where it said neither yes nor no."""
     match reply:
         case NotSent(why, final=True):
-            session.close_as_untrusted(why)
+            close_as_untrusted(session, why)
             return None
         case NotSent(why):
-            session.record_failure(why, alarming=True)
+            record_failure(session, why, alarming=True)
             return None
         case NoResponse(why):
-            session.record_failure(why)
+            record_failure(session, why)
             return None
         case Response() as response:
             return await _interpret_refusal(session, renewal, Exchange(request, response))
@@ -90,21 +89,21 @@ async def _refusal(session: AccountSession, renewal: TokenRefresh, request: Requ
 async def _interpret_refusal(session: AccountSession, renewal: TokenRefresh, exchange: Exchange) -> str | None:
     classify, response = session.account.adapter.errors.classify, exchange.response
     if response.status in session.account.options.busy:
-        session.record_throttle(read_throttle(f"the shop answered HTTP {response.status}", response))
+        record_throttle(session, read_throttle(f"the shop answered HTTP {response.status}", response))
         return None
     error, refusal = await session.interpret(response, lambda: (classify(exchange), renewal.refused(response)))
     match error:
         case Throttled():
-            session.record_throttle(error)
+            record_throttle(session, error)
         case Unavailable(message, retry_after=pause):
-            session.record_failure(message, pause=pause)
+            record_failure(session, message, pause=pause)
         case Foreign(message):
-            session.record_suspicion(message, redirected=exchange.response.redirects)
+            record_suspicion(session, message, redirected=exchange.response.redirects)
         case _ if refusal is not None:
             return refusal
         case _:
-            session.record_suspicion(
-                f"something that is not an answer of {session.account.adapter.name} came to a renewal"
+            record_suspicion(
+                session, f"something that is not an answer of {session.account.adapter.name} came to a renewal"
             )
     return None
 
@@ -112,11 +111,8 @@ async def _interpret_refusal(session: AccountSession, renewal: TokenRefresh, exc
 async def _take_tokens(session: AccountSession, fresh: Mapping[str, str]) -> None:
     for name, token in fresh.items():
         if problem := secret_problem(token, SURELY_SECRET):
-            session.close(
-                "closed",
-                f"the shop renewed its tokens, but the new {name} {problem}. Its lines stay pending; authorise the "
-                "application again, put the new tokens into the config, then run again",
-            )
+            why = f"the shop renewed its tokens, but the new {name} {problem}"
+            session.close("closed", Remedy.AUTHORISE_AGAIN.follow(why))
             return
     # Kept before used: a pair that is lost in a crash cannot be had again.
     kept = {**{name: session.auth.credentials.get(name) for name in fresh}, **fresh}

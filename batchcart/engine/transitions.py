@@ -1,26 +1,34 @@
 """Owns what follows from one reply: pure functions from an operation and a reply to what is done next.
 
-They do no I/O and know no clock. The executor carries out the action, the session takes in the signal, and the journal
-gets the note. An operation is a past, which a new process finds in the journal, and figures, which it does not need.
+They do no I/O and know no clock. What they say, and who does it, stands in reaction.py.
 
 A reply ends the operation, asks for the next request, or is trouble. Trouble of the network or the platform is retried;
 trouble of the account (throttled, refused, not the platform at all) is signalled first, so that all of its lines wait.
 """
 
-import math
-from collections.abc import Callable
 from typing import assert_never
 
-import msgspec
 from msgspec.structs import replace
 
 from batchcart.engine.looks import SURE_AFTER, is_recent, misleads, up_to_last_write, wait_before
+from batchcart.engine.reaction import (
+    Action,
+    Execution,
+    Finish,
+    Healthy,
+    LeavePending,
+    Reaction,
+    RefreshTokens,
+    Retry,
+    Send,
+    Signal,
+    Suspicious,
+    Unhealthy,
+    Untrusted,
+)
 from batchcart.engine.retry import MOST_TRIES, retry_after
-from batchcart.model.adapter import CartContext, OperationSpec
-from batchcart.model.http import Exchange, History, LostWrite, NoResponse, NotSent, Reply, Request, Response
-from batchcart.model.operation import Operation
+from batchcart.model.http import Exchange, LostWrite, NoResponse, NotSent, Reply, Request, Response
 from batchcart.model.outcome import (
-    AccountError,
     ErrorKind,
     Failed,
     Foreign,
@@ -41,119 +49,6 @@ _UNAVAILABLE = 503
 
 MOST_FOREIGN = 5
 """How often one operation may be answered by something else than the platform while that is there for others."""
-
-
-class Execution(msgspec.Struct, frozen=True):
-    """One operation under way: what was said and heard, and the figures of its result line.
-
-    ``classify`` is the adapter's; ``busy`` are the statuses that mean what 429 means. ``foreign``: something else than
-    the platform answered its write, or its read. With ``read_only`` nothing is written any more: where a write would
-    follow, it has not happened. ``settles`` says that its account is closing and it may still ask what became of its
-    write. ``sure``: the shop was left long enough after the last write for a look to be believed, whatever it shows.
-    ``writes_sent`` counts the sendings of its write; ``lost_at`` is when it was last known, by the steady clock, that
-    an answer to it will not come.
-    """
-
-    operation: Operation
-    known: CartContext
-    spec: OperationSpec
-    classify: Callable[[Exchange], AccountError | None]
-    timeout: float = 30.0
-    past: History = ()
-    sends: int = 0
-    wasted: int = 0
-    first_at: float | None = None
-    tries: int = 0
-    throttled: int = 0
-    foreign_reads: int = 0
-    foreign_writes: int = 0
-    status: int | None = None
-    body: bytes = b""
-    why: str = ""
-    cut_off: bool = False
-    denied: bool = False
-    foreign: bool = False
-    read_only: bool = False
-    settles: bool = False
-    sure: bool = False
-    writes_sent: int = 0
-    lost_at: float = -math.inf
-    busy: frozenset[int] = frozenset()
-
-
-class Send(msgspec.Struct, frozen=True):
-    """Send the request."""
-
-    request: Request
-
-
-class Retry(msgspec.Struct, frozen=True):
-    """Send the request after a pause that grows with the ``tries``, of at least so many seconds."""
-
-    request: Request
-    tries: int
-    least: float = 0.0
-
-
-class RefreshTokens(msgspec.Struct, frozen=True):
-    """Renew the credentials, then send the request; ``again``: they were refused to it before."""
-
-    request: Request
-    denied: Unauthorized
-    again: bool
-
-
-class Finish(msgspec.Struct, frozen=True):
-    """The operation has ended."""
-
-    outcome: Succeeded | Failed | InDoubt
-
-
-class LeavePending(msgspec.Struct, frozen=True):
-    """The line stays open; its past is in the journal."""
-
-
-Action = Send | Retry | RefreshTokens | Finish | LeavePending
-
-
-class Healthy(msgspec.Struct, frozen=True):
-    """The platform answered as one that is up, and took the credentials."""
-
-
-class Unhealthy(msgspec.Struct, frozen=True):
-    """A request failed; an ``alarming`` failure alone makes an outage. ``pause`` is a Retry-After as written."""
-
-    why: str
-    alarming: bool = False
-    pause: str = ""
-
-
-class Suspicious(msgspec.Struct, frozen=True):
-    """Something else than the platform answered; ``redirected``: it redirects, which needs no second look."""
-
-    why: str
-    redirected: bool = False
-
-
-class Untrusted(msgspec.Struct, frozen=True):
-    """No request will reach the shop before somebody has seen to it."""
-
-    why: str
-
-
-Signal = Healthy | Unhealthy | Suspicious | Untrusted | Throttled
-
-
-class Reaction(msgspec.Struct, frozen=True):
-    """The operation after the reply, what is done next, and what account and journal get of it.
-
-    ``note`` is the state of the request in the journal; "" where the ending follows at once and takes the past away.
-    """
-
-    execution: Execution
-    action: Action
-    signal: Signal | None = None
-    note: str = ""
 
 
 _WELL = Healthy()

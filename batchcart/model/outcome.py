@@ -89,28 +89,40 @@ class _Said(msgspec.Struct, frozen=True):
         force_setattr(self, "message", shorten(self.message))
 
 
+class AskedPause(msgspec.Struct, frozen=True):
+    """A pause as an answer's header has it: seconds or a moment, ``written`` as it came; "" for none.
+
+    ``clock`` is the answer's Date, by which a moment is to be read: what the shop's own clock showed.
+    """
+
+    written: str = ""
+    clock: str = ""
+
+
+NO_PAUSE = AskedPause()
+
+
 class Throttled(_Said, frozen=True):
-    """The platform did nothing and asks to come back later; ``retry_after`` is its header as written.
+    """The platform did nothing and asks to come back later, as ``retry_after`` says.
 
     ``hint`` is when its limit begins anew, by another header: seconds, or a moment in Unix time. Without ``teaches`` it
     says nothing of a limit, as the pause of a shop that is being looked after.
     """
 
-    retry_after: str = ""
-    hint: str = ""
+    retry_after: AskedPause = NO_PAUSE
+    hint: AskedPause = NO_PAUSE
     teaches: bool = True
 
 
 class Unavailable(_Said, frozen=True):
     """The platform is in trouble; ``then`` is what to say once it may be better.
 
-    ``timed_out`` means that something behind it may still be working on the request; ``retry_after`` is its header as
-    written.
+    ``timed_out`` means that something behind it may still be working on the request.
     """
 
     then: Request
     timed_out: bool = False
-    retry_after: str = ""
+    retry_after: AskedPause = NO_PAUSE
 
 
 class Foreign(_Said, frozen=True):

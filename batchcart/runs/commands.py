@@ -17,12 +17,12 @@ from batchcart.journal.seated import read_places
 from batchcart.journal.summary import Summary
 from batchcart.model.errors import UsageError
 from batchcart.model.operation import OperationKind
+from batchcart.model.remedy import ABOUT_CREDENTIALS, read_remedy
 from batchcart.model.text import plural
 from batchcart.platforms import load_adapters
 
 _STDIN = "<stdin>"
 _OUT_OF_ORDER = ("closed", "foreign", "unreachable")
-_REFUSED = ("fix the credentials", "put the new tokens into the config")  # what the engine says where they were refused
 _NAMED = 5  # accounts
 _ENDINGS = (".gz", ".zst", ".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".xlsm")
 
@@ -163,7 +163,7 @@ def _find_places(connection: Connection, config: ConfigSource | None, job: str) 
 
 def _find_blame(state: str, why: str) -> Part | None:
     if state == "closed":
-        return "credentials" if any(words in why for words in _REFUSED) else None
+        return "credentials" if read_remedy(why) in ABOUT_CREDENTIALS else None
     return "address" if state in _OUT_OF_ORDER else None
 
 

@@ -15,6 +15,7 @@ from batchcart.accounts.config_table import ConfigSource
 from batchcart.engine.chain_feed import PlannedJob
 from batchcart.engine.chain_state import chain_update
 from batchcart.engine.clean_ending import clean_ending
+from batchcart.engine.closing import close_for_fault
 from batchcart.engine.executor import execute, restore_execution
 from batchcart.engine.replay import RequestMismatch, replay
 from batchcart.engine.scheduler import replay_chain
@@ -130,7 +131,7 @@ async def _settle_account(
     except RequestMismatch as mismatch:
         session.close("stopped", str(mismatch))
     except Exception as error:  # noqa: BLE001  # what one shop answers must not keep the others' lines in doubt
-        session.close_for_fault(error, f"settling what is in doubt of account {session.account.name!r}")
+        close_for_fault(session, error, f"settling what is in doubt of account {session.account.name!r}")
     return found
 
 

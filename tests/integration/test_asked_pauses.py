@@ -14,6 +14,7 @@ from batchcart.engine.rate_limiter import LimitMemory
 from batchcart.engine.retry import hinted_pause
 from batchcart.model.events import ShopDown
 from batchcart.model.http import Response
+from batchcart.model.outcome import AskedPause
 from batchcart.model.throttle import read_throttle
 
 NOW = 1_800_000_000.0
@@ -37,7 +38,7 @@ def test_a_refusal_says_in_several_headers_how_long_to_wait(
     headers: dict[str, str], retry_after: str, hint: str
 ) -> None:
     found = read_throttle("busy", Response(429, b"", headers))
-    assert (found.retry_after, found.hint) == (retry_after, hint)
+    assert (found.retry_after.written, found.hint.written) == (retry_after, hint)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_a_refusal_says_in_several_headers_how_long_to_wait(
     [("30", 30), ("0", 0), ("1800000030", 30), ("1700000000", 0), ("86400", 300), ("soon", 0), ("", 0), ("-4", 0)],
 )
 def test_a_hint_is_seconds_or_a_moment_and_is_bounded(hint: str, seconds: float) -> None:
-    assert hinted_pause(hint, NOW) == pytest.approx(seconds)
+    assert hinted_pause(AskedPause(hint), NOW) == pytest.approx(seconds)
 
 
 def busy_for(seconds: float, answer: str) -> Shops:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from batchcart.engine.retry import RetryBudget, backoff, hinted_pause, probe_wait, retry_after, throttle_pause
 from batchcart.model.http import Response
+from batchcart.model.outcome import AskedPause
 from batchcart.model.text import local_time
 from batchcart.model.throttle import asked_pause, read_throttle
 
@@ -64,7 +65,7 @@ def test_retry_after_means_the_same_in_each_form_and_each_zone_of_the_machine(
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        assert retry_after(header, NOW) == seconds
+        assert retry_after(AskedPause(header), NOW) == seconds
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -94,12 +95,12 @@ def test_a_clock_that_shows_nonsense_beside_a_date_to_ask_again_changes_nothing(
     ],
 )  # fmt: skip
 def test_a_retry_after_that_says_nothing_is_none(header: str) -> None:
-    assert retry_after(header, NOW) is None
+    assert retry_after(AskedPause(header, formatdate(NOW, usegmt=True)), NOW) is None
 
 
-@given(st.text(max_size=40))
-def test_no_header_makes_retry_after_raise(header: str) -> None:
-    found = retry_after(header, NOW)
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_no_header_makes_retry_after_raise(header: str, clock: str) -> None:
+    found = retry_after(AskedPause(header, clock), NOW)
     assert found is None or found >= 0
 
 
@@ -142,6 +143,6 @@ def test_the_first_pause_after_a_429_is_part_of_the_window_and_each_further_one_
 
 
 def test_a_date_at_the_end_of_time_can_be_shown() -> None:
-    asked = retry_after("Fri, 31 Dec 9999 23:59:59 GMT", 1.8e9)
+    asked = retry_after(AskedPause("Fri, 31 Dec 9999 23:59:59 GMT"), 1.8e9)
     assert asked is not None
     assert local_time(1.8e9 + asked)

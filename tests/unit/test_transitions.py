@@ -7,9 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from batchcart.engine.looks import SURE_AFTER, settling
-from batchcart.engine.retry import MOST_TRIES
-from batchcart.engine.transitions import (
-    MOST_FOREIGN,
+from batchcart.engine.reaction import (
     Action,
     Execution,
     Finish,
@@ -22,10 +20,9 @@ from batchcart.engine.transitions import (
     Signal,
     Suspicious,
     Unhealthy,
-    begin,
-    follow,
-    react,
 )
+from batchcart.engine.retry import MOST_TRIES
+from batchcart.engine.transitions import MOST_FOREIGN, begin, follow, react
 from batchcart.model.adapter import CartContext
 from batchcart.model.http import Exchange, LostWrite, NoResponse, NotSent, Reply, Request, Response
 from batchcart.model.operation import Operation, OperationKind
