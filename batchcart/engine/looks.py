@@ -70,8 +70,10 @@ def misleads(
 
 
 def is_recent(past: History, at: float, timeout: float) -> bool:
-    """Whether the last write may have been acted on only shortly before a look at ``at``.
+    """Whether the last write may have been acted on only shortly before a look, whose last read left at ``at``.
 
-    It was answered within the ``timeout``, or given up then.
+    The write was answered within the ``timeout``, or given up then. A look of several reads is as old as its first.
     """
-    return at - up_to_last_write(past)[-1].at < timeout + SURE_AFTER
+    written = up_to_last_write(past)
+    began = past[len(written)].at if len(past) > len(written) else at
+    return began - written[-1].at < timeout + SURE_AFTER

@@ -61,6 +61,22 @@ def test_an_add_whose_answer_was_lost_is_not_said_again_to_a_shop_whose_reads_la
     assert shops.troubles == []
 
 
+def test_a_look_of_several_reads_is_as_old_as_its_first(tmp_path: Path) -> None:
+    adds = iter(["reset-after"])
+
+    def script(_account: str, request: Request) -> str:
+        if request.method == "POST":
+            return next(adds, "")
+        fails = request.path.endswith("/count") and asyncio.get_running_loop().time() < shops.seen[0].at + 60
+        return "500-before" if fails else ""
+
+    shops = LaggingShops(script)
+    other = {"op": "cart.create", "account": "local-shoplo", "cart": "other", "data": {"variant_id": 5, "quantity": 1}}
+    ended = Harness(tmp_path, [_lines("shoplo")[0], other], shops).run()
+    assert [result["status"] for result in ended.results] == ["ok"] * 2
+    assert sum(seen.request.method == "POST" for seen in shops.seen) == 2
+
+
 @pytest.mark.parametrize("platform", ADDS)
 def test_an_add_that_was_lost_on_the_way_is_said_again_once_a_second_look_does_not_show_it(
     tmp_path: Path, platform: str
