@@ -249,20 +249,20 @@ def _facts(
     strategy: AddStrategy, operation: Operation, known: CartContext, past: History, key: str, wanted: lines.Line
 ) -> CartFacts:
     """What is known of the cart once its line ``key`` has what was wanted."""
-    if lines.knows_all(known.facts) and not _pages(past):
-        return lines.remember({key: lines.increase(lines.read_line(key, known.facts), wanted)})
-    before = _before(strategy, operation, known, past)
-    if before is None and _seen_before(strategy, operation, known, past) is None:
+    if not _pages(past):
+        if lines.knows_all(known.facts):
+            return lines.remember({key: lines.increase(lines.read_line(key, known.facts), wanted)})
+        return lines.remember_all({key: wanted}, known.facts) if _is_new_cart(operation, known) else lines.mark_hidden()
+    seen = _seen_before(strategy, operation, known, past)
+    if seen is None:
         return lines.mark_hidden()
-    if before is None:
-        return {
-            **lines.remember({key: lines.increase(lines.parse_facts(known.facts).get(key), wanted)}),
-            **lines.invalidate(),
-        }
-    line = lines.increase(before.get(key), wanted)
+    if not lines.agrees(seen, known.facts):
+        line = lines.increase(lines.read_line(key, known.facts), wanted)
+        return {**lines.remember({key: line}), **lines.invalidate()}
+    line = lines.increase(seen.get(key), wanted)
     if lines.knows_all(known.facts):
         return lines.remember({key: line})
-    return lines.remember_all({**before, key: line}, known.facts)
+    return lines.remember_all({**seen, key: line}, known.facts)
 
 
 def _before(strategy: AddStrategy, operation: Operation, known: CartContext, past: History) -> lines.Lines | None:

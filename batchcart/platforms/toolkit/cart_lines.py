@@ -122,7 +122,7 @@ def _holds(found: Decimal, quantity: Decimal) -> bool:
 
 def remember(lines: Lines) -> CartFacts:
     """Facts that say: these lines are in the cart."""
-    return {f"{_PREFIX}{key}": f"{line.product} {line.quantity}" for key, line in lines.items()}
+    return {f"{_PREFIX}{key}": f"{line.product} {line.quantity!s}" for key, line in lines.items()}
 
 
 def remember_all(lines: Lines, facts: Mapping[str, str]) -> CartFacts:

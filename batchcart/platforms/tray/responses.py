@@ -154,9 +154,11 @@ def names(key: str, answer: Mapping[str, Any]) -> dict[str, str]:
 
 def product_of(fields: Mapping[str, Any], name: str = "product_id") -> str:
     """Product and variant. b14 (S003): no variant is "", two quotes, or "0"."""
-    variant = fields.get("variant_id")
+    product, variant = lines.number(fields.get(name)), fields.get("variant_id")
+    if variant is None:
+        return f"{product}/0"
     plain = variant.strip('"') if isinstance(variant, str) else variant
-    return f"{lines.number(fields.get(name))}/{lines.number(plain) or '0'}"
+    return f"{product}/{lines.number(plain) or '0'}"
 
 
 def lines_of(response: Response, key: str | None = None) -> lines.Lines | None:
