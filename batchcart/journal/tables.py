@@ -189,7 +189,8 @@ def check_values(connection: sqlite3.Connection, kind: JournalKind) -> None:
         raise sqlite3.DatabaseError(f"its pages do not fit together: {said.splitlines()[-1]}")
     if not kind.strict:
         _check_types(connection)
-    if connection.execute("SELECT 1 FROM plan LIMIT 1").fetchone() is None:
+    planned = "SELECT 1 FROM plan UNION ALL SELECT 1 FROM meta WHERE key = 'planned' LIMIT 1"
+    if connection.execute(planned).fetchone() is None:
         return  # it holds questions without a plan
     for table, misfits in _MISFITS:
         if connection.execute(f"{misfits} LIMIT 1").fetchone() is not None:

@@ -298,6 +298,15 @@ def rows() -> Iterator[tuple[str, Change]]:
         yield f"no {key}", _do(f"DELETE FROM meta WHERE key = '{key}'")
         for value in VALUES:
             yield f"{key} = {value}", _do(f"UPDATE meta SET value = {value} WHERE key = '{key}'")
+    for row in (
+        "chosen VALUES (1)",
+        "chosen VALUES (99)",
+        "taken_up VALUES (1, 'x', 4)",
+        "taken_up VALUES (99, '', -1)",
+        "ended_before VALUES (1, 'ok', 1e300, -1)",
+        "ended_before VALUES (99, 'x', 0, 0)",
+    ):
+        yield row, _do(f"INSERT INTO {row}")
     for key, value in (("state:acme", "[1]"), ("rewrite", "1"), ("in_order", "sorting")):
         yield f"{key} = {value}", _do(f"INSERT INTO meta VALUES ('{key}', '{value}')")
 
