@@ -4,16 +4,23 @@ The keys stand in two parts, and the earlier one goes as a whole once the later 
 it is to be forgotten, and a key takes no more than its place in a dict.
 """
 
+from collections.abc import Iterable
+
 _MOST = 1_000
 """Keys of a part, so that at least so many are known."""
 
 
 class GivenKeys:
-    """The keys that a shop gave the latest new carts of one account, each with the line that it was given to."""
+    """The keys that a shop gave the latest new carts of one account, each with the line that it was given to.
 
-    def __init__(self) -> None:
+    ``before`` are those of the run's earlier starts.
+    """
+
+    def __init__(self, before: Iterable[tuple[str, int]] = ()) -> None:
         self._earlier: dict[str, int] = {}
         self._lines: dict[str, int] = {}
+        for key, line in before:
+            self.give(key, line)
 
     def give(self, key: str, line: int) -> int:
         """The line that has this cart: ``line``, unless another was given it before.

@@ -42,6 +42,10 @@ _OF_ACCOUNT = (
     "SELECT p.line, p.chain, p.offset, p.length, p.digest, p.kind, r.status, r.text FROM plan p "
     "JOIN account a ON a.id = p.account LEFT JOIN result r ON r.line = p.line WHERE a.name = ? ORDER BY p.line"
 )
+_NEW = (
+    "SELECT p.account, r.line, r.learnt FROM result r JOIN plan p ON p.line = r.line "
+    "WHERE r.seq > (SELECT max(seq) FROM result) - 10000 AND p.kind = 'cart.create' AND r.status = 'ok' ORDER BY r.seq"
+)
 
 
 class PlannedCart(msgspec.Struct, frozen=True, array_like=True):
@@ -95,3 +99,15 @@ def lines_of_account(connection: Connection, name: str) -> Iterator[LineOfAccoun
     """All lines of the account of that name, in file order."""
     for *place, kind, status, text in select(connection, _OfAccount, _OF_ACCOUNT, (name,)):
         yield LineOfAccount(PlannedLine(*place), kind, status, text)
+
+
+def latest_new_carts(connection: Connection) -> dict[int, list[tuple[str, int]]]:
+    """By account, the keys of the carts that the run's last lines created, each with its line; the oldest first.
+
+    They are looked for among the last 10,000 lines that ended, since that takes 8 ms where a million have.
+    """
+    found: dict[int, list[tuple[str, int]]] = {}
+    for account, line, learnt in select(connection, tuple[int, Count, str], _NEW):
+        if (key := decode_value(connection, "result", learnt, ChainUpdate).cart_id) is not None:
+            found.setdefault(account, []).append((key, line))
+    return found

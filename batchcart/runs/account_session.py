@@ -11,6 +11,7 @@ from batchcart.accounts.send_history import SendHistory
 from batchcart.engine.auth import Auth
 from batchcart.engine.circuit_breaker import CircuitBreaker
 from batchcart.engine.event_filter import EventLimiter
+from batchcart.engine.given_keys import GivenKeys
 from batchcart.engine.rate_limiter import RateLimiter
 from batchcart.engine.session import AccountMemory, AccountSession, Clocks
 from batchcart.engine.throttling import Throttling
@@ -25,7 +26,8 @@ class SessionBasis(msgspec.Struct, frozen=True):
     """What a session stands on. ``number`` is the account's in the journal, ``probe`` that of its next question.
 
     ``learnt`` is what is known of its limits, ``tokens`` were renewed, ``past`` was secret once; ``note`` is given
-    what a person must see. ``patience`` is in seconds.
+    what a person must see. ``patience`` is in seconds. ``given`` are keys of carts that an earlier start created, each
+    with its line.
     """
 
     account: Account
@@ -40,6 +42,7 @@ class SessionBasis(msgspec.Struct, frozen=True):
     note: EventSink
     patience: float
     stop_after: int
+    given: Iterable[tuple[str, int]] = ()
 
 
 def make_session(basis: SessionBasis, send: Sender, deps: Deps) -> AccountSession:
@@ -78,5 +81,6 @@ def make_session(basis: SessionBasis, send: Sender, deps: Deps) -> AccountSessio
         patience=basis.patience,
         throttling=Throttling("as the shop asked in an earlier run"),
         breaker=CircuitBreaker(basis.stop_after),
+        given=GivenKeys(basis.given),
     )
     return session

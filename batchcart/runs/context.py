@@ -3,7 +3,7 @@
 Clocks, random numbers, clients, account states and the journal come from the run's Deps.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from functools import partial
@@ -19,6 +19,7 @@ from batchcart.engine.rate_limiter import capacity
 from batchcart.engine.scheduler import run_sessions
 from batchcart.engine.session import AccountSession
 from batchcart.engine.token_refresh import token_fingerprint
+from batchcart.journal.carts import latest_new_carts
 from batchcart.journal.queries import accounts, next_number
 from batchcart.journal.schema import Connection, open_reading
 from batchcart.journal.sink import JournalSink
@@ -94,9 +95,12 @@ async def open_sessions(context: RunContext[Sink]) -> AsyncIterator[Mapping[str,
 
     Raises UsageError where an account cannot be read or is in use by another run.
     """
+    given = latest_new_carts(context.plan)
     async with AsyncExitStack() as stack:
         sessions = {
-            account.name: await _open_session(stack, context, context.entries[account.name], account.number)
+            account.name: await _open_session(
+                stack, context, context.entries[account.name], account.number, given.get(account.number, ())
+            )
             for account in list(accounts(context.plan))
         }
         yield sessions
@@ -114,7 +118,11 @@ async def open_here(context: RunContext[Sink], job: PlannedJob) -> AsyncIterator
 
 
 async def _open_session(
-    stack: AsyncExitStack, context: RunContext[Sink], entry: AccountConfig, number: int
+    stack: AsyncExitStack,
+    context: RunContext[Sink],
+    entry: AccountConfig,
+    number: int,
+    given: Sequence[tuple[str, int]],
 ) -> AccountSession:
     deps, settings = context.deps, context.settings
     account = settings.apply(entry.resolve())
@@ -135,6 +143,7 @@ async def _open_session(
         note=context.emit,
         patience=settings.patience,
         stop_after=settings.stop_after,
+        given=given,
     )
     session = make_session(basis, await stack.enter_async_context(deps.open_client(account)), deps)
     context.monitor.add_session(session)

@@ -1,5 +1,6 @@
 """A shop, or a cache in front of it, that answers one request with another's answer: it is nobody's yes."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,11 @@ class CachingShops(Shops):
 
     answers: dict[str, list[Reply]] = field(default_factory=dict)
     distinct: int = 2
+    takes: float = 0.0  # seconds
 
     async def answer(self, account: Account, journal: Path, request: Request, leaving: Callable[[], None]) -> Reply:
         reply = await super().answer(account, journal, request, leaving)
+        await asyncio.sleep(self.takes)
         if request.method != "POST":
             return reply
         given = self.answers.setdefault(request.path, [])
@@ -47,6 +50,19 @@ def test_a_cart_that_one_line_was_given_is_not_given_to_another(tmp_path: Path, 
     else:
         owner = next(result["line"] for result in firsts if f"the cart that line {result['line']} created" in str(last))
         assert owner != last["line"]
+
+
+@pytest.mark.parametrize(("platform", "status"), [("3dcart", "in_doubt"), ("tray", "ok")])
+def test_a_cart_that_an_earlier_start_of_the_run_was_given_is_not_given_to_another_line(
+    tmp_path: Path, platform: str, status: str
+) -> None:
+    job = [_create(platform, cart, number) for number, cart in enumerate("abc", 5)]
+    harness = Harness(tmp_path, job, CachingShops(takes=1.0), concurrency=1)
+    assert [result["status"] for result in harness.run(stop_after=1.5).results] == ["ok", "ok"]
+    results = harness.run().results
+    assert [result["status"] for result in results] == ["ok", "ok", status]
+    assert ("the cart that line 2 created" in str(results[2])) == (status == "in_doubt")
+    assert len({result.get("cart_id") or result.get("session_id") for result in results}) == 3
 
 
 def test_a_cart_whose_key_the_job_chose_is_not_given_to_another_line(tmp_path: Path) -> None:
