@@ -255,9 +255,11 @@ def _wrong_cart(account: str, pairs: list[tuple[Line, Line]], state: dict[str, A
     doubtful = [line for line, result in pairs if result["status"] == "in_doubt"]
     for happened in chain.from_iterable(combinations(doubtful, count) for count in range(len(doubtful) + 1)):
         sure = [line for line, result in pairs if result["status"] == "ok" or line in happened]
-        if there == sorted(_wanted(platform, sure)):
+        wanted = _wanted(platform, sure)
+        if wanted is not None and there == sorted(wanted):
             return
-    yield f"the shop holds {there}, the results say {sorted(_wanted(platform, [p[0] for p in pairs]))} less what failed"
+    everything = _wanted(platform, [line for line, _ in pairs])
+    yield f"the shop holds {there}, the results say {everything} less what failed"
 
 
 def _held(platform: str, item: Line) -> tuple[str, Decimal]:
@@ -270,8 +272,8 @@ def _held(platform: str, item: Line) -> tuple[str, Decimal]:
             return str(item["variant_id"]), Decimal(str(item["quantity"]))
 
 
-def _wanted(platform: str, lines: list[Line]) -> list[tuple[str, Decimal]]:
-    """The cart's items after these lines, each done exactly once."""
+def _wanted(platform: str, lines: list[Line]) -> list[tuple[str, Decimal]] | None:
+    """The cart's items after these lines, each done exactly once; None where one changes an item before its add."""
     product, quantity = {
         "3dcart": ("CatalogID", "ItemQuantity"),
         "tray": ("product_id", "quantity"),
@@ -281,6 +283,8 @@ def _wanted(platform: str, lines: list[Line]) -> list[tuple[str, Decimal]]:
     for line in lines:
         data = line.get("data", {})
         match str(line["op"]):
+            case "item.update" | "item.delete" if line["item"] not in items:
+                return None
             case "cart.create" | "item.add" if product in data:
                 key = str(data[product]) if platform == "tray" else line["item"]
                 before = items.get(key, ("", Decimal(0)))[1]
