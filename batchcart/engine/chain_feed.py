@@ -80,9 +80,9 @@ class PlannedJob(msgspec.Struct, frozen=True):
             )
         return raw
 
-    def operation(self, planned: PlannedLine, session: AccountSession) -> Operation:
+    def operation(self, planned: PlannedLine, account: Account) -> Operation:
         """The planned line as an operation of the account; raises JournalFailed where it is none."""
-        return parse_planned(self.raw_line(planned), self.default_account, session.account, self.source.name)
+        return parse_planned(self.raw_line(planned), self.default_account, account, self.source.name)
 
 
 def parse_planned(raw: RawLine, default: str | None, account: Account, job: str) -> Operation:
@@ -115,7 +115,7 @@ class JournalFeed:
         job, session = self._job, self._session
         if job.resumed:
             for line in completed_lines(job.plan, session.number, taken.number):
-                yield CompletedStep(job.operation(line.planned, session), line.status, line.learnt)
+                yield CompletedStep(job.operation(line.planned, session.account), line.status, line.learnt)
         for planned in pending_lines(job.plan, session.number, taken, fresh=not job.resumed):
-            operation = job.operation(planned, session)
+            operation = job.operation(planned, session.account)
             yield PendingStep(operation, load_history(job.plan, operation.line) if job.resumed else ())

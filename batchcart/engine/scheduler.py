@@ -6,6 +6,7 @@ from functools import partial
 
 import msgspec
 
+from batchcart.accounts.config import Account
 from batchcart.engine.chain_feed import ChainFeed, ChainWork, CompletedStep, JournalFeed, PlannedJob
 from batchcart.engine.chain_state import ChainState, chain_update
 from batchcart.engine.clean_ending import clean_ending
@@ -141,13 +142,14 @@ def _resume(
     return restore_execution(session, operation, known, past)
 
 
-def replay_chain(job: PlannedJob, session: AccountSession, number: int, before: int | None = None) -> ChainState:
+def replay_chain(
+    job: PlannedJob, account: Account, account_number: int, number: int, before: int | None = None
+) -> ChainState:
     """The chain as its ended lines left it, or those that ended before line ``before``."""
-    chain = ChainState(job.run, number, key_chosen=session.account.adapter.keys.client_chooses)
-    if job.resumed:
-        for line in completed_lines(job.plan, session.number, number):
-            if line.planned.line == before:
-                break
-            operation = job.operation(line.planned, session)
-            chain.apply(operation, line.status, line.learnt, operation.line)
+    chain = ChainState(job.run, number, key_chosen=account.adapter.keys.client_chooses)
+    for line in list(completed_lines(job.plan, account_number, number)):
+        if line.planned.line == before:
+            break
+        operation = job.operation(line.planned, account)
+        chain.apply(operation, line.status, line.learnt, operation.line)
     return chain

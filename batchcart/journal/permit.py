@@ -5,6 +5,7 @@ from when the intent was handed over: whoever writes it may give the account to 
 has not left by then never may.
 """
 
+import math
 import sys
 import time
 
@@ -15,8 +16,8 @@ class PermitExpired(Exception):
     """A request may not leave any more, and no byte of it has: its intent must be noted again first."""
 
 
-class Permit(msgspec.Struct, frozen=True):
-    """A request may leave until ``until``, by ``read_clock``."""
+class Permit(msgspec.Struct):
+    """A request may leave until ``until``, by ``read_clock``, or until that is taken back."""
 
     until: float
 
@@ -24,6 +25,10 @@ class Permit(msgspec.Struct, frozen=True):
         """To be called right before the first byte; raises PermitExpired where it is too late."""
         if read_clock() > self.until:
             raise PermitExpired
+
+    def take_back(self) -> None:
+        """Nothing leaves any more that has not left yet."""
+        self.until = -math.inf
 
 
 def read_clock() -> float:

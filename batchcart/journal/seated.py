@@ -1,14 +1,14 @@
 """Owns what a journal notes of a run whose requests left from other processes; it does not know these.
 
 Such a process may live a little longer than the run, and still send what was allowed to it. Whoever goes on with the
-run leaves it that time.
+run leaves it that time. One that was cut off may have the answer to a write of which the journal has none.
 """
 
 from collections.abc import Sequence
 
 import msgspec
 
-from batchcart.journal.rows import decode_value, select
+from batchcart.journal.rows import Count, Moment, decode_value, first, select
 from batchcart.journal.schema import Connection, get_meta, set_meta
 
 _KEY = "seats"
@@ -17,6 +17,24 @@ _UNSETTLED = (
     "SELECT DISTINCT coalesce(p.account, -s.line) FROM send s LEFT JOIN plan p ON p.line = s.line "
     "WHERE s.state = 'sent' AND s.line NOT IN (SELECT line FROM result)"
 )
+_UNANSWERED = (
+    "SELECT p.chain, s.n, s.at, s.request FROM send s JOIN plan p ON p.line = s.line "
+    "WHERE p.account = ? AND p.line = ? AND s.state = 'sent' AND s.request NOT LIKE '[\"GET\"%' "
+    "AND s.n = (SELECT max(n) FROM send WHERE line = p.line) "
+    "AND NOT EXISTS (SELECT 1 FROM result r WHERE r.line = p.line)"
+)
+
+
+class UnansweredWrite(msgspec.Struct, frozen=True, array_like=True):
+    """A write that has no answer, the last that was sent for its line, which has not ended and is one of the chain.
+
+    It has a number among the line's requests, a moment, and the journal's own words.
+    """
+
+    chain: Count
+    number: Count
+    at: Moment
+    request: str
 
 
 def note_seats(connection: Connection) -> None:
@@ -38,6 +56,11 @@ def note_places(connection: Connection, words: Sequence[str]) -> None:
 def read_places(connection: Connection) -> tuple[str, ...]:
     """The words that were kept last; none where the run works in one process."""
     return decode_value(connection, "meta", get_meta(connection, _PLACES) or "[]", tuple[str, ...])
+
+
+def unanswered_write(connection: Connection, account: int, line: int) -> UnansweredWrite | None:
+    """The line's write that has no answer; None if it waits for none."""
+    return first(connection, UnansweredWrite, _UNANSWERED, (account, line))
 
 
 def find_unsettled(connection: Connection) -> set[int]:

@@ -155,8 +155,8 @@ async def _settle_chain(job: PlannedJob, session: AccountSession, lines: Sequenc
 
 
 async def _read_again(job: PlannedJob, session: AccountSession, planned: PlannedLine) -> Settlement | None:
-    operation = job.operation(planned, session)
-    chain = replay_chain(job, session, planned.chain, before=planned.line)
+    operation = job.operation(planned, session.account)
+    chain = replay_chain(job, session.account, session.number, planned.chain, before=planned.line)
     known, spec = chain.context(operation), session.account.adapter.operations[operation.kind]
     past = replay(load_history(job.plan, planned.line), spec, operation, known)
     if not any(step.request.writes for step in past.steps):

@@ -22,12 +22,33 @@ from certificates import open_authority
 from cli_harness import KEYS, Cli, Line, add, argv, create, environment, get, until
 
 from batchcart import __version__
+from batchcart.journal.batch import IntentRow
 from batchcart.model.errors import Stopped, UsageError
 from batchcart.runs.seats.frames import FrameStream, hear_hub
-from batchcart.runs.seats.protocol import AccountRows, FromHub, Hello, Refused, Rows, Take, Welcome, Written
+from batchcart.runs.seats.protocol import (
+    AccountRows,
+    Bye,
+    Drop,
+    Finished,
+    FromHub,
+    Hello,
+    Late,
+    LateAnswer,
+    Leaving,
+    More,
+    Parcel,
+    Refused,
+    Rows,
+    Take,
+    Taken,
+    Welcome,
+    Written,
+)
 from batchcart.runs.seats.remote_seat import sit_at
 from batchcart.runs.seats.secured import HubAddress, TlsFiles, open_tls, read_address
 from batchcart.runs.seats.settling import LASTS
+from batchcart.runs.snapshot import AccountSnapshot
+from batchcart.sandbox.messages import Call
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
@@ -140,10 +161,10 @@ def test_a_disk_that_takes_longer_than_an_intent_lasts_does_not_keep_a_seat_from
 
 
 @asynccontextmanager
-async def seated(port: int, version: str = __version__) -> AsyncIterator[FrameStream[FromHub]]:
+async def seated(port: int, version: str = __version__, *, late: bool = False) -> AsyncIterator[FrameStream[FromHub]]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     stream = FrameStream(reader, writer, hear_hub())
-    stream.send(Hello(version, os.getpid(), "scripted"))
+    stream.send(Hello(version, os.getpid(), "scripted", late))
     yield stream
     stream.cut()
 
@@ -343,3 +364,136 @@ def test_a_seat_that_is_told_to_end_gives_its_accounts_back_at_once(shop: Cli) -
     assert run.returncode == 0
     assert err == b""
     assert shop.endpoint("loja").saw.effects["create"] == 60
+
+
+# What a seat that was given up was answered meanwhile
+
+
+@contextmanager
+def frozen_in_mid_create(shop: Cli, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """A seat that stopped while the shop made its first cart, once another one has ended the other cart's lines."""
+    pids: list[int] = []
+
+    def freeze(call: Call) -> str:
+        if call.method == "POST" and pids:
+            os.kill(pids.pop(), signal.SIGSTOP)
+        return ""
+
+    with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as seat:
+        pids.append(seat.pid)
+        shop.hook("acme", freeze)
+        until(lambda: is_stopped(seat.pid))
+        with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as other:
+            until(lambda: len(shop.statuses()) == 3)
+            assert set(shop.statuses()) == {4, 5, 6}
+            yield seat
+            assert other.wait(60) == 0
+
+
+def test_what_a_shop_answered_a_frozen_seat_ends_the_line_once_the_seat_wakes_up(shop: Cli) -> None:
+    port = free_port()
+    shop.configure(acme={"concurrency": 1})
+    shop.job(carts("acme", 2))
+    with hub(shop, "job.jsonl", port) as run, frozen_in_mid_create(shop, port) as seat:
+        os.kill(seat.pid, signal.SIGCONT)
+        _, err = run.communicate(timeout=60)
+        _, said = seat.communicate(timeout=60)
+    assert run.returncode == 0, err
+    assert b"said nothing for 6 s" in err
+    assert b"waited for 1 of them" in said
+    assert set(shop.statuses().values()) == {"ok"}
+    assert shop.endpoint("acme").saw.effects == {"create": 2, "add": 2}
+
+
+SHORT_OF_TIME = """
+from batchcart.cli import main
+from batchcart.runs.seats import hub
+
+hub.WAITS = 8.0
+main()
+"""
+
+
+def test_a_line_whose_seat_never_comes_back_ends_in_doubt_after_a_while(shop: Cli) -> None:
+    port = free_port()
+    shop.configure(acme={"concurrency": 1})
+    shop.job(carts("acme", 2))
+    words = ("run", "job.jsonl", "--progress", "none", "--seats-at", f"127.0.0.1:{port}")
+    with started(shop.folder, sys.executable, "-c", SHORT_OF_TIME, *words) as run:
+        until(lambda: is_listening(port))
+        with frozen_in_mid_create(shop, port):
+            _, err = run.communicate(timeout=60)
+    assert run.returncode == 1, err
+    assert shop.statuses()[1] == "in_doubt"
+    assert shop.endpoint("acme").saw.effects == {"create": 2, "add": 1}
+
+
+SENT = '["POST","/3dCartWebAPI/v2/Carts",[],null]'
+
+
+def late_answer(account: int, intent: IntentRow, status: str = "ok") -> LateAnswer:
+    line = intent[0]
+    text = json.dumps({"line": line, "status": status, "cart_id": f"key-{line}"}).encode()
+    return LateAnswer(account, intent, None, (line, status, "{}", text, False))
+
+
+async def bring_answers(port: int) -> None:
+    """Be a seat that sends three creates and is cut off, and then knows what became of two; the third is too late."""
+    at = time.time()
+    async with seated(port) as stream:
+        welcome, take = await stream.receive(), await stream.receive()
+        assert isinstance(welcome, Welcome)
+        assert isinstance(take, Take)
+        intents = [(line, 1, at, SENT) for line in (1, 2, 3)]
+        stream.send(Rows([AccountRows(take.account, take.epoch, intents, [], [], [], [])]))
+        assert await stream.receive() == Written()
+
+    async with seated(port, late=True) as stream:
+        assert isinstance(await stream.receive(), Welcome)
+
+        async def count_taken(*answers: LateAnswer, run: str = welcome.run) -> int:
+            stream.send(Late(run, list(answers)))
+            taken = await stream.receive()
+            assert isinstance(taken, Taken)
+            return taken.answers
+
+        yes, no = late_answer(take.account, (1, 1, at, SENT)), late_answer(take.account, (2, 1, at, SENT), "failed")
+        while not await count_taken(yes):  # noqa: ASYNC110  # until the hub has noticed the end of the first connection
+            await asyncio.sleep(0.01)
+        wrong = [
+            yes,  # the line has ended
+            late_answer(take.account, (2, 1, at + 1, SENT)),
+            late_answer(take.account, (2, 2, at, SENT)),
+            late_answer(take.account, (2, 1, at, SENT.replace("v2", "v1"))),
+            late_answer(take.account + 1, (2, 1, at, SENT)),
+            LateAnswer(take.account, no.intent, None, yes.result),
+        ]
+        assert await count_taken(*wrong) == 0
+        assert await count_taken(no, run="another") == 0
+        assert await count_taken(no, no) == 1
+        async with seated(port) as other:
+            assert isinstance(await other.receive(), Welcome)
+            again = await other.receive()
+            assert isinstance(again, Take)
+            other.send(More(again.account, again.epoch, 9))
+            parcel = await other.receive()
+            assert isinstance(parcel, Parcel)
+            assert [step.line for step in parcel.steps] == [3]
+            assert await count_taken(late_answer(take.account, (3, 1, at, SENT))) == 0
+            seen = AccountSnapshot(take.name, take.platform, 0, {})
+            other.send(Leaving())
+            assert isinstance(await other.receive(), Drop)
+            other.send(Finished(again.account, again.epoch, seen, [], b""))
+            assert isinstance(await other.receive(), Bye)
+
+
+def test_a_hub_takes_late_answers_for_the_writes_alone_that_it_has_open(shop: Cli) -> None:
+    port = free_port()
+    shop.job([create("acme", f"c{number}") for number in range(3)])
+    with hub(shop, "job.jsonl", port) as run:
+        asyncio.run(bring_answers(port))
+        with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")):
+            _, err = run.communicate(timeout=60)
+    assert run.returncode == 1, err
+    assert shop.statuses() == {1: "ok", 2: "failed", 3: "in_doubt"}
+    assert not shop.endpoint("acme").saw.effects

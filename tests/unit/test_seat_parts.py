@@ -265,6 +265,32 @@ async def test_a_large_bundle_is_not_made_larger() -> None:
     assert [len(rows.accounts[0].results) for rows in sent] == [1, 1, 1, 1, 1]
 
 
+async def test_a_seat_that_lost_its_hub_sends_nothing_more_and_knows_what_the_hub_does_not() -> None:
+    sent = list[Rows]()
+    journal = RemoteJournal(sent.append, lasts=60.0)
+    account = journal.of_account(7, 1)
+    for line in (1, 2, 3):
+        intent = asyncio.ensure_future(account.record_intent(line, 1, float(line), _request()))
+    await _turn_until(lambda: bool(sent))
+    journal.finish_bundle("")
+    permit = await intent
+    account.record_response(1, 1, "answered", (201, "{}", b"yes", None))
+    account.record_result(2, "ok", "{}", b"{}", keep_past=False)
+    unheard = asyncio.ensure_future(account.record_intent(4, 1, 4.0, _request()))
+    await asyncio.sleep(0)
+    journal.lose_hub()
+    with pytest.raises(PermitExpired):
+        permit.check()
+    with pytest.raises(JournalFailed):
+        await unheard
+    found = {late.intent[0]: late for late in journal.late_answers()}
+    assert {line: late.account for line, late in found.items()} == {1: 7, 2: 7, 4: 7}
+    assert found[1].response == (1, 1, "answered", (201, "{}", b"yes", None))
+    assert found[2].result == (2, "ok", "{}", b"{}", False)
+    assert found[4].response is not None
+    assert found[4].response[2] == "void"  # it was never allowed to leave
+
+
 class _Notebook:
     """A journal elsewhere, whose permits last as long as it is told, the last of them for all that follow."""
 

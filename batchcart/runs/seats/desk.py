@@ -41,9 +41,11 @@ class HubMemory:
 
     def keep_tokens(self, origin: str, tokens: Mapping[str, str]) -> "asyncio.Future[None]":
         """Have renewed tokens put on the hub's disk; what comes back raises OSError where that fails."""
-        self.kept = asyncio.get_running_loop().create_future()
+        self.kept = kept = asyncio.get_running_loop().create_future()
+        if self.bureau.journal.has_failed:
+            self.finish_keeping("the hub is gone")
         self.bureau.send(FreshTokens(self.account, self.epoch, origin, dict(tokens)))
-        return self.kept
+        return kept
 
     def finish_keeping(self, failure: str) -> None:
         """The hub has kept the tokens, or could not."""

@@ -31,7 +31,8 @@ class Holding:
     """One account of a run. ``ended`` counts its ``lines`` that have; from ``free_at`` on it may be given away.
 
     ``epoch`` counts how often it was; ``over`` says that it is not any more; ``deaths`` seats died with it in a row.
-    ``before`` are the figures of the seats that had it before.
+    ``before`` are the figures of the seats that had it before. Until ``waits_until`` one of them may still bring
+    answers; so many lines are ``wanted`` while all that is left waits for these.
     """
 
     number: int
@@ -49,6 +50,8 @@ class Holding:
     deaths: int = 0
     walk: ParcelWalk | None = None
     before: tuple[int, int, int] = (0, 0, 0)
+    waits_until: float = 0.0
+    wanted: int = 0
     _seen: AccountSnapshot | None = None
 
     @property
@@ -65,7 +68,8 @@ class Holding:
         """The account goes to a seat; everything that earlier ones noted is on the disk."""
         self.epoch += 1
         self.dropping = False
-        self.walk = ParcelWalk(job, self.number, fresh=self.epoch == 1 and not job.resumed)
+        waiting_for = self.account if self.waits_until > self.book.clock() else None
+        self.walk = ParcelWalk(job, self.number, fresh=self.epoch == 1 and not job.resumed, waiting_for=waiting_for)
         account, shown = self.account, self.account.client_certificate
         return Take(
             account=self.number,
@@ -128,6 +132,7 @@ class Holding:
             self._seen = structs.replace(self._seen, in_flight=0, sent=0, retries=0, refusals=0)
         self.free_at = free_at
         self.walk = None
+        self.wanted = 0
 
     def keep_tokens(self, origin: str, tokens: Mapping[str, str]) -> str:
         """Put renewed tokens on the disk; why that failed, "" where it did not."""

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import product
 
 from msgspec import structs
 
@@ -21,31 +20,34 @@ from batchcart.journal.writer import JournalFailed, JournalWriter
 from batchcart.model.events import WorkerDied
 from batchcart.model.fault import fault_sentence
 from batchcart.runs.context import RunContext
-from batchcart.runs.seats.dealing import deal, relieve
+from batchcart.runs.seats.evidence import take_answers
 from batchcart.runs.seats.frames import MAX_GREETING, FrameStream, NotSpoken
+from batchcart.runs.seats.giving import GREETING, Giving, ask_back
 from batchcart.runs.seats.holding import MOST_DEATHS, Holding
 from batchcart.runs.seats.protocol import (
+    AccountRows,
     Broken,
     Bye,
-    Drop,
     Finished,
     FreshTokens,
     FromSeat,
     Halt,
     Hello,
     Kept,
+    Late,
+    LateAnswer,
     Learnt,
     Leaving,
     More,
-    Parcel,
     Refused,
     Rows,
     Seen,
+    Taken,
     Welcome,
     Written,
 )
 from batchcart.runs.seats.seat_link import SeatLink, Starter, describe_death
-from batchcart.runs.seats.settling import LASTS, SETTLE
+from batchcart.runs.seats.settling import LASTS, SETTLE, WAITS
 from batchcart.runs.seats.write_rows import write_rows
 from batchcart.runs.snapshot import AccountSnapshot
 
@@ -53,17 +55,15 @@ SILENCE = 6.0
 """Seconds without a word after which a seat is taken for lost."""
 
 _SILENCE_AT_END = 4.0  # the same for a process of this run once it is stopped: no other one gets its accounts now
-_TICK, _BREATH, _RELIEF = 0.25, 0.05, 1.0  # the last: until one seat may give accounts to another again
+_TICK, _BREATH = 0.25, 0.05
 _LATE = 1.0  # seconds by which a tick is late when the hub itself stood still
-_GREETING = 10.0  # seconds that a connection has to say who it is, and that the first seats are waited for
 
 
 @dataclass(slots=True)
 class Hub:
     """The one place where a run's accounts are given away and its rows are written.
 
-    Accounts are dealt once all seats that the starter expects are there, or have had their time. ``greeted`` are the
-    pids of those that came.
+    ``greeted`` are the pids of the seats that came.
     """
 
     job: PlannedJob
@@ -71,30 +71,39 @@ class Hub:
     holdings: Mapping[int, Holding]
     starter: Starter
     greeted: set[int]
-    stopping: bool = False
+    giving: "Giving" = field(init=False)
     links: list[SeatLink] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
-    _began: float = 0.0
     _ticked: float = 0.0
-    _relieved: float = 0.0
     _alone_since: float | None = None
+    _dealing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.giving = Giving(self.job, self.context, self.holdings, self.starter, self.links)
 
     async def work(self) -> None:
         """Have the seats work until every account has ended, was closed or halted, and let them go."""
-        self._began = self._ticked = self.context.deps.clock()
+        self._ticked = self.context.deps.clock()
         while not self.is_over:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), _TICK)
             self._changed.clear()
             self._watch()
-            await self._deal()
-            self._relieve()
+            async with self._dealing:
+                await self.giving.give()
+                self.giving.send_wanted()
+            self.giving.relieve()
             await asyncio.sleep(_BREATH)  # thousands may change one after the other, and each look is at all of them
         for link in self.links:
             link.stream.send(Bye())
         if self._tasks:  # what is to be told of a seat that died
             await asyncio.wait(self._tasks)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more is begun."""
+        return self.giving.stopped
 
     @property
     def is_over(self) -> bool:
@@ -103,8 +112,8 @@ class Hub:
 
     def halt(self) -> None:
         """Begin nothing more: what seats have ends within the requests in flight, all else now."""
-        self.stopping = True
-        for holding in self._unheld():
+        self.giving.stopped = True
+        for holding in self.giving.unheld:
             holding.over = True
         for link in self.links:
             link.stream.send(Halt())
@@ -143,7 +152,7 @@ class Hub:
 
     async def _greet(self, stream: FrameStream[FromSeat]) -> SeatLink | None:
         try:
-            async with asyncio.timeout(_GREETING):
+            async with asyncio.timeout(GREETING):
                 hello = await stream.receive(MAX_GREETING)
         except (TimeoutError, NotSpoken):
             return None
@@ -153,7 +162,7 @@ class Hub:
             why = f"this seat has batchcart {hello.version}, and the run {__version__}; install the same on both"
             stream.send(Refused(why))
             return None
-        link = SeatLink(stream, hello, self.context.deps.clock(), self.context.deps.clock())
+        link = SeatLink(stream, hello, self.context.deps.clock(), self.context.deps.clock(), leaving=hello.late)
         self.links.append(link)
         self.greeted.add(hello.pid)
         job, settings, wall = self.job, self.context.settings, self.context.deps.wall()
@@ -168,29 +177,34 @@ class Hub:
     def _handle(self, link: SeatLink, word: FromSeat) -> None:
         match word:
             case Rows(accounts):
-                for rows in accounts:
-                    if (holding := link.find(rows.account, rows.epoch)) is not None:
-                        write_rows(self.context.journal, holding, rows, self.context.monitor.emit)
-                if accounts:
-                    self.context.journal.tell_written(partial(self._acknowledge, link))
-                else:
-                    self._acknowledge(link, "")
+                self._write(link, accounts)
             case Seen(accounts):
                 self._show(link, accounts)
             case Leaving():
                 self._let_leave(link)
+            case Late(run, answers):
+                self._spawn(self._hear_late(link, answers if run == self.job.run else []))
             case More(account, epoch) | Finished(account, epoch) | FreshTokens(account, epoch) | Learnt(account, epoch):
                 if (holding := link.find(account, epoch)) is not None:
                     self._handle_of_account(link, holding, word)
             case Hello() | Broken():
                 raise NotSpoken(f"it said {type(word).__name__} where that has no place")
 
+    def _write(self, link: SeatLink, accounts: Sequence[AccountRows]) -> None:
+        for rows in accounts:
+            if (holding := link.find(rows.account, rows.epoch)) is not None:
+                write_rows(self.context.journal, holding, rows, self.context.monitor.emit)
+        if accounts:
+            self.context.journal.tell_written(partial(self._acknowledge, link))
+        else:
+            self._acknowledge(link, "")
+
     def _handle_of_account(
         self, link: SeatLink, holding: Holding, word: More | Finished | FreshTokens | Learnt
     ) -> None:
         match word:
             case More(lines=lines):
-                self._send_parcel(link, holding, lines)
+                self.giving.send_parcel(link, holding, lines)
             case Finished():
                 self._take_back(link, holding, word)
             case FreshTokens(account, epoch, origin, tokens):
@@ -208,15 +222,15 @@ class Hub:
             if (holding := link.find(account, epoch)) is not None:
                 holding.show(snapshot)
 
-    def _send_parcel(self, link: SeatLink, holding: Holding, lines: int) -> None:
-        if holding.walk is None:
-            return
+    async def _hear_late(self, link: SeatLink, answers: Sequence[LateAnswer]) -> None:
+        """Take from a seat that was cut off what is waited for."""
         try:
-            steps = holding.walk.cut(lines)
+            async with self._dealing:
+                taken = await take_answers(self.context, self.holdings, answers)
         except JournalFailed as failed:
             self.context.monitor.fail(failed)
-            return
-        link.stream.send(Parcel(holding.number, holding.epoch, steps, holding.walk.over))
+        else:
+            link.stream.send(Taken(taken))
 
     def _take_back(self, link: SeatLink, holding: Holding, last: Finished) -> None:
         """The seat has done all that it had of the account, or was to do."""
@@ -234,17 +248,15 @@ class Hub:
     def _let_leave(self, link: SeatLink) -> None:
         link.leaving = True
         for holding in link.held.values():
-            self._drop(link, holding)
+            ask_back(link, holding)
         if not link.held:
             link.stream.send(Bye())
 
-    def _drop(self, link: SeatLink, holding: Holding) -> None:
-        if not holding.dropping:
-            holding.dropping = True
-            link.stream.send(Drop(holding.number, holding.epoch))
+    def _lose(self, link: SeatLink, why: str, waits: float = 0.0) -> None:
+        """The seat is gone: its accounts go on elsewhere, once nothing that it sent can still be on its way.
 
-    def _lose(self, link: SeatLink, why: str) -> None:
-        """The seat is gone: its accounts go on elsewhere, once nothing that it sent can still be on its way."""
+        For so many seconds its answers are waited for.
+        """
         if link.gone:
             return
         link.gone = True
@@ -254,6 +266,7 @@ class Hub:
             is_deadly = holding.deaths >= MOST_DEATHS
             free_at = math.inf if is_deadly else link.acked_at + LASTS + SETTLE
             holding.rest(empty_in=None, free_at=free_at)
+            holding.waits_until = max(holding.waits_until, self.context.deps.clock() + waits)
             holding.over = self.stopping
         if link.held or not (link.leaving or self.is_over):
             self._spawn(self._report_death(link, why))
@@ -288,60 +301,13 @@ class Hub:
                 link.heard_at = now
             elif now - link.heard_at > silence:
                 link.stream.cut()
-                self._lose(link, f"it said nothing for {silence:g} s")
+                self._lose(link, f"it said nothing for {silence:g} s", waits=WAITS if link.hello.name else 0.0)
         if self.links or late > _LATE:
             self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = now
-        elif now - self._alone_since > max(patience, _GREETING) and not self.stopping:
+        elif now - self._alone_since > max(patience, GREETING) and not self.stopping:
             self.give_up(f"no seat was there for {patience / 60:g} min; start some, then run again")
-
-    async def _deal(self) -> None:
-        """Give away the accounts that may be."""
-        now = self.context.deps.clock()
-        ready = [holding for holding in self._unheld() if holding.free_at <= now]
-        seats = [link for link in self.links if not link.leaving]
-        waits = len(seats) < self.starter.expected and now - self._began < _GREETING
-        if not ready or not seats or waits or self.stopping:
-            return
-        with suppress(JournalFailed):  # the run is told otherwise
-            await self.context.journal.flush()
-        loads = {link: [holding.rate for holding in link.held.values()] for link in seats}
-        for number, link in deal({holding.number: holding.rate for holding in ready}, loads):
-            if not (link.gone or self.stopping):
-                self._grant(link, self.holdings[number])
-            await asyncio.sleep(0)  # the seats that are at work wait for no dealing of thousands
-
-    def _grant(self, link: SeatLink, holding: Holding) -> None:
-        try:
-            take = holding.grant(self.job)
-        except JournalFailed as failed:
-            self.context.monitor.fail(failed)
-            return
-        if holding.walk is not None and holding.walk.over:
-            holding.over = True
-        else:
-            link.held[holding.number] = holding
-            link.stream.send(take)
-
-    def _relieve(self) -> None:
-        """Take accounts back from the fullest seat for one that has none."""
-        if self._ticked < self._relieved + _RELIEF:
-            return
-        self._relieved = self._ticked
-        seats = [link for link in self.links if not link.leaving]
-        idle = any(not link.held for link in seats)
-        moving = any(holding.dropping for link in seats for holding in link.held.values())
-        if len(seats) < 2 or not idle or moving or self.stopping or any(self._unheld()):
-            return
-        held = {link: {number: (holding.rate, holding.left) for number, holding in link.held.items()} for link in seats}
-        for link, number in product(seats, relieve(held)):
-            if number in link.held:
-                self._drop(link, link.held[number])
-
-    def _unheld(self) -> list[Holding]:
-        held = {number for link in self.links for number in link.held}
-        return [holding for number, holding in self.holdings.items() if not holding.over and number not in held]
 
     def _spawn(self, work: "Awaitable[None]") -> None:
         task = asyncio.ensure_future(work)

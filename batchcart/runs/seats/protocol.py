@@ -28,11 +28,15 @@ class _Word(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Hello(_Word, frozen=True, tag="hello"):
-    """A seat is here; ``name`` is what a person may know it by, ``version`` that of batchcart."""
+    """A seat is here; ``name`` is what a person may know it by, ``version`` that of batchcart.
+
+    One that is ``late`` was cut off and wants no work: it brings what it was answered meanwhile.
+    """
 
     version: str
     pid: int
     name: str
+    late: bool = False
 
 
 class AccountRows(msgspec.Struct, frozen=True, array_like=True):
@@ -51,6 +55,22 @@ class Rows(_Word, frozen=True, tag="rows"):
     """Write these down together and say so; until then no other bundle comes."""
 
     accounts: list[AccountRows]
+
+
+class LateAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """What became of a request whose seat was cut off: its answer, if that is to be remembered; how its line ended."""
+
+    account: int
+    intent: IntentRow
+    response: ResponseRow | None
+    result: ResultRow | None
+
+
+class Late(_Word, frozen=True, tag="late"):
+    """Answers that came after this seat was cut off from its hub, in the run that calls itself so."""
+
+    run: str
+    answers: list[LateAnswer]
 
 
 class More(_Word, frozen=True, tag="more"):
@@ -120,6 +140,12 @@ class Welcome(_Word, frozen=True, tag="welcome"):
     default_account: str | None
     patience: float
     stop_after: int
+
+
+class Taken(_Word, frozen=True, tag="taken"):
+    """Of the late answers so many were waited for, and are on the disk."""
+
+    answers: int
 
 
 class Refused(_Word, frozen=True, tag="refused"):
@@ -209,5 +235,5 @@ class Bye(_Word, frozen=True, tag="bye"):
     """The run is over."""
 
 
-FromSeat = Hello | Rows | More | Finished | FreshTokens | Learnt | Seen | Leaving | Broken
-FromHub = Welcome | Refused | Take | Parcel | Written | Kept | Drop | Halt | Bye
+FromSeat = Hello | Rows | Late | More | Finished | FreshTokens | Learnt | Seen | Leaving | Broken
+FromHub = Welcome | Taken | Refused | Take | Parcel | Written | Kept | Drop | Halt | Bye

@@ -8,17 +8,21 @@ Where the hub's disk took most of that time, an empty bundle asks anew: nothing 
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from batchcart.journal.codec import encode_request
 from batchcart.journal.permit import Permit, read_clock
 from batchcart.journal.writer import TURNS, JournalFailed
 from batchcart.model.events import Event
 from batchcart.model.http import Request
-from batchcart.runs.seats.protocol import AccountRows, Rows
+from batchcart.runs.seats.late_answers import gather_answers
+from batchcart.runs.seats.protocol import AccountRows, LateAnswer, Rows
 from batchcart.runs.seats.settling import LASTS
+
+if TYPE_CHECKING:
+    from batchcart.journal.batch import IntentRow
 
 _LARGE = 32 << 20  # bytes of a bundle that takes no more
 
@@ -45,6 +49,9 @@ class RemoteJournal:
         self._handed_over = 0.0
         self._due = False
         self._failure: JournalFailed | None = None
+        self._permits: deque[Permit] = deque()
+        self.sent: dict[int, tuple[IntentRow, ...]] = {}
+        """The requests of each line that has not ended on the hub's disk."""
 
     def of_account(self, account: int, epoch: int) -> "AccountJournal":
         """The journal as one account's session has it."""
@@ -77,6 +84,11 @@ class RemoteJournal:
             await self.wait()
         self.check()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether nothing is written any more."""
+        return self._failure is not None
+
     def check(self) -> None:
         """Raises JournalFailed where nothing is written any more."""
         if self._failure is not None:
@@ -92,7 +104,10 @@ class RemoteJournal:
         self._under_way = None
         if failure and self._failure is None:
             self._failure = JournalFailed(failure)
-        permit = Permit(self._handed_over + self._lasts)
+        for rows in bundle.accounts.values():
+            for result in rows.results:
+                self.sent.pop(result[0], None)
+        permit = self._grant()
         for waiter in bundle.waiting:
             if not waiter.done():
                 if failure:
@@ -100,6 +115,35 @@ class RemoteJournal:
                 else:
                     waiter.set_result(permit)
         self._hand_over()
+
+    def lose_hub(self) -> None:
+        """Nothing is acknowledged any more: nothing leaves that has not left yet."""
+        self._failure = JournalFailed("the hub is gone")
+        for permit in self._permits:
+            permit.take_back()
+        for bundle in self._unacknowledged():
+            for waiter in bundle.waiting:
+                if not waiter.done():
+                    waiter.set_exception(self._failure)
+
+    def late_answers(self) -> list[LateAnswer]:
+        """What became of requests, as far as the hub does not know it."""
+        rows = [rows for bundle in self._unacknowledged() for rows in bundle.accounts.values()]
+        return gather_answers(self.sent, rows)
+
+    def _grant(self) -> Permit:
+        """For all whose intents were in the bundle that is written."""
+        permit = Permit(self._handed_over + self._lasts)
+        while self._permits and self._permits[0].until < self._handed_over:
+            self._permits.popleft()
+        self._permits.append(permit)
+        return permit
+
+    def _unacknowledged(self) -> "Iterator[_Bundle]":
+        if self._under_way is not None:
+            yield self._under_way
+        yield from self._ahead
+        yield self._open
 
     def _wait_for_more(self, turns: int) -> None:
         """Hand the bundle over some turns of the loop later: a result and the next line's intent go together."""
@@ -140,7 +184,11 @@ class AccountJournal:
         """
         self.journal.check()
         text = encode_request(request, number)
-        self.journal.rows(self.account, self.epoch, len(text)).intents.append((line, number, at, text))
+        intent = line, number, at, text
+        self.journal.rows(self.account, self.epoch, len(text)).intents.append(intent)
+        if line > 0:
+            sent = self.journal.sent
+            sent[line] = (*sent[line], intent) if line in sent else (intent,)
         return self.journal.wait()
 
     def record_response(self, line: int, number: int, state: str, row: Sequence[object]) -> None:

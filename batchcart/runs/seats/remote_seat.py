@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import ssl
+from functools import partial
 
 from batchcart.model.errors import Stopped
 from batchcart.platforms import load_adapters
@@ -27,7 +28,8 @@ async def sit_at(address: HubAddress, leaving: asyncio.Event, *, lasts: float = 
     load_adapters()  # before the hub waits for a word
     stream = await _reach(address)
     try:
-        await sit(stream, f"{socket.gethostname()}:{os.getpid()}", leaving, lasts=lasts, deps=deps)
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        await sit(stream, name, leaving, lasts=lasts, deps=deps, reach=partial(_open, address))
     except HungUp as stopped:  # with TLS 1.3 a refusal comes after our side is ready
         if isinstance(stream.fault, ssl.SSLError):
             raise Stopped(describe_refusal(stream.fault, address)) from None
@@ -40,14 +42,19 @@ async def sit_at(address: HubAddress, leaving: asyncio.Event, *, lasts: float = 
 
 
 async def _reach(address: HubAddress) -> FrameStream[FromHub]:
-    context = open_tls(address.tls, server=False) if address.tls else None
     try:
-        async with asyncio.timeout(_IN_TIME):
-            reader, writer = await asyncio.open_connection(address.host, address.port, ssl=context, limit=_BUFFER)
+        return await _open(address)
     except TimeoutError:
         raise Stopped(f"no hub at {address}: no answer in {_IN_TIME:g} s") from None
     except OSError as error:
         raise Stopped(describe_refusal(error, address)) from None
+
+
+async def _open(address: HubAddress) -> FrameStream[FromHub]:
+    """A connection to the hub; raises OSError where there is none in time."""
+    context = open_tls(address.tls, server=False) if address.tls else None
+    async with asyncio.timeout(_IN_TIME):
+        reader, writer = await asyncio.open_connection(address.host, address.port, ssl=context, limit=_BUFFER)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # a hub that is cut off is noticed by what it does not acknowledge
         sock: socket.socket = writer.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(_IN_TIME * 1000))

@@ -23,6 +23,7 @@ from batchcart.runs.deps import WORLD, Deps, open_http_client
 from batchcart.runs.event_loop import run_async
 from batchcart.runs.seats.desk import Bureau, Desk, account_of, open_desk
 from batchcart.runs.seats.frames import FrameStream, NotSpoken, hear_hub
+from batchcart.runs.seats.late_answers import Reach, hand_in, reach_again
 from batchcart.runs.seats.parcel_feed import ParcelFeed, parcel_lines
 from batchcart.runs.seats.protocol import (
     Broken,
@@ -33,17 +34,20 @@ from batchcart.runs.seats.protocol import (
     Halt,
     Hello,
     Kept,
+    Late,
+    LateAnswer,
     Leaving,
     More,
     Parcel,
     Refused,
     Seen,
     Take,
+    Taken,
     Welcome,
     Written,
 )
 from batchcart.runs.seats.remote_journal import RemoteJournal
-from batchcart.runs.seats.settling import LASTS, UNACKNOWLEDGED
+from batchcart.runs.seats.settling import LASTS, UNACKNOWLEDGED, WAITS
 from batchcart.runs.snapshot import AccountSnapshot, take_snapshot
 
 BEAT = 0.5
@@ -64,7 +68,7 @@ class HungUp(Stopped):
 
 
 class _HubGone(Exception):
-    """The hub is gone: nothing can be noted, so nothing may be sent."""
+    """The hub is gone: nothing can be noted, so nothing may be sent. Its text says what it could still be told."""
 
 
 @dataclass(slots=True)
@@ -105,10 +109,11 @@ class _Seat:
     openings: "asyncio.Queue[Crew]" = field(default_factory=asyncio.Queue)
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     halted: bool = False
+    attending: "set[asyncio.Task[None]]" = field(default_factory=set)
     _unseen: list[_Given] = field(default_factory=list)
 
     async def listen(self) -> None:
-        """Do what the hub says; raises _HubGone where it says nothing more, and _Over where it said good-bye."""
+        """Do what the hub says until it says nothing more; raises _Over where it said good-bye."""
         while (word := await self.stream.receive()) is not None:
             match word:
                 case Written(failure):
@@ -125,9 +130,23 @@ class _Seat:
                         work.halt()
                 case Bye():
                     raise _Over
-                case Welcome() | Refused():
-                    raise NotSpoken("it greeted a seat a second time")
-        raise _HubGone
+                case Welcome() | Taken() | Refused():
+                    raise NotSpoken("it said what is for others")
+
+    def lose_hub(self) -> None:
+        """Send nothing more; what has left comes to its end."""
+        self.bureau.journal.lose_hub()
+        self.halted = True
+        for work in self.works.values():
+            work.halt()
+            if work.desk is not None:
+                work.desk.memory.finish_keeping("the hub is gone")
+
+    async def come_to_rest(self) -> list[LateAnswer]:
+        """Hear what shops answer to what has left; what became of requests and the hub does not know."""
+        if self.attending:
+            await asyncio.wait(self.attending, timeout=WAITS / 2)
+        return self.bureau.journal.late_answers()
 
     async def beat(self) -> None:
         """Show that the seat lives, and what has changed."""
@@ -156,7 +175,9 @@ class _Seat:
         work = self.works[take.account] = _Given(take, feed)
         if self.halted:
             work.halt()
-        self.group.create_task(self._attend(work))
+        task = self.group.create_task(self._attend(work))
+        self.attending.add(task)
+        task.add_done_callback(self.attending.discard)
 
     async def _attend(self, work: _Given) -> None:
         """Work on one account until it has ended, was halted or closed, and give it back."""
@@ -209,10 +230,12 @@ async def sit(
     *,
     lasts: float = LASTS,
     deps: Deps = SEATED,
+    reach: Reach | None = None,
 ) -> None:
     """Be a seat at this hub until it says good-bye, or until ``leaving`` is set and all accounts are given back.
 
-    Raises Stopped where it does not take the seat on or is gone.
+    Raises Stopped where it does not take the seat on or is gone; if it can be reached again, it is told what shops
+    answered meanwhile.
     """
     stream.send(Hello(__version__, os.getpid(), name))
     welcome = await _greeting(stream)
@@ -222,14 +245,14 @@ async def sit(
     try:
         async with asyncio.TaskGroup() as group:
             seat = _Seat(bureau, stream, group)
-            group.create_task(seat.listen())
+            group.create_task(_listen(seat, name, reach))
             group.create_task(seat.beat())
             group.create_task(hire_in_turn(seat.openings))
             group.create_task(_leave(stream, leaving))
     except* _Over:
         pass
-    except* _HubGone:
-        raise Stopped("the hub is gone; nothing more was sent") from None
+    except* _HubGone as gone:
+        raise Stopped(f"the hub is gone; nothing more was sent{_first(gone)}") from None
     except* NotSpoken as wrong:
         raise Stopped(f"the hub is none of this version: {_first(wrong)}") from None
 
@@ -248,6 +271,21 @@ async def _greeting(stream: FrameStream[FromHub]) -> Welcome:
             raise HungUp("the hub hung up before it said a word")
         case _:
             raise Stopped("what answers there is not a hub of batchcart")
+
+
+async def _listen(seat: _Seat, name: str, reach: Reach | None) -> None:
+    """Do what the hub says; raises _HubGone once it is gone, and _Over where it said good-bye."""
+    await seat.listen()
+    seat.lose_hub()
+    if reach is None:
+        raise _HubGone
+    told = "; it could not be told what became of what was under way" if seat.bureau.journal.sent else ""
+    with suppress(TimeoutError, ConnectionRefusedError):
+        async with asyncio.timeout(WAITS):
+            (await reach_again(reach)).cut()  # for one that was killed nobody waits
+            answers = await seat.come_to_rest()
+            told = f"; {await hand_in(Late(seat.bureau.welcome.run, answers), name, reach)}" if answers else ""
+    raise _HubGone(told)
 
 
 async def _leave(stream: FrameStream[FromHub], leaving: asyncio.Event) -> None:

@@ -1,0 +1,87 @@
+"""Owns what a seat that was cut off knows of its requests: how it gathers that, and how it comes to the hub again.
+
+Rows that the hub did not acknowledge are no rows of the journal any more, for others may have the accounts. What they
+say of requests is evidence: the hub takes it for a write that the journal has without an answer, and that nobody else
+has been given yet.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from batchcart import __version__
+from batchcart.journal.batch import IntentRow, ResultRow
+from batchcart.journal.codec import encode_loss
+from batchcart.runs.seats.frames import FrameStream, NotSpoken
+from batchcart.runs.seats.protocol import AccountRows, FromHub, Hello, Late, LateAnswer, Refused, ResponseRow, Taken
+
+_AGAIN = 1.0  # seconds between two tries to reach the hub
+
+Reach = Callable[[], Awaitable[FrameStream[FromHub]]]
+"""Opens a connection to the hub; raises OSError where that fails."""
+
+_NEVER_LEFT = encode_loss("its seat was cut off before it might leave")
+
+
+def gather_answers(sent: Mapping[int, Sequence[IntentRow]], unacknowledged: Sequence[AccountRows]) -> list[LateAnswer]:
+    """What rows that no hub acknowledged say of the requests in ``sent``, by line."""
+    responses: dict[tuple[int, int], ResponseRow] = {}
+    results: dict[int, ResultRow] = {}
+    accounts: dict[int, int] = {}
+    for rows in unacknowledged:
+        never_left: list[ResponseRow] = [(line, number, "void", _NEVER_LEFT) for line, number, *_ in rows.intents]
+        for response in (*never_left, *rows.responses):
+            responses[response[0], response[1]] = response
+        results |= {row[0]: row for row in rows.results}
+        lines = [row[0] for row in rows.intents] + [row[0] for row in rows.responses] + [row[0] for row in rows.results]
+        accounts |= dict.fromkeys(lines, rows.account)
+    found = []
+    for line, account in accounts.items():
+        for intent in sent.get(line, ()):
+            answer = responses.get((line, intent[1]))
+            result = results.get(line) if intent is sent[line][-1] else None
+            if answer or result:
+                found.append(LateAnswer(account, intent, answer, result))
+    return found
+
+
+async def hand_in(late: Late, name: str, reach: Reach) -> str:
+    """Bring the answers to the hub; what came of it. Raises ConnectionRefusedError where nothing listens there."""
+    taken = None
+    while taken is None:
+        stream = await reach_again(reach)
+        try:
+            taken = await _say(stream, late, name)
+        except NotSpoken:
+            break
+        finally:
+            stream.cut()
+    count = len(late.answers)
+    return f"it was told what became of {count} request{'s' * (count != 1)}, and waited for {taken or 'none'} of them"
+
+
+async def reach_again(reach: Reach) -> FrameStream[FromHub]:
+    """A connection to the hub, tried again and again; raises ConnectionRefusedError where nothing listens there."""
+    while True:
+        try:
+            return await reach()
+        except ConnectionRefusedError:
+            raise
+        except OSError:
+            await asyncio.sleep(_AGAIN)
+
+
+async def _say(stream: FrameStream[FromHub], late: Late, name: str) -> int | None:
+    """How many of the answers were waited for; None where the hub did not say."""
+    stream.send(Hello(__version__, os.getpid(), name, late=True))
+    stream.send(late)
+    while (word := await stream.receive()) is not None:
+        match word:
+            case Taken(answers):
+                return answers
+            case Refused():
+                return 0
+            case _:
+                pass
+    await asyncio.sleep(_AGAIN)
+    return None
