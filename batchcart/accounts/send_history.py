@@ -79,10 +79,21 @@ class SendHistory:
         _NUMBER.pack_into(self._map, self._at + _COUNT_AT, self.count)
         return number
 
+    def record_many(self, count: int, moment: float) -> None:
+        """Note so many sends of one moment."""
+        self._write_many(self.count, count, moment)
+        self.count += count
+        _NUMBER.pack_into(self._map, self._at + _COUNT_AT, self.count)
+
     def update(self, number: int, moment: float) -> None:
         """Note that this send left later than was thought."""
         if self.count - number <= self.capacity:
             self._write(number, moment)
+
+    def update_many(self, number: int, count: int, moment: float) -> None:
+        """Note when this send and those after it left, so many in all."""
+        skipped = max(0, self.count - self.capacity - number)
+        self._write_many(number + skipped, count - skipped, moment)
 
     def nth_last(self, count: int) -> float:
         """The time of the ``count``-th last send; -inf where there were fewer. ``count`` is at most the capacity."""
@@ -119,6 +130,18 @@ class SendHistory:
             self._compare_clocks(moment)
         offset = self._at + _RING_AT + (number % self.capacity) * 8
         _TIME.pack_into(self._map, offset, moment + self._shift)
+
+    def _write_many(self, number: int, count: int, moment: float) -> None:
+        """As many writes at once as fit between two ends of the ring."""
+        if count > 0 and moment > self._ahead_until:
+            self._compare_clocks(moment)
+        word = _TIME.pack(moment + self._shift)
+        while count > 0:
+            place = number % self.capacity
+            fitting = min(count, self.capacity - place)
+            offset = self._at + _RING_AT + place * 8
+            self._map[offset : offset + fitting * 8] = word * fitting
+            number, count = number + fitting, count - fitting
 
     def _compare_clocks(self, moment: float) -> None:
         """Note by how much the wall clock is ahead: once a second is enough for it; ``moment`` may be still to come."""

@@ -58,7 +58,7 @@ def read_places(connection: Connection) -> tuple[str, ...]:
     return decode_value(connection, "meta", get_meta(connection, _PLACES) or "[]", tuple[str, ...])
 
 
-def unanswered_write(connection: Connection, account: int, line: int) -> UnansweredWrite | None:
+def find_unanswered(connection: Connection, account: int, line: int) -> UnansweredWrite | None:
     """The line's write that has no answer; None if it waits for none."""
     return first(connection, UnansweredWrite, _UNANSWERED, (account, line))
 

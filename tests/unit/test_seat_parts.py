@@ -30,7 +30,7 @@ from batchcart.runs.account_session import SessionBasis, make_session
 from batchcart.runs.deps import WORLD
 from batchcart.runs.seats.dealing import deal, estimate_rate, relieve
 from batchcart.runs.seats.desk import Bureau, account_of, open_desk
-from batchcart.runs.seats.protocol import Rows, Take, Welcome
+from batchcart.runs.seats.protocol import AccountRows, ResponseRow, Rows, Take, Welcome
 from batchcart.runs.seats.remote_journal import RemoteJournal
 from batchcart.runs.seats.send_book import SendBook
 from batchcart.runs.seats.settling import LASTS, SETTLE
@@ -65,6 +65,15 @@ def test_a_full_seat_gives_half_away_to_one_that_has_nothing_and_a_slow_one_noth
 
 
 # Limits across a move
+
+
+def _rows(
+    intents: Sequence[tuple[int, int]] = (), answers: Sequence[tuple[int, int]] = (), ended: Sequence[int] = ()
+) -> AccountRows:
+    """A bundle of one account: requests and answers by line and number, and lines that ended."""
+    noted = [(line, number, 0.0, "") for line, number in intents]
+    answered: list[ResponseRow] = [(line, number, "answered", (None, None, None, None)) for line, number in answers]
+    return AccountRows(1, 1, noted, answered, [(line, "ok", "{}", b"", False) for line in ended], [], [])
 
 
 class _Shop:
@@ -105,15 +114,13 @@ class _Shop:
         while True:
             for number in range(1, 4):
                 place = await limiter.acquire()
-                self.book.intend(key, number)
-                if number > 1:
-                    self.book.answer(key, number - 1)
+                self.book.note(_rows([(key, number)], [(key, number - 1)] if number > 1 else []))
                 await asyncio.sleep(0.002)
                 limiter.mark_sent(place)
                 self.sent.append(self.clock())
                 await asyncio.sleep(0.03)
                 limiter.mark_completed(place, 0.03)
-            self.book.end(key)
+            self.book.note(_rows(ended=[key]))
             key += 1
 
 
@@ -153,7 +160,7 @@ def test_a_request_that_is_noted_again_may_leave_as_long_after_that() -> None:
     now = 100.0
     sends, book = make_book(lambda: now, "5/s", "bucket 10 leak 2/s")
     for now in (100.0, 102.0):  # noqa: B007  # the clock reads it
-        book.intend(7, 1)
+        book.note(_rows([(7, 1)]))
     assert sends.nth_last(1) == 102.0 + LASTS
     assert sends.nth_last(2) == 102.0
 
@@ -161,20 +168,39 @@ def test_a_request_that_is_noted_again_may_leave_as_long_after_that() -> None:
 def test_a_late_answer_to_the_request_before_is_none_to_the_one_that_is_noted() -> None:
     now = 100.0
     sends, book = make_book(lambda: now, "5/s")
-    book.intend(7, 1)
-    book.intend(7, 2)
-    book.answer(7, 1)
+    book.note(_rows([(7, 1)]))
+    book.note(_rows([(7, 2)], [(7, 1)]))
     assert sends.nth_last(1) == 100.0 + LASTS
     now = 101.0
-    book.answer(7, 2)
+    book.note(_rows([], [(7, 2)]))
     assert sends.nth_last(1) == 101.0
+
+
+_SOME = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 3)), max_size=12)
+
+
+@given(st.lists(st.tuples(_SOME, _SOME, st.lists(st.integers(1, 9), max_size=6)), max_size=5))
+def test_a_bundle_of_sends_counts_as_one_after_the_other_does(
+    bundles: list[tuple[list[tuple[int, int]], list[tuple[int, int]], list[int]]],
+) -> None:
+    now = 100.0
+    (whole, book), (single, other) = (make_book(lambda: now, "7/30s", "bucket 4 leak 2/s") for _ in range(2))
+    for now, (intents, answers, ended) in enumerate(bundles, 101):  # noqa: B007  # the clock reads it
+        book.note(_rows(intents, answers, ended))
+        for intent in intents:
+            other.note(_rows([intent]))
+        for answer in answers:
+            other.note(_rows([], [answer]))
+        for line in ended:
+            other.note(_rows([], [], [line]))
+        assert [whole.nth_last(place) for place in range(1, 8)] == [single.nth_last(place) for place in range(1, 8)]
+        assert whole.bucket_empty_at(0) == pytest.approx(single.bucket_empty_at(0))
 
 
 def test_what_a_lost_seat_may_still_send_counts_from_the_last_moment_at_which_it_may() -> None:
     now = 100.0
     _, book = make_book(lambda: now, "5/30s")
-    for line in range(1, 6):
-        book.intend(line, 1)
+    book.note(_rows([(line, 1) for line in range(1, 6)]))
     now = 100.5
     book.settle(None)
     now = 132.5
@@ -269,11 +295,10 @@ async def test_a_seat_that_lost_its_hub_sends_nothing_more_and_knows_what_the_hu
     sent = list[Rows]()
     journal = RemoteJournal(sent.append, lasts=60.0)
     account = journal.of_account(7, 1)
-    for line in (1, 2, 3):
-        intent = asyncio.ensure_future(account.record_intent(line, 1, float(line), _request()))
+    intents = [asyncio.ensure_future(account.record_intent(line, 1, float(line), _request())) for line in (1, 2, 3)]
     await _turn_until(lambda: bool(sent))
     journal.finish_bundle("")
-    permit = await intent
+    permit = await intents[0]
     account.record_response(1, 1, "answered", (201, "{}", b"yes", None))
     account.record_result(2, "ok", "{}", b"{}", keep_past=False)
     unheard = asyncio.ensure_future(account.record_intent(4, 1, 4.0, _request()))

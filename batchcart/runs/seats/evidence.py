@@ -7,7 +7,7 @@ without it is decided anew.
 
 from collections.abc import Mapping, Sequence
 
-from batchcart.journal.seated import unanswered_write
+from batchcart.journal.seated import find_unanswered
 from batchcart.journal.writer import JournalWriter
 from batchcart.runs.context import RunContext
 from batchcart.runs.seats.holding import Holding
@@ -44,7 +44,7 @@ async def take_answers(
 def _find_chain(context: RunContext[JournalWriter], holding: Holding, answer: LateAnswer) -> int | None:
     """The chain of the write that the answer is for; None if nobody waits for it."""
     line, number, at, request = answer.intent
-    open_write = unanswered_write(context.plan, holding.number, line)
+    open_write = find_unanswered(context.plan, holding.number, line)
     if open_write is None or (open_write.number, open_write.at, open_write.request) != (number, at, request):
         return None
     if (answer.response and answer.response[:2] != (line, number)) or (answer.result and answer.result[0] != line):

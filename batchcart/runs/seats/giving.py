@@ -39,6 +39,10 @@ class Giving:
     def __post_init__(self) -> None:
         self._began = self.context.deps.clock()
 
+    def stop(self) -> None:
+        """Give nothing away any more."""
+        self.stopped = True
+
     @property
     def unheld(self) -> list[Holding]:
         """The accounts with open lines that no seat has."""

@@ -112,7 +112,7 @@ class Hub:
 
     def halt(self) -> None:
         """Begin nothing more: what seats have ends within the requests in flight, all else now."""
-        self.giving.stopped = True
+        self.giving.stop()
         for holding in self.giving.unheld:
             holding.over = True
         for link in self.links:

@@ -121,14 +121,14 @@ class RemoteJournal:
         self._failure = JournalFailed("the hub is gone")
         for permit in self._permits:
             permit.take_back()
-        for bundle in self._unacknowledged():
+        for bundle in self._bundles():
             for waiter in bundle.waiting:
                 if not waiter.done():
                     waiter.set_exception(self._failure)
 
     def late_answers(self) -> list[LateAnswer]:
         """What became of requests, as far as the hub does not know it."""
-        rows = [rows for bundle in self._unacknowledged() for rows in bundle.accounts.values()]
+        rows = [rows for bundle in self._bundles() for rows in bundle.accounts.values()]
         return gather_answers(self.sent, rows)
 
     def _grant(self) -> Permit:
@@ -139,7 +139,7 @@ class RemoteJournal:
         self._permits.append(permit)
         return permit
 
-    def _unacknowledged(self) -> "Iterator[_Bundle]":
+    def _bundles(self) -> "Iterator[_Bundle]":
         if self._under_way is not None:
             yield self._under_way
         yield from self._ahead

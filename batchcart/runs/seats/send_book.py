@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from batchcart.accounts.send_history import SendHistory
 from batchcart.model.limits import Bucket, Limit, Window
+from batchcart.runs.seats.protocol import AccountRows
 from batchcart.runs.seats.settling import LASTS
 
 _MARGIN = 0.003  # seconds between two sends of a bucket of one, beside what it leaks in
@@ -29,27 +30,35 @@ class SendBook:
         buckets = [limit for limit in self.limits if isinstance(limit, Bucket)]
         self._drops = [1 / bucket.leak + (2 * _MARGIN if bucket.size == 1 else 0.0) for bucket in buckets]
 
-    def intend(self, line: int, number: int) -> None:
-        """A line's request is about to leave, or is so again and counts anew; an earlier one has its answer then."""
+    def note(self, rows: AccountRows) -> None:
+        """Requests are about to leave, or are so again and count anew; others have their answer, or their line its end.
+
+        A line's next request says that the one before it has its answer.
+        """
         if not self.limits:
             return
-        self.end(line)
+        waiting, answered = self._open, 0
+        for line, number, _, _ in rows.intents:
+            key = line if line > 0 else -number
+            answered += key in waiting
+            waiting[key] = number
+        for line, number, _, _ in rows.responses:
+            key = line if line > 0 else -number
+            if waiting.get(key) == number:
+                del waiting[key]
+                answered += 1
+        for line, _, _, _, _ in rows.results:
+            answered += waiting.pop(line, None) is not None
         now = self.clock()
-        self._open[line] = number
-        self.sends.record(now + LASTS)
+        if rows.intents:
+            self._record(len(rows.intents), now)
+        if answered:
+            self.sends.update_many(self.sends.count - len(waiting) - answered, answered, now)
+
+    def _record(self, count: int, now: float) -> None:
+        self.sends.record_many(count, now + LASTS)
         for index, drop in enumerate(self._drops):
-            self.sends.set_bucket_empty_at(index, max(now, self.sends.bucket_empty_at(index)) + drop)
-
-    def answer(self, line: int, number: int) -> None:
-        """The line's request of that number has its answer."""
-        if self._open.get(line) == number:
-            self.end(line)
-
-    def end(self, line: int) -> None:
-        """The line waits for no request any more."""
-        if line in self._open:
-            self.sends.update(self.sends.count - len(self._open), self.clock())
-            del self._open[line]
+            self.sends.set_bucket_empty_at(index, max(now, self.sends.bucket_empty_at(index)) + count * drop)
 
     def settle(self, empty_in: Sequence[float] | None) -> None:
         """No seat has the account any more: what has no answer counts as sent now, or when it may leave at the latest.

@@ -8,13 +8,7 @@ from batchcart.runs.seats.protocol import AccountRows
 
 def write_rows(journal: JournalWriter, holding: Holding, rows: AccountRows, emit: EventSink) -> None:
     """Note what the seat that has the account noted of it."""
-    book = holding.book
-    for line, number, *_ in rows.intents:
-        book.intend(line if line > 0 else -number, number)
-    for line, number, *_ in rows.responses:
-        book.answer(line if line > 0 else -number, number)
-    for line, *_ in rows.results:
-        book.end(line)
+    holding.book.note(rows)
     journal.record_rows(rows.intents, rows.responses, rows.results)
     holding.count_ends([status for _, status, *_ in rows.results])
     for state, reason in rows.states:
