@@ -25,20 +25,24 @@ class NotSpoken(Exception):
 
 
 class FrameStream(Generic[_Heard]):
-    """One end of a connection, on which words of the ``heard`` kind come in."""
+    """One end of a connection, on which words of the ``heard`` kind come in.
+
+    What is said in one turn of the loop leaves together, at its end.
+    """
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: "msgspec.msgpack.Decoder[_Heard]"
     ) -> None:
         self._reader, self._writer, self._decode = reader, writer, heard.decode
+        self._unsent: list[bytes] = []
         self.fault: OSError | None = None  # what ended the connection, if it was no hanging up
 
     def send(self, word: FromHub | FromSeat) -> None:
         """Say something; where the other end is gone it is lost, and ``receive`` says so."""
-        if self._writer.is_closing():  # uvloop raises there, asyncio warns
-            return
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
         text = _encode(word)
-        self._writer.write(len(text).to_bytes(_LENGTH) + text)
+        self._unsent += (len(text).to_bytes(_LENGTH), text)
 
     async def receive(self, longest: int = MAX_FRAME) -> _Heard | None:
         """The next word; None where the other end has hung up or died. Raises NotSpoken."""
@@ -63,9 +67,15 @@ class FrameStream(Generic[_Heard]):
 
     async def close(self) -> None:
         """Hang up, once everything is sent."""
+        self._flush()
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if unsent and not self._writer.is_closing():  # uvloop raises there, asyncio warns
+            self._writer.writelines(unsent)
 
 
 def hear_seat() -> "msgspec.msgpack.Decoder[FromSeat]":

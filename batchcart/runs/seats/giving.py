@@ -17,7 +17,7 @@ from batchcart.runs.seats.seat_link import SeatLink, Starter
 GREETING = 10.0
 """Seconds that a connection has to say who it is, and that the first seats are waited for."""
 
-_RELIEF = 1.0  # seconds until one seat may give accounts to another again
+_RELIEF, _TURN = 1.0, 0.005  # seconds until one seat may give accounts to another again; of dealing at a time
 
 
 @dataclass(slots=True)
@@ -63,7 +63,9 @@ class Giving:
         for number, link in deal({holding.number: holding.rate for holding in ready}, loads):
             if not (link.gone or self.stopped):
                 self._grant(link, self.holdings[number])
-            await asyncio.sleep(0)  # the seats that are at work wait for no dealing of thousands
+            if self.context.deps.clock() >= now + _TURN:
+                await asyncio.sleep(0)  # the seats that are at work wait for no dealing of thousands
+                now = self.context.deps.clock()
 
     def _grant(self, link: SeatLink, holding: Holding) -> None:
         try:
