@@ -3,7 +3,8 @@
 A run in several processes gives the scheduler another feed, whose lines come over a connection.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -48,10 +49,13 @@ ChainStep = CompletedStep | PendingStep
 
 
 class ChainWork(msgspec.Struct, frozen=True):
-    """One chain with open lines: its completed steps in the order in which they ended, then the pending ones."""
+    """One chain with open lines: its completed steps in the order in which they ended, then the pending ones.
+
+    ``next_step`` gives them one by one, then None; it raises JournalFailed where a step cannot be told.
+    """
 
     number: int
-    steps: AsyncIterator[ChainStep]
+    next_step: Callable[[], Awaitable[ChainStep | None]]
 
 
 class ChainFeed(Protocol):
@@ -109,9 +113,9 @@ class JournalFeed:
     async def next_chain(self) -> ChainWork | None:
         """The next chain that has open lines."""
         taken = next(self._chains, None)
-        return None if taken is None else ChainWork(taken.number, self._steps(taken))
+        return None if taken is None else ChainWork(taken.number, partial(_take, self._steps(taken)))
 
-    async def _steps(self, taken: OpenChain) -> AsyncIterator[ChainStep]:
+    def _steps(self, taken: OpenChain) -> Iterator[ChainStep]:
         job, session = self._job, self._session
         if job.resumed:
             for line in completed_lines(job.plan, session.number, taken.number):
@@ -119,3 +123,7 @@ class JournalFeed:
         for planned in pending_lines(job.plan, session.number, taken, fresh=not job.resumed):
             operation = job.operation(planned, session.account)
             yield PendingStep(operation, load_history(job.plan, operation.line) if job.resumed else ())
+
+
+async def _take(steps: Iterator[ChainStep]) -> ChainStep | None:
+    return next(steps, None)

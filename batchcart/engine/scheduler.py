@@ -86,7 +86,7 @@ async def _work_chain(
 ) -> bool:
     """Work off one cart's open lines in file order; False where the session was halted before the last."""
     chain = ChainState(run, work.number, key_chosen=session.account.adapter.keys.client_chooses)
-    async for step in work.steps:
+    while (step := await work.next_step()) is not None:
         operation = step.operation
         if isinstance(step, CompletedStep):
             chain.apply(operation, step.status, step.learnt, operation.line)

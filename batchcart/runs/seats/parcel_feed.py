@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
@@ -88,23 +89,21 @@ class ParcelFeed:
                 return None
             await self._changed.wait()
         number, lane = self._lanes.popleft()
-        return ChainWork(number, self._steps(lane))
+        return ChainWork(number, partial(self._next_step, lane))
 
-    async def _steps(self, lane: _Lane) -> AsyncIterator[ChainStep]:
-        while True:
-            while not lane.steps:
-                if lane.whole:
-                    return
-                await self._changed.wait()
-            assert self._account is not None
-            step = lane.steps.popleft()
-            self._here -= 1
-            self._want()
-            operation = parse_planned(RawLine(step.line, 0, step.text), self._default, self._account, self._job)
-            if step.status:
-                yield CompletedStep(operation, Status(step.status), _learnt(step.learnt))
-            else:
-                yield PendingStep(operation, step.sent)
+    async def _next_step(self, lane: _Lane) -> ChainStep | None:
+        while not lane.steps:
+            if lane.whole:
+                return None
+            await self._changed.wait()
+        assert self._account is not None
+        step = lane.steps.popleft()
+        self._here -= 1
+        self._want()
+        operation = parse_planned(RawLine(step.line, 0, step.text), self._default, self._account, self._job)
+        if step.status:
+            return CompletedStep(operation, Status(step.status), _learnt(step.learnt))
+        return PendingStep(operation, step.sent)
 
     def _want(self) -> None:
         """Ask for the next parcel once half of the last one is under way."""
