@@ -8,6 +8,7 @@ that stand in the journal, and what was sent must be what the platform's cell sa
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from batchcart.engine.looks import up_to_last_write
 from batchcart.journal.codec import SentRequest
 from batchcart.model.adapter import CartContext, OperationSpec
 from batchcart.model.http import Exchange, History, LostWrite, Request
@@ -38,7 +39,7 @@ def replay(sent: Sequence[SentRequest], spec: OperationSpec, operation: Operatio
     """The past that these requests are; raises RequestMismatch where the operation does not lead to one of them."""
     contexts = tuple(spec.possible_contexts(known))
     possible = {spec.build(operation, context): None for context in contexts}
-    past: History = ()
+    pasts: list[History] = [()]
     for one in sent:
         request = next((made for made in possible if one.is_like(made)), None)
         if request is None:
@@ -50,13 +51,30 @@ def replay(sent: Sequence[SentRequest], spec: OperationSpec, operation: Operatio
         step = _step(one, request)
         if step is None:
             continue
+        grown = [(*past, step) for past in _beginnings(pasts, step)]
+        decide = spec.recover if isinstance(step, LostWrite) else spec.interpret
         for context in contexts:
-            decide = spec.recover if isinstance(step, LostWrite) else spec.interpret
-            possible.update(dict.fromkeys(_following(decide(operation, context, (*past, step)))))
+            for past in grown:
+                possible.update(dict.fromkeys(_following(decide(operation, context, past))))
         if one.state != "void":
-            past = (*past, step)
+            pasts = grown
     wasted = sum(1 for one in sent if one.state != "answered")
-    return Past(past, len(sent), wasted, sent[0].at if sent else None)
+    return Past(pasts[0], len(sent), wasted, sent[0].at if sent else None)
+
+
+def _beginnings(pasts: list[History], step: Exchange | LostWrite) -> list[History]:
+    """The pasts that the step may follow: those so far, and each without a look that was broken off and begun anew.
+
+    A journal does not say where a look began anew, as after a stop or because it came too early. What it asks first
+    it may also ask again in its course, so both are possible.
+    """
+    anew: list[History] = []
+    for past in pasts:
+        written = up_to_last_write(past)
+        begins = len(past) > len(written) > 0 and past[len(written)].request == step.request
+        if begins and written not in anew:
+            anew.append(written)
+    return [*pasts, *anew]
 
 
 def _step(one: SentRequest, request: Request) -> Exchange | LostWrite | None:
