@@ -30,23 +30,25 @@ def take_up(
     """The journal of this run: the one that is there, if it is this job's, or a fresh one with the plan in it."""
     results, path = options.results_path, journal_path(options.results_path)
     if path.exists() and not options.fresh:
-        connection = open_existing(path)
-        if has_progress(connection):
-            check_not_replaced(connection, results)
-            check_same_accounts(connection, entries)
-            follow_accounts(connection, entries)
-            check_account(options.account, entries)
-            _check_same_default(connection, options.account)
-            if options.append and is_longer(connection, source):
-                default = get_meta(connection, "account") or options.account
-                planner = Planner(source, entries, default, options.allow_unknown_fields, monitor.checking)
-                planner.extend_plan(connection)
-            check_same_job(connection, source, path)
-            if options.retry_failed:
-                reopen(connection, _RETRIED, options.choice.fits)
-            repair_result_file(connection, results)
-            return connection, True
-        connection.close()  # nothing was sent: the plan may be made anew
+        with contextlib.ExitStack() as stack:
+            connection = stack.enter_context(contextlib.closing(open_existing(path)))
+            if has_progress(connection):
+                check_not_replaced(connection, results)
+                check_same_accounts(connection, entries)
+                follow_accounts(connection, entries)
+                check_account(options.account, entries)
+                _check_same_default(connection, options.account)
+                if options.append and is_longer(connection, source):
+                    default = get_meta(connection, "account") or options.account
+                    planner = Planner(source, entries, default, options.allow_unknown_fields, monitor.checking)
+                    planner.extend_plan(connection)
+                check_same_job(connection, source, path)
+                if options.retry_failed:
+                    reopen(connection, _RETRIED, options.choice.fits)
+                repair_result_file(connection, results)
+                stack.pop_all()
+                return connection, True
+        # Nothing was sent: the plan may be made anew.
     if results.exists() and results.stat().st_size and not options.fresh:
         lacks = f"knows none of its results (is {path}-wal gone?)" if path.exists() else "does not"
         raise UsageError(
