@@ -456,3 +456,24 @@ batchcart.__main__.main()
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, timeout=30)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_the_program_ends_once_all_is_written_and_is_not_taken_apart() -> None:
+    script = """
+import os, sys
+import batchcart.__main__
+
+class WhenModulesAreTornDown:
+    def __del__(self, write=os.write):
+        write(2, b"torn down")
+
+late = WhenModulesAreTornDown()
+sys.argv = ["batchcart", *sys.argv[1:]]
+batchcart.__main__.main()
+"""
+    told = subprocess.run([sys.executable, "-c", script, "platforms"], capture_output=True, check=False, timeout=30)
+    assert (told.returncode, told.stderr) == (0, b"")
+    assert told.stdout.endswith(b"\n")
+    refused = subprocess.run([sys.executable, "-c", script, "run"], capture_output=True, check=False, timeout=30)
+    assert refused.returncode == 2
+    assert b"torn down" not in refused.stderr
