@@ -10,7 +10,7 @@ from batchcart.model.adapter import Adapter, Workload
 from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.platforms import load_adapters
 
-Line = dict[str, Any]
+LineFields = dict[str, Any]
 
 NAMED = {
     "import": "create=1,add=3",
@@ -64,7 +64,9 @@ def parse_mix(text: str) -> Mix:
     return Mix(**{"create": 1, **counts})
 
 
-def job_lines(mix: Mix, accounts: Sequence[tuple[str, str]], carts: int, product: str, seed: int) -> Iterator[Line]:
+def job_lines(
+    mix: Mix, accounts: Sequence[tuple[str, str]], carts: int, product: str, seed: int
+) -> Iterator[LineFields]:
     """The job's lines, cart by cart, for accounts (name, platform) in turn; equal arguments give equal lines."""
     rng = random.Random(seed)  # noqa: S311  # a repeatable job, no secret
     for number in range(carts):
@@ -91,7 +93,7 @@ def _steps(mix: Mix, rng: random.Random) -> list[str]:
     return ["create", *between, *["delete"] * mix.delete]
 
 
-def _line(step: str, words: Workload, product: str, quantity: int) -> Line:
+def _line(step: str, words: Workload, product: str, quantity: int) -> LineFields:
     match step:
         case "create":
             item = {"item": "first"} if words.first_item else {}

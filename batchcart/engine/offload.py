@@ -12,9 +12,8 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from batchcart.model.http import Reply, Response
+from batchcart.model.http import Made, Reply, Response
 
 LARGE = 1 << 14
 """Bytes from which on an answer is read beside the loop; less takes a few milliseconds at the worst."""
@@ -23,8 +22,6 @@ _THREADS = 2
 _TURN = 0.0005
 """Seconds after which a thread that wants to work makes the one that works stop; Python's own 5 ms are felt in each
 of the several waits that a request has."""
-
-Made = TypeVar("Made")
 
 
 @dataclass(slots=True)

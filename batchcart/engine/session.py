@@ -20,7 +20,7 @@ from batchcart.engine.circuit_breaker import CircuitBreaker
 from batchcart.engine.given_keys import GivenKeys
 from batchcart.engine.health import Health
 from batchcart.engine.http.form_encoding import encode_body
-from batchcart.engine.offload import Made, is_large, read_reply
+from batchcart.engine.offload import is_large, read_reply
 from batchcart.engine.rate_limiter import RateLimiter
 from batchcart.engine.retry import RetryBudget, backoff
 from batchcart.engine.stop_signal import StopSignal
@@ -30,7 +30,7 @@ from batchcart.journal.permit import Permit, PermitExpired
 from batchcart.journal.sink import JournalSink
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.events import AccountClosed, EventSink
-from batchcart.model.http import NoResponse, NotSent, Reply, Request, Response, Sender
+from batchcart.model.http import Made, NoResponse, NotSent, Reply, Request, Response, Sender
 
 
 class AccountMemory(Protocol):

@@ -15,7 +15,7 @@ from batchcart.jobs.sheet_columns import OWN_KEYS, cell_type, field_columns
 from batchcart.jobs.sheet_places import SheetPlaces, locate, sheet_ending
 from batchcart.model.errors import UsageError, quote, suggest
 from batchcart.sheets.csv_rows import csv_rows
-from batchcart.sheets.rows import Cell, Rows, column_letter
+from batchcart.sheets.rows import Cell, SheetRows, column_letter
 from batchcart.sheets.xlsx_rows import xlsx_rows
 
 _NAMES = frozenset({"cart", "cart_id", "item", "item_id", "id"})
@@ -26,7 +26,7 @@ _WORKBOOK, _OLD = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _FIELD = re.compile(r"(?:data|query|why)\.[^.]+(?:\.[^.]+)*")
 
 
-def sheet_rows(stream: IO[bytes], path: str) -> Rows:
+def sheet_rows(stream: IO[bytes], path: str) -> SheetRows:
     """The rows of the sheet at ``path``, which is open as ``stream``; raises UsageError where its name lies."""
     if sheet_ending(path) not in {".csv", ".tsv"}:
         return xlsx_rows(stream, path)
@@ -37,7 +37,7 @@ def sheet_rows(stream: IO[bytes], path: str) -> Rows:
     return csv_rows(stream, path, _count_known)
 
 
-def write_lines(rows: Rows, name: str, write: Callable[[bytes], object]) -> SheetPlaces:
+def write_lines(rows: SheetRows, name: str, write: Callable[[bytes], object]) -> SheetPlaces:
     """Write the rows as lines; rows that are blank or a comment, and the header, as blank ones.
 
     Raises UsageError where the first row names no columns of a job.
@@ -85,7 +85,7 @@ def _column(cell: Cell, known: Mapping[str, str]) -> str:
     return known.get(text.lower(), text)
 
 
-def _read_header(rows: Rows, name: str) -> tuple[int, list[str]]:
+def _read_header(rows: SheetRows, name: str) -> tuple[int, list[str]]:
     """The number of the first row, and the columns that it names."""
     number, cells = next(rows, (0, ()))
     if not number:
@@ -113,7 +113,7 @@ def _nothing_in(name: str) -> str:
     return "nothing stands on its first sheet that is not hidden" if sheet_ending(name) == ".xlsx" else "it is empty"
 
 
-def _why_no_header(rows: Rows, name: str, known: Mapping[str, str]) -> str:
+def _why_no_header(rows: SheetRows, name: str, known: Mapping[str, str]) -> str:
     what = f"it names no columns of a job, such as {', '.join(OWN_KEYS[:4])}"
     for number, cells in islice(rows, _LOOKED_AHEAD):
         if "op" in _columns(cells, known):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchcart.journal.event_row import INSERT_EVENT
-from batchcart.journal.many_rows import Row, delete_lines, insert_rows
+from batchcart.journal.many_rows import SqlRow, delete_lines, insert_rows
 from batchcart.journal.settlement import SettledRow, write_settlements
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 IntentRow = tuple[int, int, float, str]
 """A request that is about to leave: line, number, moment, request."""
 
-AnswerRow = tuple[int, int, str, Row]
+AnswerRow = tuple[int, int, str, SqlRow]
 """What became of a request: line, number, state; and status, headers, body, why."""
 
-ResultRow = tuple[int, str, str, bytes, bool]
+EndRow = tuple[int, str, str, bytes, bool]
 """How an operation ended: line, status, what later lines learn, its result line, and whether its past is kept."""
 
 _INTENTS = "INSERT OR REPLACE INTO send (line, n, at, request, state) SELECT *, 'sent' FROM "
@@ -40,7 +40,7 @@ class Batch:
     results: list[tuple[int, str, str, bytes, int]] = field(default_factory=list)
     forgotten: set[int] = field(default_factory=set)
     states: list[tuple[str, str]] = field(default_factory=list)
-    events: list[Row] = field(default_factory=list)
+    events: list[SqlRow] = field(default_factory=list)
     settled: list[SettledRow] = field(default_factory=list)
     waiters: "list[asyncio.Future[None]]" = field(default_factory=list)
     listeners: list[Callable[[str], None]] = field(default_factory=list)

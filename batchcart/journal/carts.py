@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from batchcart.journal.queries import ChainUpdate, Length, PlannedLine, write_left
-from batchcart.journal.rows import Count, decode_value, legible, select
+from batchcart.journal.rows import RowCount, decode_value, legible, select
 from batchcart.journal.schema import Connection
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import CartFacts, Status
@@ -82,8 +82,8 @@ def carts(connection: Connection) -> Iterator[PlannedCart]:
     yield from select(connection, PlannedCart, _CARTS)
 
 
-_OfCart = tuple[Count, Count, Count, Length, int, OperationKind, Status | None, str, bytes]
-_OfAccount = tuple[Count, Count, Count, Length, int, OperationKind, Status | None, bytes | None]
+_OfCart = tuple[RowCount, RowCount, RowCount, Length, int, OperationKind, Status | None, str, bytes]
+_OfAccount = tuple[RowCount, RowCount, RowCount, Length, int, OperationKind, Status | None, bytes | None]
 
 
 def lines_of_cart(connection: Connection, cart: PlannedCart) -> Iterator[LineOfCart]:
@@ -107,7 +107,7 @@ def latest_new_carts(connection: Connection) -> dict[int, list[tuple[str, int]]]
     They are looked for among the last 10,000 lines that ended, since that takes 8 ms where a million have.
     """
     found: dict[int, list[tuple[str, int]]] = {}
-    for account, line, learnt in select(connection, tuple[int, Count, str], _NEW):
+    for account, line, learnt in select(connection, tuple[int, RowCount, str], _NEW):
         if (key := decode_value(connection, "result", learnt, ChainUpdate).cart_id) is not None:
             found.setdefault(account, []).append((key, line))
     return found

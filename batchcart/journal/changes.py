@@ -9,7 +9,7 @@ import msgspec
 
 from batchcart.journal.event_row import INSERT_EVENT, event_row
 from batchcart.journal.queries import ChainUpdate, PlannedAccount
-from batchcart.journal.rows import Count, select
+from batchcart.journal.rows import RowCount, select
 from batchcart.journal.schema import Connection, DatabaseError, set_meta
 from batchcart.journal.settlement import REWRITE, SettledRow, write_settlements
 from batchcart.journal.tables import PLAN_INDEX
@@ -133,7 +133,7 @@ def reopen(connection: Connection, statuses: Sequence[str], fits: Callable[[str,
     )
     values = (*statuses, *statuses)
     question = f"SELECT line, status, text FROM result WHERE {chosen}"  # noqa: S608
-    ended = select(connection, tuple[Count, str, bytes], question, values)
+    ended = select(connection, tuple[RowCount, str, bytes], question, values)
     connection.executemany(_ENDED_BEFORE, _list_sent(ended))
     found = connection.execute(f"DELETE FROM result WHERE {chosen}", values)  # noqa: S608
     if found.rowcount:

@@ -9,12 +9,12 @@ import sqlite3
 from collections.abc import Sequence
 from functools import cache
 
-Row = Sequence[object]
+SqlRow = Sequence[object]
 
 _MOST, _LEAST = 128, 8
 
 
-def insert_rows(connection: sqlite3.Connection, head: str, columns: int, rows: Sequence[Row]) -> None:
+def insert_rows(connection: sqlite3.Connection, head: str, columns: int, rows: Sequence[SqlRow]) -> None:
     """Insert the rows, whose first column is never NULL; ``head`` is the statement up to its table of values."""
     for first in range(0, len(rows), _MOST):
         some = rows[first : first + _MOST]

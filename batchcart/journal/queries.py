@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from batchcart.journal.codec import RequestState, SentRequest, decode_row
-from batchcart.journal.rows import Count, Moment, decode_value, first, legible, select, select_all
+from batchcart.journal.rows import RowCount, WallTime, decode_value, first, legible, select, select_all
 from batchcart.journal.schema import Connection, get_meta
 from batchcart.model.ids import usable_id
 from batchcart.model.operation import OperationKind
@@ -25,9 +25,9 @@ Length = Annotated[int, msgspec.Meta(ge=0, le=_LONGEST)]
 class PlannedLine(msgspec.Struct, frozen=True, array_like=True):
     """Where a line of the plan stands in the job file."""
 
-    line: Count
-    chain: Count
-    offset: Count
+    line: RowCount
+    chain: RowCount
+    offset: RowCount
     length: Length
     digest: int | None = None
 
@@ -154,9 +154,9 @@ def completed_lines(connection: Connection, account: int, chain: int) -> Iterato
         yield EndedLine(PlannedLine(*place), status, update)
 
 
-_Ended = tuple[Count, Count, Count, Length, int, Status, str]
+_Ended = tuple[RowCount, RowCount, RowCount, Length, int, Status, str]
 _HttpStatus = Annotated[int, msgspec.Meta(ge=0, le=999)]
-_Sent = tuple[int, Moment, RequestState, str, _HttpStatus | None, str | None, bytes | None, str | None]
+_Sent = tuple[int, WallTime, RequestState, str, _HttpStatus | None, str | None, bytes | None, str | None]
 
 
 def load_history(connection: Connection, line: int) -> list[SentRequest]:
@@ -173,7 +173,7 @@ def load_history(connection: Connection, line: int) -> list[SentRequest]:
 
 def next_number(connection: Connection, line: int) -> int:
     """The first unused number of a line's sends."""
-    found = first(connection, tuple[Count], "SELECT coalesce(max(n), 0) + 1 FROM send WHERE line = ?", (line,))
+    found = first(connection, tuple[RowCount], "SELECT coalesce(max(n), 0) + 1 FROM send WHERE line = ?", (line,))
     assert found is not None
     return found[0]
 
@@ -216,7 +216,7 @@ def count_pending(connection: Connection) -> int:
 
 def last_line(connection: Connection) -> int:
     """The last line of the plan."""
-    found = first(connection, tuple[Count], "SELECT max(line) FROM plan")
+    found = first(connection, tuple[RowCount], "SELECT max(line) FROM plan")
     assert found is not None
     return found[0]
 

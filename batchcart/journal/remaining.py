@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from batchcart.journal.queries import ChainUpdate, PlannedLine, write_left
-from batchcart.journal.rows import Count, decode_value, first, has_table, select
+from batchcart.journal.rows import RowCount, decode_value, first, has_table, select
 from batchcart.journal.schema import Connection
 from batchcart.model.operation import OperationKind
 from batchcart.model.outcome import Status
@@ -96,7 +96,7 @@ def add_links(connection: Connection, links: Iterable[tuple[int, str, int]]) -> 
 def lines_done_again(connection: Connection) -> Iterator[tuple[str, int]]:
     """The lines of other runs that this one does again, each after its run's name."""
     if has_table(connection, "taken_up"):
-        yield from select(connection, tuple[str, Count], "SELECT run, other FROM taken_up")
+        yield from select(connection, tuple[str, RowCount], "SELECT run, other FROM taken_up")
 
 
 def status_of_line(connection: Connection, line: int) -> tuple[str, str, str] | None:

@@ -13,12 +13,12 @@ import msgspec
 from batchcart.journal.schema import PUT_BACK, Connection, DatabaseError, is_disk_trouble
 from batchcart.journal.writer import JournalFailed
 
-Row = TypeVar("Row")
+Decoded = TypeVar("Decoded")
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+RowCount = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 """A number of rows, bytes or tries, as a journal may hold it."""
 
-Moment = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+WallTime = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
 """Wall-clock seconds, of this millennium or the next."""
 
 
@@ -32,13 +32,13 @@ def select(connection: Connection, kind: Any, sql: str, values: Sequence[object]
             yield msgspec.convert(row, kind)
 
 
-def select_all(connection: Connection, kind: type[Row], sql: str, values: Sequence[object] = ()) -> list[Row]:
+def select_all(connection: Connection, kind: type[Decoded], sql: str, values: Sequence[object] = ()) -> list[Decoded]:
     """All rows of a short answer at once, as ``select`` gives them one by one."""
     with legible(connection, _table(sql)):
         return msgspec.convert(connection.execute(sql, values).fetchall(), list[kind])  # type: ignore[valid-type]
 
 
-def first(connection: Connection, kind: type[Row], sql: str, values: Sequence[object] = ()) -> Row | None:
+def first(connection: Connection, kind: type[Decoded], sql: str, values: Sequence[object] = ()) -> Decoded | None:
     """The first row that a question brings; None if there is none. Raises JournalFailed as ``select`` does."""
     return next(select(connection, kind, sql, values), None)
 
@@ -49,7 +49,7 @@ def has_table(connection: Connection, name: str) -> bool:
     return first(connection, tuple[int], question, (name,)) is not None
 
 
-def decode_value(connection: Connection, table: str, text: str | bytes, kind: type[Row]) -> Row:
+def decode_value(connection: Connection, table: str, text: str | bytes, kind: type[Decoded]) -> Decoded:
     """The JSON text that stood in the table as a value of the ``kind``; raises JournalFailed if it is none."""
     with legible(connection, table):
         return msgspec.json.decode(text, type=kind)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from batchcart.journal.rows import Count, Moment, decode_value, first, select
+from batchcart.journal.rows import RowCount, WallTime, decode_value, first, select
 from batchcart.journal.schema import Connection, get_meta, set_meta
 
 _KEY = "seats"
@@ -31,9 +31,9 @@ class UnansweredWrite(msgspec.Struct, frozen=True, array_like=True):
     It has a number among the line's requests, a moment, and the journal's own words.
     """
 
-    chain: Count
-    number: Count
-    at: Moment
+    chain: RowCount
+    number: RowCount
+    at: WallTime
     request: str
 
 

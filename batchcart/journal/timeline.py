@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import structs
 
-from batchcart.journal.rows import Moment, decode_value, first, has_table, legible, select
+from batchcart.journal.rows import WallTime, decode_value, first, has_table, legible, select
 from batchcart.journal.schema import Connection
 from batchcart.model.events import (
     AccountClosed,
@@ -65,7 +65,7 @@ def events(connection: Connection) -> Iterator[tuple[float, Event]]:
     """
     if not has_table(connection, "event"):
         return
-    for at, fields in select(connection, tuple[Moment, str], "SELECT at, fields FROM event ORDER BY seq"):
+    for at, fields in select(connection, tuple[WallTime, str], "SELECT at, fields FROM event ORDER BY seq"):
         with legible(connection, "event"), suppress(msgspec.ValidationError):
             yield at, msgspec.json.decode(fields, type=Event)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from batchcart.journal.batch import AnswerRow, Batch, IntentRow, ResultRow
+from batchcart.journal.batch import AnswerRow, Batch, EndRow, IntentRow
 from batchcart.journal.codec import encode_request
 from batchcart.journal.event_row import event_row
 from batchcart.journal.settlement import SettledRow
@@ -103,7 +103,7 @@ class JournalWriter:
         self._add_result(line, status, learnt, text, keep_past)
 
     def record_rows(
-        self, intents: Sequence[IntentRow], answers: Sequence[AnswerRow], results: Sequence[ResultRow]
+        self, intents: Sequence[IntentRow], answers: Sequence[AnswerRow], results: Sequence[EndRow]
     ) -> None:
         """Note what another process has gathered, its requests in the journal's own words."""
         self._from_others = True

@@ -17,7 +17,7 @@ from batchcart.migration.convert_cart import Conversion, convert_cart
 from batchcart.migration.loss_report import LossReport, LossRow, losses_path
 from batchcart.migration.made_carts import LineToMake, MadeCarts
 from batchcart.migration.parts import require_migration
-from batchcart.migration.product_map import Key, ProductMap, check_targets, read_map
+from batchcart.migration.product_map import ProductKey, ProductMap, check_targets, read_map
 from batchcart.migration.product_map_template import Product, ProductCollector, write_template
 from batchcart.model.cart import Cart
 from batchcart.model.errors import BadLines, UsageError, quote
@@ -219,7 +219,7 @@ class _Work:
             raise BadLines(problems, len(unused))
 
 
-def _describe_row(key: Key) -> str:
+def _describe_row(key: ProductKey) -> str:
     """What a row looks for, with the name of its column."""
     match key:
         case ("sku", sku):
@@ -236,7 +236,7 @@ def _describe_row(key: Key) -> str:
             raise AssertionError(key)
 
 
-def _keys_of(seen: ProductCollector) -> Iterator[Key]:
+def _keys_of(seen: ProductCollector) -> Iterator[ProductKey]:
     """What rows may look for to find the products that were seen."""
     for (product, variant, options, _), (sku, _) in seen.named.items():
         yield from (("ids", product, variant, options), ("ids", product, variant, ""))
@@ -246,12 +246,12 @@ def _keys_of(seen: ProductCollector) -> Iterator[Key]:
             yield "sku", sku
 
 
-def _alike(key: Key) -> Key:
+def _alike(key: ProductKey) -> ProductKey:
     """The key without what spreadsheets take away or add: zeros before a number, .0 behind it, capitals."""
     return tuple(text.casefold().removesuffix(".0").lstrip("0") for text in key)
 
 
-def _nearly(key: Key | None) -> str:
+def _nearly(key: ProductKey | None) -> str:
     return "" if key is None else f". A cart has {_describe_row(key)}: did a spreadsheet change it?"
 
 

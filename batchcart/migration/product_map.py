@@ -32,7 +32,7 @@ _OPTION = re.compile(r"\s*([^:=|\s]+):([^:=|\s]+?)\s*(?:=(.*))?")
 
 _CLOCK = re.compile(r"\d?\d:0\d(?::00)?|0\d:\d\d(?::00)?")
 
-Key = tuple[str, ...]
+ProductKey = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class ProductMap:
     """The rows by what they look for: product, variant and options together, a variant alone, or an SKU alone."""
 
     path: Path
-    rows: Mapping[Key, MapRow]
+    rows: Mapping[ProductKey, MapRow]
 
     def find(self, item: Item) -> MapRow | None:
         """The row for an item: by its ids with its options, by its ids, by its variant alone, then by its SKU."""
@@ -102,7 +102,7 @@ def option_text(option: Option) -> str:
 
 def read_map(path: Path) -> ProductMap:
     """The map at ``path``; raises UsageError, or BadLines with every row that is wrong."""
-    rows: dict[Key, MapRow] = {}
+    rows: dict[ProductKey, MapRow] = {}
     found: list[str] = []
     table = read_table(path, "product map", COLUMNS, free=("source_name",))
     _check_columns(path, table)
@@ -173,7 +173,7 @@ def _check_columns(path: Path, table: Table) -> None:
             raise UsageError(f"{path}:{table.line}: the header has none of {', '.join(keys)}")
 
 
-def _key(cells: Mapping[str, str]) -> Key:
+def _key(cells: Mapping[str, str]) -> ProductKey:
     product, variant = read_id(cells, "source_product"), read_id(cells, "source_variant")
     if product or variant:
         return "ids", product, variant, options_key(_options(cells, "source_options"))

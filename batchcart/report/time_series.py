@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-Name = TypeVar("Name", bound=Hashable)
+SeriesName = TypeVar("SeriesName", bound=Hashable)
 
 MOST = 300
 """How many steps there are at most."""
@@ -13,7 +13,7 @@ WIDTHS = (1, 2, 10, 30, 60, 120, 600, 1800, 3600, 7200, 21600, 43200, 86400)
 """Seconds that a step may last; each is a whole number of the one before. Longer ones double the last."""
 
 
-class TimeSeries(Generic[Name]):
+class TimeSeries(Generic[SeriesName]):
     """Moments in wall-clock seconds, counted by name and step; the steps begin at whole multiples of their width.
 
     When a moment would need more than MOST steps, all are merged into longer ones. So the width depends on the first
@@ -24,11 +24,11 @@ class TimeSeries(Generic[Name]):
 
     def __init__(self) -> None:
         self.width = WIDTHS[0]
-        self.counts: dict[Name, Counter[int]] = {}
+        self.counts: dict[SeriesName, Counter[int]] = {}
         self._low: int | None = None
         self._high = 0
 
-    def add(self, name: Name, at: float) -> None:
+    def add(self, name: SeriesName, at: float) -> None:
         """Count one moment."""
         step = int(at // self.width)
         if self._low is None:

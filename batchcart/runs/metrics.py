@@ -20,7 +20,7 @@ _TICK = 5.0
 _WAITS = ("throttled", "quota", "unreachable", "closed")
 
 Labels = tuple[tuple[str, str], ...]
-Sample = tuple[Labels, float]
+LabelledValue = tuple[Labels, float]
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -29,25 +29,25 @@ class Metric(msgspec.Struct, frozen=True):
     name: str
     kind: str
     help: str
-    read: Callable[[AccountSnapshot], Iterable[Sample]]
+    read: Callable[[AccountSnapshot], Iterable[LabelledValue]]
 
 
-def _operations(snapshot: AccountSnapshot) -> Iterator[Sample]:
+def _operations(snapshot: AccountSnapshot) -> Iterator[LabelledValue]:
     for status in Status:
         yield (("status", status.value),), snapshot.ended.get(status.value, 0)
 
 
-def _limit(snapshot: AccountSnapshot) -> Iterator[Sample]:
+def _limit(snapshot: AccountSnapshot) -> Iterator[LabelledValue]:
     if snapshot.limit is not None:
         yield (), snapshot.limit
 
 
-def _waiting(snapshot: AccountSnapshot) -> Iterator[Sample]:
+def _waiting(snapshot: AccountSnapshot) -> Iterator[LabelledValue]:
     for reason in _WAITS:
         yield (("reason", reason),), float(snapshot.waiting == reason)
 
 
-def _one(read: Callable[[AccountSnapshot], float]) -> Callable[[AccountSnapshot], Iterable[Sample]]:
+def _one(read: Callable[[AccountSnapshot], float]) -> Callable[[AccountSnapshot], Iterable[LabelledValue]]:
     return lambda snapshot: [((), read(snapshot))]
 
 

@@ -13,7 +13,7 @@ from typing import IO
 
 from batchcart.model.errors import UsageError
 from batchcart.model.text_encoding import codec_of
-from batchcart.sheets.rows import Rows, strip_blank
+from batchcart.sheets.rows import SheetRows, strip_blank
 
 _HEAD = 1 << 16
 _LONGEST = 1 << 20  # characters of a line
@@ -29,7 +29,7 @@ CountKnown = Callable[[Sequence[str]], int]
 """How many cells of a header name a column that is known; the delimiter that finds most of them is the file's."""
 
 
-def csv_rows(stream: IO[bytes], name: str, count_known: CountKnown) -> Rows:
+def csv_rows(stream: IO[bytes], name: str, count_known: CountKnown) -> SheetRows:
     """The rows from the first that is not blank on, with spaces at the ends of cells taken away.
 
     A byte that is not UTF-8 comes as a lone surrogate, for the cell it is in to be judged. Raises UsageError where the

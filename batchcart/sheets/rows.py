@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 Cell = str | int | float | bool | datetime | date | time | timedelta | None
 """What a cell holds; None for an empty one, and all of a CSV file are texts."""
 
-Rows = Generator[tuple[int, Sequence[Cell]], None, None]
+SheetRows = Generator[tuple[int, Sequence[Cell]], None, None]
 """The rows with their numbers, from 1 as a spreadsheet counts them. Blank rows may be left out. They are
 to be closed before their file."""
 

@@ -51,10 +51,10 @@ class Column(msgspec.Struct, frozen=True):
     width: int = 14
 
 
-Row = Sequence[Value]
+ValueRow = Sequence[Value]
 
 
-def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Row]) -> int:
+def write_table(path: Path, columns: Sequence[Column], rows: Iterable[ValueRow]) -> int:
     """Write the table in the form that the file's name asks for; how many rows it has.
 
     Raises UsageError where the file is there, cannot be written, or its form is none of these or needs an extra.
@@ -76,20 +76,20 @@ def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Row]) -> i
 class _Counted:
     """The rows, and how many of them were taken."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[ValueRow]) -> None:
         self._rows = iter(rows)
         self.count = 0
 
     def __iter__(self) -> "_Counted":
         return self
 
-    def __next__(self) -> Row:
+    def __next__(self) -> ValueRow:
         row = next(self._rows)
         self.count += 1
         return row
 
 
-def _write_csv(file: IO[bytes], columns: Sequence[Column], rows: Iterable[Row], separator: str = ",") -> None:
+def _write_csv(file: IO[bytes], columns: Sequence[Column], rows: Iterable[ValueRow], separator: str = ",") -> None:
     text = io.TextIOWrapper(file, "utf-8-sig", newline="")  # Excel takes the mark for UTF-8
     writer = csv.writer(text, delimiter=separator)
     writer.writerow(column.name for column in columns)
@@ -107,7 +107,7 @@ def _csv_cell(value: Value) -> Value:
             return value
 
 
-def _write_workbook(file: IO[bytes], columns: Sequence[Column], rows: Iterable[Row]) -> None:
+def _write_workbook(file: IO[bytes], columns: Sequence[Column], rows: Iterable[ValueRow]) -> None:
     openpyxl = load_openpyxl("writing .xlsx")
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("batchcart")
@@ -152,7 +152,7 @@ def _workbook_cell(value: Value, sheet: Any, make: Callable[..., Any]) -> Any:
             return value
 
 
-def _write_parquet(file: IO[bytes], columns: Sequence[Column], rows: Iterable[Row]) -> None:
+def _write_parquet(file: IO[bytes], columns: Sequence[Column], rows: Iterable[ValueRow]) -> None:
     try:
         pa = importlib.import_module("pyarrow")
         parquet = importlib.import_module("pyarrow.parquet")
@@ -172,7 +172,7 @@ def _write_parquet(file: IO[bytes], columns: Sequence[Column], rows: Iterable[Ro
             writer.write_batch(pa.record_batch(arrays, schema=schema))
 
 
-_WRITERS: dict[str, Callable[[IO[bytes], Sequence[Column], Iterable[Row]], None]] = {
+_WRITERS: dict[str, Callable[[IO[bytes], Sequence[Column], Iterable[ValueRow]], None]] = {
     ".csv": _write_csv,
     ".tsv": partial(_write_csv, separator="\t"),
     ".xlsx": _write_workbook,

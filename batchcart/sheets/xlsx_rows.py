@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import IO, Any
 
 from batchcart.model.errors import UsageError
-from batchcart.sheets.rows import Rows, strip_blank
+from batchcart.sheets.rows import SheetRows, strip_blank
 from batchcart.sheets.workbook_guard import check_workbook
 
 
@@ -25,7 +25,7 @@ def load_openpyxl(use: str) -> ModuleType:
         ) from None
 
 
-def xlsx_rows(file: IO[bytes], name: str) -> Rows:
+def xlsx_rows(file: IO[bytes], name: str) -> SheetRows:
     """The rows of the first sheet that is not hidden, formulas as the values that were kept of them.
 
     Raises UsageError where the file is no workbook, or a formula's value is not in it.

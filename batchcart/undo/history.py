@@ -14,12 +14,12 @@ from batchcart.undo.model import (
     CartEffects,
     CompletedLine,
     DiscountSet,
-    Effect,
     FieldChanged,
     Irreversible,
     ItemAdded,
     KeptReason,
     QuantityChanged,
+    RunEffect,
 )
 
 _CART_GET, _ITEM_GET = OperationKind.CART_GET, OperationKind.ITEM_GET
@@ -290,7 +290,7 @@ class CartHistory:
         self.discounts.pop(key, None)
         self.discounts_removed.add(key)
 
-    def _effects(self) -> Iterable[Effect]:
+    def _effects(self) -> Iterable[RunEffect]:
         if self.made is not None:
             return
         for key, item in self.items.items():

@@ -101,7 +101,7 @@ class DiscountSet:
     item_id: str | None
 
 
-Effect = ItemAdded | QuantityChanged | FieldChanged | DiscountSet
+RunEffect = ItemAdded | QuantityChanged | FieldChanged | DiscountSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class CartEffects:
 
     cart_id: str | None
     made: tuple[int, OperationKind] | None = None
-    effects: tuple[Effect, ...] = ()
+    effects: tuple[RunEffect, ...] = ()
     kept: tuple[Irreversible, ...] = ()
     lines: Mapping[str, Decimal] = field(default_factory=dict)
     complete: bool = False

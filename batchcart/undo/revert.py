@@ -15,7 +15,6 @@ from batchcart.model.operation import OperationKind
 from batchcart.undo.model import (
     CartEffects,
     DiscountSet,
-    Effect,
     FieldChanged,
     Gone,
     Irreversible,
@@ -25,6 +24,7 @@ from batchcart.undo.model import (
     QuantityChanged,
     Revert,
     RevertPlan,
+    RunEffect,
     Unread,
 )
 
@@ -278,7 +278,7 @@ def _value(text: bytes) -> object:
         return text
 
 
-def _op(effect: Effect) -> OperationKind:
+def _op(effect: RunEffect) -> OperationKind:
     match effect:
         case ItemAdded(op=op) | QuantityChanged(op=op):
             return op
@@ -288,5 +288,5 @@ def _op(effect: Effect) -> OperationKind:
             return OperationKind.DISCOUNT_SET
 
 
-def _item_of(effect: Effect) -> str | None:
+def _item_of(effect: RunEffect) -> str | None:
     return None if isinstance(effect, FieldChanged) else effect.item_id

@@ -149,13 +149,22 @@ def classes(path: Path) -> Iterator[ast.ClassDef]:
     yield from (node for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef))
 
 
-def test_no_class_name_stands_for_two_things() -> None:
+def types_named(path: Path) -> Iterator[str]:
+    """The names of a module's classes, and of its types that have a name alone: aliases and variables."""
+    yield from (node.name for node in classes(path))
+    for node in parsed(path).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)]) if re.match("[A-Z]+[a-z]", name):
+                yield name
+
+
+def test_no_name_of_a_type_stands_for_two_things() -> None:
     """A platform's own package is left out: platforms know nothing of one another."""
     places: dict[str, set[str]] = {}
     for path in MODULES:
         own = re.match(r"batchcart/platforms/(?!toolkit)\w+/", named(path))
-        for node in classes(path):
-            places.setdefault(node.name, set()).add(own.group() if own else named(path))
+        for name in types_named(path):
+            places.setdefault(name, set()).add(own.group() if own else named(path))
 
     twice = {name: found for name, found in places.items() if len(found) > 1}
     assert not {name: found for name, found in twice.items() if not all("platforms/" in place for place in found)}

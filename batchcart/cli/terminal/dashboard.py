@@ -28,7 +28,7 @@ _SHORT = 3.0  # seconds of a wait that is over before a line of its own could be
 _COLUMNS = ("account", "lines", "requests/s", "in flight", "retries", "failed", "skipped", "in doubt", "left")
 _DROPPED = ("in flight", "retries", "requests/s", "left")  # where the terminal is narrow, in this order
 
-Row = dict[str, Text]
+TableRow = dict[str, Text]
 
 
 class Dashboard:
@@ -95,7 +95,7 @@ class Dashboard:
         self._shown = chosen
         return [snapshot for snapshot in snapshots if snapshot.account in chosen]
 
-    def _widen(self, rows: Sequence[Row]) -> None:
+    def _widen(self, rows: Sequence[TableRow]) -> None:
         for row in rows:
             for name, text in row.items():
                 self._widths[name] = max(self._widths[name], text.cell_len)
@@ -108,7 +108,7 @@ class Dashboard:
             columns.remove(name)
         return columns
 
-    def _align(self, row: Row, columns: Sequence[str]) -> Text:
+    def _align(self, row: TableRow, columns: Sequence[str]) -> Text:
         line = Text()
         for name in columns:
             text = row[name].copy()
@@ -149,7 +149,7 @@ def _ending(left: float, now: float, snapshots: Sequence[AccountSnapshot]) -> st
     return f"{time_left_text(left, snapshots)}{until}"
 
 
-def _row(snapshot: AccountSnapshot, pace: Throughput, now: float) -> Row:
+def _row(snapshot: AccountSnapshot, pace: Throughput, now: float) -> TableRow:
     left = pace.estimate_seconds([snapshot], now)
     failed, skipped, doubts = (snapshot.ended.get(status, 0) for status in ("failed", "skipped", "in_doubt"))
     name = Text(snapshot.account, style="" if snapshot.at_work else "dim")

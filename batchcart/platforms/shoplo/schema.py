@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from batchcart.model.adapter import SecretText
-from batchcart.platforms.toolkit.field_types import Count, Id, Key, Moment, Money, Text
+from batchcart.platforms.toolkit.field_types import Count, DateTime, Id, Key, Money, Text
 
 _UNSET = msgspec.UNSET
 
@@ -81,8 +81,8 @@ class CountQuery(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     """S004 §Receive a count of all carts. c13: neither page, limit nor since_id."""
 
     user_key: Key | msgspec.UnsetType = _UNSET
-    created_at_min: Moment | msgspec.UnsetType = _UNSET
-    created_at_max: Moment | msgspec.UnsetType = _UNSET
+    created_at_min: DateTime | msgspec.UnsetType = _UNSET
+    created_at_max: DateTime | msgspec.UnsetType = _UNSET
 
 
 class ListQuery(CountQuery, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -99,5 +99,5 @@ class CartQuery(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
 
     fields: str | list[str] | msgspec.UnsetType = _UNSET
     since_id: Id | msgspec.UnsetType = _UNSET
-    created_at_min: Moment | msgspec.UnsetType = _UNSET
-    created_at_max: Moment | msgspec.UnsetType = _UNSET
+    created_at_min: DateTime | msgspec.UnsetType = _UNSET
+    created_at_max: DateTime | msgspec.UnsetType = _UNSET

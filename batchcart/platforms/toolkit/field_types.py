@@ -48,8 +48,8 @@ Money = (
 Text = str
 Key = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
 Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", max_length=40, description="YYYY-MM-DD")]
-Clock = Annotated[str, Meta(pattern=r"^[0-9]{2}:[0-9]{2}:[0-9]{2}$(?!\n)", max_length=40, description="HH:MM:SS")]
-Moment = Annotated[
+TimeOfDay = Annotated[str, Meta(pattern=r"^[0-9]{2}:[0-9]{2}:[0-9]{2}$(?!\n)", max_length=40, description="HH:MM:SS")]
+DateTime = Annotated[
     str,
     Meta(
         pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$(?!\n)",

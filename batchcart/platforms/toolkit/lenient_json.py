@@ -12,7 +12,7 @@ from batchcart.model.json_text import TooMuch, Unreadable, exact
 from batchcart.platforms.toolkit.json_repair import repair, with_whole_characters
 from batchcart.platforms.toolkit.text_encoding import NoText, text_in
 
-Answer = Response | bytes
+AnswerBody = Response | bytes
 """A response, which is read once however often it is asked about, or the body of one."""
 
 LONGEST_REPAIRED = 256 << 10
@@ -33,32 +33,32 @@ class _Read(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-def json_text(answer: Answer) -> bytes:
+def json_text(answer: AnswerBody) -> bytes:
     """The body as one line of JSON that every reader takes; raises Unreadable."""
     return answer.once(_line_of) if isinstance(answer, Response) else _line_of(answer)
 
 
-def decode(answer: Answer) -> Any:
+def decode(answer: AnswerBody) -> Any:
     """The body as Python values, fractions as Decimal; raises Unreadable. Not to be changed: a response's are kept."""
     return _read_leniently(answer).value
 
 
-def readable(answer: Answer) -> bool:
+def readable(answer: AnswerBody) -> bool:
     """Whether the body can be read as JSON."""
     return not _read(answer).why
 
 
-def why_unreadable(answer: Answer) -> str:
+def why_unreadable(answer: AnswerBody) -> str:
     """What the body is if it is no JSON that can be read, as a noun with its article; "" if it can."""
     return _read(answer).why
 
 
-def value_of(answer: Answer) -> Any:
+def value_of(answer: AnswerBody) -> Any:
     """The body as Python values; None if it cannot be read."""
     return _read(answer).value
 
 
-def object_of(answer: Answer) -> dict[str, Any]:
+def object_of(answer: AnswerBody) -> dict[str, Any]:
     """The body's JSON object; an empty one where it is anything else."""
     value = _read(answer).value
     return value if isinstance(value, dict) else {}
@@ -79,14 +79,14 @@ def whole_of(value: object) -> int:
     return int(text) if text.isdigit() and text.isascii() and len(text) <= _LONGEST_CODE else 0
 
 
-def _read_leniently(answer: Answer) -> _Read:
+def _read_leniently(answer: AnswerBody) -> _Read:
     read = _read(answer)
     if read.why:
         raise Unreadable(read.why)
     return read
 
 
-def _read(answer: Answer) -> _Read:
+def _read(answer: AnswerBody) -> _Read:
     if isinstance(answer, Response):
         return answer.once(_of_response)
     return _of_body(answer)
@@ -118,7 +118,7 @@ def _of_body(body: bytes, headers: Mapping[str, str] = _NONE) -> _Read:
         return _Read(b"", None, str(refused))
 
 
-def _line_of(answer: Answer) -> bytes:
+def _line_of(answer: AnswerBody) -> bytes:
     text = _read_leniently(answer).text.strip()
     # JSON strings hold no raw line ends, so these are all between tokens.
     if b"\n" in text or b"\r" in text:

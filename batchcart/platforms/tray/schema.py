@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from batchcart.model.adapter import SecretText
-from batchcart.platforms.toolkit.field_types import Clock, Count, Date, Id, Money, OptionalId, Text
+from batchcart.platforms.toolkit.field_types import Count, Date, Id, Money, OptionalId, Text, TimeOfDay
 
 _UNSET = msgspec.UNSET
 KEY_LENGTH = 32  # PLATFORMS §2.4: session_id holds at most 32 characters
@@ -66,7 +66,7 @@ class UpdateFields(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     variants_kit: OptionalId | msgspec.UnsetType = _UNSET
     additional_info_kit: Text | int | msgspec.UnsetType = _UNSET
     date: Date | msgspec.UnsetType = _UNSET
-    hour: Clock | msgspec.UnsetType = _UNSET
+    hour: TimeOfDay | msgspec.UnsetType = _UNSET
     user_id: OptionalId | msgspec.UnsetType = _UNSET
     user_cod: OptionalId | msgspec.UnsetType = _UNSET
     Shipping: ShippingFields | msgspec.UnsetType = _UNSET

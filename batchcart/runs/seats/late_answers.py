@@ -10,7 +10,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from batchcart import __version__
-from batchcart.journal.batch import IntentRow, ResultRow
+from batchcart.journal.batch import EndRow, IntentRow
 from batchcart.journal.codec import encode_loss
 from batchcart.runs.seats.frames import FrameStream, NotSpoken
 from batchcart.runs.seats.protocol import AccountRows, FromHub, Hello, Late, LateAnswer, Refused, ResponseRow, Taken
@@ -26,7 +26,7 @@ _NEVER_LEFT = encode_loss("its seat was cut off before it might leave")
 def gather_answers(sent: Mapping[int, Sequence[IntentRow]], unacknowledged: Sequence[AccountRows]) -> list[LateAnswer]:
     """What rows that no hub acknowledged say of the requests in ``sent``, by line."""
     responses: dict[tuple[int, int], ResponseRow] = {}
-    results: dict[int, ResultRow] = {}
+    results: dict[int, EndRow] = {}
     accounts: dict[int, int] = {}
     for rows in unacknowledged:
         never_left: list[ResponseRow] = [(line, number, "void", _NEVER_LEFT) for line, number, *_ in rows.intents]

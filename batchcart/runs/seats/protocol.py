@@ -11,7 +11,7 @@ import msgspec
 
 from batchcart.accounts.options import AccountOptions
 from batchcart.accounts.proxy import Proxy
-from batchcart.journal.batch import IntentRow, ResultRow
+from batchcart.journal.batch import EndRow, IntentRow
 from batchcart.journal.codec import SentRequest
 from batchcart.model.events import Event
 from batchcart.runs.snapshot import AccountSnapshot
@@ -46,7 +46,7 @@ class AccountRows(msgspec.Struct, frozen=True, array_like=True):
     epoch: int
     intents: list[IntentRow]
     responses: list[ResponseRow]
-    results: list[ResultRow]
+    results: list[EndRow]
     states: list[tuple[str, str]]
     events: list[tuple[float, Event]]
 
@@ -63,7 +63,7 @@ class LateAnswer(msgspec.Struct, frozen=True, array_like=True):
     account: int
     intent: IntentRow
     response: ResponseRow | None
-    result: ResultRow | None
+    result: EndRow | None
 
 
 class Late(_Word, frozen=True, tag="late"):
