@@ -62,10 +62,14 @@ def shops(
     *,
     faults: Sequence[str] = (),
     limits: Mapping[str, str] | None = None,
+    quotas: Sequence[str] = (),
     readings: Sequence[str] = (),
     seed: int = 0,
 ) -> Iterator[Shops]:
-    """A sandbox as a process of its own; ``limits`` by platform hold at its door and in the config, default none."""
+    """A sandbox as a process of its own; ``limits`` by platform hold at its door and in the config, default none.
+
+    ``quotas`` are limits of the config alone, each account's.
+    """
     kept = dict.fromkeys(("3dcart", "tray", "shoplo"), "") | dict(limits or {})
     options = [part for fault in faults for part in ("--fault", fault)]
     options += [part for platform, limit in kept.items() for part in ("--limit", f"{platform}={limit}")]
@@ -78,7 +82,9 @@ def shops(
             keys = text[text.index("[") :]
             for platform, limit in kept.items():
                 own = f'platform = "{platform}"'
-                keys = keys.replace(own, f"{own}\ntimeout = 3\nlimits = {json.dumps([limit] if limit else [])}")
+                keys = keys.replace(
+                    own, f"{own}\ntimeout = 3\nlimits = {json.dumps([*filter(None, [limit]), *quotas])}"
+                )
             config = folder / "batchcart.toml"
             config.write_text(keys)
             yield Shops(text.partition(", on ")[2].partition(";")[0], config)
