@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from engine_harness import RUN, Harness, Line
+from engine_harness import RUN, Harness, Line, plan_job
 from in_memory_shops import EPOCH, Shops
 
 from batchcart.engine.chain_state import ChainState
@@ -33,7 +33,7 @@ CREATED = Response(201, b'{"message":"Created","code":201,"id":"5","session_id":
 def begun(folder: Path, shops: Shops, *sends: tuple[Request, str, tuple[object, ...]], line: Line = ADD) -> Harness:
     """A run whose first process died after these sends: request, state, answer."""
     shop = Harness(folder, [line], shops)
-    shop.plan()
+    plan_job(shop)
     with closing(open_existing(journal_path(shop.results))) as journal:
         for number, (request, state, row) in enumerate(sends, 1):
             journal.execute(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import kill_storm
 import pytest
-from engine_harness import Harness
+from engine_harness import Harness, plan_job
 from in_memory_shops import Shops
 from kill_storm import Line
 
@@ -309,7 +309,7 @@ def test_a_fresh_start_keeps_the_old_files_under_a_number(half: Place) -> None:
 
 def test_results_beside_a_journal_that_lost_what_it_had_of_them_are_refused_as_that(tmp_path: Path) -> None:
     harness = Harness(tmp_path, [{"op": "cart.create", "account": "local-3dcart", "cart": "a"}], Shops())
-    harness.plan()
+    plan_job(harness)
     harness.results.write_text('{"line":1}\n')
     with pytest.raises(UsageError, match=r"knows none of its results \(is .*\.journal-wal gone\?\)"):
         harness.run()

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import kill_storm
 import pytest
-from engine_harness import CONFIG, Ended, Harness, Line
+from engine_harness import CONFIG, Ended, Harness, Line, plan_job
 from examples import divide_examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -325,7 +325,7 @@ def test_a_shop_that_is_down_while_a_token_is_renewed_does_not_close_the_account
 
 def test_a_run_whose_requests_left_from_other_processes_leaves_them_their_time_and_once(tmp_path: Path) -> None:
     shop = Harness(tmp_path, tray_adds("a", 2), shops := Shops(scripted([])))
-    shop.plan()
+    plan_job(shop)
     with closing(open_existing(journal_path(shop.results))) as journal:
         note_seats(journal)
         journal.execute(

@@ -69,6 +69,23 @@ class Ended:
     seconds: float
 
 
+async def drive(
+    options: RunOptions, monitor: RunMonitor, shops: Shops, states: Mapping[str, AccountState], **others: Any
+) -> Summary:
+    """``run_job`` as it is, with the loop's time as its clocks, and shops that are called directly."""
+    clock = asyncio.get_running_loop().time
+
+    @asynccontextmanager
+    async def open_client(account: Account) -> AsyncIterator[Sender]:
+        yield partial(shops.answer, account, journal_path(options.results_path))
+
+    def open_state(entry: AccountConfig) -> AccountState:
+        return states.get(entry.name, AccountState(None))
+
+    world = Deps(clock, lambda: EPOCH + clock(), open_client=open_client, open_state=open_state, **others)
+    return await run_job(options, monitor, deps=world)
+
+
 @dataclass
 class Harness:
     """A folder with one job in it, which is run from there again and again; what it takes from the world is its own."""
@@ -86,66 +103,58 @@ class Harness:
     def results(self) -> Path:
         return self.folder / "results.jsonl"
 
-    def plan(self) -> None:
-        """Check the job and lay down its plan, as a run does that is killed right after it."""
-        options = self._options()
-        with open_job(options.job) as source:
-            entries = load_config(options.config, load_adapters())
-            take_up(options, source, entries, RunMonitor(), Deps(rng=random.Random(0)))[0].close()
-
-    def run(
-        self,
-        *,
-        stop_after: float | None = None,
-        seed: int = 0,
-        during: AbstractContextManager[object] | None = None,
-    ) -> Ended:
-        """One start of the run, in virtual time, halted ``stop_after`` seconds; ``during`` is open while it works."""
+    def run(self, **how: Any) -> Ended:
+        """One start of the run in virtual time, as ``start_run`` takes it."""
         journals: list[JournalWriter] = []
-        started = self._run(journals, random.Random(seed), stop_after, during or nullcontext())
-        return virtual_clock.run(started, lambda: any(journal.at_disk for journal in journals))
+        return virtual_clock.run(start_run(self, journals, **how), lambda: any(one.at_disk for one in journals))
 
-    async def _run(
-        self,
-        journals: list[JournalWriter],
-        rng: random.Random,
-        stop_after: float | None,
-        during: AbstractContextManager[object],
-    ) -> Ended:
-        loop, events = asyncio.get_running_loop(), list[Event]()
-        monitor, began = RunMonitor(sinks=[events.append]), loop.time()
-        with ExitStack() as stack:
 
-            def open_journal(*files: Any, **listeners: Any) -> JournalWriter:
-                stack.enter_context(during)
-                journals.append(JournalWriter(*files, **listeners))
-                return journals[-1]
+async def start_run(
+    harness: Harness,
+    journals: list[JournalWriter],
+    *,
+    stop_after: float | None = None,
+    seed: int = 0,
+    during: AbstractContextManager[object] | None = None,
+) -> Ended:
+    """One start of the run, halted after ``stop_after`` seconds; ``during`` is open while its journal is written."""
+    loop, events = asyncio.get_running_loop(), list[Event]()
+    monitor, began = RunMonitor(sinks=[events.append]), loop.time()
+    with ExitStack() as stack:
 
-            deps = Deps(loop.time, lambda: EPOCH + loop.time(), rng, self._open_client, self._open_state, open_journal)
-            if stop_after is not None:
-                loop.call_later(stop_after, monitor.stop)
-            summary = await run_job(self._options(), monitor, deps=deps)
-        found = [json.loads(line) for line in self.results.read_text().splitlines()]
-        of_accounts = [event for event in events if isinstance(event, OfAccount)]
-        return Ended(summary, found, of_accounts, monitor.failure, monitor.sessions, loop.time() - began)
+        def open_journal(*files: Any, **listeners: Any) -> JournalWriter:
+            stack.enter_context(during or nullcontext())
+            journals.append(JournalWriter(*files, **listeners))
+            return journals[-1]
 
-    def _options(self) -> RunOptions:
-        job, config = self.folder / "job.jsonl", self.folder / "batchcart.toml"
-        config.write_text(self.config)
-        if not job.exists():
-            job.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
-        return RunOptions(
-            str(job),
-            results=self.results,
-            config=config,
-            concurrency=self.concurrency,
-            patience=self.patience / 60,
-            stop_after=self.row,
-        )
+        if stop_after is not None:
+            loop.call_later(stop_after, monitor.stop)
+        own = {"rng": random.Random(seed), "open_journal": open_journal}
+        summary = await drive(write_job(harness), monitor, harness.shops, harness.account_states, **own)
+    found = [json.loads(line) for line in harness.results.read_text().splitlines()]
+    of_accounts = [event for event in events if isinstance(event, OfAccount)]
+    return Ended(summary, found, of_accounts, monitor.failure, monitor.sessions, loop.time() - began)
 
-    @asynccontextmanager
-    async def _open_client(self, account: Account) -> AsyncIterator[Sender]:
-        yield partial(self.shops.answer, account, journal_path(self.results))
 
-    def _open_state(self, entry: AccountConfig) -> AccountState:
-        return self.account_states.get(entry.name, AccountState(None))
+def plan_job(harness: Harness) -> None:
+    """Check the job and lay down its plan, as a run does that is killed right after it."""
+    options = write_job(harness)
+    with open_job(options.job) as source:
+        entries = load_config(options.config, load_adapters())
+        take_up(options, source, entries, RunMonitor(), Deps(rng=random.Random(0)))[0].close()
+
+
+def write_job(harness: Harness) -> RunOptions:
+    """Write config and job, unless that is there, and say how they are run."""
+    job, config = harness.folder / "job.jsonl", harness.folder / "batchcart.toml"
+    config.write_text(harness.config)
+    if not job.exists():
+        job.write_text("".join(json.dumps(line) + "\n" for line in harness.lines))
+    return RunOptions(
+        str(job),
+        results=harness.results,
+        config=config,
+        concurrency=harness.concurrency,
+        patience=harness.patience / 60,
+        stop_after=harness.row,
+    )
