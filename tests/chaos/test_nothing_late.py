@@ -90,21 +90,16 @@ def started(net: Network, folder: Path) -> "subprocess.Popen[bytes]":
 
 
 OUTAGE = 17.0
-"""Seconds, after which a kernel that still holds bytes waits for another 8 s at least before it tries them again.
-
-It tries after 0.2 s (or a little more), then after twice that, and so on: 12.6 to 15.8 s and 25.4 to 31.8 s after they
-left. A run that looks for them when the network is back, and 3.5 s later, does not see them; then they arrive.
-"""
+"""Seconds: beyond the time-out of the run that is left alone, and within that of the runs that are killed."""
 
 
 @pytest.mark.network
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("what", ["killed", "stopped and killed", "left alone"])
 def test_what_a_lost_network_kept_back_does_not_arrive_after_it_was_given_up(tmp_path: Path, what: str) -> None:
-    """Nothing is left in the kernel of a killed process: that is SO_LINGER's doing, and red without it.
+    """No effect comes twice and none is lost where the network goes, whatever throws away what was on its way.
 
-    A run that was left alone gives up after its own time-out, where SO_LINGER and TCP_USER_TIMEOUT both do it; a
-    killed one has a time-out beyond the outage, so that its TCP_USER_TIMEOUT throws nothing away.
+    It is green without SO_LINGER too; ``test_a_killed_process_resets_its_connections_to_shops`` is what shows that.
     """
     patient = "timeout = 3" if what == "left alone" else "timeout = 60"
     with network() as net, shop_and_job(net, tmp_path, patient) as effects:
