@@ -4,15 +4,16 @@ A 429 says something of the limit only beside what the shop let through, while t
 - a first one is a pause and no lesson;
 - one more, to the single request that was tried after that pause, is believed where a fair part of the limit was let
   through before; so are two in the course of steady sending that tell the same;
-- what tells too little, as of a shop that refuses whatever comes, is no lesson;
-- where evenly spread sends are let through and refused alternately, the shop wants them further apart: from the
-  second time on each makes the rate a fifth lower at once, since the pauses after them hide what it lets through, but
-  never slower than those came that were let through: a shop that refuses these too minds something else.
+- further ones in the same row tell the same once more, and what tells too little, as of a shop that refuses whatever
+  comes, is no lesson;
+- a shop that is still asked too fast gets it a little slower, and each further time, without a quiet one between, by
+  twice as much.
 
-What was learnt is tried upward by time: after a quiet time in growing steps, until the config's limit is reached. A
-step that is refused is taken back, and the next one waits longer, but never so long that the way back takes more than
-minutes. If going slower does not make 429s rarer, they have nothing to do with speed; then what was learnt is
-forgotten, and it is harder to convince the next time.
+What was learnt is tried upward by time: after a quiet time of sending in growing steps, until the config's limit is
+reached. A step is proven when the shop has let through a request more than it would have before: at a request a second
+a twentieth more shows only after twenty. One that is refused is taken back, and the next one waits longer, but never so
+long that the way back takes more than minutes. If going much slower does not make 429s rarer, they have nothing to do
+with speed; then what was learnt is forgotten, and it is harder to convince the next time.
 """
 
 import math
@@ -22,15 +23,16 @@ from msgspec.structs import replace
 
 _ALIKE = 0.15
 _CLEARLY_LESS, _LEAST_SHARE = 0.9, 0.25
-_LOWER = 0.98
-_STEP = 1.05
+_LOWER, _LOWEST = 0.02, 0.16  # parts that a limit falls by
+_FALLS, _MOST_FALLS = 4, 8  # in a row, from which on going slower does not seem to help, and does not
+_STEP, _LEAST_MORE, _GROWTH = 0.05, 0.1, 3.0  # of the limit, of a request in its window, and from step to step
 _MOST_NEEDED = 16
-_ALTERNATIONS, _LOWER_ALTERNATING = 2, 0.8
 _ENOUGH = 4  # 429s at the slower rate from which on it is compared
 _RARER, _RARE = 2.0, 40.0
 _OFTEN = 100.0  # sends from one 429 to the next, or fewer: the shop allows a little less than the config says
 _MANY = 1000  # sends from which on older ones count half
 _SHORT = 10.0  # seconds of a window; shorter ones are tried sooner
+_LONGEST_STEP = 60.0  # seconds
 
 
 class RefusalRate(msgspec.Struct, frozen=True):
@@ -64,23 +66,21 @@ class RefusalRate(msgspec.Struct, frozen=True):
 class RefusalEvidence(msgspec.Struct, frozen=True):
     """What a 429 tells: ``observed`` sends were let through in the limit's window before it.
 
-    It is the ``in_row``-th without a good answer since; ``steady`` says that this run had been sending all the time,
-    ``alternations`` how often sends in an even spread were refused after one or two that were let through, and
-    ``apart`` the least seconds between two of them that were let through.
+    It is the ``in_row``-th without a good answer since; ``steady`` says that this run had been sending all the time.
     """
 
     observed: float
     in_row: int = 1
     steady: bool = True
-    alternations: int = 0
-    apart: float = math.inf
 
 
 class AdaptiveLimit(msgspec.Struct, frozen=True):
     """What has been learnt about one limit of ``most`` sends in ``seconds``; ``allowed`` is None while it holds.
 
-    ``allowed`` is above ``proven`` while more is tried; ``sure`` is what a whole quiet time has proven. Times are
-    those of the caller's clock.
+    ``allowed`` is above ``proven`` while more is tried, by the part ``step``; ``sure`` is what a whole quiet time has
+    proven, and is believed again where the config's limit was tried last and is refused soon. ``unused`` says that
+    nothing was let through since it is believed, ``falls`` how often it has fallen without a quiet time between. Times
+    are those of the caller's clock.
     """
 
     most: float
@@ -90,7 +90,9 @@ class AdaptiveLimit(msgspec.Struct, frozen=True):
     sure: float = 0.0
     since: float = 0.0
     quiet: float = 0.0
-    step: float = _STEP
+    step: float = 0.0
+    unused: bool = False
+    falls: int = 0
     suspected: float = 0.0
     agreeing: int = 0
     evidence_needed: int = 1
@@ -99,37 +101,33 @@ class AdaptiveLimit(msgspec.Struct, frozen=True):
 
     def after_throttle(self, now: float, evidence: RefusalEvidence) -> "AdaptiveLimit":
         """After a 429, and what it tells."""
+        if self.tries:
+            return _settle(self, now, self.proven, self.sure)
+        if self.allowed is None and self.sure and now < self.since + self.longest_quiet:
+            return _settle(self, now, self.sure, self.sure)
         seen = self._count(1)
-        rate = self.most if self.allowed is None else self.allowed
-        alternating = evidence.alternations >= _ALTERNATIONS * self.evidence_needed
-        if alternating and not self.tries and rate * evidence.apart > self.seconds:
-            lower = max(_LOWER_ALTERNATING * rate, self.seconds / evidence.apart)
-            return replace(_settle(seen, now, lower, lower), quiet=self.longest_quiet / 4, slowed=RefusalRate())
-        if self.allowed is not None and _ineffective(self.full_speed, seen.slowed):
+        if _ineffective(seen):
             harder = min(_MOST_NEEDED, 2 * self.evidence_needed)
             return AdaptiveLimit(self.most, self.seconds, evidence_needed=harder, full_speed=self.full_speed)
-        if self.tries:
-            return _settle(seen, now, self.proven, self.sure)
-        return _judge(seen, now, rate, evidence)
+        return _judge(seen, now, self.most if self.allowed is None else self.allowed, evidence)
 
     def after_success(self, now: float) -> "AdaptiveLimit":
         """After a send that was not throttled."""
         seen = self._count(0)
+        if self.unused:
+            return replace(seen, since=now, unused=False)
         if self.allowed is None or now < self.tried_at:
             return seen
-        raised = self.allowed * self.step
-        if raised >= _STEP**-1 * self.most:
-            return AdaptiveLimit(
-                self.most, self.seconds, evidence_needed=self.evidence_needed, full_speed=self.full_speed
-            )
-        return replace(
-            seen,
-            allowed=raised,
-            proven=self.allowed,
-            sure=self.sure if self.tries else self.allowed,
-            since=now,
-            step=1 + 2 * (self.step - 1),
-        )
+        step = _GROWTH * self.step if self.tries else max(_STEP, _LEAST_MORE / self.allowed)
+        raised = self.allowed * (1 + step)
+        sure = self.sure if self.tries else self.allowed
+        if raised * (1 + _STEP) >= self.most:
+            return replace(seen, allowed=None, sure=sure, since=now, falls=0, suspected=0.0, agreeing=0)
+        return replace(seen, allowed=raised, proven=self.allowed, sure=sure, since=now, step=step, falls=0)
+
+    def believe(self, allowed: float, now: float) -> "AdaptiveLimit":
+        """After a 429 that ended the search for what the shop allows."""
+        return replace(_settle(self._count(1), now, allowed, allowed), slowed=RefusalRate())
 
     def count_good(self, sends: int) -> "AdaptiveLimit":
         """After so many sends that were not throttled, while the config's limit holds."""
@@ -147,7 +145,7 @@ class AdaptiveLimit(msgspec.Struct, frozen=True):
 
     def resume(self, allowed: float, now: float) -> "AdaptiveLimit":
         """What an earlier run believed, at the beginning of the next one."""
-        return _settle(replace(self, quiet=self.longest_quiet / 8), now, allowed, allowed)
+        return replace(_settle(self, now, allowed, allowed), quiet=self.longest_quiet / 4)
 
     def _count(self, refusals: int) -> "AdaptiveLimit":
         if self.allowed is None:
@@ -157,31 +155,35 @@ class AdaptiveLimit(msgspec.Struct, frozen=True):
     @property
     def longest_quiet(self) -> float:
         """Seconds after which more is tried at the latest."""
-        return 90.0 if self.seconds <= _SHORT else 180.0
+        return 90.0 if self.seconds <= _SHORT else 270.0
 
     @property
     def _step_time(self) -> float:
-        return min(max(2.0, 2 * self.seconds), 4.0) if self.seconds <= _SHORT else min(self.seconds, 60.0)
+        usual = min(max(2.0, 2 * self.seconds), 4.0) if self.seconds <= _SHORT else min(self.seconds, 60.0)
+        one_more = self.seconds / ((self.allowed or self.most) - self.proven)
+        return max(usual, min(one_more, _LONGEST_STEP))
 
 
-def _ineffective(full_speed: RefusalRate, slowed: RefusalRate) -> bool:
-    """Whether going slower has not made 429s rarer than they were, or not rare after many of them."""
-    return (slowed.refusals >= _ENOUGH and slowed.gap < _RARER * full_speed.gap) or (
-        slowed.refusals >= 2 * _ENOUGH and slowed.gap < _RARE
-    )
+def _ineffective(known: AdaptiveLimit) -> bool:
+    """Whether going slower has not made 429s rarer than they were, or going much slower has not made them rare."""
+    full_speed, slowed = known.full_speed, known.slowed
+    if slowed.refusals < _ENOUGH:
+        return False
+    no_rarer = full_speed.refusals >= _ENOUGH and slowed.gap < _RARER * full_speed.gap
+    return no_rarer or known.falls >= _MOST_FALLS or (known.falls >= _FALLS and slowed.gap < _RARE)
 
 
 def _judge(known: AdaptiveLimit, now: float, rate: float, evidence: RefusalEvidence) -> AdaptiveLimit:
     """After a 429 at ``rate`` sends a window, which was not just being tried."""
     observed = evidence.observed
+    if evidence.in_row > 1:
+        tells = evidence.in_row == known.evidence_needed + 1 and _LEAST_SHARE * rate <= observed < _CLEARLY_LESS * rate
+        return _settle(known, now, observed, observed) if tells else known
     if 0 < observed < _CLEARLY_LESS * rate:
-        if evidence.in_row > known.evidence_needed and observed >= _LEAST_SHARE * rate:
-            return _settle(known, now, observed, observed)
         if not evidence.steady:
             return known
         if known.allowed is not None:
-            lower = _LOWER * min(rate, known.sure)
-            known = replace(_settle(known, now, lower, lower), suspected=known.suspected, agreeing=known.agreeing)
+            known = replace(_fall(known, now, rate), suspected=known.suspected, agreeing=known.agreeing)
         if not known.suspected or abs(observed - known.suspected) > max(1.0, _ALIKE * known.suspected):
             return replace(known, agreeing=0, suspected=observed)
         if known.agreeing + 1 < known.evidence_needed:
@@ -193,15 +195,19 @@ def _judge(known: AdaptiveLimit, now: float, rate: float, evidence: RefusalEvide
             return replace(known, agreeing=0, suspected=0.0)
         if known.agreeing + 1 < _ENOUGH * known.evidence_needed:
             return replace(known, agreeing=known.agreeing + 1, suspected=0.0)
-        little_less = _LOWER**2 * rate
-        return _settle(known, now, little_less, little_less)
-    lower = _LOWER * min(rate, known.sure)
-    return _settle(known, now, lower, lower)
+        return _settle(known, now, (1 - 2 * _LOWER) * rate, (1 - 2 * _LOWER) * rate)
+    return _fall(known, now, rate)
+
+
+def _fall(known: AdaptiveLimit, now: float, rate: float) -> AdaptiveLimit:
+    """A little slower than what was sure."""
+    lower = (1 - min(_LOWER * 2**known.falls, _LOWEST)) * min(rate, known.sure)
+    return replace(_settle(known, now, lower, lower), falls=known.falls + 1)
 
 
 def _settle(known: AdaptiveLimit, now: float, allowed: float, sure: float) -> AdaptiveLimit:
     """What is believed from now on."""
-    quiet = min(known.longest_quiet, max(known.longest_quiet / 4, 2 * known.quiet))
+    quiet = min(known.longest_quiet, max(known.longest_quiet / 2, 2 * known.quiet))
     fresh = RefusalRate() if known.allowed is None else known.slowed
     return replace(
         known,
@@ -210,7 +216,8 @@ def _settle(known: AdaptiveLimit, now: float, allowed: float, sure: float) -> Ad
         sure=sure,
         since=now,
         quiet=quiet,
-        step=_STEP,
+        step=0.0,
+        unused=True,
         suspected=0.0,
         agreeing=0,
         slowed=fresh,

@@ -30,14 +30,18 @@ class ConnectionLimit:
             self._quiet = min(_LONGEST_QUIET, 2 * self._quiet)
         self._before, self._since = self.most, now
 
+    def tries(self, others: int) -> bool:
+        """Whether one beside so many others is more than is known to be taken, and is just being tried."""
+        return self.most is not None and self._before <= others < self.most
+
     @property
     def tried_at(self) -> float:
         """When more are tried."""
         return self._since + self._quiet
 
-    def most_at(self, now: float) -> int | None:
-        """How many may be on their way now."""
-        if self.most is not None and now >= self.tried_at:
+    def most_at(self, now: float, in_flight: int) -> int | None:
+        """How many may be on their way now; more than before only where so many are, since else nothing is tried."""
+        if self.most is not None and in_flight >= self.most and now >= self.tried_at:
             self._before, self._since = self.most, now
             self.most = 2 * self.most if self.most < _MOST else None
         return self.most

@@ -105,36 +105,46 @@ class PaceGate:
 class SpacingGate:
     """For a shop that refuses what comes too close: from send to send passes what ``rate`` a second leaves for each.
 
-    Nothing is caught up. ``rate`` gives None where the shop wants no such thing. Up to the part ``spare`` of that time
-    is added, for an irregular way.
+    Nothing is caught up. ``rate`` at a moment gives None where the shop wants no such thing. Up to the part ``spare``
+    of that time is added, for an irregular way.
     """
 
     departures: Departures
-    rate: Callable[[], float | None]
+    rate: Callable[[float], float | None]
     spare: float = _FIRST_SPARE
 
-    def opens_at(self, now: float) -> float:  # noqa: ARG002 - some of its twins need the time
+    def opens_at(self, now: float) -> float:
         """When the last send, or the last few where they are very close, is far enough away."""
-        rate = self.rate()
+        rate = self.rate(now)
         if rate is None:
             return -math.inf
         departures = self.departures
-        group = min(max(1, math.ceil(_FINEST_SPACING * rate)), MOST_LATEST)
+        group = _group(rate)
         place = group - departures.permits
         if place < 1:
             return math.inf
         if len(departures.latest) < place:
             return -math.inf
         apart = group / rate
-        spare = min(max(_LEAST_MARGIN, _needed_margin(departures.jitter)), self.spare * apart)
+        spare = min(self._wanted, self.spare * apart)
         return departures.latest[-place] + apart + max(_SUREST_MARGIN, spare - departures.delay)
 
-    def refuse(self) -> bool:
-        """It was not enough: leave more to spare for requests that overtake others, if there is more to leave."""
-        if self.spare >= _MOST_SPARE:
+    def refuse(self, now: float) -> bool:
+        """It was not enough: leave more to spare for requests that overtake others, if the way is so irregular."""
+        rate = self.rate(now)
+        if rate is None or self.spare >= _MOST_SPARE or self._wanted <= self.spare * _group(rate) / rate:
             return False
         self.spare = min(_MOST_SPARE, 2 * self.spare)
         return True
+
+    @property
+    def _wanted(self) -> float:
+        return max(_LEAST_MARGIN, _needed_margin(self.departures.jitter))
+
+
+def _group(rate: float) -> int:
+    """How many sends are spaced together."""
+    return min(max(1, math.ceil(_FINEST_SPACING * rate)), MOST_LATEST)
 
 
 @dataclass(slots=True)
@@ -177,8 +187,9 @@ class ConnectionGate:
 
     def opens_at(self, now: float) -> float:
         """At once, or when one is answered, or more are tried."""
-        most = self.limit.most_at(now)
-        return -math.inf if most is None or self.departures.in_flight < most else self.limit.tried_at
+        in_flight = self.departures.in_flight
+        most = self.limit.most_at(now, in_flight)
+        return -math.inf if most is None or in_flight < most else self.limit.tried_at
 
 
 class BucketGate:

@@ -9,42 +9,24 @@ leaves when the last of them opens. One waiter at a time looks at them; the othe
 
 By default a send leaves as soon as all gates are open, so a short job takes no longer than the limits demand. A shop
 that refuses such a burst, although every limit of the config is kept, wants its requests evenly spread, and gets that
-from then on. What its further 429s teach stands in `adaptive_limit.py`.
+from then on. What its further 429s teach stands in `refusal_lessons.py`.
 """
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from batchcart.accounts.send_history import SendHistory
-from batchcart.engine.adaptive_limit import AdaptiveLimit, RefusalEvidence
-from batchcart.engine.alternation import Alternation
-from batchcart.engine.connection_limit import ConnectionLimit
 from batchcart.engine.departures import Departures
-from batchcart.engine.gates import (
-    BucketGate,
-    ConnectionGate,
-    Gate,
-    LearntGate,
-    PaceGate,
-    PauseGate,
-    SpacingGate,
-    WindowGate,
-    bearable_jitter,
-)
+from batchcart.engine.gates import BucketGate, Gate, PaceGate, PauseGate, WindowGate, bearable_jitter
+from batchcart.engine.refusal_lessons import RefusalLessons
 from batchcart.model.json_text import UNDECODABLE
 from batchcart.model.limits import QUOTA, Bucket, Limit, Pacing, Window, steadiest
 
 _LONG = 60.0  # seconds from which on a wait is worth a word
 _REMEMBERED, _UNLIMITED = 64, 1024  # sends at the least, where there are limits and where there are none
-_FEWEST = 10  # sends at full speed that are looked at, to see what a shop lets through
-_WEAK = 0.25  # of a limit: a shop that lets less through says nothing of its limit
-_CLOSE = 0.5  # of the time between two sends of an even spread: what is closer was a burst
-_FAIR = 0.7  # of a limit: where that much is let through, requests may just have overtaken one another
-_SPREAD_FOR = 7 * 86_400.0  # seconds for which a shop's wish is remembered
 _BELIEVED_FOR = 86_400.0  # seconds for which a lower limit is
 
 
@@ -86,29 +68,14 @@ class RateLimiter:
         buckets = (limit for limit in limits if isinstance(limit, Bucket))
         self._buckets = [BucketGate(bucket, index, self._departures) for index, bucket in enumerate(buckets)]
         self._pause = PauseGate()
-        self._connections = ConnectionLimit()
-        self._spread_until = -math.inf
-        self.learns_of = steadiest(limits)
-        self._learnt = _learning(self.learns_of)
+        self._lessons = RefusalLessons(steadiest(limits), self._departures)
         paced = [PaceGate(window) for window in windows if window.seconds <= QUOTA] if pacing == "smooth" else []
-        self._apart = SpacingGate(self._departures, self._spacing)
         self._paced: Sequence[PaceGate] = paced
         self._of_config: Sequence[Gate] = (*self._windows, *self._buckets, *paced)
-        self._of_refusals: Sequence[Gate] = (
-            self._apart,
-            LearntGate(self._departures, self._learnt_window),
-            ConnectionGate(self._departures, self._connections),
-        )
-        # Seconds that are looked at, to see what a shop lets through.
-        self._span = max(self._learnt.seconds, _FEWEST * self._learnt.seconds / self._learnt.most)
-        self._uncounted = 0  # good answers that no 429 was compared with yet
         self.on_permit: Callable[[], None] = lambda: None  # told of each send that is let through
         self.awaited = 0  # sends that wait to be let through
         self._turn = asyncio.Lock()
         self._changed: asyncio.Event | None = None  # as long as one waits; an event takes a kilobyte
-        self._refused: deque[float] | None = None  # once there are some, for the same reason
-        self._alternation = Alternation()
-        self._began = self._last = -math.inf  # of sending without a gap, and the last permit
         self._announced = -math.inf  # when the wait ends that was told of last
         self._remember(learnt)
 
@@ -141,9 +108,7 @@ class RateLimiter:
     def _permit(self, now: float) -> int:
         for gate in self._paced:
             gate.take(now)
-        if now - self._last > self._span / 2 and now - self._pause.until > self._span / 2:
-            self._began = now
-        self._last = now
+        self._lessons.record_permit(now, self._pause.until)
         return self._departures.permit(now)
 
     def mark_sent(self, number: int) -> None:
@@ -168,43 +133,25 @@ class RateLimiter:
     def record_throttle(self, seconds: float) -> None:
         """The shop said 429: send nothing for so long, and learn from it what the shop allows."""
         now = self._clock()
-        self._learnt, self._uncounted = self._learnt.count_good(self._uncounted), 0
-        if self._refused is None:
-            self._refused = deque(maxlen=self._sends.capacity)
-        self._refused.append(now)
         for bucket in self._buckets:  # the shop's is full: no more bursts from here on
             bucket.fill(now + seconds)
-        alike = now < self._pause.until  # what was on its way already tells the same once more
-        observed = self._let_through(now)
-        weak = observed < _WEAK * self._reference()
-        if weak and self._departures.in_flight:
-            self._connections.refuse(now, self._departures.in_flight, alike=alike)
-        if not alike:
-            self._alternation.record_throttle(spread=self._spacing() is not None)
-            steady = now - self._began >= self._span
-            if self._wants_spacing(now):
-                self._spread_until = now + _SPREAD_FOR
-            elif self._overtook(observed) and self._apart.refuse():
-                pass
-            elif self.learns_of is not None and (self._alternation.in_row > 1 or self._spacing() is not None):
-                seen = self._alternation
-                evidence = RefusalEvidence(observed, seen.in_row, steady, seen.count, seen.shortest)
-                self._learnt = self._learnt.after_throttle(now, evidence)
+        self._lessons.record_throttle(now, alike=now < self._pause.until)
         self.pause(seconds)
 
     def record_success(self) -> None:
         """A send was answered with something else than 429."""
         now = self._clock()
-        self._alternation.record_success(now)
-        if self._learnt.allowed is None:
-            self._uncounted += 1
-        else:
-            self._learnt = self._learnt.after_success(now)
+        self._lessons.record_success(now, alike=now < self._pause.until)
+
+    @property
+    def learns_of(self) -> Limit | None:
+        """The limit that 429s teach of."""
+        return self._lessons.of
 
     @property
     def shortest(self) -> float:
         """Seconds of the limit that is learnt of: a window's length, or the time a bucket takes to empty."""
-        return self._learnt.seconds
+        return self._lessons.limit.seconds
 
     @property
     def in_flight(self) -> int:
@@ -214,29 +161,31 @@ class RateLimiter:
     @property
     def adapted_rate(self) -> float | None:
         """The sends a second that the shop's 429s say it allows; None where the config's limits hold."""
-        return None if self._learnt.allowed is None else self._learnt.allowed / self._learnt.seconds
+        learnt = self._lessons.limit
+        return None if learnt.allowed is None else learnt.allowed / learnt.seconds
 
     @property
     def tried_in(self) -> float:
         """Seconds until more than ``adapted_rate`` is tried."""
-        return max(0.0, self._learnt.tried_at - self._clock())
+        return max(0.0, self._lessons.limit.tried_at - self._clock())
 
     @property
     def spread(self) -> bool:
         """Whether the shop was seen to want its requests evenly spread."""
-        return self._spread_until > self._clock()
+        return self._lessons.spread_until > self._clock()
 
     @property
     def memory(self) -> bytes:
         """What a later run may be given as ``learnt``; b"" where nothing was."""
         now = self._clock()
         wall = self._sends.wall() - now
+        learnt = self._lessons.limit
         found = LimitMemory(
-            self._learnt.most,
-            self._learnt.seconds,
-            self._learnt.allowed,
-            0.0 if self._learnt.allowed is None else round(wall + self._learnt.since, 3),
-            round(wall + self._spread_until, 3) if self.spread else 0.0,
+            learnt.most,
+            learnt.seconds,
+            learnt.allowed,
+            0.0 if learnt.allowed is None else round(wall + learnt.since, 3),
+            round(wall + self._lessons.spread_until, 3) if self.spread else 0.0,
             round(wall + self._pause.until, 3) if self._pause.until > now + 1.0 else 0.0,
         )
         return b"" if found == LimitMemory(found.most, found.seconds) else msgspec.json.encode(found)
@@ -251,45 +200,9 @@ class RateLimiter:
         opens = self._pause.until
         for gate in self._of_config:
             opens = max(opens, gate.opens_at(now))
-        if self._learnt.allowed is not None or self._spread_until > now or self._connections.most is not None:
-            opens = max(opens, *(gate.opens_at(now) for gate in self._of_refusals))
+        if self._lessons.bind(now):
+            opens = max(opens, *(gate.opens_at(now) for gate in self._lessons.gates))
         return opens
-
-    def _spacing(self) -> float | None:
-        """The sends a second at which a shop that wants them evenly spread gets them; None where it does not."""
-        if self._learnt.allowed is None and not self.spread:
-            return None
-        return self._reference() / self._learnt.seconds
-
-    def _learnt_window(self) -> Window | None:
-        allowed = self._learnt.allowed
-        if allowed is None:
-            return None
-        count = max(1, math.floor(allowed + 1e-9))
-        return Window(min(count, self._sends.capacity), self._learnt.seconds * count / allowed)
-
-    def _reference(self) -> float:
-        return self._learnt.most if self._learnt.allowed is None else self._learnt.allowed
-
-    def _let_through(self, now: float) -> float:
-        """How many sends in the limit's window the shop has let through recently."""
-        since = now - self._span
-        refused = self._refused or ()
-        while self._refused and self._refused[0] <= since:
-            self._refused.popleft()
-        on_their_way = self._departures.in_flight - self._departures.permits
-        count = self._departures.count_since(since) - len(refused) - on_their_way
-        return max(0, count) * self._learnt.seconds / self._span
-
-    def _wants_spacing(self, now: float) -> bool:
-        """Whether what was just refused was a burst, of a kind that spacing would have kept from being one."""
-        if self.spread or self.learns_of is None:
-            return False
-        return self._departures.came_closer(_CLOSE * self._learnt.seconds / self._learnt.most, now - self._span)
-
-    def _overtook(self, observed: float) -> bool:
-        """Whether requests that were evenly spread may have been refused because one overtook another."""
-        return self._spacing() is not None and not self._learnt.tries and observed >= _FAIR * self._reference()
 
     def _remember(self, learnt: bytes) -> None:
         """Take up what an earlier run learnt: a pause in any case, the rest if it was of this very limit."""
@@ -300,12 +213,11 @@ class RateLimiter:
         now = self._clock()
         ahead = now - self._sends.wall()
         self._pause.extend(min(found.paused_until + ahead, now + _BELIEVED_FOR))
-        if (found.most, found.seconds) != (self._learnt.most, self._learnt.seconds):
+        believed = self._lessons.limit
+        if (found.most, found.seconds) != (believed.most, believed.seconds):
             return
-        self._spread_until = min(found.spread_until + ahead, now + _SPREAD_FOR)
         fresh = -_BELIEVED_FOR < found.at + ahead - now <= 1.0
-        if fresh and found.allowed is not None and 0 < found.allowed < found.most:
-            self._learnt = self._learnt.resume(found.allowed, now)
+        self._lessons.resume(now, found.spread_until + ahead, found.allowed if fresh else None)
 
     def _find_used_up(self, now: float, seconds: float) -> Window | None:
         """The quota that is the reason for so long a wait; None where it is something else."""
@@ -329,13 +241,3 @@ class RateLimiter:
             self._changed = None
             if wake:
                 wake.cancel()
-
-
-def _learning(limit: Limit | None) -> AdaptiveLimit:
-    match limit:
-        case Window(count, seconds):
-            return AdaptiveLimit(count, seconds)
-        case Bucket(size, leak):
-            return AdaptiveLimit(size, size / leak)
-        case None:
-            return AdaptiveLimit(1 << 30, 4.0)

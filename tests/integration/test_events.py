@@ -179,9 +179,9 @@ def test_a_pause_that_the_run_leaves_early_lasted_only_until_then(session: Accou
 def test_a_limit_that_is_learnt_is_told_once_and_again_when_it_is_forgotten(session: AccountSession) -> None:
     session, noted = noting(session)
     pulse = PauseMonitor(session)
-    known = session.limiter._learnt
+    known = session.limiter._lessons.limit
     for throttle in (msgspec.structs.replace(known, allowed=2.0 * known.seconds), known):
-        session.limiter._learnt = throttle
+        session.limiter._lessons.limit = throttle
         pulse.poll()
         pulse.poll()
 

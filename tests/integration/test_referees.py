@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 
 import pytest
 import virtual_clock
-from limit_referees import Client, FixedWindow, Referee, Shared, SlidingEstimate, SlidingWindow, TokenBucket
+from limit_referees import (
+    Client,
+    FixedWindow,
+    Referee,
+    Shared,
+    SlidingEstimate,
+    SlidingWindow,
+    TokenBucket,
+    WeighedRate,
+)
 
 from batchcart.model.limits import Window, parse_limit
 
@@ -63,6 +72,27 @@ def test_half_of_what_the_config_says_is_found_and_used_up(text: str, true: str,
     assert used >= 0.85
     assert client.share_refused(BEGAN + seconds / 4) < 0.01
     assert client.share_refused() < 0.025
+
+
+@pytest.mark.parametrize(
+    ("text", "referee", "rate", "seconds", "most"),
+    [
+        # Seven of the eight requests that are on their way at first are refused, whatever is learnt from it.
+        ("180/min", TokenBucket(1, 1.5), 1.5, 300, 10),
+        ("180/min", WeighedRate(90, 60.0), 1.5, 300, 10),
+        ("180/min", TokenBucket(90, 1.5), 1.5, 900, 20),
+        ("18/2s", FixedWindow(9, 2.0, phase=0.849), 4.5, 300, 20),
+        ("2/s", FixedWindow(1, 1.0, phase=0.13), 1.0, 900, 17),
+        ("2/s", SlidingEstimate(1, 1.0), 0.5, 300, 7),
+    ],
+    ids=str,
+)
+def test_a_config_that_is_too_high_is_found_out_with_few_429s(
+    text: str, referee: Referee, rate: float, seconds: float, most: int
+) -> None:
+    client = served(text, referee, seconds)
+    assert client.rate(BEGAN, BEGAN + seconds) >= 0.85 * rate
+    assert len(client.refused) <= most
 
 
 @pytest.mark.parametrize(("text", "true"), [("180/min", "144/min"), ("180/min", "90/min"), ("9/s", "7/s")])

@@ -1,6 +1,7 @@
 """Owns small shops that hold a client to a limit in the ways that servers do, and clients of them in virtual time."""
 
 import asyncio
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -97,6 +98,26 @@ class SlidingEstimate:
             return False
         self.now_in += 1
         return True
+
+
+@dataclass
+class WeighedRate:
+    """As haproxy counts: the estimate in whole numbers, from the first request on, and refused ones too."""
+
+    count: int
+    seconds: float
+    began: float = -math.inf
+    now_in: int = 0
+    before: int = 0
+
+    def admits(self, now: float) -> bool:
+        if now >= self.began + 2 * self.seconds:
+            self.began, self.now_in, self.before = now, 0, 0
+        elif now >= self.began + self.seconds:
+            self.began, self.now_in, self.before = self.began + self.seconds, 0, self.now_in
+        self.now_in += 1
+        left = 1 - (now - self.began) / self.seconds
+        return self.now_in + int(self.before * left) <= self.count
 
 
 @dataclass
