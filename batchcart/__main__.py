@@ -1,7 +1,6 @@
 """The command `batchcart`, also as `python -m batchcart`: what a signal does before the work begins, and its end."""
 
 import atexit
-import gc
 import os
 import signal
 
@@ -40,7 +39,6 @@ def _end(codes: list[int]) -> None:
     for number in _NUMBERS:
         signal.signal(number, signal.SIG_IGN)
     if codes:
-        gc.collect()  # what was refused may hold a journal in a circle, and its connection cleans up when it is closed
         os._exit(codes[0])
 
 
