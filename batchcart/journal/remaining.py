@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from batchcart.journal.queries import ChainUpdate, PlannedLine, write_left
+from batchcart.journal.queries import ChainUpdate, Length, PlannedLine, write_left
 from batchcart.journal.rows import RowCount, decode_value, first, has_table, select
 from batchcart.journal.schema import Connection
 from batchcart.model.operation import OperationKind
@@ -29,7 +29,9 @@ _COUNTS = (
 )
 
 
-_Row = tuple[int, int, int, int, int, int, str, str, OperationKind, Status | None, bytes | None, int]
+_Row = tuple[
+    RowCount, RowCount, RowCount, Length, int, int, str, str, OperationKind, Status | None, bytes | None, int
+]
 
 
 class LineLeft(msgspec.Struct, frozen=True):

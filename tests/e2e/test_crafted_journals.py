@@ -73,6 +73,14 @@ def test_a_plan_whose_lines_are_gone_is_no_run_without_lines(run: Interrupted) -
     assert "its table meta does not fit to the others" in ended.err
 
 
+def test_a_line_that_is_longer_than_any_file_is_no_fault_of_the_program(run: Interrupted) -> None:
+    with run.copy() as (folder, _):
+        in_journal(dict(values())["plan.length = 9223372036854775807"])(folder)
+        ended = command(*USES[8], folder=folder)
+    assert ended.code == 2
+    assert "is damaged" in ended.err
+
+
 def test_a_request_that_no_line_leads_to_stops_its_accounts_in_words(run: Interrupted) -> None:
     _, change = next(requests())
     with run.copy() as (folder, guard):
