@@ -1,5 +1,6 @@
 """The shops that most tests of commands work with: opened once a module, with a folder of its own for each test."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,12 @@ for _profile, _examples in (("steady", 40), ("long", 2000)):  # pytest --hypothe
         derandomize=_profile == "steady",  # the same examples each time; new ones are found on demand
     )
 hypothesis_settings.load_profile("steady")
+
+
+def pytest_configure() -> None:
+    """Ctrl-C reaches the programs that tests start, also where these run behind a shell that goes on without them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -29,9 +29,7 @@ _COUNTS = (
 )
 
 
-_Row = tuple[
-    RowCount, RowCount, RowCount, Length, int, int, str, str, OperationKind, Status | None, bytes | None, int
-]
+_Row = tuple[RowCount, RowCount, RowCount, Length, int, int, str, str, OperationKind, Status | None, bytes | None, int]
 
 
 class LineLeft(msgspec.Struct, frozen=True):

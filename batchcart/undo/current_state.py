@@ -79,8 +79,8 @@ async def answers(
 
 
 def question(account: str, left: CartEffects) -> bytes:
-    """The job line that reads a cart, or the one item of it where its key is not known."""
+    """The job line that reads a cart, or the one item of it where its key is not known; "" stands for none."""
     if left.cart_id is not None:
         return orjson.dumps({"op": "cart.get", "account": account, "cart_id": left.cart_id})
-    item_id = next(effect.item_id for effect in left.effects if not isinstance(effect, FieldChanged))
+    item_id = next((effect.item_id for effect in left.effects if not isinstance(effect, FieldChanged)), "")
     return orjson.dumps({"op": "item.get", "account": account, "item_id": item_id})

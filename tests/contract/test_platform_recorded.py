@@ -27,7 +27,9 @@ def _ended(step: Step) -> dict[str, Any]:
     match step:
         case Succeeded(body=body):
             return {**found, "body": json.loads(body)} if body else found
-        case Failed() | InDoubt() | Throttled() | Unauthorized() | Foreign():
+        case Throttled(retry_after=pause):
+            return {**found, "retry_after": pause.written}
+        case Failed() | InDoubt() | Unauthorized() | Foreign():
             return found
         case _:
             raise AssertionError(f"the conversation has not ended: {step}")

@@ -81,6 +81,15 @@ def test_a_line_that_is_longer_than_any_file_is_no_fault_of_the_program(run: Int
     assert "is damaged" in ended.err
 
 
+@pytest.mark.parametrize("forgotten", ["'{}'", """replace(learnt, ' 2"', ' x"')""", "replace(learnt, '{', '[')"])
+def test_what_a_run_made_and_its_journal_forgot_is_kept_in_words(run: Interrupted, forgotten: str) -> None:
+    with run.copy() as (folder, _):
+        in_journal(lambda journal: journal.execute(f"UPDATE result SET learnt = {forgotten}"))(folder)
+        ended = command(*USES[3], folder=folder)
+    assert ended.code in {0, 1, 2, 3}
+    assert "fault of its own" not in ended.out + ended.err
+
+
 def test_a_request_that_no_line_leads_to_stops_its_accounts_in_words(run: Interrupted) -> None:
     _, change = next(requests())
     with run.copy() as (folder, guard):

@@ -97,7 +97,7 @@ def parse_facts(facts: CartFacts) -> Mapping[str, Line | None]:
 
 def _parse(text: str) -> Line:
     product, _, quantity = text.rpartition(" ")
-    return Line(product, Decimal(quantity))
+    return Line(product, amount(quantity))
 
 
 def knows_all(facts: CartFacts) -> bool:
