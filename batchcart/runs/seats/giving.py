@@ -96,17 +96,21 @@ class Giving:
                 ask_back(link, link.held[number])
 
     def send_wanted(self) -> None:
-        """Hand out what was held back and is so no longer, or has been for long enough."""
+        """Hand out what was held back and is so no longer, or has been for long enough.
+
+        Never while late answers are written down: what they end would be handed out as it was before.
+        """
+        now = self.context.deps.clock()
         for link in self.links:
             for holding in [holding for holding in link.held.values() if holding.wanted]:
-                self.send_parcel(link, holding, holding.wanted)
+                self.send_parcel(link, holding, holding.wanted, in_vain=now >= holding.waits_until)
 
-    def send_parcel(self, link: SeatLink, holding: Holding, lines: int) -> None:
-        """Hand the account's next lines to its seat; later, where all that is left is held back."""
+    def send_parcel(self, link: SeatLink, holding: Holding, lines: int, *, in_vain: bool = False) -> None:
+        """Hand the account's next lines to its seat; later, if all that is left waits, and not ``in_vain``."""
         if holding.walk is None:
             return
         try:
-            if holding.walk.waits and self.context.deps.clock() >= holding.waits_until:
+            if holding.walk.waits and in_vain:
                 holding.walk.release()
             holding.wanted = lines if holding.walk.waits else 0
             if holding.wanted:

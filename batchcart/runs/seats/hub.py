@@ -71,7 +71,7 @@ class Hub:
     holdings: Mapping[int, Holding]
     starter: Starter
     greeted: set[int]
-    giving: "Giving" = field(init=False)
+    giving: Giving = field(init=False)
     links: list[SeatLink] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
@@ -223,7 +223,11 @@ class Hub:
                 holding.show(snapshot)
 
     async def _hear_late(self, link: SeatLink, answers: Sequence[LateAnswer]) -> None:
-        """Take from a seat that was cut off what is waited for."""
+        """Take from a seat that was cut off what is waited for; the hub may not have noticed yet that it was."""
+        for former in [one for one in self.links if one.hello.name == link.hello.name]:
+            if any(former.find(answer.account, answer.epoch) for answer in answers):
+                former.stream.cut()
+                self._lose(former, "it was cut off")
         try:
             async with self._dealing:
                 taken = await take_answers(self.context, self.holdings, answers)

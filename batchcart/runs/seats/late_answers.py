@@ -27,21 +27,21 @@ def gather_answers(sent: Mapping[int, Sequence[IntentRow]], unacknowledged: Sequ
     """What rows that no hub acknowledged say of the requests in ``sent``, by line."""
     responses: dict[tuple[int, int], ResponseRow] = {}
     results: dict[int, EndRow] = {}
-    accounts: dict[int, int] = {}
+    whose: dict[int, tuple[int, int]] = {}
     for rows in unacknowledged:
         never_left: list[ResponseRow] = [(line, number, "void", _NEVER_LEFT) for line, number, *_ in rows.intents]
         for response in (*never_left, *rows.responses):
             responses[response[0], response[1]] = response
         results |= {row[0]: row for row in rows.results}
         lines = [row[0] for row in rows.intents] + [row[0] for row in rows.responses] + [row[0] for row in rows.results]
-        accounts |= dict.fromkeys(lines, rows.account)
+        whose |= dict.fromkeys(lines, (rows.account, rows.epoch))
     found = []
-    for line, account in accounts.items():
+    for line, (account, epoch) in whose.items():
         for intent in sent.get(line, ()):
             answer = responses.get((line, intent[1]))
             result = results.get(line) if intent is sent[line][-1] else None
             if answer or result:
-                found.append(LateAnswer(account, intent, answer, result))
+                found.append(LateAnswer(account, epoch, intent, answer, result))
     return found
 
 

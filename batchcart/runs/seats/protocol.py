@@ -61,6 +61,7 @@ class LateAnswer(msgspec.Struct, frozen=True, array_like=True):
     """What became of a request whose seat was cut off: its answer, if that is to be remembered; how its line ended."""
 
     account: int
+    epoch: int
     intent: IntentRow
     response: ResponseRow | None
     result: EndRow | None

@@ -112,10 +112,10 @@ def _needs_answer(job: PlannedJob, number: int, account: Account, taken: OpenCha
     sent = load_history(job.plan, planned.line)
     if not sent or sent[-1].state != "sent":
         return False
-    operation = job.operation(planned, account)
-    known = replay_chain(job, account, number, taken.number).context(operation)
-    spec = account.adapter.operations[operation.kind]
     try:
+        operation = job.operation(planned, account)
+        known = replay_chain(job, account, number, taken.number).context(operation)
+        spec = account.adapter.operations[operation.kind]
         past = replay(sent, spec, operation, known).steps
         return bool(past) and isinstance(spec.recover(operation, known, past), InDoubt)
     except Exception:  # noqa: BLE001  # whoever works on the line meets it again, and closes this account alone
