@@ -137,12 +137,14 @@ class Hub:
         try:
             while not link.gone and (word := await stream.receive()) is not None:
                 link.heard_at = self.context.deps.clock()
-                if isinstance(word, Broken):
-                    why = word.why
-                    if word.journal:
-                        self.context.monitor.fail(JournalFailed(word.why))
-                else:
-                    self._handle(link, word)
+                match word:
+                    case Broken(why, journal):
+                        if journal:
+                            self.context.monitor.fail(JournalFailed(why))
+                    case Late(run, answers):
+                        await self._hear_late(link, answers if run == self.job.run else [])
+                    case _:
+                        self._handle(link, word)
         except NotSpoken as wrong:
             why = str(wrong)
         except Exception as error:  # noqa: BLE001  # one seat's words must not end the others' work
@@ -182,12 +184,10 @@ class Hub:
                 self._show(link, accounts)
             case Leaving():
                 self._let_leave(link)
-            case Late(run, answers):
-                self._spawn(self._hear_late(link, answers if run == self.job.run else []))
             case More(account, epoch) | Finished(account, epoch) | FreshTokens(account, epoch) | Learnt(account, epoch):
                 if (holding := link.find(account, epoch)) is not None:
                     self._handle_of_account(link, holding, word)
-            case Hello() | Broken():
+            case Hello() | Broken() | Late():
                 raise NotSpoken(f"it said {type(word).__name__} where that has no place")
 
     def _write(self, link: SeatLink, accounts: Sequence[AccountRows]) -> None:
