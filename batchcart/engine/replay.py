@@ -57,24 +57,22 @@ def replay(sent: Sequence[SentRequest], spec: OperationSpec, operation: Operatio
             for past in grown:
                 possible.update(dict.fromkeys(_following(decide(operation, context, past))))
         if one.state != "void":
-            pasts = grown
+            # A write ends the looks before it, wherever they began, and no decision after it asks for that.
+            pasts = grown[:1] if step.request.writes else grown
     wasted = sum(1 for one in sent if one.state != "answered")
     return Past(pasts[0], len(sent), wasted, sent[0].at if sent else None)
 
 
 def _beginnings(pasts: list[History], step: Exchange | LostWrite) -> list[History]:
-    """The pasts that the step may follow: those so far, and each without a look that was broken off and begun anew.
+    """The pasts that the step may follow: those so far, and one without a look that was broken off and begun anew.
 
     A journal does not say where a look began anew, as after a stop or because it came too early. What it asks first
     it may also ask again in its course, so both are possible.
     """
-    anew: list[History] = []
-    for past in pasts:
-        written = up_to_last_write(past)
-        begins = len(past) > len(written) > 0 and past[len(written)].request == step.request
-        if begins and written not in anew:
-            anew.append(written)
-    return [*pasts, *anew]
+    whole = pasts[0]
+    written = up_to_last_write(whole)
+    begins = len(whole) > len(written) > 0 and whole[len(written)].request == step.request
+    return [*pasts, written] if begins else pasts
 
 
 def _step(one: SentRequest, request: Request) -> Exchange | LostWrite | None:

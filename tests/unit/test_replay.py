@@ -3,12 +3,14 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from batchcart.engine.replay import RequestMismatch, replay
 from batchcart.journal.codec import SentRequest
 from batchcart.model.adapter import CartContext
-from batchcart.model.http import Response
+from batchcart.model.http import History, Response
 from batchcart.model.operation import Operation, OperationKind
+from batchcart.model.outcome import Step
 from batchcart.platforms import load_adapters
 
 KEY = "k" * 32
@@ -38,3 +40,16 @@ def test_a_look_that_was_broken_off_may_find_more_pages_when_it_is_taken_again()
 def test_a_page_that_no_look_leads_to_is_refused() -> None:
     with pytest.raises(RequestMismatch, match="does not lead to that"):
         replayed(LOST, page(1, 5), page(3, 5))
+
+
+def test_what_is_asked_of_a_past_grows_with_its_length_however_often_its_write_was_sent() -> None:
+    spec = load_adapters()["shoplo"].operations[OperationKind.CART_CREATE]
+    asked: list[int] = []
+
+    def interpret(operation: Operation, known: CartContext, past: History) -> Step:
+        asked.append(len(past))
+        return spec.interpret(operation, known, past)
+
+    sent = [LOST, page(1, 0), page(1, 0)] * 8
+    replay(sent, replace(spec, interpret=interpret), ADD, CartContext(None, KEY))
+    assert len(asked) <= 4 * len(sent)
