@@ -27,9 +27,9 @@ class GivenKeys:
 
         What gives all carts one key is no shop that mixes up answers, but a stub that somebody measures or tries.
         """
-        owner = self._earlier.get(key)
+        owner = self._lines.get(key, self._earlier.get(key))
         if owner is None:
             if len(self._lines) == _MOST:
                 self._earlier, self._lines = self._lines, {}
-            owner = self._lines.setdefault(key, line)
+            owner = self._lines[key] = line
         return owner if self._earlier or len(self._lines) > 1 else line
