@@ -101,14 +101,16 @@ class RefusalLessons:
             self._refused = deque(maxlen=self._departures.history.capacity)
         self._refused.append(now)
         observed = self._let_through(now)
-        if observed < _WEAK * self._believed and self._departures.in_flight:
+        weak = _WEAK * self._believed
+        if observed < weak and self._departures.in_flight:
             self._connections.refuse(now, self._departures.in_flight, alike=alike)
         if alike:
             return
         self._alternation.record_throttle(now, observed, spread=self._spacing(now) is not None)
         before = self.limit.allowed
         if self.of is not None and not self._blames_the_way(now):
-            self._learn(now)
+            # Where a window has just turned over, the first in a row saw one that is past, and tells nothing.
+            self._learn(now, observed if observed < weak else self._alternation.observed)
         if self.limit.allowed != before:
             self._alternation.forget_cycles()
 
@@ -128,7 +130,7 @@ class RefusalLessons:
             self._connections.refuse(now, others, alike=False)
         return crowded
 
-    def _learn(self, now: float) -> None:
+    def _learn(self, now: float, observed: float) -> None:
         """It was one: the search for the spacing goes on or ends, or the limit is lower than believed."""
         seen, needed = self._alternation, self.limit.evidence_needed
         least = self.limit.seconds / seen.shortest
@@ -151,7 +153,7 @@ class RefusalLessons:
                 self.limit = self.limit.believe(let_through, now)
                 return
         steady = now - self._began >= self._span
-        self.limit = self.limit.after_throttle(now, RefusalEvidence(seen.observed, seen.in_row, steady))
+        self.limit = self.limit.after_throttle(now, RefusalEvidence(observed, seen.in_row, steady))
 
     @property
     def _believed(self) -> float:
