@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 _ALIKE = 0.15
 _CLEARLY_LESS, _LEAST_SHARE = 0.9, 0.25
-_LOWER, _LOWEST = 0.02, 0.16  # parts that a limit falls by
+_LOWER, _LOWEST = 0.02, 0.08  # parts that a limit falls by, and so may end below what is allowed
 _FALLS, _MOST_FALLS = 4, 8  # in a row, from which on going slower does not seem to help, and does not
 _STEP, _LEAST_MORE, _GROWTH = 0.05, 0.1, 3.0  # of the limit, of a request in its window, and from step to step
 _MOST_NEEDED = 16
@@ -78,7 +78,7 @@ class AdaptiveLimit(msgspec.Struct, frozen=True):
     """What has been learnt about one limit of ``most`` sends in ``seconds``; ``allowed`` is None while it holds.
 
     ``allowed`` is above ``proven`` while more is tried, by the part ``step``; ``sure`` is what a whole quiet time has
-    proven, and is believed again where the config's limit was tried last and is refused soon. ``unused`` says that
+    proven, and is believed again where the config's limit was tried last and is refused at once. ``unused`` says that
     nothing was let through since it is believed, ``falls`` how often it has fallen without a quiet time between. Times
     are those of the caller's clock.
     """
@@ -103,7 +103,9 @@ class AdaptiveLimit(msgspec.Struct, frozen=True):
         """After a 429, and what it tells."""
         if self.tries:
             return _settle(self, now, self.proven, self.sure)
-        if self.allowed is None and self.sure and now < self.since + self.longest_quiet:
+        # The config's limit is tried as a step like the others, for twice as long, which a bucket takes to be full. A
+        # 429 that comes later may have any reason: it does not prove what was believed before.
+        if self.allowed is None and self.sure and now < self.since + 2 * self._step_time:
             return _settle(self, now, self.sure, self.sure)
         seen = self._count(1)
         if _ineffective(seen):

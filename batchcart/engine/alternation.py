@@ -11,10 +11,11 @@ _MANY_GOOD = 20  # answers after which a 429 is not of the same cycle as the one
 class Alternation:
     """``in_row`` 429s since a good answer; ``count`` times a 429 came again after a good answer or two.
 
-    ``observed`` is what was let through in the limit's window before the first in the row: what those after it see is
-    less by the pauses that are made. ``shortest`` is the least time, in seconds, between two good answers that had a
-    429 between them: a shop that wants its requests apart wants them no further apart than that. ``cycles`` counts how
-    often good answers and then 429s came, to requests that were evenly spread.
+    ``observed`` is the most that was let through in the limit's window before one of the row: the first does not see
+    yet what was on its way, those after it see less by the pauses that are made. ``shortest`` is the least time, in
+    seconds, between two good answers that had a 429 between them: a shop that wants its requests apart wants them no
+    further apart than that. ``cycles`` counts how often good answers and then 429s came, to requests that were evenly
+    spread; ``gap`` good answers came before the last 429 and after the one before it.
     """
 
     in_row: int = 0
@@ -22,6 +23,7 @@ class Alternation:
     shortest: float = math.inf
     observed: float = 0.0
     cycles: int = 0
+    gap: int = 0
     _began: float = math.inf
     _let_through: int = 0
     _good: int = 0
@@ -41,8 +43,8 @@ class Alternation:
     def record_throttle(self, now: float, observed: float, *, spread: bool) -> None:
         """A 429, after ``observed`` in the limit's window, to requests that were evenly spread or not."""
         self.in_row += 1
+        self.observed = observed if self.in_row == 1 else max(self.observed, observed)
         if self.in_row == 1:
-            self.observed = observed
             if not spread:
                 self.forget_cycles()
             elif self._began == math.inf:
@@ -50,7 +52,7 @@ class Alternation:
             else:
                 self.cycles += 1
         self.count = self.count + 1 if spread and 1 <= self._good <= _FEW_GOOD else 0
-        self._good = 0
+        self.gap, self._good = self._good, 0
 
     def forget_cycles(self) -> None:
         """What came before was at another rate."""

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 _LEAST_MARGIN = 0.003
 _SUREST_MARGIN = 0.0005  # for the clock's own steps
 _MARGIN_SHARE = 0.007  # of a window, at most
-_FIRST_SPARE, _MOST_SPARE = 0.03, 0.15  # of the time between two sends
+_FIRST_SPARE, _MOST_SPARE = 0.03, 0.5  # of the time between two sends
+_MORE_SPARE = 2.0  # times as much, each time that it was not enough
+_MOST_STRETCH = 0.15  # of that time: from more to spare one cannot tell whether the shop refuses the rate
+_OVERTAKES = 3.0  # times the usual jitter, by which one request gains on another where the ways are evenly mixed
+_LEAST_PAUSE = 0.5  # seconds that a 429 costs
 _FINEST_SPACING = 0.02  # seconds; what is closer is spaced in groups
 
 
@@ -106,11 +110,13 @@ class SpacingGate:
     """For a shop that refuses what comes too close: from send to send passes what ``rate`` a second leaves for each.
 
     Nothing is caught up. ``rate`` at a moment gives None where the shop wants no such thing. Up to the part ``spare``
-    of that time is added, for an irregular way.
+    of that time is added, for an irregular way; while ``searching`` for the rate all that the way may need is, so that
+    a refusal is one of the rate.
     """
 
     departures: Departures
     rate: Callable[[float], float | None]
+    searching: Callable[[], bool]
     spare: float = _FIRST_SPARE
 
     def opens_at(self, now: float) -> float:
@@ -125,21 +131,36 @@ class SpacingGate:
             return math.inf
         if len(departures.latest) < place:
             return -math.inf
-        apart = group / rate
-        spare = min(self._wanted, self.spare * apart)
-        return departures.latest[-place] + apart + max(_SUREST_MARGIN, spare - departures.delay)
+        spare = self._share(rate) * group / rate
+        return departures.latest[-place] + group / rate + max(_SUREST_MARGIN, spare - departures.delay)
 
-    def refuse(self, now: float) -> bool:
-        """It was not enough: leave more to spare for requests that overtake others, if the way is so irregular."""
+    def refuse(self, now: float, good: int) -> bool:
+        """It was not enough, ``good`` answers after the last time: leave more for requests that overtake others.
+
+        False where the way is not so irregular, or where more to spare costs more sends than a 429 and its pause.
+        """
         rate = self.rate(now)
-        if rate is None or self.spare >= _MOST_SPARE or self._wanted <= self.spare * _group(rate) / rate:
+        more = (_MORE_SPARE - 1) * self.spare
+        if rate is None or self.spare >= _MOST_SPARE or self._share(rate) < self.spare:
             return False
-        self.spare = min(_MOST_SPARE, 2 * self.spare)
+        if good * more >= rate * _LEAST_PAUSE:
+            return False
+        self.spare = min(_MOST_SPARE, self.spare + more)
         return True
 
-    @property
-    def _wanted(self) -> float:
-        return max(_LEAST_MARGIN, _needed_margin(self.departures.jitter))
+    def forget(self) -> None:
+        """What was refused had another reason than the way."""
+        self.spare = _FIRST_SPARE
+
+    def stretch(self, now: float) -> float:
+        """How many times as much might have been let through, had nothing been left to spare."""
+        rate = self.rate(now)
+        return 1.0 if rate is None else 1.0 + min(_MOST_STRETCH, self._share(rate))
+
+    def _share(self, rate: float) -> float:
+        """The part of the time between two sends that is left to spare."""
+        wanted = (_SUREST_MARGIN + _OVERTAKES * self.departures.jitter) * rate / _group(rate)
+        return min(wanted, _MOST_SPARE if self.searching() else self.spare)
 
 
 def _group(rate: float) -> int:

@@ -19,7 +19,7 @@ from batchcart.model.limits import Bucket, Limit, Window
 _FEWEST = 10  # sends at full speed that are looked at, to see what a shop lets through
 _WEAK = 0.25  # of a limit: a shop that lets less through says nothing of its limit
 _CLOSE = 0.5  # of the time between two sends of an even spread: what is closer was a burst
-_FAIR = 0.7  # of a limit: where that much is let through, requests may just have overtaken one another
+_FAIR = 0.35  # of what was asked for: where less is let through, it is more than some that overtook others
 _SINGLE = 2  # let through of a burst, or fewer: the shop allows none
 _ALTERNATIONS = 2  # of good answers and refusals, from which on the shop wants requests further apart
 _CYCLES, _LESS = 4, 0.9  # of good answers and then 429s, that say what is let through, and where that is less
@@ -51,7 +51,7 @@ class RefusalLessons:
         self.limit = _full(of)
         self.spread_until = -math.inf
         self._departures = departures
-        self._apart = SpacingGate(departures, self._spacing)
+        self._apart = SpacingGate(departures, self._spacing, lambda: self._search is not None)
         self._connections = ConnectionLimit()
         self.gates: tuple[Gate, ...] = (
             self._apart,
@@ -113,6 +113,8 @@ class RefusalLessons:
             self._learn(now, observed if observed < weak else self._alternation.observed)
         if self.limit.allowed != before:
             self._alternation.forget_cycles()
+            if before is None:
+                self._apart.forget()  # it was the rate, and not the way
 
     def _blames_the_way(self, now: float) -> bool:
         """Whether it was no matter of the rate: a burst, a request that overtook another, or too many at a time."""
@@ -123,7 +125,8 @@ class RefusalLessons:
             return True
         if self._spacing(now) is None:
             return self._alternation.in_row == 1
-        if (self._overtook() or self._search is not None) and self._apart.refuse(now):
+        if self._overtook(now) and self._apart.refuse(now, self._alternation.gap):
+            self._alternation.forget_cycles()
             return True
         others = self._departures.in_flight
         if crowded := self._connections.tries(others):
@@ -147,13 +150,14 @@ class RefusalLessons:
         ):
             self._search = found
             return
+        stretch = self._apart.stretch(now)  # what was left to spare was not asked for, so it was not refused either
         if not self.limit.tries and seen.in_row == 1 and seen.cycles >= _CYCLES * needed:
-            let_through = seen.rate(now) * self.limit.seconds
+            let_through = seen.rate(now) * self.limit.seconds * stretch
             if let_through < _LESS * self._believed:
                 self.limit = self.limit.believe(let_through, now)
                 return
         steady = now - self._began >= self._span
-        self.limit = self.limit.after_throttle(now, RefusalEvidence(observed, seen.in_row, steady))
+        self.limit = self.limit.after_throttle(now, RefusalEvidence(observed * stretch, seen.in_row, steady))
 
     @property
     def _believed(self) -> float:
@@ -194,9 +198,15 @@ class RefusalLessons:
             return False
         return self._departures.came_closer(_CLOSE * self.limit.seconds / self.limit.most, now - self._span)
 
-    def _overtook(self) -> bool:
-        """Whether requests that were evenly spread may have been refused because one overtook another."""
-        return not self.limit.tries and self._alternation.observed >= _FAIR * self._believed
+    def _overtook(self, now: float) -> bool:
+        """Whether requests that were evenly spread may have been refused because one overtook another.
+
+        The first in a row only, as the one after a pause has nothing close to it.
+        """
+        seen = self._alternation
+        asked = self._believed * min(1.0, (now - self._began) / self._span)
+        first = self._search is None and not self.limit.tries and seen.in_row == 1
+        return first and seen.observed >= _FAIR * asked
 
 
 def _full(limit: Limit | None) -> AdaptiveLimit:

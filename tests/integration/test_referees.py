@@ -27,6 +27,7 @@ REFEREES: dict[str, Callable[[int, float], Referee]] = {
     "bucket": lambda count, seconds: TokenBucket(count, count / seconds),
     "small bucket": lambda count, seconds: TokenBucket(max(1, count // 4), count / seconds),
     "estimate": SlidingEstimate,
+    "haproxy": WeighedRate,
 }
 BEGAN = 1000.0
 
@@ -52,6 +53,27 @@ def test_the_right_limit_is_used_up(text: str, kind: str, seconds: float, least:
     used = client.rate(*whole) / (limit.count / limit.seconds)
     assert used >= least.get(kind, 0.95)
     assert client.share_refused() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("text", "jitter", "least"), [("180/min", 0.02, 0.9), ("18/2s", 0.02, 0.78), ("18/2s", 0.05, 0.62)]
+)
+def test_a_way_that_is_irregular_is_no_lower_limit(text: str, jitter: float, least: float) -> None:
+    limit = window(text)
+    client = served(text, REFEREES["spacing"](limit.count, limit.seconds), 300, jitter)
+    assert client.rate(BEGAN + 60, BEGAN + 300) >= least * limit.count / limit.seconds
+    assert client.share_refused() < 0.02
+
+
+def test_the_spacing_that_a_shop_wants_is_found_over_an_irregular_way() -> None:
+    client = served("180/min", REFEREES["spacing"](90, 60.0), 300, jitter=0.02)
+    assert client.rate(BEGAN, BEGAN + 300) >= 0.85 * 1.5
+    assert len(client.refused) <= 10
+
+
+def test_a_limit_of_few_requests_a_second_does_not_fall_below_what_is_let_through() -> None:
+    client = served("2/s", SlidingEstimate(2, 1.0, phase=0.9), 300)
+    assert client.rate(BEGAN + 60, BEGAN + 300) >= 0.95
 
 
 @pytest.mark.parametrize(
@@ -81,6 +103,7 @@ def test_half_of_what_the_config_says_is_found_and_used_up(text: str, true: str,
         ("180/min", TokenBucket(1, 1.5), 1.5, 300, 10),
         ("180/min", WeighedRate(90, 60.0), 1.5, 300, 10),
         ("180/min", TokenBucket(90, 1.5), 1.5, 900, 20),
+        ("180/min", SlidingWindow(45, 60.0), 0.75, 900, 13),
         ("18/2s", FixedWindow(9, 2.0, phase=0.849), 4.5, 300, 20),
         ("2/s", FixedWindow(1, 1.0, phase=0.13), 1.0, 900, 17),
         ("2/s", SlidingEstimate(1, 1.0), 0.5, 300, 7),
@@ -217,16 +240,35 @@ def test_a_limit_of_connections_lowers_what_is_in_flight(most: int) -> None:
     assert client.share_refused() < 0.06
 
 
-def test_429s_by_chance_never_bring_a_limit_near_zero() -> None:
+@pytest.mark.parametrize(("often", "least"), [(0.03, 0.5), (0.005, 0.65)])
+def test_429s_by_chance_never_bring_a_limit_near_zero(often: float, least: float) -> None:
     @dataclass
     class Chance:
         rng: random.Random = field(default_factory=lambda: random.Random(5))
 
         def admits(self, now: float) -> bool:  # noqa: ARG002 - the others need the time
-            return self.rng.random() >= 0.03
+            return self.rng.random() >= often
 
     client = served("50/s", Chance(), 300)
-    assert client.rate(BEGAN + 100, BEGAN + 300) >= 0.5 * 50
+    assert client.rate(BEGAN + 100, BEGAN + 300) >= least * 50
+
+
+def test_one_429_after_the_way_back_brings_no_lower_limit_again() -> None:
+    @dataclass
+    class Stray:
+        at: float
+        limit: SlidingWindow = field(default_factory=lambda: SlidingWindow(18, 2.0))
+        over: bool = False
+
+        def admits(self, now: float) -> bool:
+            if now >= self.at and not self.over:
+                self.over = True
+                return False
+            return self.limit.admits(now)
+
+    eases = BEGAN + 200
+    client = served("18/2s", Eases(SlidingWindow(9, 2.0), Stray(eases + 120), eases), 380, jitter=0.0)
+    assert client.rate(eases + 122, eases + 180) >= 0.95 * 9
 
 
 def test_a_pause_that_a_shop_asked_for_outlives_the_run() -> None:

@@ -84,16 +84,18 @@ class SlidingEstimate:
 
     count: int
     seconds: float
+    phase: float = 0.0
     window: int = 0
     now_in: int = 0
     before: int = 0
 
     def admits(self, now: float) -> bool:
-        window = int(now // self.seconds)
+        at = now / self.seconds + self.phase
+        window = int(at)
         if window != self.window:
             self.before = self.now_in if window == self.window + 1 else 0
             self.window, self.now_in = window, 0
-        share = 1 - (now / self.seconds - window)
+        share = 1 - (at - window)
         if self.before * share + self.now_in + 1 > self.count + _ROUNDING:
             return False
         self.now_in += 1
