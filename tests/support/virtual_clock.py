@@ -36,11 +36,21 @@ class _Jumping(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """The loop; its ``time`` is the selector's."""
+    """The loop; its ``time`` is the selector's. What was given to another thread is waited for."""
 
     def __init__(self, busy: Callable[[], bool], grace: float) -> None:
-        self.jumping = _Jumping(busy, grace)
+        self.given = 0
+        self.jumping = _Jumping(lambda: self.given > 0 or busy(), grace)
         super().__init__(self.jumping)
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> "asyncio.Future[T]":  # type: ignore[override]
+        future = super().run_in_executor(executor, func, *args)
+        self.given += 1
+        future.add_done_callback(lambda _: self._take())
+        return future
+
+    def _take(self) -> None:
+        self.given -= 1
 
     def time(self) -> float:
         return self.jumping.now
