@@ -97,12 +97,11 @@ async def settle_from_shop(results: Path, config: ConfigSource | None, monitor: 
         ):
             account = get_meta(context.plan, "account") or None
             job = PlannedJob(get_meta(context.plan, "run") or "", source, context.plan, account, resumed=True)
+            settled: list[Settlement] = []
             async with asyncio.TaskGroup() as group:
-                at_work = [
-                    group.create_task(_settle_account(job, session, context.journal, monitor))
-                    for session in sessions.values()
-                ]
-            if settled := [one for task in at_work for one in task.result()]:
+                for session in sessions.values():
+                    group.create_task(_settle_account(job, session, context.journal, monitor, settled))
+            if settled:
                 context.emit(settled_event(settled, by_hand=False))
         if monitor.failure is not None:
             raise JournalFailed(str(monitor.failure))
@@ -111,28 +110,28 @@ async def settle_from_shop(results: Path, config: ConfigSource | None, monitor: 
 
 
 async def _settle_account(
-    job: PlannedJob, session: AccountSession, journal: JournalWriter, monitor: RunMonitor
-) -> list[Settlement]:
+    job: PlannedJob, session: AccountSession, journal: JournalWriter, monitor: RunMonitor, settled: list[Settlement]
+) -> None:
     """Settle the account's lines that the shop's state decides, cart by cart; each cart is written once it is known.
+
+    ``settled`` gets them, also where the account is stopped on the way.
 
     Not line by line: where a later line of a cart ended ok, an earlier one cannot be read back any longer.
     """
     chains: dict[int, list[PlannedLine]] = {}
-    found: list[Settlement] = []
     try:
         for planned in doubtful_lines(job.plan, session.number):
             chains.setdefault(planned.chain, []).append(planned)
         for lines in chains.values():
-            settled = await _settle_chain(job, session, lines)
-            journal.record_settlements([one.row for one in settled])
-            found += settled
+            found = await _settle_chain(job, session, lines)
+            journal.record_settlements([one.row for one in found])
+            settled += found
     except JournalFailed as failed:
         monitor.fail(failed)
     except RequestMismatch as mismatch:
         session.close("stopped", str(mismatch))
     except Exception as error:  # noqa: BLE001  # what one shop answers must not keep the others' lines in doubt
         close_for_fault(session, error, f"settling what is in doubt of account {session.account.name!r}")
-    return found
 
 
 async def _settle_chain(job: PlannedJob, session: AccountSession, lines: Sequence[PlannedLine]) -> list[Settlement]:

@@ -23,12 +23,9 @@ _MAKE_ROOM = "Nothing that was done is forgotten; make room, then run the same c
 @contextlib.contextmanager
 def lock_output(output: Path, what: str = "result file") -> Iterator[None]:
     """A file that is made, held against other runs; raises UsageError naming the pid of the one that has it."""
-    if output.exists() and not output.is_file():  # a device or a pipe would be replaced when the file is made again
-        raise UsageError(f"the {what} {output} is not a regular file and was not changed; choose another place")
-    if output.is_symlink() and not output.exists():
-        raise UsageError(f"the {what} {output} is a link that leads nowhere; remove it, or choose another place")
     lock = FileLock(_lock_path(output))
     try:
+        _check_regular(output, what)
         lock.acquire(f"the {what} {output}")
     except OSError as error:
         raise UsageError(f"{output}: cannot write there: {error.strerror}; choose another place") from None
@@ -38,6 +35,14 @@ def lock_output(output: Path, what: str = "result file") -> Iterator[None]:
         lock.release()
 
 
+def _check_regular(output: Path, what: str) -> None:
+    """Raises UsageError where a device, a pipe or a link that leads nowhere would be replaced by the file."""
+    if output.exists() and not output.is_file():
+        raise UsageError(f"the {what} {output} is not a regular file and was not changed; choose another place")
+    if output.is_symlink() and not output.exists():
+        raise UsageError(f"the {what} {output} is a link that leads nowhere; remove it, or choose another place")
+
+
 def lock_holder(results: Path) -> int | None:
     """The pid of the run that holds the result file now, found without touching its lock."""
     return find_lock_holder(_lock_path(results))
@@ -45,13 +50,20 @@ def lock_holder(results: Path) -> int | None:
 
 @contextlib.contextmanager
 def storage_errors(results: Path) -> Iterator[None]:
-    """Say in a sentence that the disk is full or failing, wherever it shows; raises Stopped."""
+    """Say in a sentence that the disk is full or failing, wherever it shows; raises Stopped.
+
+    Raises UsageError where the names of the files beside the results would be too long, as shows before one is written.
+    """
     try:
         yield
     except DatabaseError as error:
         next_step = _MAKE_ROOM if is_disk_trouble(error) else PUT_BACK
         raise Stopped(f"{journal_path(results)}: {error}. {next_step}") from None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UsageError(
+                f"{results}: the names of the files beside it would be too long; choose a shorter one"
+            ) from None
         if error.errno not in _DISK:
             raise
         raise Stopped(f"{error.filename or results}: {error.strerror}. {_MAKE_ROOM}") from None

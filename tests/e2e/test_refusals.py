@@ -191,3 +191,15 @@ def test_a_secret_that_is_not_there_is_told_with_how_many_accounts_more_have_som
     assert "account 'one': access_token: environment variable NOT_one is not set" in told
     assert told.endswith(". 2 more accounts have something to fix too; list all of it with: batchcart doctor\n")
     assert "more account" not in alone
+
+
+@pytest.mark.parametrize(("length", "said"), [(245, "choose a shorter one"), (300, "choose another place")])
+def test_a_name_that_is_too_long_for_the_results_is_refused_and_leaves_nothing(
+    shop: Cli, length: int, said: str
+) -> None:
+    shop.job([create("acme")])
+    before = sorted(shop.folder.iterdir())
+    ended = batchcart("run", "job.jsonl", "-o", f"{'x' * (length - 6)}.jsonl", folder=shop.folder)
+    assert ended.code == 2
+    assert said in ended.err
+    assert sorted(shop.folder.iterdir()) == before

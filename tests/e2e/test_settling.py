@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 from cli_harness import Cli, add, batchcart, create, until
+from crafted_run import loose
 
 from batchcart.sandbox.messages import Call
 
@@ -70,3 +71,17 @@ def test_a_shop_that_never_answers_holds_up_no_other_and_a_kill_forgets_nothing_
     batchcart("settle", "job.results.jsonl", folder=shop.folder, code=0)
     assert shop.statuses() == {1: "ok", 2: "ok", 3: "ok", 4: "ok"}
     assert "finished" in shop.run(code=0).out
+
+
+def test_a_journal_that_cannot_be_read_for_one_account_ends_settling_in_words_where_another_waits(shop: Cli) -> None:
+    for account in ("loja", "sklep"):
+        shop.hook(account, loses_second_add(shop, account))
+    shop.job([create("loja"), add("loja", item="i"), create("sklep"), add("sklep", item="i")])
+    shop.run(code=1)
+    with loose(shop.folder / "job.results.jsonl.journal") as journal:
+        journal.execute("UPDATE send SET at = unixepoch() WHERE line = 2")  # it was sent just now: wait before a look
+        journal.execute("UPDATE send SET request = CAST(x'5bff' AS TEXT) WHERE line = 4")
+    ended = batchcart("settle", "job.results.jsonl", folder=shop.folder)
+    assert ended.code == 3
+    assert "is damaged, in its table send" in ended.err
+    assert "Traceback" not in ended.err

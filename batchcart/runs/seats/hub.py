@@ -22,8 +22,8 @@ from batchcart.model.fault import fault_sentence
 from batchcart.runs.context import RunContext
 from batchcart.runs.seats.evidence import take_answers
 from batchcart.runs.seats.frames import MAX_GREETING, FrameStream, NotSpoken
-from batchcart.runs.seats.giving import GREETING, Giving, ask_back
 from batchcart.runs.seats.holding import MOST_DEATHS, Holding
+from batchcart.runs.seats.placement import GREETING, Placement, ask_back
 from batchcart.runs.seats.protocol import (
     AccountRows,
     Broken,
@@ -71,7 +71,7 @@ class Hub:
     holdings: Mapping[int, Holding]
     starter: Starter
     greeted: set[int]
-    giving: Giving = field(init=False)
+    placement: Placement = field(init=False)
     links: list[SeatLink] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
@@ -80,7 +80,7 @@ class Hub:
     _dealing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self.giving = Giving(self.job, self.context, self.holdings, self.starter, self.links)
+        self.placement = Placement(self.job, self.context, self.holdings, self.starter, self.links)
 
     async def work(self) -> None:
         """Have the seats work until every account has ended, was closed or halted, and let them go."""
@@ -91,9 +91,9 @@ class Hub:
             self._changed.clear()
             self._watch()
             async with self._dealing:
-                await self.giving.give()
-                self.giving.send_wanted()
-            self.giving.relieve()
+                await self.placement.give()
+                self.placement.send_wanted()
+            self.placement.relieve()
             await asyncio.sleep(_BREATH)  # thousands may change one after the other, and each look is at all of them
         for link in self.links:
             link.stream.send(Bye())
@@ -103,7 +103,7 @@ class Hub:
     @property
     def stopping(self) -> bool:
         """Whether nothing more is begun."""
-        return self.giving.stopped
+        return self.placement.stopped
 
     @property
     def is_over(self) -> bool:
@@ -112,8 +112,8 @@ class Hub:
 
     def halt(self) -> None:
         """Begin nothing more: what seats have ends within the requests in flight, all else now."""
-        self.giving.stop()
-        for holding in self.giving.unheld:
+        self.placement.stop()
+        for holding in self.placement.unheld:
             holding.over = True
         for link in self.links:
             link.stream.send(Halt())
@@ -204,7 +204,7 @@ class Hub:
     ) -> None:
         match word:
             case More(lines=lines):
-                self.giving.send_parcel(link, holding, lines)
+                self.placement.send_parcel(link, holding, lines)
             case Finished():
                 self._take_back(link, holding, word)
             case FreshTokens(account, epoch, origin, tokens):

@@ -1,4 +1,4 @@
-"""Owns giving accounts to seats, and their lines as they are asked for; it does not know what seats do with them."""
+"""Owns which seat has which account, and gives it their lines as it asks; it does not know what seats do with them."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _RELIEF, _TURN = 1.0, 0.005  # seconds until one seat may give accounts to anoth
 
 
 @dataclass(slots=True)
-class Giving:
+class Placement:
     """Which of the ``holdings`` go to which of the ``links``; nothing is given any more once it is ``stopped``.
 
     Accounts are dealt once all seats that the starter expects are there, or have had their time.
@@ -103,14 +103,14 @@ class Giving:
         now = self.context.deps.clock()
         for link in self.links:
             for holding in [holding for holding in link.held.values() if holding.wanted]:
-                self.send_parcel(link, holding, holding.wanted, in_vain=now >= holding.waits_until)
+                self.send_parcel(link, holding, holding.wanted, overdue=now >= holding.waits_until)
 
-    def send_parcel(self, link: SeatLink, holding: Holding, lines: int, *, in_vain: bool = False) -> None:
-        """Hand the account's next lines to its seat; later, if all that is left waits, and not ``in_vain``."""
+    def send_parcel(self, link: SeatLink, holding: Holding, lines: int, *, overdue: bool = False) -> None:
+        """Hand the account's next lines to its seat; later, if all that is left waits and is not ``overdue``."""
         if holding.walk is None:
             return
         try:
-            if holding.walk.waits and in_vain:
+            if holding.walk.waits and overdue:
                 holding.walk.release()
             holding.wanted = lines if holding.walk.waits else 0
             if holding.wanted:
