@@ -14,8 +14,8 @@ from batchcart.journal.schema import Connection, get_meta, set_meta
 _KEY = "seats"
 _PLACES = "places"
 _UNSETTLED = (
-    "SELECT DISTINCT coalesce(p.account, -s.line) FROM send s LEFT JOIN plan p ON p.line = s.line "
-    "WHERE s.state = 'sent' AND s.line NOT IN (SELECT line FROM result)"
+    "SELECT coalesce(p.account, -s.line) AS account, max(s.at) FROM send s LEFT JOIN plan p ON p.line = s.line "
+    "WHERE s.state = 'sent' AND s.line NOT IN (SELECT line FROM result) GROUP BY 1"
 )
 _UNANSWERED = (
     "SELECT p.chain, s.n, s.at, s.request FROM send s JOIN plan p ON p.line = s.line "
@@ -63,8 +63,8 @@ def find_unanswered(connection: Connection, account: int, line: int) -> Unanswer
     return first(connection, UnansweredWrite, _UNANSWERED, (account, line))
 
 
-def find_unsettled(connection: Connection) -> set[int]:
-    """The accounts of which another process may still send something."""
+def find_unsettled(connection: Connection) -> dict[int, float]:
+    """The accounts of which another process may still send something, with when it was last about to."""
     if get_meta(connection, _KEY) is None:
-        return set()
-    return {account for (account,) in select(connection, tuple[int], _UNSETTLED)}
+        return {}
+    return dict(select(connection, tuple[int, WallTime], _UNSETTLED))

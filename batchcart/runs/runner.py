@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,7 +99,7 @@ async def _open_work(
     options: RunOptions,
     source: JobSource,
     context: RunContext[JournalWriter],
-    unsettled: Collection[int],
+    unsettled: Mapping[int, float],
     *,
     spread: bool,
     resumed: bool,

@@ -8,12 +8,13 @@ import math
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -433,6 +434,70 @@ def test_a_line_whose_seat_never_comes_back_ends_in_doubt_after_a_while(shop: Cl
         until(lambda: is_listening(port))
         with frozen_in_mid_create(shop, port):
             _, err = run.communicate(timeout=60)
+    assert run.returncode == 1, err
+    assert shop.statuses()[1] == "in_doubt"
+    assert shop.endpoint("acme").saw.effects == {"create": 2, "add": 1}
+
+
+GIVES_AWAY_AT_ONCE = """
+from batchcart.cli import main
+from batchcart.runs.seats import open_seats
+
+open_seats.LASTS = open_seats.SETTLE = 0.0
+main()
+"""
+
+
+@contextmanager
+def killed_in_mid_create(shop: Cli, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """A seat that stopped while the shop made its first of two carts, and whose hub was killed then."""
+    shop.configure(acme={"concurrency": 1})
+    shop.job(carts("acme", 2))
+    with hub(shop, "job.jsonl", port) as killed, started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as seat:
+
+        def strike(call: Call) -> str:
+            if call.method == "POST" and killed.poll() is None:
+                os.kill(seat.pid, signal.SIGSTOP)
+                killed.kill()
+            return ""
+
+        shop.hook("acme", strike)
+        killed.wait(60)
+        yield seat
+
+
+@contextmanager
+def started_again(shop: Cli, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """The hub once more, which leaves former seats no time, and another seat."""
+    words = ("run", "job.jsonl", "--progress", "none", "--seats-at", f"127.0.0.1:{port}")
+    with started(shop.folder, sys.executable, "-c", GIVES_AWAY_AT_ONCE, *words) as run:
+        until(lambda: is_listening(port))
+        with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")):
+            yield run
+
+
+def test_what_a_shop_answered_a_seat_whose_hub_was_killed_ends_the_line_once_the_run_goes_on(shop: Cli) -> None:
+    port = free_port()
+    with killed_in_mid_create(shop, port) as seat:
+        with started_again(shop, port) as run:
+            until(lambda: (shop.folder / "job.results.jsonl").read_bytes().count(b"\n") == 3)
+            assert set(shop.statuses()) == {4, 5, 6}  # the other cart did not wait
+            os.kill(seat.pid, signal.SIGCONT)
+            _, err = run.communicate(timeout=60)
+        _, said = seat.communicate(timeout=60)
+    assert run.returncode == 0, err
+    assert b"waited for 1 of them" in said
+    assert set(shop.statuses().values()) == {"ok"}
+    assert shop.endpoint("acme").saw.effects == {"create": 2, "add": 2}
+
+
+def test_a_run_that_goes_on_later_waits_for_no_answers(shop: Cli) -> None:
+    port = free_port()
+    with killed_in_mid_create(shop, port):
+        with closing(sqlite3.connect(shop.folder / "job.results.jsonl.journal")) as journal, journal:
+            journal.execute("UPDATE send SET at = at - 60")
+        with started_again(shop, port) as run:
+            _, err = run.communicate(timeout=45)
     assert run.returncode == 1, err
     assert shop.statuses()[1] == "in_doubt"
     assert shop.endpoint("acme").saw.effects == {"create": 2, "add": 1}

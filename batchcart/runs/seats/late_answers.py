@@ -8,6 +8,7 @@ has been given yet.
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from batchcart import __version__
 from batchcart.journal.batch import EndRow, IntentRow
@@ -17,10 +18,18 @@ from batchcart.runs.seats.protocol import AccountRows, FromHub, Hello, Late, Lat
 
 _AGAIN = 1.0  # seconds between two tries to reach the hub
 
-Reach = Callable[[], Awaitable[FrameStream[FromHub]]]
-"""Opens a connection to the hub; raises OSError where that fails."""
-
 _NEVER_LEFT = encode_loss("its seat was cut off before it might leave")
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """How a seat comes to its hub again: ``open`` makes a connection, or raises OSError.
+
+    A hub that is gone has so many seconds for being ``restarted``.
+    """
+
+    open: Callable[[], Awaitable[FrameStream[FromHub]]]
+    restarted: float
 
 
 def gather_answers(sent: Mapping[int, Sequence[IntentRow]], unacknowledged: Sequence[AccountRows]) -> list[LateAnswer]:
@@ -45,11 +54,11 @@ def gather_answers(sent: Mapping[int, Sequence[IntentRow]], unacknowledged: Sequ
     return found
 
 
-async def hand_in(late: Late, name: str, reach: Reach) -> str:
-    """Bring the answers to the hub; what came of it. Raises ConnectionRefusedError where nothing listens there."""
+async def hand_in(late: Late, name: str, back: WayBack) -> str:
+    """Bring the answers to the hub; what came of it. Raises ConnectionRefusedError as ``reach_again`` does."""
     taken = None
     while taken is None:
-        stream = await reach_again(reach)
+        stream = await reach_again(back)
         try:
             taken = await _say(stream, late, name)
         except NotSpoken:
@@ -60,14 +69,19 @@ async def hand_in(late: Late, name: str, reach: Reach) -> str:
     return f"it was told what became of {count} request{'s' * (count != 1)}, and waited for {taken or 'none'} of them"
 
 
-async def reach_again(reach: Reach) -> FrameStream[FromHub]:
-    """A connection to the hub, tried again and again; raises ConnectionRefusedError where nothing listens there."""
+async def reach_again(back: WayBack) -> FrameStream[FromHub]:
+    """A connection to the hub, tried again and again.
+
+    Raises ConnectionRefusedError where nothing has listened there for too long.
+    """
+    clock = asyncio.get_running_loop().time
+    end = clock() + back.restarted
     while True:
         try:
-            return await reach()
-        except ConnectionRefusedError:
-            raise
-        except OSError:
+            return await back.open()
+        except OSError as error:
+            if isinstance(error, ConnectionRefusedError) and clock() >= end:
+                raise
             await asyncio.sleep(_AGAIN)
 
 

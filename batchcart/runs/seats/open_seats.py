@@ -5,7 +5,7 @@ import contextlib
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from batchcart.runs.seats.holding import Holding, open_holding
 from batchcart.runs.seats.hub import Hub
 from batchcart.runs.seats.local_seats import LocalSeats
 from batchcart.runs.seats.secured import HubAddress, SchedulerAddress, open_tls
-from batchcart.runs.seats.settling import LASTS, SETTLE
+from batchcart.runs.seats.settling import LASTS, RESTARTED, SETTLE, WAITS
 
 _LONGEST_ADDRESS = 100  # bytes of a socket's path, a little less than systems allow
 _PATIENCE, _ENDING_TICK = 5.0, 0.01  # seconds that seats have for hanging up
@@ -44,11 +44,12 @@ class SeatPlaces(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def open_seats(
-    context: RunContext[JournalWriter], job: PlannedJob, places: SeatPlaces, unsettled: Collection[int]
+    context: RunContext[JournalWriter], job: PlannedJob, places: SeatPlaces, unsettled: Mapping[int, float]
 ) -> AsyncIterator[Work]:
     """The work of all accounts with open lines, at seats from these places.
 
-    Of the accounts ``unsettled`` a seat of an earlier start may still send something. Raises UsageError where an
+    Of the accounts ``unsettled`` a seat of an earlier start, which was last about to at that moment, may still send
+    something, or bring answers. Raises UsageError where an
     account cannot be read or is in use by another run, or where the run cannot listen.
     """
     monitor = context.monitor
@@ -58,7 +59,8 @@ async def open_seats(
         own.bind(address := str(folder / "hub"))
         own.listen(max(1, places.own))  # seats that come before anybody hears them wait
         count = min(places.own, len(pending_counts(context.plan)))
-        abroad, at, others = None, places.at, int(places.at is not None)
+        is_found_again = places.at is not None  # another start listens at the same port
+        abroad, at, others = None, places.at, int(is_found_again)
         if places.cluster is not None:
             opening = open_cluster(places.cluster, lambda why: context.emit(WorkerDied(why)))
             abroad = await stack.enter_async_context(opening)
@@ -69,7 +71,7 @@ async def open_seats(
         seats = LocalSeats(count, address, greeted := set[int](), others, secret)
         stack.callback(seats.kill)
         seats.start()
-        holdings = _open_holdings(stack, context, unsettled)
+        holdings = _open_holdings(stack, context, unsettled, waits=WAITS if is_found_again else 0.0)
         hub = Hub(job, context, holdings, seats, greeted)
         port = await stack.enter_async_context(_open_doors(hub, own, at))
         stack.push_async_callback(seats.end)
@@ -81,7 +83,7 @@ async def open_seats(
             keeping = [asyncio.create_task(seats.keep(hub.give_up))]
             if abroad is not None and at is not None:
                 host = abroad.own_host if at.host in _ALL_HOSTS else at.host
-                keeping.append(asyncio.create_task(abroad.keep(host, port)))
+                keeping.append(asyncio.create_task(abroad.keep(host, port, RESTARTED if is_found_again else 0.0)))
             try:
                 await hub.work()
             finally:
@@ -92,18 +94,24 @@ async def open_seats(
 
 
 def _open_holdings(
-    stack: AsyncExitStack, context: RunContext[JournalWriter], unsettled: Collection[int]
+    stack: AsyncExitStack, context: RunContext[JournalWriter], unsettled: Mapping[int, float], *, waits: float
 ) -> dict[int, Holding]:
-    """All accounts with open lines, held for this run."""
+    """All accounts with open lines, held for this run.
+
+    For so many seconds from when it left a request's answer is waited for, which a seat of an earlier start may bring.
+    """
     pending = pending_counts(context.plan)
     holdings = {
         account.number: open_holding(stack, context, context.entries[account.name], account.number)
         for account in list(accounts(context.plan))
         if account.name in pending
     }
+    now, wall = context.deps.clock(), context.deps.wall()
     for holding in holdings.values():
-        if holding.number in unsettled:  # the hub that had it was there until now, for all that this one knows
-            holding.rest(empty_in=None, free_at=context.deps.clock() + LASTS + SETTLE)
+        if (sent_at := unsettled.get(holding.number)) is not None:
+            # the hub that had it was there until now, for all that this one knows
+            holding.rest(empty_in=None, free_at=now + LASTS + SETTLE)
+            holding.waits_until = now + waits - max(0.0, wall - sent_at)
     return holdings
 
 

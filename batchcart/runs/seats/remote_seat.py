@@ -10,17 +10,27 @@ from batchcart.model.errors import Stopped
 from batchcart.platforms import load_adapters
 from batchcart.runs.deps import Deps
 from batchcart.runs.seats.frames import FrameStream, hear_hub
+from batchcart.runs.seats.late_answers import WayBack
 from batchcart.runs.seats.protocol import FromHub
 from batchcart.runs.seats.seat import SEATED, HungUp, sit
 from batchcart.runs.seats.secured import HubAddress, describe_refusal, open_tls
-from batchcart.runs.seats.settling import LASTS
+from batchcart.runs.seats.settling import LASTS, RESTARTED
 
 _IN_TIME = 10.0  # seconds for reaching a hub, and for it to acknowledge what it was sent
 _BUFFER = 1 << 20
 
 
-async def sit_at(address: HubAddress, leaving: asyncio.Event, *, lasts: float = LASTS, deps: Deps = SEATED) -> None:
+async def sit_at(
+    address: HubAddress,
+    leaving: asyncio.Event,
+    *,
+    lasts: float = LASTS,
+    deps: Deps = SEATED,
+    restarted: float = RESTARTED,
+) -> None:
     """Be a seat of the hub there until it says good-bye, or until ``leaving`` is set and all accounts are given back.
+
+    A hub that is gone has so many seconds for being ``restarted``, if there is something to tell it.
 
     Raises UsageError for certificates that cannot be used, and Stopped where no hub is there, it refuses the seat, or
     it is gone.
@@ -29,7 +39,7 @@ async def sit_at(address: HubAddress, leaving: asyncio.Event, *, lasts: float = 
     stream = await _reach(address)
     try:
         name = f"{socket.gethostname()}:{os.getpid()}"
-        await sit(stream, name, leaving, lasts=lasts, deps=deps, reach=partial(_open, address))
+        await sit(stream, name, leaving, lasts=lasts, deps=deps, back=WayBack(partial(_open, address), restarted))
     except HungUp as stopped:  # with TLS 1.3 a refusal comes after our side is ready
         if isinstance(stream.fault, ssl.SSLError):
             raise Stopped(describe_refusal(stream.fault, address)) from None

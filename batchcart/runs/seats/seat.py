@@ -23,7 +23,7 @@ from batchcart.runs.deps import WORLD, Deps, open_http_client
 from batchcart.runs.event_loop import run_async
 from batchcart.runs.seats.desk import Bureau, Desk, account_of, open_desk
 from batchcart.runs.seats.frames import FrameStream, NotSpoken, hear_hub
-from batchcart.runs.seats.late_answers import Reach, hand_in, reach_again
+from batchcart.runs.seats.late_answers import WayBack, hand_in, reach_again
 from batchcart.runs.seats.parcel_feed import ParcelFeed, parcel_lines
 from batchcart.runs.seats.protocol import (
     Broken,
@@ -230,7 +230,7 @@ async def sit(
     *,
     lasts: float = LASTS,
     deps: Deps = SEATED,
-    reach: Reach | None = None,
+    back: WayBack | None = None,
 ) -> None:
     """Be a seat at this hub until it says good-bye, or until ``leaving`` is set and all accounts are given back.
 
@@ -245,7 +245,7 @@ async def sit(
     try:
         async with asyncio.TaskGroup() as group:
             seat = _Seat(bureau, stream, group)
-            group.create_task(_listen(seat, name, reach))
+            group.create_task(_listen(seat, name, back))
             group.create_task(seat.beat())
             group.create_task(hire_in_turn(seat.openings))
             group.create_task(_leave(stream, leaving))
@@ -273,18 +273,18 @@ async def _greeting(stream: FrameStream[FromHub]) -> Welcome:
             raise Stopped("what answers there is not a hub of batchcart")
 
 
-async def _listen(seat: _Seat, name: str, reach: Reach | None) -> None:
+async def _listen(seat: _Seat, name: str, back: WayBack | None) -> None:
     """Do what the hub says; raises _HubGone once it is gone, and _Over where it said good-bye."""
     await seat.listen()
     seat.lose_hub()
-    if reach is None:
+    if back is None or not seat.bureau.journal.sent:
         raise _HubGone
-    told = "; it could not be told what became of what was under way" if seat.bureau.journal.sent else ""
+    told = "; it could not be told what became of what was under way"
     with suppress(TimeoutError, ConnectionRefusedError):
         async with asyncio.timeout(WAITS):
-            (await reach_again(reach)).cut()  # for one that was killed nobody waits
+            (await reach_again(back)).cut()  # for one that does not come back nobody waits
             answers = await seat.come_to_rest()
-            told = f"; {await hand_in(Late(seat.bureau.welcome.run, answers), name, reach)}" if answers else ""
+            told = f"; {await hand_in(Late(seat.bureau.welcome.run, answers), name, back)}" if answers else ""
     raise _HubGone(told)
 
 

@@ -9,5 +9,8 @@ UNACKNOWLEDGED = 1.0
 WAITS = 60.0
 """Seconds for which a seat that fell silent may still bring the answers it got, where no shop can be asked instead."""
 
+RESTARTED = 20.0
+"""Seconds for which a seat that has something to tell tries to reach its hub where nobody listens any more."""
+
 SETTLE = 2.0
 """Seconds that a shop is left, after the last moment at which a lost seat may have sent, to act on it."""
