@@ -6,6 +6,7 @@ many together. The long form: pytest -m readings
 
 import random
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -148,3 +149,18 @@ def test_a_look_that_was_cut_off_or_sent_elsewhere_is_taken_again(platform: str,
     step = cell.interpret(operation, known, (lost, Exchange(look, answer)))
     assert isinstance(step, Foreign | Unavailable), step
     assert step.then == look
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+def test_carts_are_deleted_side_by_side_in_a_list_of_all_carts_that_moves(tmp_path: Path, order: str) -> None:
+    chosen = {"shoplo.user_key_filter": "ignored", "shoplo.list_order": order}
+    shops = Shops(latency=partial(random.Random(1).uniform, 0.02, 0.2))
+    turn(shops.sandbox, chosen)
+    carts = [{"account": "local-shoplo", "cart_id": f"cart-{number}"} for number in range(30)]
+    bought = {"data": {"variant_id": 1, "quantity": 1}}
+    for name, ops in {"made": (("cart.create", bought), ("item.add", bought)), "gone": (("cart.delete", {}),)}.items():
+        (tmp_path / name).mkdir()
+        lines = [{"op": op, **cart, **data} for cart in carts for op, data in ops]
+        ended = Harness(tmp_path / name, lines, shops, config=config_for(chosen), concurrency=8).run()
+        assert {result["status"] for result in ended.results} == {"ok"}
+    assert shops.sandbox.shop("shoplo").saw.effects["item-delete"] == 60

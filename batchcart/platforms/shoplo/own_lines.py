@@ -9,7 +9,7 @@ A list is the only read of a cart, and nearly nothing of it is certain, so that 
   one if it is short of that, has no round number of rows, and no line is missing that the cart is known to have.
 - What a page behind the last one answers is not documented either: an error there is the end if the count agrees.
 - Where the filter does nothing, all lines of the shop pass by, and may move from page to page meanwhile: pages are read
-  twice, and a row that is not there the second time has moved the others.
+  twice, and a row that is not there the second time has moved the others. Then the count says whether one was missed.
 """
 
 from collections.abc import Sequence
@@ -32,6 +32,8 @@ _MOST_PAGES = 200
 
 _ROUND = 5
 """A page of a multiple of this many rows may be as many as the shop gives."""
+
+_LISTS_ALL = "the shop lists all carts whatever it is asked for"
 
 
 class OwnLines(msgspec.Struct, frozen=True):
@@ -88,7 +90,9 @@ def list_lines(
         return requests.first_page(operation, known)
     if _ids(first) <= _ids(again[0]):
         return found
-    return CartUnreadable("the shop lists all carts whatever it is asked for, and the list moved while it was read")
+    if not requests.is_narrowed(operation):
+        return requests.count_lines(known)
+    return CartUnreadable(f"{_LISTS_ALL}, and the list moved while it was read")
 
 
 def _after_no_page(known: CartContext, own: Pages) -> CartUnreadable | Request:
@@ -115,6 +119,9 @@ def _after_count(found: OwnLines, response: Response) -> OwnLines | CartUnreadab
         return CartUnreadable(f"the shop answered {describe(response)}, which is no count")
     if count == len(found.rows):
         return found
+    if found.others:
+        shown = f"{len(found.rows)} lines of this one in a list that may have moved meanwhile"
+        return CartUnreadable(f"{_LISTS_ALL}, {shown}, and counts {count}")
     if found.rows:
         return CartUnreadable(f"the shop lists {len(found.rows)} lines of the cart and counts {count}")
     return requests.any_lines()
