@@ -186,17 +186,19 @@ class LearntGate:
 
 @dataclass(slots=True)
 class PauseGate:
-    """The shop asked for a pause."""
+    """The shop asked for a pause, which ``lasts`` so many seconds in all."""
 
     until: float = -math.inf
+    lasts: float = 0.0
 
     def opens_at(self, now: float) -> float:  # noqa: ARG002 - some of its twins need the time
         """When the pause is over."""
         return self.until
 
-    def extend(self, until: float) -> None:
+    def extend(self, until: float, lasts: float) -> None:
         """Let nothing pass before that moment."""
-        self.until = max(self.until, until)
+        if until > self.until:
+            self.until, self.lasts = until, lasts
 
 
 @dataclass(slots=True)

@@ -39,6 +39,7 @@ class LimitMemory(msgspec.Struct, frozen=True):
     at: float = 0.0
     spread_until: float = 0.0
     paused_until: float = 0.0
+    pause: float = _BELIEVED_FOR  # seconds of it in all: it lasts no longer, though the clock was set back since
 
 
 def capacity(limits: Sequence[Limit]) -> int:
@@ -128,7 +129,7 @@ class RateLimiter:
 
     def pause(self, seconds: float) -> None:
         """Send nothing for so long: the shop asked for it."""
-        self._pause.extend(self._clock() + seconds)
+        self._pause.extend(self._clock() + seconds, seconds)
 
     def record_throttle(self, seconds: float) -> None:
         """The shop said 429: send nothing for so long, and learn from it what the shop allows."""
@@ -180,13 +181,15 @@ class RateLimiter:
         now = self._clock()
         wall = self._sends.wall() - now
         learnt = self._lessons.limit
+        pauses = self._pause.until > now + 1.0
         found = LimitMemory(
             learnt.most,
             learnt.seconds,
             learnt.allowed,
             0.0 if learnt.allowed is None else round(wall + learnt.since, 3),
             round(wall + self._lessons.spread_until, 3) if self.spread else 0.0,
-            round(wall + self._pause.until, 3) if self._pause.until > now + 1.0 else 0.0,
+            round(wall + self._pause.until, 3) if pauses else 0.0,
+            self._pause.lasts if pauses else _BELIEVED_FOR,
         )
         return b"" if found == LimitMemory(found.most, found.seconds) else msgspec.json.encode(found)
 
@@ -212,7 +215,8 @@ class RateLimiter:
             return
         now = self._clock()
         ahead = now - self._sends.wall()
-        self._pause.extend(min(found.paused_until + ahead, now + _BELIEVED_FOR))
+        longest = min(found.pause, _BELIEVED_FOR)
+        self._pause.extend(min(found.paused_until + ahead, now + longest), longest)
         believed = self._lessons.limit
         if (found.most, found.seconds) != (believed.most, believed.seconds):
             return

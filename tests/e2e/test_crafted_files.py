@@ -90,7 +90,15 @@ def of_account_states(shop: Cli) -> Scene:
     shop.job([create("loja"), get("loja")])
     command("run", "job.jsonl", "--progress", "none", folder=shop.folder, code=0)
     (state,) = (shop.folder / "state" / "batchcart").glob("loja-*")
-    learnt = {"most": 30.0, "seconds": 1.0, "allowed": 12.0, "at": 1.7e9, "spread_until": 1.7e9, "paused_until": 1.7e9}
+    learnt = {
+        "most": 30.0,
+        "seconds": 1.0,
+        "allowed": 12.0,
+        "at": 1.7e9,
+        "spread_until": 1.7e9,
+        "paused_until": 1.7e9,
+        "pause": 30.0,
+    }
     (state / "limit.json").write_text(json.dumps(learnt) + "\n")
     shutil.copy(state / "tokens.json", state / "tokens.json.new")
     own = [state / name for name in ("tokens.json", "tokens.json.new", "limit.json")]

@@ -15,9 +15,9 @@ _NOW = 1.8e9
 _LEARNT = b'{"most":40,"seconds":1.0,"allowed":10.0,"at":1799999000.0}'
 
 
-def limiter(limit: Limit, learnt: bytes) -> RateLimiter:
+def limiter(limit: Limit, learnt: bytes, wall: float = _NOW) -> RateLimiter:
     clock = lambda: 1000.0  # noqa: E731  # time stands still
-    sends = SendHistory(None, capacity([limit]), monotonic=clock, wall=lambda: _NOW)
+    sends = SendHistory(None, capacity([limit]), monotonic=clock, wall=lambda: wall)
     return RateLimiter([limit], sends, clock=clock, learnt=learnt)
 
 
@@ -44,6 +44,17 @@ def test_what_was_learnt_of_another_limit_or_is_damaged_is_not_taken(limit: Limi
     found = limiter(limit, learnt)
     assert found.adapted_rate is None
     assert found.memory == b""
+
+
+@pytest.mark.parametrize(
+    ("wall", "left"), [(_NOW, 30.0), (_NOW + 20, 10.0), (_NOW + 40, 0.0), (_NOW - 45, 30.0), (_NOW - 11 * 86400, 30.0)]
+)
+def test_a_pause_lasts_no_longer_than_the_shop_asked_for_where_the_clock_was_set_back(wall: float, left: float) -> None:
+    asked = limiter(Window(40, 1.0), b"")
+    asked.pause(30.0)
+    resumed = limiter(Window(40, 1.0), asked.memory, wall)
+    assert resumed.paused_for == pytest.approx(left)
+    assert limiter(Window(40, 1.0), resumed.memory, _NOW - 400 * 86400).paused_for <= 30.0
 
 
 def test_the_state_folder_keeps_what_was_learnt_until_it_is_forgotten(tmp_path: Path) -> None:
