@@ -1,10 +1,11 @@
 """Owns when an account's sends left, which of them may not have arrived yet, and how regular the way to the shop is.
 
-A send counts from the moment its bytes leave or, where the way is too irregular for that, from its answer: the shop
-has surely seen it by then. All that count lie in the history in the order in which they began to count; behind them
+A send counts from its answer, since the shop has surely seen it by then, however long its way was; where a window is too
+short for that to cost little, from the moment its bytes leave, unless the way is too irregular for that. All that count lie in the history in the order in which they began to count; behind them
 stand places for those that left and do not count yet. Which place is whose does not matter.
 """
 
+import math
 from array import array
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -22,14 +23,17 @@ class Departures:
     """The sends of one account. ``bearable`` is the jitter that its windows' margins can hold.
 
     With ``strict`` every send counts from its answer; without it that is so while the jitter is unknown, or more than
-    is bearable.
+    is bearable, or the round trip is ``affordable``: then it costs no more than a margin, and holds a way that becomes
+    shorter as well.
     """
 
     history: SendHistory
     strict: bool
     bearable: float
+    affordable: float
     jitter: float = _FIRST_JITTER  # usual seconds by which a round trip differs from the others
     delay: float = 0.0  # usual seconds between permit and send
+    from_leaving: float = -math.inf  # the last send that counts from there; those of an earlier run may all do
     latest: "array[float]" = field(default_factory=lambda: array("d"))  # when the last ones left
     _count: int = 0
     _round_trips: int = 0
@@ -37,6 +41,10 @@ class Departures:
     _permits: dict[int, float] = field(default_factory=dict)  # let through at this time, and not left yet
     _pending: set[int] = field(default_factory=set)  # left, and count from their answer
     _unanswered: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if (newest := self.history.nth_last(1)) is not None:
+            self.from_leaving = newest
 
     def permit(self, now: float) -> int:
         """One more send is let through; its number."""
@@ -52,6 +60,8 @@ class Departures:
         if len(self.latest) == 2 * MOST_LATEST:
             del self.latest[:MOST_LATEST]
         counts = not self.counts_from_answer
+        if counts:
+            self.from_leaving = now
         if counts and not self._pending:
             self.history.record(now)
             return
@@ -81,14 +91,11 @@ class Departures:
             self._pending.remove(number)
 
     @property
-    def measured(self) -> bool:
-        """Whether enough round trips were seen to know the jitter."""
-        return self._round_trips >= _ENOUGH
-
-    @property
     def counts_from_answer(self) -> bool:
         """Whether a send that leaves now counts from its answer."""
-        return self.strict or self._round_trips < _ENOUGH or self.jitter > self.bearable
+        if self.strict or self._round_trips < _ENOUGH or self.jitter > self.bearable:
+            return True
+        return self._round_trip <= self.affordable
 
     @property
     def permits(self) -> int:

@@ -53,6 +53,11 @@ def bearable_jitter(window: Window) -> float:
     return (longest_margin(window) - 0.002) / 5
 
 
+def affordable_round_trip(window: Window) -> float:
+    """The round trip up to which the window may begin with the answers: with the least margin, no more than 0.7 %."""
+    return longest_margin(window) - _LEAST_MARGIN
+
+
 def _needed_margin(jitter: float) -> float:
     return 0.002 + 5 * jitter
 
@@ -80,12 +85,16 @@ class WindowGate:
         if since is None:
             return math.inf
         opens = since + self.window.seconds
-        return opens if opens + longest_margin(self.window) <= now else opens + self._margin()
+        return opens if opens + longest_margin(self.window) <= now else opens + self._margin(since)
 
-    def _margin(self) -> float:
-        """The margin at the permit, so that it is kept at the send, which follows a little later."""
+    def _margin(self, since: float) -> float:
+        """The margin at the permit, so that it is kept at the send, which follows a little later.
+
+        What counts from its answer had arrived by then. Else the way may have been as long as not to be waited for, and
+        may be short now.
+        """
         departures = self.departures
-        needed = margin(self.window, departures.jitter) if departures.measured else longest_margin(self.window)
+        needed = _LEAST_MARGIN if since > departures.from_leaving else longest_margin(self.window)
         return max(_SUREST_MARGIN, needed - departures.delay)
 
 

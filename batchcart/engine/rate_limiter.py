@@ -20,7 +20,7 @@ import msgspec
 
 from batchcart.accounts.send_history import SendHistory
 from batchcart.engine.departures import Departures
-from batchcart.engine.gates import BucketGate, Gate, PaceGate, PauseGate, WindowGate, bearable_jitter
+from batchcart.engine.gates import BucketGate, Gate, PaceGate, PauseGate, WindowGate, affordable_round_trip, bearable_jitter
 from batchcart.engine.refusal_lessons import RefusalLessons
 from batchcart.model.json_text import UNDECODABLE
 from batchcart.model.limits import QUOTA, Bucket, Limit, Pacing, Window, steadiest
@@ -64,7 +64,12 @@ class RateLimiter:
     ) -> None:
         windows = [limit for limit in limits if isinstance(limit, Window)]
         self._clock, self._sends, self._long_wait = clock, sends, long_wait
-        self._departures = Departures(sends, strict, min(map(bearable_jitter, windows), default=math.inf))
+        self._departures = Departures(
+            sends,
+            strict,
+            min(map(bearable_jitter, windows), default=math.inf),
+            min(map(affordable_round_trip, windows), default=-math.inf),
+        )
         self._windows = [WindowGate(window, self._departures) for window in windows]
         buckets = (limit for limit in limits if isinstance(limit, Bucket))
         self._buckets = [BucketGate(bucket, index, self._departures) for index, bucket in enumerate(buckets)]

@@ -85,6 +85,23 @@ def test_restarts_bring_no_429_either(text: str, jitter: float, tmp_path: Path) 
     assert refused == []
 
 
+@pytest.mark.parametrize("slow", [0.01, 0.05, 0.2])
+@pytest.mark.parametrize("text", ["180/min", "30/min", "100/30s"])
+def test_a_way_that_becomes_shorter_brings_no_429(text: str, slow: float) -> None:
+    """What left in the slow time reached the shop late, and leaves its window late."""
+    limits = limits_of(text)
+    window = longest(limits)
+    client = Client(limits, All(limits), jitter=0.0005, base=slow)
+
+    async def script() -> None:
+        asyncio.get_running_loop().call_later(0.7 * window.seconds, setattr, client, "base", 0.0)
+        await client.run(3 * window.count)
+
+    virtual_clock.run(script())
+    assert client.refused == []
+    assert client.good[-1] - client.left[0] <= 1.03 * min_duration(limits, 3 * window.count) + window.count / 4 * slow
+
+
 def test_burst_without_strict_windows_would_break_them_on_an_irregular_way() -> None:
     """What the switch by itself is for: with the jitter taken for bearable, a window of a second is broken."""
     limits = limits_of("2/s")
