@@ -1,8 +1,9 @@
 """Owns when an account's sends left, which of them may not have arrived yet, and how regular the way to the shop is.
 
-A send counts from its answer, since the shop has surely seen it by then, however long its way was; where a window is too
-short for that to cost little, from the moment its bytes leave, unless the way is too irregular for that. All that count lie in the history in the order in which they began to count; behind them
-stand places for those that left and do not count yet. Which place is whose does not matter.
+A send counts from its answer, since the shop has surely seen it by then, however long its way was; where a window is
+too short for that to cost little, from the moment its bytes leave, unless the way is too irregular for that. All that
+count lie in the history in the order in which they began to count; behind them stand places for those that left and do
+not count yet. Which place is whose does not matter.
 """
 
 import math

@@ -20,7 +20,15 @@ import msgspec
 
 from batchcart.accounts.send_history import SendHistory
 from batchcart.engine.departures import Departures
-from batchcart.engine.gates import BucketGate, Gate, PaceGate, PauseGate, WindowGate, affordable_round_trip, bearable_jitter
+from batchcart.engine.gates import (
+    BucketGate,
+    Gate,
+    PaceGate,
+    PauseGate,
+    WindowGate,
+    affordable_round_trip,
+    bearable_jitter,
+)
 from batchcart.engine.refusal_lessons import RefusalLessons
 from batchcart.model.json_text import UNDECODABLE
 from batchcart.model.limits import QUOTA, Bucket, Limit, Pacing, Window, steadiest

@@ -17,6 +17,9 @@ _LONGEST_HINT = 300.0
 _NO_PAUSE = 1e9
 """Seconds from which on a number is no pause: a moment in Unix time, it seems, which no document allows here."""
 
+_MILLISECONDS = 1e11
+"""From which on a moment in Unix time is written in milliseconds."""
+
 _DAY = 86_400.0
 
 _SECONDS = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?")
@@ -60,6 +63,8 @@ def hinted_pause(hint: AskedPause, now: float) -> float:
     if not _SECONDS.fullmatch(text):
         return 0.0
     seconds = float(text)
+    if seconds >= _MILLISECONDS:
+        seconds /= 1000
     return min(_LONGEST_HINT, _until(seconds, now, hint.clock) if seconds >= _NO_PAUSE else seconds)
 
 

@@ -175,8 +175,9 @@ def _look_again(op: Execution, exchange: Exchange) -> Reaction:
 
 def _signal(op: Execution, exchange: Exchange) -> Signal:
     match op.classify(exchange):
-        case Unavailable(message):
-            return Unhealthy(message, alarming=True)  # each line that goes on now may end in doubt as well
+        case Unavailable(message, retry_after=pause):
+            # Each line that goes on now may end in doubt as well.
+            return Unhealthy(message, alarming=True, pause=pause)
         case Foreign(message):
             return Suspicious(message)
         case _:

@@ -7,6 +7,8 @@ from batchcart.model.outcome import AskedPause, Throttled
 
 _MILLISECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _RESET = re.compile(r"(?:\breset\s*=|;\s*t\s*=)\s*\"?([0-9]{1,15})")
+_REMAINING = re.compile(r"(?:\bremaining\s*=|;\s*r\s*=)\s*\"?([0-9]{1,15})")
+_FAMILIES = ("ratelimit", "x-ratelimit", "x-rate-limit")
 
 
 def read_throttle(message: str, response: Response) -> Throttled:
@@ -22,10 +24,22 @@ def asked_pause(response: Response) -> AskedPause:
 
 
 def _hint(response: Response) -> AskedPause:
-    """When the limit begins anew: seconds, or a moment in Unix time, as the usual headers about limits have it."""
-    names = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
-    if found := _RESET.search(response.headers.get("ratelimit", "")):
-        named = found[1]
-    else:
-        named = next((value for name in names if (value := response.headers.get(name, ""))), "")
+    """When the limit begins anew: seconds, or a moment in Unix time, as the usual headers about limits have it.
+
+    A limit of which something remains is not the one that refused, and its end says nothing.
+    """
+    named = _find_reset(response.headers.get("ratelimit", ""))
+    for family in _FAMILIES:
+        if named:
+            break
+        if response.headers.get(f"{family}-remaining", "").strip() in {"", "0"}:
+            named = response.headers.get(f"{family}-reset", "")
     return AskedPause(named, response.headers.get("date", ""))
+
+
+def _find_reset(ratelimit: str) -> str:
+    """The longest time of the header's limits that are used up; "" for none."""
+    limits = ratelimit.split(",") if ";" in ratelimit else [ratelimit]  # of drafts: a list, or one limit's parts
+    used_up = (part for part in limits if (left := _REMAINING.search(part)) is None or not int(left[1]))
+    resets = [found[1] for part in used_up if (found := _RESET.search(part))]
+    return max(resets, key=int, default="")

@@ -292,13 +292,15 @@ async def test_status_body_and_the_headers_that_matter_are_handed_over(tmp_path:
     async def act(writer: asyncio.StreamWriter, _number: int) -> None:
         await say(
             writer,
-            b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nSet-Cookie: a=b\r\nContent-Type: text/plain\r\n"
-            b"Content-Length: 4\r\n\r\nwait",
+            b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nSet-Cookie: a=b\r\nContent-Type: text/plain\r\nRetry-After: 9\r\n"
+            b'RateLimit: "a";r=5;t=9\r\nRateLimit: "b";r=0;t=2\r\nContent-Length: 4\r\n\r\nwait',
         )
 
     async with serving(act) as (server, address):
         replies, _ = await told(tmp_path, address, request(), request())
-    assert replies[0] == Response(429, b"wait", {"retry-after": "7", "content-type": "text/plain"})
+    limits = '"a";r=5;t=9, "b";r=0;t=2'
+    wanted = {"retry-after": "7", "content-type": "text/plain", "ratelimit": limits}
+    assert replies[0] == Response(429, b"wait", wanted)
     assert server.connections == 1
 
 

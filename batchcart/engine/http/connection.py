@@ -27,7 +27,7 @@ _AT_HAND = 64 << 10
 
 _LOWEST_HINT, _SWITCHING, _LOWEST_STATUS, _WITHOUT_BODY = 100, 101, 200, (204, 304)
 _LAST_CHUNK, _TAIL = re.compile(rb"(?:^|\n)0+[ \t]*(?:;[^\n]*)?\r?\n\Z"), 64
-_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"keep-alive"})
+_JOINED = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"keep-alive", b"ratelimit"})
 
 _buffer = memoryview(bytearray(16 << 10))
 """What a read lands in. All connections share it, since what was read is parsed before anything else is.
@@ -40,7 +40,7 @@ a read's worth of tiny chunks is parsed within a millisecond.
 class RawResponse(msgspec.Struct, frozen=True):
     """A whole answer, of its headers those that are wanted; their names are lower case.
 
-    Of headers that come twice the first one stands; those about the answer's form are put together.
+    Of headers that come twice the first one stands; those about the answer's form, and lists, are put together.
     """
 
     status: int
@@ -87,7 +87,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         self.transport = transport
         self.reusable = self.quiet = True
         self._loop, self._owner = loop, owner
-        self._kept_headers = kept | _FRAMING
+        self._kept_headers = kept | _JOINED
         self._answer: asyncio.Future[RawResponse] | None = None
         self._limit, self._odd = 0, False
         self._ended: Exception | None = None
@@ -185,7 +185,7 @@ class HttpConnection(asyncio.BufferedProtocol):
             return
         if name not in self._headers:
             self._headers[name] = value
-        elif name in _FRAMING:
+        elif name in _JOINED:
             self._headers[name] += b", " + value
 
     def on_headers_complete(self) -> None:
