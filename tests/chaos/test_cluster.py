@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 from certificates import open_authority
 from cli_harness import KEYS, Cli, argv, batchcart, pids_below, until
-from test_seats import carts, free_port, is_listening, started
+from test_seats import carts, free_port, is_listening, is_stopped, started
 
 from batchcart import __version__
+from batchcart.sandbox.messages import Call
 
 pytestmark = [pytest.mark.cluster, pytest.mark.posix]
 pytest.importorskip("distributed")
@@ -175,6 +176,34 @@ def test_a_worker_that_its_nanny_started_again_is_a_seat_again(shop: Cli, tls: T
     assert run.returncode == 0, err
     assert err.count(b"others go on with its accounts") == 1
     assert effects["create"] == 24
+
+
+def test_what_a_shop_answered_a_frozen_worker_ends_the_line_once_the_worker_wakes_up(shop: Cli, tls: Tls) -> None:
+    port = free_port()
+    shop.configure(acme={"concurrency": 1})
+    shop.job(carts("acme", 2))
+    words = ("run", "job.jsonl", "--progress=none", f"--cluster=tls://127.0.0.1:{port}", *ours(tls))
+    with scheduler(shop.folder, port, tls), ExitStack() as stack:
+        frozen = stack.enter_context(started(shop.folder, *worker(shop.folder, port, tls)))
+        pids = [frozen.pid]
+
+        def freeze(call: Call) -> str:
+            if call.method == "POST" and pids:
+                os.kill(pids.pop(), signal.SIGSTOP)
+            return ""
+
+        shop.hook("acme", freeze)
+        run = stack.enter_context(started(shop.folder, *argv(*words)))
+        until(lambda: is_stopped(frozen.pid))
+        stack.enter_context(started(shop.folder, *worker(shop.folder / "other", port, tls)))
+        until(lambda: (shop.folder / "job.results.jsonl").read_bytes().count(b"\n") == 3)
+        assert set(shop.statuses()) == {4, 5, 6}
+        os.kill(frozen.pid, signal.SIGCONT)
+        _, err = run.communicate(timeout=90)
+    assert run.returncode == 0, err
+    assert b"said nothing for 6 s" in err
+    assert set(shop.statuses().values()) == {"ok"}
+    assert shop.endpoint("acme").saw.effects == {"create": 2, "add": 2}
 
 
 def test_a_run_whose_cluster_is_gone_waits_as_long_as_it_may(shop: Cli, tls: Tls) -> None:

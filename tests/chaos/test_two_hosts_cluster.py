@@ -99,12 +99,16 @@ def kill_hub(of: Cluster) -> None:
     kill_hub_of(of.hosts)
 
 
+def cut_hub(of: Cluster) -> None:
+    cut_for("hub", 8)(of.hosts)
+
+
 def cut_cable(of: Cluster) -> None:
     cut_for("cable", 12)(of.hosts)
 
 
 EVENTS: list[Callable[[Cluster], None]] = [
-    kill_worker, freeze_worker, kill_nanny, kill_scheduler, freeze_scheduler, kill_hub, cut_cable,
+    kill_worker, freeze_worker, kill_nanny, kill_scheduler, freeze_scheduler, kill_hub, cut_cable, cut_hub,
 ]  # fmt: skip
 
 
