@@ -41,6 +41,10 @@ class Cluster:
         words = [f"tls://{NEAR}:{SCHEDULER}", f"--host={address}", "--nthreads=1", f"--local-directory={folder}"]
         self.nannies.append(self.hosts.start(where, "workers", *dask("worker", *words, tls=_files(self.hosts))))
 
+    def start_nannies(self) -> None:
+        self.start_nanny(self.hosts.net.near, NEAR)
+        self.start_nanny(self.hosts.net.far, FAR)
+
     def worker(self, nanny: int) -> int:
         """The pid of a nanny's worker."""
         return max(pids_below(self.nannies[nanny].pid))
@@ -59,8 +63,7 @@ def _start_scheduler(hosts: TwoHosts) -> subprocess.Popen[bytes]:
 def cluster(hosts: TwoHosts) -> Iterator[Cluster]:
     made = Cluster(hosts, _start_scheduler(hosts))
     try:
-        made.start_nanny(hosts.net.near, NEAR)
-        made.start_nanny(hosts.net.far, FAR)
+        made.start_nannies()
         hosts.until(lambda: hosts.said("scheduler").count("Register worker") == 2)
         yield made
     finally:
@@ -89,6 +92,7 @@ def kill_scheduler(of: Cluster) -> None:
     of.scheduler.wait()
     time.sleep(4)
     of.start_scheduler()
+    of.start_nannies()  # those that lost their scheduler end within half a minute
 
 
 def freeze_scheduler(of: Cluster) -> None:
