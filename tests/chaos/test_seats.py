@@ -439,11 +439,12 @@ def test_a_line_whose_seat_never_comes_back_ends_in_doubt_after_a_while(shop: Cl
     assert shop.endpoint("acme").saw.effects == {"create": 2, "add": 1}
 
 
-GIVES_AWAY_AT_ONCE = """
+AWAITS_ANSWERS_ALONE = """
 from batchcart.cli import main
 from batchcart.runs.seats import open_seats
 
 open_seats.LASTS = open_seats.SETTLE = 0.0
+open_seats.WAITS = 600.0
 main()
 """
 
@@ -468,18 +469,17 @@ def killed_in_mid_create(shop: Cli, port: int) -> Iterator["subprocess.Popen[byt
 
 @contextmanager
 def started_again(shop: Cli, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """The hub once more, which leaves former seats no time, and another seat."""
+    """The hub once more, which leaves former seats no time but for answers."""
     words = ("run", "job.jsonl", "--progress", "none", "--seats-at", f"127.0.0.1:{port}")
-    with started(shop.folder, sys.executable, "-c", GIVES_AWAY_AT_ONCE, *words) as run:
+    with started(shop.folder, sys.executable, "-c", AWAITS_ANSWERS_ALONE, *words) as run:
         until(lambda: is_listening(port))
-        with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")):
-            yield run
+        yield run
 
 
 def test_what_a_shop_answered_a_seat_whose_hub_was_killed_ends_the_line_once_the_run_goes_on(shop: Cli) -> None:
     port = free_port()
     with killed_in_mid_create(shop, port) as seat:
-        with started_again(shop, port) as run:
+        with started_again(shop, port) as run, started(shop.folder, *argv("seat", f"127.0.0.1:{port}")):
             until(lambda: (shop.folder / "job.results.jsonl").read_bytes().count(b"\n") == 3)
             assert set(shop.statuses()) == {4, 5, 6}  # the other cart did not wait
             os.kill(seat.pid, signal.SIGCONT)
@@ -491,13 +491,38 @@ def test_what_a_shop_answered_a_seat_whose_hub_was_killed_ends_the_line_once_the
     assert shop.endpoint("acme").saw.effects == {"create": 2, "add": 2}
 
 
+def test_tokens_that_a_shop_renewed_for_a_seat_whose_hub_was_killed_are_used_once_the_run_goes_on(shop: Cli) -> None:
+    port = free_port()
+    shop.job(carts("loja", 2))
+    shop.endpoint("loja").expire_token()
+    with hub(shop, "job.jsonl", port) as killed, started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as seat:
+
+        def strike(call: Call) -> str:
+            if "auth" in call.route:
+                os.kill(seat.pid, signal.SIGSTOP)
+                killed.kill()
+            return ""
+
+        shop.hook("loja", strike)
+        killed.wait(60)
+        with started_again(shop, port) as run:
+            os.kill(seat.pid, signal.SIGCONT)
+            _, said = seat.communicate(timeout=60)
+            with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")):
+                _, err = run.communicate(timeout=60)
+    assert run.returncode == 0, err
+    assert b"it was given renewed tokens" in said
+    assert set(shop.statuses().values()) == {"ok"}
+    assert shop.endpoint("loja").saw.effects == {"renew": 1, "create": 2, "add": 2}
+
+
 def test_a_run_that_goes_on_later_waits_for_no_answers(shop: Cli) -> None:
     port = free_port()
     with killed_in_mid_create(shop, port):
         with closing(sqlite3.connect(shop.folder / "job.results.jsonl.journal")) as journal, journal:
-            journal.execute("UPDATE send SET at = at - 60")
-        with started_again(shop, port) as run:
-            _, err = run.communicate(timeout=45)
+            journal.execute("UPDATE send SET at = at - 600")
+        with started_again(shop, port) as run, started(shop.folder, *argv("seat", f"127.0.0.1:{port}")):
+            _, err = run.communicate(timeout=100)
     assert run.returncode == 1, err
     assert shop.statuses()[1] == "in_doubt"
     assert shop.endpoint("acme").saw.effects == {"create": 2, "add": 1}

@@ -19,6 +19,7 @@ from batchcart.accounts.send_history import SendHistory
 from batchcart.accounts.state import AccountState
 from batchcart.engine.rate_limiter import RateLimiter, capacity
 from batchcart.engine.session import AccountSession
+from batchcart.engine.token_refresh import token_fingerprint
 from batchcart.journal.permit import Permit, PermitExpired, read_clock
 from batchcart.journal.writer import JournalFailed
 from batchcart.model.adapter import Credentials
@@ -30,7 +31,8 @@ from batchcart.runs.account_session import SessionBasis, make_session
 from batchcart.runs.deps import WORLD
 from batchcart.runs.seats.dealing import deal, estimate_rate, relieve
 from batchcart.runs.seats.desk import Bureau, account_of, open_desk
-from batchcart.runs.seats.protocol import AccountRows, ResponseRow, Rows, Take, Welcome
+from batchcart.runs.seats.holding import Holding
+from batchcart.runs.seats.protocol import AccountRows, LateTokens, ResponseRow, Rows, Take, Welcome
 from batchcart.runs.seats.remote_journal import RemoteJournal
 from batchcart.runs.seats.send_book import SendBook
 from batchcart.runs.seats.settling import LASTS, SETTLE
@@ -339,16 +341,14 @@ class _Notebook:
         raise NotImplementedError
 
 
+def _account() -> Account:
+    credentials, options = Credentials({"access_token": "t"}), AccountOptions(platform="tray")
+    return Account("loja", load_adapters().find("tray"), "http://127.0.0.1", credentials, (), options)
+
+
 def _session(notebook: _Notebook, befalls: Callable[[AccountSession], None]) -> tuple[AccountSession, list[Request]]:
     """A session, and what leaves it; something befalls it right before each request leaves."""
-    account = Account(
-        "loja",
-        load_adapters().find("tray"),
-        "http://127.0.0.1",
-        Credentials({"access_token": "t"}),
-        (),
-        AccountOptions(platform="tray"),
-    )
+    account = _account()
     left = list[Request]()
 
     async def send(request: Request, leaving: Callable[[], None]) -> Response:
@@ -436,3 +436,19 @@ async def test_a_clients_key_lies_in_no_folder_where_a_killed_seat_would_leave_i
     bureau = Bureau(lambda _: None, RemoteJournal(lambda _: None), welcome, load_adapters(), deps)
     async with open_desk(bureau, take, account_of(take, load_adapters())):
         assert seen == ["the authority", "the certificate", "the key", "the key"]
+
+
+# What a seat that was cut off brings
+
+
+def test_late_tokens_are_kept_where_they_come_from_those_that_the_hub_has(tmp_path: Path) -> None:
+    account, state = _account(), AccountState(tmp_path)
+    _, book = make_book(lambda: 100.0)
+    holding = Holding(1, account, state, book, b"", {})
+    origin = token_fingerprint(account.credentials)
+    assert not holding.keep_late_tokens(LateTokens(1, "of another config", {}, {"access_token": "a"}))
+    assert holding.keep_late_tokens(LateTokens(1, origin, {}, {"access_token": "b"}))
+    assert state.tokens(origin) == holding.tokens == {"access_token": "b"}
+    assert not holding.keep_late_tokens(LateTokens(1, origin, {}, {"access_token": "c"}))  # somebody renewed since
+    assert holding.keep_late_tokens(LateTokens(1, origin, {"access_token": "b"}, {"access_token": "d"}))
+    assert state.tokens(origin) == holding.tokens == {"access_token": "d"}

@@ -15,40 +15,56 @@ from batchcart.model.limits import Bucket, Limit, Window
 from batchcart.model.system import write_briefly
 from batchcart.runs.account_session import SessionBasis, make_session
 from batchcart.runs.deps import Deps
-from batchcart.runs.seats.protocol import FreshTokens, FromSeat, Learnt, Take, Welcome
+from batchcart.runs.seats.protocol import FreshTokens, FromSeat, LateTokens, Learnt, Take, Welcome
 from batchcart.runs.seats.remote_journal import RemoteJournal
 
 
 @dataclass(frozen=True, slots=True)
 class Bureau:
-    """What all accounts of a seat share. The wall clock among the ``deps`` is the hub's."""
+    """What all accounts of a seat share. The wall clock among the ``deps`` is the hub's.
+
+    ``unkept`` are tokens by account that were renewed, and that the hub has not kept yet.
+    """
 
     send: Callable[[FromSeat], None]
     journal: RemoteJournal
     welcome: Welcome
     adapters: Adapters
     deps: Deps
+    unkept: dict[int, LateTokens] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class HubMemory:
-    """What an account remembers, as a seat writes it: the hub keeps it."""
+    """What an account remembers, as a seat writes it: the hub keeps it, as it did its ``tokens``."""
 
     bureau: Bureau
     account: int
     epoch: int
+    tokens: Mapping[str, str]
     kept: "asyncio.Future[None] | None" = field(default=None)
 
     def keep_tokens(self, origin: str, tokens: Mapping[str, str]) -> "asyncio.Future[None]":
         """Have renewed tokens put on the hub's disk; what comes back raises OSError where that fails."""
         self.kept = kept = asyncio.get_running_loop().create_future()
+        self.bureau.unkept[self.account] = LateTokens(self.account, origin, dict(self.tokens), dict(tokens))
         if self.bureau.journal.has_failed:
-            self.finish_keeping("the hub is gone")
+            self.lose_hub()
         self.bureau.send(FreshTokens(self.account, self.epoch, origin, dict(tokens)))
         return kept
 
     def finish_keeping(self, failure: str) -> None:
         """The hub has kept the tokens, or could not."""
+        asked = self.bureau.unkept.pop(self.account, None)
+        if asked is not None and not failure:
+            self.tokens = asked.tokens
+        self._wake(failure)
+
+    def lose_hub(self) -> None:
+        """Whether it has kept the tokens is not known."""
+        self._wake("the hub is gone")
+
+    def _wake(self, failure: str) -> None:
         kept, self.kept = self.kept, None
         if kept is not None and not kept.done():
             if failure:
@@ -113,7 +129,7 @@ async def open_desk(bureau: Bureau, take: Take, account: Account) -> AsyncIterat
     for index, seconds in enumerate(take.empty_in):
         sends.set_bucket_empty_at(index, now + seconds)
     journal = bureau.journal.of_account(take.account, take.epoch)
-    memory = HubMemory(bureau, take.account, take.epoch)
+    memory = HubMemory(bureau, take.account, take.epoch, take.tokens)
     basis = SessionBasis(
         account=account,
         number=take.account,

@@ -17,7 +17,7 @@ from batchcart.journal.writer import JournalWriter
 from batchcart.model.limits import Bucket, Limit, Window, min_duration
 from batchcart.runs.context import RunContext
 from batchcart.runs.seats.dealing import estimate_rate
-from batchcart.runs.seats.protocol import Take
+from batchcart.runs.seats.protocol import LateTokens, Take
 from batchcart.runs.seats.send_book import SendBook
 from batchcart.runs.seats.walk import ParcelWalk
 from batchcart.runs.snapshot import AccountSnapshot
@@ -142,6 +142,12 @@ class Holding:
             return error.strerror or str(error)
         self.tokens = tokens
         return ""
+
+    def keep_late_tokens(self, late: LateTokens) -> bool:
+        """Put tokens on the disk that were renewed for a seat that was cut off; whether they are the newest."""
+        if late.origin != token_fingerprint(self.account.credentials) or late.replaced != self.tokens:
+            return False
+        return not self.keep_tokens(late.origin, late.tokens)
 
     def keep_learnt(self, learnt: bytes) -> None:
         """Remember what was learnt of the limits."""

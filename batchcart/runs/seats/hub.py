@@ -35,7 +35,7 @@ from batchcart.runs.seats.protocol import (
     Hello,
     Kept,
     Late,
-    LateAnswer,
+    LateTokens,
     Learnt,
     Leaving,
     More,
@@ -141,8 +141,8 @@ class Hub:
                     case Broken(why, journal):
                         if journal:
                             self.context.monitor.fail(JournalFailed(why))
-                    case Late(run, answers):
-                        await self._hear_late(link, answers if run == self.job.run else [])
+                    case Late(run):
+                        await self._hear_late(link, word if run == self.job.run else Late(run, []))
                     case _:
                         self._handle(link, word)
         except NotSpoken as wrong:
@@ -222,19 +222,28 @@ class Hub:
             if (holding := link.find(account, epoch)) is not None:
                 holding.show(snapshot)
 
-    async def _hear_late(self, link: SeatLink, answers: Sequence[LateAnswer]) -> None:
+    async def _hear_late(self, link: SeatLink, late: Late) -> None:
         """Take from a seat that was cut off what is waited for; the hub may not have noticed yet that it was."""
         for former in [one for one in self.links if one.hello.name == link.hello.name]:
-            if any(former.find(answer.account, answer.epoch) for answer in answers):
+            if any(former.find(answer.account, answer.epoch) for answer in late.answers):
                 former.stream.cut()
                 self._lose(former, "it was cut off")
+        for renewed in late.tokens:
+            self._take_tokens(renewed)
         try:
             async with self._dealing:
-                taken = await take_answers(self.context, self.holdings, answers)
+                taken = await take_answers(self.context, self.holdings, late.answers)
         except JournalFailed as failed:
             self.context.monitor.fail(failed)
         else:
             link.stream.send(Taken(taken))
+
+    def _take_tokens(self, renewed: LateTokens) -> None:
+        """Keep them if they are the newest; the seat that has the account now is to have them too."""
+        holding = self.holdings.get(renewed.account)
+        if holding is not None and holding.keep_late_tokens(renewed):
+            for link in [link for link in self.links if renewed.account in link.held]:
+                ask_back(link, holding)
 
     def _take_back(self, link: SeatLink, holding: Holding, last: Finished) -> None:
         """The seat has done all that it had of the account, or was to do."""

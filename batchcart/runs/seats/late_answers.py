@@ -55,7 +55,7 @@ def gather_answers(sent: Mapping[int, Sequence[IntentRow]], unacknowledged: Sequ
 
 
 async def hand_in(late: Late, name: str, back: WayBack) -> str:
-    """Bring the answers to the hub; what came of it. Raises ConnectionRefusedError as ``reach_again`` does."""
+    """Bring what came late to the hub; what came of it. Raises ConnectionRefusedError as ``reach_again`` does."""
     taken = None
     while taken is None:
         stream = await reach_again(back)
@@ -65,8 +65,14 @@ async def hand_in(late: Late, name: str, back: WayBack) -> str:
             break
         finally:
             stream.cut()
-    count = len(late.answers)
-    return f"it was told what became of {count} request{'s' * (count != 1)}, and waited for {taken or 'none'} of them"
+    count, told = len(late.answers), []
+    if count:
+        told.append(
+            f"told what became of {count} request{'s' * (count != 1)}, and waited for {taken or 'none'} of them"
+        )
+    if late.tokens:
+        told.append("given renewed tokens")
+    return "; ".join(f"it was {one}" for one in told)
 
 
 async def reach_again(back: WayBack) -> FrameStream[FromHub]:

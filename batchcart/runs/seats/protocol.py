@@ -67,11 +67,21 @@ class LateAnswer(msgspec.Struct, frozen=True, array_like=True):
     result: EndRow | None
 
 
+class LateTokens(msgspec.Struct, frozen=True, array_like=True):
+    """Tokens that the shop renewed for a seat that was cut off; ``replaced`` are those that the hub had kept before."""
+
+    account: int
+    origin: str
+    replaced: dict[str, str]
+    tokens: dict[str, str]
+
+
 class Late(_Word, frozen=True, tag="late"):
-    """Answers that came after this seat was cut off from its hub, in the run that calls itself so."""
+    """What came after this seat was cut off from its hub, in the run that calls itself so."""
 
     run: str
     answers: list[LateAnswer]
+    tokens: list[LateTokens] = []
 
 
 class More(_Word, frozen=True, tag="more"):

@@ -35,7 +35,6 @@ from batchcart.runs.seats.protocol import (
     Hello,
     Kept,
     Late,
-    LateAnswer,
     Leaving,
     More,
     Parcel,
@@ -140,13 +139,14 @@ class _Seat:
         for work in self.works.values():
             work.halt()
             if work.desk is not None:
-                work.desk.memory.finish_keeping("the hub is gone")
+                work.desk.memory.lose_hub()
 
-    async def come_to_rest(self) -> list[LateAnswer]:
-        """Hear what shops answer to what has left; what became of requests and the hub does not know."""
+    async def come_to_rest(self) -> Late:
+        """Hear what shops answer to what has left; what of it the hub does not know."""
         if self.attending:
             await asyncio.wait(self.attending, timeout=WAITS / 2)
-        return self.bureau.journal.late_answers()
+        bureau = self.bureau
+        return Late(bureau.welcome.run, bureau.journal.late_answers(), list(bureau.unkept.values()))
 
     async def beat(self) -> None:
         """Show that the seat lives, and what has changed."""
@@ -283,8 +283,8 @@ async def _listen(seat: _Seat, name: str, back: WayBack | None) -> None:
     with suppress(TimeoutError, ConnectionRefusedError):
         async with asyncio.timeout(WAITS):
             (await reach_again(back)).cut()  # for one that does not come back nobody waits
-            answers = await seat.come_to_rest()
-            told = f"; {await hand_in(Late(seat.bureau.welcome.run, answers), name, back)}" if answers else ""
+            late = await seat.come_to_rest()
+            told = f"; {await hand_in(late, name, back)}" if late.answers or late.tokens else ""
     raise _HubGone(told)
 
 
