@@ -24,9 +24,9 @@ def close_for_redirect(session: AccountSession, why: str) -> None:
     session.close("foreign", f"{why}, and redirects are never followed. {_WHAT_TO_LOOK_AT}", settles=True)
 
 
-def close_as_untrusted(session: AccountSession, why: str) -> None:
-    """A certificate was refused, and will be so the next time."""
-    session.close("closed", Remedy.SEE_TO_CERTIFICATE.follow(why))
+def close_as_barred(session: AccountSession, why: str, remedy: Remedy) -> None:
+    """No request reaches the shop, as long as nobody has done something about it."""
+    session.close("closed", remedy.follow(why))
 
 
 def close_for_fault(session: AccountSession, error: Exception, activity: str) -> None:

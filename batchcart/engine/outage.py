@@ -2,13 +2,14 @@
 
 from functools import partial
 
-from batchcart.engine.closing import close_as_foreign, close_as_untrusted
+from batchcart.engine.closing import close_as_barred, close_as_foreign
 from batchcart.engine.retry import probe_wait
 from batchcart.engine.session import AccountSession
 from batchcart.engine.signals import record_pause, record_throttle
 from batchcart.model.events import ShopDown, ShopUp
 from batchcart.model.http import Exchange, NoResponse, NotSent, Reply, Response
 from batchcart.model.outcome import Foreign, Throttled, Unavailable
+from batchcart.model.remedy import Remedy
 from batchcart.model.throttle import read_throttle
 
 
@@ -96,8 +97,8 @@ async def _is_up(session: AccountSession, reply: Reply) -> bool:
                     return not suspected  # whatever stands in front of a shop may say that
                 case _:
                     return True
-        case NotSent(why, final=True):
-            close_as_untrusted(session, why)
+        case NotSent(why, Remedy() as remedy):
+            close_as_barred(session, why, remedy)
             return False
         case NotSent(why) | NoResponse(why):
             health.record_probe(why, suspected=False)

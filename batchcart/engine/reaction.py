@@ -22,6 +22,7 @@ from batchcart.model.outcome import (
     Throttled,
     Unauthorized,
 )
+from batchcart.model.remedy import Remedy
 
 
 class Execution(msgspec.Struct, frozen=True):
@@ -116,13 +117,14 @@ class Suspicious(msgspec.Struct, frozen=True):
     redirected: bool = False
 
 
-class Untrusted(msgspec.Struct, frozen=True):
-    """No request will reach the shop before somebody has seen to it."""
+class Barred(msgspec.Struct, frozen=True):
+    """No request will reach the shop before somebody has seen to it, as ``remedy`` says."""
 
     why: str
+    remedy: Remedy
 
 
-Signal = Healthy | Unhealthy | Suspicious | Untrusted | Throttled
+Signal = Healthy | Unhealthy | Suspicious | Barred | Throttled
 
 
 class Reaction(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Owns what an account makes of a reply: health, pauses, the retry budget; it decides nothing about the operation."""
 
-from batchcart.engine.closing import close_as_untrusted, close_for_redirect
-from batchcart.engine.reaction import Healthy, Signal, Suspicious, Unhealthy, Untrusted
+from batchcart.engine.closing import close_as_barred, close_for_redirect
+from batchcart.engine.reaction import Barred, Healthy, Signal, Suspicious, Unhealthy
 from batchcart.engine.retry import hinted_pause, retry_after, throttle_pause
 from batchcart.engine.session import AccountSession
 from batchcart.model.adapter import Credentials
@@ -18,8 +18,8 @@ def take(session: AccountSession, signal: Signal | None, used: Credentials) -> N
             record_failure(session, why, alarming=alarming, pause=pause)
         case Suspicious(why, redirected):
             record_suspicion(session, why, redirected=redirected)
-        case Untrusted(why):
-            close_as_untrusted(session, why)
+        case Barred(why, remedy):
+            close_as_barred(session, why, remedy)
         case Throttled() as busy:
             record_throttle(session, busy)
         case None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from batchcart.accounts.redaction import SURELY_SECRET
 from batchcart.accounts.secrets import secret_problem
-from batchcart.engine.closing import close_as_untrusted
+from batchcart.engine.closing import close_as_barred
 from batchcart.engine.outage import wait_until_up
 from batchcart.engine.retry import MOST_TRIES, backoff
 from batchcart.engine.session import AccountSession
@@ -73,8 +73,8 @@ async def _ask_for_tokens(session: AccountSession, renewal: TokenRefresh, denied
 async def _refusal(session: AccountSession, renewal: TokenRefresh, request: Request, reply: Reply) -> str | None:
     """Why the shop does not renew, "" where it gives no reason; None where it said neither yes nor no."""
     match reply:
-        case NotSent(why, final=True):
-            close_as_untrusted(session, why)
+        case NotSent(why, Remedy() as remedy):
+            close_as_barred(session, why, remedy)
             return None
         case NotSent(why):
             record_failure(session, why, alarming=True)

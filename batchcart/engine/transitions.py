@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from batchcart.engine.looks import SURE_AFTER, is_recent, misleads, up_to_last_write, wait_before
 from batchcart.engine.reaction import (
     Action,
+    Barred,
     Execution,
     Finish,
     Healthy,
@@ -24,7 +25,6 @@ from batchcart.engine.reaction import (
     Signal,
     Suspicious,
     Unhealthy,
-    Untrusted,
 )
 from batchcart.engine.retry import MOST_TRIES, retry_after
 from batchcart.model.http import Exchange, LostWrite, NoResponse, NotSent, Reply, Request, Response
@@ -102,9 +102,9 @@ def react(op: Execution, request: Request, reply: Reply, at: float) -> Reaction:
             if isinstance(step, Succeeded) and not _is_early(op, exchange, step):
                 return Reaction(op, Finish(step), _WELL)
             return _after_response(op, exchange, step)
-        case NotSent(why, final):
+        case NotSent(why, remedy):
             op = replace(op, wasted=op.wasted + 1, why=why)
-            signal = Untrusted(why) if final else Unhealthy(why, alarming=True)
+            signal = Barred(why, remedy) if remedy else Unhealthy(why, alarming=True)
             return Reaction(op, Send(request), signal, "void")
         case NoResponse() as unanswered:
             return _after_loss(op, request, unanswered, at)

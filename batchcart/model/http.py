@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from batchcart.model.remedy import Remedy
+
 Made = TypeVar("Made")
 
 
@@ -55,11 +57,11 @@ class Response(msgspec.Struct, frozen=True):
 class NotSent(msgspec.Struct, frozen=True):
     """The shop cannot have acted: no request reached it; ``why`` is a sentence without secrets.
 
-    ``final`` says that trying again changes nothing.
+    ``remedy`` is what somebody has to do before trying again can change anything, if that is so.
     """
 
     why: str
-    final: bool = False
+    remedy: Remedy | None = None
 
 
 class NoResponse(msgspec.Struct, frozen=True):

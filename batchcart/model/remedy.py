@@ -11,6 +11,7 @@ class Remedy(Enum):
     FIX_CREDENTIALS = "fix the credentials, then run again"
     AUTHORISE_AGAIN = "authorise the application again, put the new tokens into the config, then run again"
     SEE_TO_CERTIFICATE = "see to the certificate, then run again"
+    FIX_PROXY = "fix the credentials that its proxy is given, then run again"
 
     def follow(self, why: str) -> str:
         """The reason of an account that was closed: why, and what to do about it."""

@@ -86,8 +86,8 @@ async def probe(entry: AccountConfig) -> ProbeResult:
         reply = await send(signed, lambda: limiter.mark_sent(number))
         limiter.mark_completed(number, time.time() - began)
         match reply:
-            case NotSent(why, final):
-                if final:
+            case NotSent(why, remedy):
+                if remedy:
                     return ProbeResult(ProbeStatus.UNREACHABLE, why)
                 return ProbeResult(ProbeStatus.UNREACHABLE, f"{why}; check address and network", blames="address")
             case NoResponse(why):

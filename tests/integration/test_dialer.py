@@ -27,6 +27,7 @@ from batchcart.accounts.proxy import read_proxy
 from batchcart.engine.http.client import open_client
 from batchcart.engine.http.dialer import Dialer, NotConnected, end_gracefully
 from batchcart.model.http import NoResponse, NotSent, Response
+from batchcart.model.remedy import Remedy
 
 WAYS = ["plain", "TLS", "plain through a proxy", "TLS through a proxy"]
 LOOPS = ["asyncio", pytest.param("uvloop", marks=pytest.mark.skipif(
@@ -208,6 +209,17 @@ async def test_a_proxy_that_refuses_is_named_and_nothing_was_sent(tmp_path: Path
     assert isinstance(reply, NotSent)
     assert reply.why.startswith(f"shop.invalid cannot be reached: its proxy http://{place} (HTTPS_PROXY) {words}")
     assert "secret-word" not in reply.why
+    assert reply.remedy is (Remedy.FIX_PROXY if refusal == 407 else None)
+
+
+async def test_a_proxy_that_refuses_our_credentials_has_passed_nothing_on_without_tls_either(tmp_path: Path) -> None:
+    async with proxying(1, refusal=407) as (_, place):
+        proxy = read_proxy(f"http://ann:secret-word@{place}", "test", "")
+        of_shop = replace(account(tmp_path, "http://shop.invalid"), proxy=proxy)
+        async with open_client(of_shop) as send:
+            reply = await send(request(), lambda: None)
+    words = f"shop.invalid was not asked: its proxy http://{place} (test) wants other credentials (407)"
+    assert reply == NotSent(words, Remedy.FIX_PROXY)
 
 
 REFUSED = "its proxy http://127.0.0.1:1 (test) cannot be reached: connection refused, nothing listens there"

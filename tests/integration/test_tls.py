@@ -23,6 +23,7 @@ from batchcart.accounts.config import Account, load_config
 from batchcart.engine.http.client import open_client
 from batchcart.model.errors import UsageError
 from batchcart.model.http import NotSent, Response
+from batchcart.model.remedy import Remedy
 from batchcart.platforms import load_adapters
 
 HERE = "IP:127.0.0.1"
@@ -117,7 +118,9 @@ def test_why_tls_failed_is_told_and_nothing_was_sent(
             trusts = None if trouble == "unknown issuer" else authority.certificate
             async with open_client(replace(of_shop, ca_file=trusts)) as send:
                 reply = await send(request(), pytest.fail)
-            assert reply == NotSent(f"{of_shop.address[8:]} cannot be reached: {words}", final)
+            assert reply == NotSent(
+                f"{of_shop.address[8:]} cannot be reached: {words}", Remedy.SEE_TO_CERTIFICATE if final else None
+            )
             assert seen == [] or trouble == "plain HTTP"
 
     on_loop(loop, work)
@@ -148,8 +151,8 @@ def test_a_shop_that_wants_to_know_who_we_are_is_shown_the_accounts_certificate_
                     assert isinstance(reply, Response)
                 else:
                     assert isinstance(reply, NotSent)
-                    assert reply.why.endswith("see client_cert" if reply.final else "see client_cert)")
-                    assert reply.final or (shown, version) == (None, ssl.TLSVersion.TLSv1_2)
+                    assert reply.why.endswith("see client_cert" if reply.remedy else "see client_cert)")
+                    assert reply.remedy or (shown, version) == (None, ssl.TLSVersion.TLSv1_2)
             assert len(seen) == 1
 
     on_loop(loop, work)

@@ -17,12 +17,13 @@ from batchcart.accounts.config import Account
 from batchcart.engine.http.answer_body import IncompleteResponse, ProtocolError, ResponseTooLarge
 from batchcart.engine.http.answer_budget import BUDGET, AnswerBudget
 from batchcart.engine.http.content_coding import NotPacked, NotWhole
-from batchcart.engine.http.dialer import Dialer, NotConnected
+from batchcart.engine.http.dialer import Dialer, NotConnected, describe_refusal
 from batchcart.engine.http.pool import Pool
 from batchcart.engine.http.request_text import Form
 from batchcart.engine.http.tls import describe_tls, refuses_ours
 from batchcart.journal.permit import PermitExpired
 from batchcart.model.http import NoResponse, NotSent, Reply, Request, Response, Sender
+from batchcart.model.remedy import Remedy
 
 _KEPT_HEADERS = (
     "retry-after",
@@ -38,6 +39,7 @@ _KEPT_HEADERS = (
     "content-type",
     "location",
 )
+_PROXY_REFUSED = 407
 _NO_ANSWER = (ProtocolError, NotPacked, NotWhole, ResponseTooLarge, IncompleteResponse, OSError)
 
 
@@ -85,7 +87,7 @@ class _HttpClient(msgspec.Struct, frozen=True):
             text = self.form.encode(request)
             wire, idle = await self.pool.connection(writes=writes)
         except NotConnected as error:
-            return NotSent(str(error), error.final)
+            return NotSent(str(error), error.remedy)
         except ValueError as error:
             return NotSent(f"{self.form.host} was not asked: {error}")
         try:
@@ -97,10 +99,12 @@ class _HttpClient(msgspec.Struct, frozen=True):
             answer = await self.pool.answer(wire, text, self._limit(writes=writes), idle)
         except ssl.SSLError as error:
             if refuses_ours(error):  # with TLS 1.3 that comes after our side is ready, and before a request is read
-                return NotSent(f"{self.form.host} was not asked: {describe_tls(error)}", final=True)
+                return NotSent(f"{self.form.host} was not asked: {describe_tls(error)}", Remedy.SEE_TO_CERTIFICATE)
             return self._describe_failure(error, writes=writes)
         except _NO_ANSWER as error:
             return self._describe_failure(error, writes=writes)
+        if answer.status == _PROXY_REFUSED and self.form.through_proxy:
+            return NotSent(f"{self.form.host} was not asked: {describe_refusal(self.account)}", Remedy.FIX_PROXY)
         return Response(answer.status, answer.body, _keep_headers(answer.headers, self.headers))
 
     def _limit(self, *, writes: bool) -> int:

@@ -35,6 +35,7 @@ from batchcart.accounts.config import Account
 from batchcart.accounts.proxy import Proxy
 from batchcart.engine.http.names import look_up
 from batchcart.engine.http.tls import describe_tls, is_final, open_context
+from batchcart.model.remedy import Remedy
 
 _RESET, _FINISH = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 """What SO_LINGER takes: an end at once, without what is not acknowledged; or an orderly one."""
@@ -50,12 +51,12 @@ _WHAT_TO_CHECK = {
 class NotConnected(Exception):
     """There is no connection, and so nothing was sent; its text is a sentence part without secrets.
 
-    ``final`` says that trying again changes nothing.
+    ``remedy`` is what somebody has to do before trying again can change anything, if that is so.
     """
 
-    def __init__(self, why: str, *, final: bool = False) -> None:
+    def __init__(self, why: str, remedy: Remedy | None = None) -> None:
         super().__init__(why)
-        self.final = final
+        self.remedy = remedy
 
 
 class Dialer:
@@ -77,9 +78,8 @@ class Dialer:
             async with asyncio.timeout(self._account.options.timeout):
                 return await self._connect()
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            failed = _tls_failure(error)
             why = f"{_shop(self._account)} cannot be reached: {self._why_not(error)}"
-            raise NotConnected(why, final=failed is not None and is_final(failed)) from None
+            raise NotConnected(why, _remedy(error)) from None
 
     async def close(self) -> None:
         """Give up what is being opened."""
@@ -111,7 +111,7 @@ class Dialer:
         proxy = self._account.proxy
         match error:
             case aiohttp.ClientHttpProxyError(status=407):
-                return f"its proxy {proxy} wants other credentials (407)"
+                return describe_refusal(self._account)
             case aiohttp.ClientHttpProxyError():
                 return f"its proxy {proxy} answered {error.status} to CONNECT"
             case aiohttp.ClientProxyConnectionError():
@@ -122,6 +122,11 @@ class Dialer:
                 return f"{_plainly(error)}, through its proxy {proxy}"
             case _:
                 return _plainly(error)
+
+
+def describe_refusal(account: Account) -> str:
+    """What a 407 says, which is nobody's but a proxy's."""
+    return f"its proxy {account.proxy} wants other credentials (407)"
 
 
 def end_gracefully(transport: asyncio.Transport) -> None:
@@ -200,6 +205,17 @@ def _tls_failure(error: BaseException) -> ssl.SSLError | None:
             return failed
         case aiohttp.ClientConnectorSSLError(os_error=ssl.SSLError() as failed):
             return failed
+        case _:
+            return None
+
+
+def _remedy(error: BaseException) -> Remedy | None:
+    """What is to be done first, where trying again changes nothing."""
+    match error:
+        case aiohttp.ClientHttpProxyError(status=407):
+            return Remedy.FIX_PROXY
+        case _ if (failed := _tls_failure(error)) is not None and is_final(failed):
+            return Remedy.SEE_TO_CERTIFICATE
         case _:
             return None
 

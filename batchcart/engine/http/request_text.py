@@ -20,6 +20,7 @@ class Form(msgspec.Struct, frozen=True):
     prefix: str
     host: str
     authorization: str = ""
+    through_proxy: bool = False
 
     @classmethod
     def of(cls, account: Account) -> "Form":
@@ -28,7 +29,7 @@ class Form(msgspec.Struct, frozen=True):
         host = URL(account.address, encoded=True).host_port_subcomponent or ""
         if account.proxy is None or parts.scheme == "https":
             return cls(parts.path, host)
-        return cls(f"http://{host}{parts.path}", host, account.proxy.authorization)
+        return cls(f"http://{host}{parts.path}", host, account.proxy.authorization, through_proxy=True)
 
     def encode(self, request: Request) -> bytes:
         """The request as it goes over the wire; raises ValueError for a header that would not stay one."""
