@@ -24,9 +24,10 @@ def summary_text(summary: Summary, job: str, *, gone: bool = False) -> str:
         head = head.replace(status, status if gone and status == "failed" else paint(status, colour))
     parts.append(f"{head}\n{rest}")
     if not summary.nothing_to_do and summary.seconds:
+        asked = f", asked to wait {plural(summary.refusals, 'time')}" if summary.refusals else ""
         parts.append(
             f"{plural(summary.sent, 'request')} in {duration(summary.seconds)} "
-            f"({summary.sent / summary.seconds:.1f}/s), {plural(summary.retries, 'retry', 'retries')}"
+            f"({summary.sent / summary.seconds:.1f}/s), {plural(summary.retries, 'retry', 'retries')}{asked}"
         )
     if summary.stopped:
         parts.append(fold(f"Stopped before the end: {summary.stopped}"))

@@ -23,8 +23,10 @@ class AccountSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run's figures: all accounts, and what this process did. ``seconds`` and ``sent`` are this process's own.
+    """A run's figures: all accounts, and what this process did.
 
+    ``seconds`` and ``sent`` are this process's own, and so are ``retries`` after failures and ``refusals``, the answers
+    that asked to wait, as 429 does.
     ``chosen`` is how many open lines this process was to do, if not all of them.
     """
 
@@ -33,6 +35,7 @@ class Summary:
     seconds: float = 0.0
     sent: int = 0
     retries: int = 0
+    refusals: int = 0
     stopped: str = ""
     nothing_to_do: bool = False
     chosen: int | None = None

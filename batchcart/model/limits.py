@@ -1,5 +1,6 @@
 """Owns the words for a rate limit and how one is written; it does not know how to wait for it."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Literal
@@ -75,9 +76,19 @@ def min_duration(limits: Sequence[Limit], sends: int) -> float:
 
     A window is filled at once and waits for its end; a longer one is filled as its shorter ones allow.
     """
-    windows = sorted((limit for limit in limits if isinstance(limit, Window)), key=lambda window: window.seconds)
+    windows = _binding([limit for limit in limits if isinstance(limit, Window)])
     buckets = (max(0, sends - limit.size) / limit.leak for limit in limits if isinstance(limit, Bucket))
     return max([_fill(windows, sends), *buckets])
+
+
+def _binding(windows: Sequence[Window]) -> Sequence[Window]:
+    """In order of their length, those that the others do not hold anyway."""
+    kept: list[Window] = []
+    for window in sorted(windows, key=lambda one: (one.seconds, one.count)):
+        if all(window.count < one.count * math.ceil(window.seconds / one.seconds) for one in kept):
+            kept = [one for one in kept if one.count < window.count]
+            kept.append(window)
+    return kept
 
 
 def _fill(windows: Sequence[Window], sends: int) -> float:

@@ -156,5 +156,6 @@ def _finish(options: RunOptions, connection: Connection, monitor: RunMonitor) ->
         summary,
         sent=sum(snapshot.sent for snapshot in snapshots),
         retries=sum(snapshot.retries for snapshot in snapshots),
+        refusals=sum(snapshot.refusals for snapshot in snapshots),
         stopped=stop_reason(monitor, summary.totals["not_attempted"]),
     )

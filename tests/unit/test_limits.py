@@ -75,3 +75,20 @@ def test_a_limit_shows_itself_as_its_author_wrote_it(text: str) -> None:
 )  # fmt: skip
 def test_the_best_time_counts_what_the_limit_lets_through_at_once(text: str, sends: int, seconds: float) -> None:
     assert min_duration([parse_limit(text)], sends) == seconds
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [("4/s", "11/2s"), ("180/min", "100/min"), ("7/s", "100/10s"), ("8/s", "24/6s"), ("10/s", "9/2s", "200/min")],
+)
+@pytest.mark.parametrize("sends", [1, 12, 79, 250])
+def test_the_best_time_under_several_limits_is_that_of_sends_as_early_as_each_allows(
+    texts: tuple[str, ...], sends: int
+) -> None:
+    limits = [parse_limit(text) for text in texts]
+    windows = [limit for limit in limits if isinstance(limit, Window)]
+    left: list[float] = []
+    for number in range(sends):
+        earliest = [left[number - one.count] + one.seconds for one in windows if number >= one.count]
+        left.append(max([0.0, *left[-1:], *earliest]))
+    assert min_duration(limits, sends) == left[-1]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from batchcart.cli.summary_text import summary_text
 from batchcart.journal.summary import STATUSES, AccountSummary, Summary, aggregate
 
 ROWS = [
@@ -61,6 +62,12 @@ def test_the_five_counts_add_up_to_the_lines() -> None:
 )
 def test_the_exit_code_says_how_the_lines_ended(counts: dict[str, int], stopped: str, code: int) -> None:
     assert summary(stopped, **counts).exit_code == code
+
+
+@pytest.mark.parametrize(("refusals", "said"), [(0, "2 retries\n"), (1, "2 retries, asked to wait 1 time\n")])
+def test_a_shop_that_asked_to_wait_is_told_beside_the_retries(refusals: int, said: str) -> None:
+    accounts = {"a": AccountSummary({"ok": 9}, {("cart.get", "ok"): 9})}
+    assert said in summary_text(Summary(accounts, "r", seconds=2, sent=12, retries=2, refusals=refusals), "j")
 
 
 def test_json_holds_what_status_promises() -> None:
