@@ -3,6 +3,7 @@
 What follows from a reply is decided in transitions.py; here it is carried out.
 """
 
+import math
 from collections.abc import Coroutine, Iterator
 from functools import partial
 from typing import assert_never
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 
 from batchcart.engine.circuit_breaker import BadEndings
 from batchcart.engine.closing import close_for_endings
-from batchcart.engine.looks import SURE_AFTER, settling, up_to_last_write
+from batchcart.engine.looks import SURE_AFTER, date_last_write, settling, up_to_last_write
 from batchcart.engine.offload import is_large
 from batchcart.engine.outage import wait_until_up
 from batchcart.engine.reaction import Action, Execution, Finish, Healthy, LeavePending, RefreshTokens, Retry, Send
@@ -52,9 +53,14 @@ def restore_execution(
     op = Execution(operation, known, spec, classify, options.timeout, *past, read_only=read_only, busy=busy)
     if not op.past:
         return op
-    op = replace(op, past=up_to_last_write(op.past))
-    writes_sent = 0 if read_only else sum(step.request.writes for step in op.past)
-    return replace(op, writes_sent=writes_sent, lost_at=session.clocks.monotonic()) if writes_sent else op
+    op = replace(op, past=up_to_last_write(op.past), lost_at=session.clocks.monotonic())
+    return op if read_only else replace(op, writes_sent=sum(step.request.writes for step in op.past))
+
+
+def _allow_for_wall_clock(op: Execution, session: AccountSession) -> Execution:
+    """The operation with its last write as late as it may have been sent, however the wall clock was set since."""
+    since_lost = session.clocks.monotonic() - op.lost_at
+    return replace(op, past=date_last_write(op.past, session.clocks.wall() - since_lost - op.timeout))
 
 
 def execute(op: Execution, session: AccountSession) -> Coroutine[None, None, Completion | None]:
@@ -111,6 +117,8 @@ async def _send_request(op: Execution, session: AccountSession, request: Request
     received = await session.send_request(op.operation.line, op.sends + 1, request, settles=settles)
     if received is None:
         return op, LeavePending() if session.stopped else Send(request)
+    if op.past and op.lost_at > -math.inf:
+        op = _allow_for_wall_clock(op, session)
     if is_large(received.reply):
         reaction = await session.interpret(received.reply, partial(react, op, request, received.reply, received.at))
     else:

@@ -4,6 +4,8 @@ What a shop answers reads from may lag behind what it writes to. So a look is be
 difference, as where it shows the line that was added; any other is taken again later.
 """
 
+from msgspec.structs import replace
+
 from batchcart.model.adapter import CartContext
 from batchcart.model.http import Exchange, History, LostWrite, Request
 from batchcart.model.operation import DELETES, OperationKind
@@ -34,6 +36,14 @@ def up_to_last_write(past: History) -> History:
     """The past with what was read since the last write forgotten, so that it is read again; all of it without one."""
     ends = [end for end, step in enumerate(past, 1) if step.request.writes]
     return past[: ends[-1]] if ends else past
+
+
+def date_last_write(past: History, earliest: float) -> History:
+    """The past with its last write no earlier than it can have been: the wall clock was set forward since."""
+    written = up_to_last_write(past)
+    if not written or written[-1].at >= earliest:
+        return past
+    return (*written[:-1], replace(written[-1], at=earliest), *past[len(written) :])
 
 
 def misleads(

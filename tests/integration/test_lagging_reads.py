@@ -61,6 +61,28 @@ def test_an_add_whose_answer_was_lost_is_not_said_again_to_a_shop_whose_reads_la
     assert shops.troubles == []
 
 
+@pytest.mark.parametrize("platform", ADDS)
+@pytest.mark.parametrize("stops", [False, True])
+@pytest.mark.parametrize("fault", ["reset-after", "500-after", "garbage", "empty"])
+def test_an_add_that_is_not_shown_yet_is_not_said_again_though_the_clock_is_set_forward(
+    tmp_path: Path, platform: str, fault: str, *, stops: bool
+) -> None:
+    adds = iter(["", fault])
+
+    def script(_account: str, request: Request) -> str:
+        befalls = next(adds, "") if request.method == "POST" else ""
+        shops.ahead += 11 * 86400 if befalls and not stops else 0
+        return befalls
+
+    shops = LaggingShops(script)
+    shop = Harness(tmp_path, _lines(platform), shops)
+    if stops:
+        shop.run(stop_after=0.12)
+        shops.ahead = 11 * 86400
+    assert [result["status"] for result in shop.run().results] == ["ok"] * 2
+    assert sum(seen.request.method == "POST" for seen in shops.seen) == 2
+
+
 def test_a_look_of_several_reads_is_as_old_as_its_first(tmp_path: Path) -> None:
     adds = iter(["reset-after"])
 

@@ -82,7 +82,7 @@ async def drive(
     def open_state(entry: AccountConfig) -> AccountState:
         return states.get(entry.name, AccountState(None))
 
-    world = Deps(clock, lambda: EPOCH + clock(), open_client=open_client, open_state=open_state, **others)
+    world = Deps(clock, lambda: EPOCH + clock() + shops.ahead, open_client=open_client, open_state=open_state, **others)
     return await run_job(options, monitor, deps=world)
 
 

@@ -74,6 +74,7 @@ class Shops:
     timeout: float = 30.0
     seen: list[SeenRequest] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    ahead: float = 0.0  # seconds by which somebody set this machine's wall clock forward
     still: threading.Lock = field(default_factory=threading.Lock)  # held where the shops must not change
     _flying: Counter[tuple[str, str]] = field(default_factory=Counter)
 
