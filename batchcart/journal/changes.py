@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import accumulate
 from typing import Annotated
 
 import msgspec
@@ -28,6 +29,9 @@ REPLACED_RESULTS = "replaced_results"
 _LINE = "INSERT INTO plan (line, account, chain, kind, offset, length, digest) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _JOIN = "UPDATE plan SET chain = ? WHERE account = (SELECT account FROM plan WHERE line = ?) AND chain = ?"
 _ENDED_BEFORE = "INSERT INTO ended_before VALUES (?, ?, ?, ?)"
+_LENGTHS = "SELECT seq, length(text) FROM result WHERE seq > ? ORDER BY seq LIMIT ?"
+_END = "UPDATE result SET until = ? WHERE seq = ?"
+_PAGE = 1024  # results whose places are noted at a time
 _ACCOUNT = "INSERT INTO account (id, name, platform, place) VALUES (?, ?, ?, ?)"
 
 
@@ -186,10 +190,10 @@ def clear_notes(connection: Connection, *keys: str) -> None:
 def recompute_offsets(connection: Connection) -> None:
     """Note anew where each result line ends in the file, which was rewritten after some were changed."""
     connection.execute("BEGIN")
-    until = 0
-    lengths = connection.execute("SELECT seq, length(text) FROM result ORDER BY seq").fetchall()
-    for seq, length in lengths:
-        until += length + 1
-        connection.execute("UPDATE result SET until = ? WHERE seq = ?", (until, seq))
+    last = until = 0
+    while rows := connection.execute(_LENGTHS, (last, _PAGE)).fetchall():
+        ends = list(accumulate((length + 1 for _, length in rows), initial=until))
+        connection.executemany(_END, ((end, seq) for end, (seq, _) in zip(ends[1:], rows, strict=True)))
+        until, last = ends[-1], rows[-1][0]
     clear_notes(connection, REWRITE, IN_ORDER)
     connection.execute("COMMIT")
