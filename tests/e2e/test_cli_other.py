@@ -212,6 +212,7 @@ def test_check_shows_the_plan_and_sends_nothing(shop: Cli) -> None:
     assert "26 operations are in order; nothing was sent" in ended.out
     assert "loja: at least 25 requests, at best 2 days, because of 10/day" in ended.out
     assert "sklep: at least 1 request, which fits into 2/s at once" in ended.out
+    assert "All side by side: at best 2 days, because of loja" in ended.out
     assert shop.requests() == 0
     assert {path.name for path in shop.folder.iterdir()} == {"job.jsonl", "batchcart.toml"}
 
