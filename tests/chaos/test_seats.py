@@ -498,7 +498,7 @@ def test_tokens_that_a_shop_renewed_for_a_seat_whose_hub_was_killed_are_used_onc
     with hub(shop, "job.jsonl", port) as killed, started(shop.folder, *argv("seat", f"127.0.0.1:{port}")) as seat:
 
         def strike(call: Call) -> str:
-            if "auth" in call.route:
+            if "auth" in call.route and killed.poll() is None:
                 os.kill(seat.pid, signal.SIGSTOP)
                 killed.kill()
             return ""
