@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine_harness import Harness, Line
@@ -13,7 +14,6 @@ from in_memory_shops import Shops
 
 from batchcart.accounts.config import Account
 from batchcart.model.http import Reply, Request
-from batchcart.sandbox import Sandbox
 
 ADDS: dict[str, Line] = {
     "tray": {"op": "item.add", "data": {"product_id": "7", "quantity": 2}},
@@ -27,18 +27,19 @@ class LaggingShops(Shops):
     """Shops whose reads show what they held ``lag`` seconds ago."""
 
     lag: float = 3.0
-    before: list[tuple[float, Sandbox]] = field(default_factory=list)  # each write: when, and what was held until then
+    before: list[tuple[float, Any]] = field(default_factory=list)  # each write: when, and what was held until then
 
     async def answer(self, account: Account, journal: Path, request: Request, leaving: Callable[[], None]) -> Reply:
-        now, current = asyncio.get_running_loop().time(), self.sandbox
+        now, endpoint = asyncio.get_running_loop().time(), self.sandbox.shop(account.adapter.name)
+        current = endpoint.shop
         if request.writes:
             self.before.append((now, copy.deepcopy(current)))
             return await super().answer(account, journal, request, leaving)
-        self.sandbox = next((held for at, held in self.before if at > now - self.lag), current)
+        endpoint.shop = next((held for at, held in self.before if at > now - self.lag), current)
         try:
             return await super().answer(account, journal, request, leaving)
         finally:
-            self.sandbox = current
+            endpoint.shop = current
 
 
 def _lines(platform: str) -> list[Line]:

@@ -21,6 +21,7 @@ from cli_harness import batchcart
 from batchcart.accounts.client_certificate import ClientCertificate
 from batchcart.accounts.config import Account, load_config
 from batchcart.engine.http.client import open_client
+from batchcart.engine.http.tls import describe_tls
 from batchcart.model.errors import UsageError
 from batchcart.model.http import NotSent, Response
 from batchcart.model.remedy import Remedy
@@ -124,6 +125,13 @@ def test_why_tls_failed_is_told_and_nothing_was_sent(
             assert seen == [] or trouble == "plain HTTP"
 
     on_loop(loop, work)
+
+
+def test_what_else_is_wrong_with_a_certificate_is_told_in_the_words_of_openssl() -> None:
+    lacking = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    lacking.verify_code, lacking.verify_message = 85, "Missing Authority Key Identifier"  # Python from 3.13 on says so
+    words = "its TLS certificate was not accepted: Missing Authority Key Identifier; the shop must mend it"
+    assert describe_tls(lacking) == words
 
 
 @pytest.mark.parametrize("loop", LOOPS)

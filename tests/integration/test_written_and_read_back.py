@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -107,7 +108,7 @@ def test_whatever_a_read_brings_every_reader_of_results_takes(platform: str, tmp
     shop = Shop(platform)
     operation = shop.operation(OperationKind.CART_GET)
     path = tmp_path / "r.jsonl"
-    with path.open("wb") as file, sqlite3.connect(":memory:") as database:
+    with path.open("wb") as file, closing(sqlite3.connect(":memory:")) as database:
         for odd in VALUES.values():
             for body in with_odd_parts(json.loads(_views(platform)[-1]), odd):
                 step = shop.ended(operation, lambda _request, _response, body=body: Response(200, body))  # type: ignore[misc]

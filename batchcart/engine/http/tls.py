@@ -71,7 +71,7 @@ def refuses_ours(error: ssl.SSLError) -> bool:
 def describe_tls(error: ssl.SSLError | ssl.CertificateError) -> str:
     """Why TLS failed, as the end of a sentence, which shows nothing of what came."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _describe_certificate(error.verify_code)
+        return _describe_certificate(error)
     if refuses_ours(error):
         return "it refused our TLS certificate, or wants one: see client_cert"
     if error.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE":
@@ -83,7 +83,8 @@ def describe_tls(error: ssl.SSLError | ssl.CertificateError) -> str:
     return "TLS failed" + (f" ({error.reason.lower().replace('_', ' ')})" if error.reason else "")
 
 
-def _describe_certificate(code: int) -> str:
+def _describe_certificate(error: ssl.SSLCertVerificationError) -> str:
+    code = error.verify_code
     if code in _EXPIRED:
         return "its TLS certificate has expired; the shop must renew it"
     if code in _EARLY:
@@ -92,4 +93,5 @@ def _describe_certificate(code: int) -> str:
         return "its TLS certificate is for another name, so the address may be wrong"
     if code in _UNKNOWN:
         return "its TLS certificate is of an issuer that is not known here (see ca_file)"
-    return "its TLS certificate was not accepted"
+    # Words of OpenSSL, none of the shop's.
+    return f"its TLS certificate was not accepted: {error.verify_message}; the shop must mend it"
