@@ -1,7 +1,8 @@
 """Owns reading a run's carts out of its journal, one after the other, the last first; it changes nothing there."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
 
 import msgspec
 
@@ -18,6 +19,7 @@ from batchcart.undo.model import CompletedLine
 
 _IN_DOUBT = "it is in doubt: settle it first, with `batchcart settle`"
 _ON_ITS_WAY = "it was on its way when the run stopped: let the run end first"
+_TOLD_EVERY = 256
 _UNANSWERED = "it failed unanswered and may have happened all the same: run the job with --retry-failed first"
 
 
@@ -35,16 +37,24 @@ class _ResultLine(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class RunReader:
-    """A run as its journal and its job tell of it; ``source`` is None where the job is not there any more."""
+    """A run as its journal and its job tell of it; ``source`` is None where the job is not there any more.
+
+    ``checking`` is told now and then how many lines were read: of a million lines it takes minutes.
+    """
 
     connection: Connection
     run: str
     source: JobSource | None
     default_account: str | None
+    checking: Callable[[int], None] | None = None
+    _numbers: Iterator[int] = field(init=False, default_factory=lambda: count(1))
 
     def lines(self, cart: PlannedCart, account: str, adapter: Adapter) -> Iterator[CompletedLine]:
         """The cart's lines in the order in which they ended, then those that were on their way."""
         for line in lines_of_cart(self.connection, cart):
+            number = next(self._numbers)
+            if self.checking is not None and not number % _TOLD_EVERY:
+                self.checking(number)
             result = decode_value(self.connection, "result", line.text, _ResultLine)
             doubt = _ON_ITS_WAY if line.status is None else _doubt(line.status, result, line.kind, adapter)
             own_key = not adapter.keys.client_chooses or result.cart_id == self._own_key(line, account, result.cart)

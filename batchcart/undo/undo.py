@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -105,7 +105,8 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
         job = get_meta(connection, "job") or ""
         _check_place(options, job)
         source = stack.enter_context(open_job(job)) if _is_there(job) else None
-        ran = RunReader(connection, get_meta(connection, "run") or "", source, get_meta(connection, "account") or None)
+        run, account = get_meta(connection, "run") or "", get_meta(connection, "account") or None
+        ran = RunReader(connection, run, source, account, monitor.checking)
         task = {"RESULTS": str(options.results.absolute())}
         if options.only:
             task["--account"] = ", ".join(options.only)
@@ -115,7 +116,7 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
         undone = UndoTally()
         await asyncio.sleep(lag_left(options.results))  # a cart that a shop does not show yet would count as gone
         async with answers(_questions(ran, used), folder, options.config, monitor) as found:
-            _write(ran, used, found, folder, undone, force=options.force)
+            _write(replace(ran), used, found, folder, undone, force=options.force)
         options.kept_path.unlink(missing_ok=True)  # an earlier undo's
         made = {_KEPT: options.kept_path} if undone.kept else {}
         finish(folder, made | ({_JOB: options.job} if undone.back else {}))

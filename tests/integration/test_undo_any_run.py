@@ -3,7 +3,7 @@
 import json
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -142,18 +142,28 @@ def held(shops: Shops) -> dict[str, Any]:
     }
 
 
-def lefts(folder: Path) -> Iterator[tuple[str, CartEffects]]:
+def lefts(folder: Path, checking: Callable[[int], None] | None = None) -> Iterator[tuple[str, CartEffects]]:
     """What the run in this folder left, cart by cart."""
     with (
         closing(open_reading(journal_path(folder / "results.jsonl"))) as journal,
         open_job(str(folder / "job.jsonl")) as source,
     ):
         names = dict(journal.execute("SELECT id, name FROM account"))
-        ran = RunReader(journal, get_meta(journal, "run") or "", source, None)
+        ran = RunReader(journal, get_meta(journal, "run") or "", source, None, checking)
         for cart in of_journals.carts(journal):
             name = names[cart.account]
             adapter = load_adapters()[name.removeprefix("local-")]
             yield name, summarize(ran.lines(cart, name, adapter), adapter)
+
+
+def test_reading_a_long_run_says_how_far_it_is(tmp_path: Path) -> None:
+    head = {"account": ACCOUNTS[0], "cart": "c"}
+    item = {**head, "op": "item.add", "data": {PRODUCT[ACCOUNTS[0]]: 5, QUANTITY[ACCOUNTS[0]]: 1}}
+    run(tmp_path / "run", Shops(), [{**head, "op": "cart.create", "data": {}}, *[item] * 600])
+    told: list[int] = []
+    ((_, left),) = lefts(tmp_path / "run", told.append)
+    assert told == [256, 512]
+    assert left.made == (1, "cart.create")
 
 
 def take_back(folder: Path, shops: Shops) -> list[tuple[str, str | None, Irreversible]]:
