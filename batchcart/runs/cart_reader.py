@@ -102,7 +102,10 @@ async def run_reads(folder: Path, reader: Reader, monitor: RunMonitor) -> Summar
         stop_after=0,  # carts that are not there are an answer, however many
         concurrency=reader.concurrency,
     )
-    return await run_job(options, monitor)
+    try:
+        return await run_job(options, monitor)
+    finally:
+        monitor.end_reads()
 
 
 @contextlib.contextmanager

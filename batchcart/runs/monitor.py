@@ -30,6 +30,7 @@ class RunMonitor:
     planned: dict[str, int] = field(init=False, default_factory=dict)
     ended: dict[str, dict[str, int]] = field(init=False, default_factory=dict)
     stopping: bool = field(init=False, default=False)
+    reads_over: bool = field(init=False, default=False)
     failure: JournalFailed | None = field(init=False, default=None)
     _stop_callbacks: list[Callable[[], None]] = field(init=False, default_factory=list)
 
@@ -52,6 +53,7 @@ class RunMonitor:
 
     def add_session(self, session: AccountSession) -> None:
         """The session is ready for work here."""
+        self.reads_over = False
         self.sessions.append(session)
 
     def add_remote(self, accounts: Iterable[Callable[[], AccountSnapshot]], stop: Callable[[], None]) -> None:
@@ -60,6 +62,7 @@ class RunMonitor:
         Whoever hears of their lines counts those in ``ended``.
         """
         self.remote += accounts
+        self.reads_over = False
         self._stop_callbacks.append(stop)
 
     def report_lost(self, sentence: str) -> None:
@@ -75,10 +78,14 @@ class RunMonitor:
         found, name = self.ended[session.account.name], str(status)
         found[name] = found.get(name, 0) + 1
 
+    def end_reads(self) -> None:
+        """The shops are not asked now: what was read is looked at, which a signal may end anywhere."""
+        self.reads_over = True
+
     @property
     def at_work(self) -> bool:
         """Whether accounts are ready for work, or at it."""
-        return bool(self.sessions or self.remote)
+        return bool(self.sessions or self.remote) and not self.reads_over
 
     def snapshots(self) -> list[AccountSnapshot]:
         """Every account as it is now: those at work here, and those that other processes told of last."""

@@ -65,7 +65,7 @@ def drive_quietly(sink: EventSink) -> Driver:
 
 @contextmanager
 def _signals(monitor: RunMonitor, screen: Screen, last_words: Callable[[], None]) -> Iterator[None]:
-    """A first signal stops the run politely, a second one at once; while the job is still being checked any does.
+    """A first signal stops the run politely, a second one at once; any does while no shop is asked.
 
     The loop's own signal handlers would be called only between two awaits.
     """
@@ -81,7 +81,8 @@ def _signals(monitor: RunMonitor, screen: Screen, last_words: Callable[[], None]
                 last_words()
             os._exit(3)
         if not monitor.at_work:
-            screen.say_now(f"{name}: stopped before anything was sent")
+            so_far = "; run the same command again to resume" if monitor.reads_over else " before anything was sent"
+            screen.say_now(f"{name}: stopped{so_far}")
             raise KeyboardInterrupt
         screen.say_now(f"{name}: ending with the requests in flight; once more stops at once")
         loop.call_soon_threadsafe(monitor.stop)
