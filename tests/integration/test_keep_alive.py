@@ -70,7 +70,7 @@ def test_a_connection_that_takes_no_more_requests_gets_none() -> None:
 
 def test_what_a_shop_was_seen_to_close_is_learnt_and_forgotten_once_it_keeps_one() -> None:
     times, promise = IdleTimes(), Promise()
-    times.record_closed(2.0)
+    times.record_closed(2.0, 1)
     assert times.is_good(promise, 1.4, writes=False)
     assert not times.is_good(promise, 1.6, writes=False)
     assert not times.is_good(promised(b"timeout=60"), 1.6, writes=True)
@@ -80,7 +80,7 @@ def test_what_a_shop_was_seen_to_close_is_learnt_and_forgotten_once_it_keeps_one
 
 def test_a_connection_that_ends_within_a_moment_was_not_closed_for_being_idle() -> None:
     times = IdleTimes()
-    times.record_closed(0.001)
+    times.record_closed(0.001, 1)
     assert times.is_good(Promise(), 0.4, writes=True)
 
 
@@ -173,6 +173,44 @@ def test_a_read_that_was_cut_on_an_idle_connection_teaches_the_next_one(tmp_path
     in_virtual_time(sent(tmp_path, server, use))
     assert [type(reply) for reply in replies] == [Response, NoResponse, Response]
     assert server.cut == 1
+
+
+def test_a_server_that_ends_each_connection_after_two_answers_is_found_out_by_the_first(tmp_path: Path) -> None:
+    """Its end takes a moment to come, in which a request would be lost."""
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for _ in range(2):
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(11)
+            await say(writer, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await asyncio.sleep(0.02)
+
+    async def work() -> None:
+        async with listening(serve) as port, open_client(account(tmp_path, f"http://127.0.0.1:{port}")) as send:
+            for number in range(12):
+                assert isinstance(await send(request(), lambda: None), Response)
+                await asyncio.sleep(0.03 if number == 1 else 0)
+
+    in_virtual_time(work())
+    assert connections == 6
+
+
+def test_a_connection_that_was_left_open_for_a_moment_takes_more_than_another_did() -> None:
+    times, promise = IdleTimes(), promised(None, None)
+    times.record_closed(0.001, 2)
+    assert not times.is_good(promise, 0.001, writes=True)
+    assert times.is_good(promise, 0.001, writes=False)
+    assert times.is_good(promise, 0.2, writes=True)
+    assert times.is_good(promised(None), 0.001, writes=True)
+
+
+def test_what_one_connection_taught_is_tried_again_after_a_while() -> None:
+    times, promise = IdleTimes(), promised(None, None)
+    times.record_closed(0.001, 2)
+    assert sum(times.is_good(promise, 0.001, writes=True) for _ in range(300)) == 200
 
 
 async def test_a_server_that_ends_each_connection_without_a_word_costs_no_request(tmp_path: Path) -> None:

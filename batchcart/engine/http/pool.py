@@ -102,8 +102,7 @@ class Pool:
         """The shop ended an idle connection: a hint to how long it keeps them."""
         since = self._idle.pop(wire, None)
         if since is not None:
-            self._idle_times.record_closed(self.loop.time() - since)
-            del self._all[wire]
+            self._idle_times.record_closed(self.loop.time() - since, self._all.pop(wire).answers)
 
     def _on_room(self, wire: HttpConnection) -> None:
         if wire in self._claims:
