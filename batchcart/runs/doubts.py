@@ -15,7 +15,7 @@ from batchcart.jobs.opening import open_job
 from batchcart.jobs.sheet_cells import name_text
 from batchcart.journal.changes import Settlement, settle
 from batchcart.journal.queries import PlannedLine, doubt_fields, result_of
-from batchcart.journal.remaining import lines_not_ok
+from batchcart.journal.remaining import lines_of_status
 from batchcart.journal.result_file import repair_result_file
 from batchcart.journal.rows import decode_value
 from batchcart.journal.schema import Connection, get_meta
@@ -71,11 +71,10 @@ def write_todo(results: Path, table: Path) -> int:
         rows = csv.DictWriter(text, COLUMNS)
         rows.writeheader()
         count = 0
-        for line in lines_not_ok(connection):
-            if line.status is Status.IN_DOUBT:
-                count += 1
-                row = _row(doubt_fields(connection, line.text), _data_of(source, line.planned), run)
-                rows.writerow({name: write_text(value) for name, value in row.items()})
+        for line in lines_of_status(connection, Status.IN_DOUBT):
+            count += 1
+            row = _row(doubt_fields(connection, line.text), _data_of(source, line.planned), run)
+            rows.writerow({name: write_text(value) for name, value in row.items()})
     if count:
         try:
             with writing_new(table) as file:
@@ -93,8 +92,7 @@ def write_todo(results: Path, table: Path) -> int:
 def name_key_columns(results: Path) -> list[str]:
     """Which of the shops' own words for what the lines in doubt may have made goes into which column of the table."""
     with open_journal_readonly(results) as connection:
-        doubts = (line for line in lines_not_ok(connection) if line.status is Status.IN_DOUBT)
-        made = (doubt_fields(connection, line.text) for line in doubts)
+        made = (doubt_fields(connection, line.text) for line in lines_of_status(connection, Status.IN_DOUBT))
         return key_columns((fields["platform"], fields["op"]) for fields in made)
 
 
@@ -143,7 +141,7 @@ def settle_from_table(results: Path, table: Path) -> TableAnswers:
             raise _bad_rows(table, wrong)
         settle(connection, list(settled.values()), WORLD.wall())
         repair_result_file(connection, results)
-        remaining = sum(line.status is Status.IN_DOUBT for line in lines_not_ok(connection))
+        remaining = sum(1 for _ in lines_of_status(connection, Status.IN_DOUBT))
         return TableAnswers(read, len(settled), before, remaining)
 
 
