@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from batchcart.accounts.send_history import SendHistory
 
-_LONGEST_WAY = 1.0  # seconds to the shop; what a killed process sent has arrived by then, or never will
+LONGEST_WAY = 1.0  # seconds to the shop; what a killed process sent has arrived by then, or never will
 _FIRST_JITTER, _MOST_JITTER = 0.002, 0.1
 MOST_LATEST = 256
 _ENOUGH = 10  # round trips from which on they say how regular the way is
@@ -44,8 +44,7 @@ class Departures:
     _unanswered: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        if (newest := self.history.nth_last(1)) is not None:
-            self.from_leaving = newest
+        self.from_leaving = self.history.nth_last(1)
 
     def permit(self, now: float) -> int:
         """One more send is let through; its number."""
@@ -66,7 +65,7 @@ class Departures:
         if counts and not self._pending:
             self.history.record(now)
             return
-        self.history.record(now + _LONGEST_WAY)
+        self.history.record(now + LONGEST_WAY)
         self._pending.add(number)
         if counts:
             self._settle(number, now)

@@ -34,6 +34,9 @@ from batchcart.model.text import format_timestamp
 _LOST = {"lost", "failing"}
 """The states in the journal of a write that may still be acted on."""
 
+_REMEMBERED = {*_LOST, "answered"}
+"""Those of a request that belongs to its operation's past."""
+
 
 def restore_execution(
     session: AccountSession,
@@ -53,14 +56,15 @@ def restore_execution(
     op = Execution(operation, known, spec, classify, options.timeout, *past, read_only=read_only, busy=busy)
     if not op.past:
         return op
-    op = replace(op, past=up_to_last_write(op.past), lost_at=session.clocks.monotonic())
+    before = session.opened_at  # whatever was sent before this session was over by then
+    op = replace(op, past=up_to_last_write(op.past), written_at=before, lost_at=before)
     return op if read_only else replace(op, writes_sent=sum(step.request.writes for step in op.past))
 
 
 def _allow_for_wall_clock(op: Execution, session: AccountSession) -> Execution:
     """The operation with its last write as late as it may have been sent, however the wall clock was set since."""
-    since_lost = session.clocks.monotonic() - op.lost_at
-    return replace(op, past=date_last_write(op.past, session.clocks.wall() - since_lost - op.timeout))
+    ago = session.clocks.monotonic() - op.written_at
+    return replace(op, past=date_last_write(op.past, session.clocks.wall() - ago - op.timeout))
 
 
 def execute(op: Execution, session: AccountSession) -> Coroutine[None, None, Completion | None]:
@@ -117,7 +121,7 @@ async def _send_request(op: Execution, session: AccountSession, request: Request
     received = await session.send_request(op.operation.line, op.sends + 1, request, settles=settles)
     if received is None:
         return op, LeavePending() if session.stopped else Send(request)
-    if op.past and op.lost_at > -math.inf:
+    if op.past and op.written_at > -math.inf:
         op = _allow_for_wall_clock(op, session)
     if is_large(received.reply):
         reaction = await session.interpret(received.reply, partial(react, op, request, received.reply, received.at))
@@ -127,8 +131,9 @@ async def _send_request(op: Execution, session: AccountSession, request: Request
         received = replace(received, reply=NoResponse(f"the shop answered with the cart that line {line} created"))
         reaction = react(op, request, received.reply, received.at)
     op = reaction.execution
-    if reaction.note in _LOST and request.writes:
-        op = replace(op, lost_at=session.clocks.monotonic())
+    if reaction.note in _REMEMBERED and request.writes:
+        now = session.clocks.monotonic()
+        op = replace(op, written_at=now, lost_at=now if reaction.note in _LOST else op.lost_at)
     if reaction.note:
         await session.record(op.operation.line, received, reaction.note)
     take(session, reaction.signal, used)

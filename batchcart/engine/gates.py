@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from batchcart.engine.connection_limit import ConnectionLimit
-from batchcart.engine.departures import MOST_LATEST, Departures
+from batchcart.engine.departures import LONGEST_WAY, MOST_LATEST, Departures
 from batchcart.model.limits import Bucket, Window
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ def _needed_margin(jitter: float) -> float:
     return 0.002 + 5 * jitter
 
 
+def _widest_margin(window: Window) -> float:
+    """What is added to the window where a send counts from leaving: by then even the longest way is over."""
+    return min(longest_margin(window), _LEAST_MARGIN + LONGEST_WAY)
+
+
 def next_slot(last: float, window: Window, now: float) -> float:
     """When the next send of an evenly paced window is due; a late one does not delay those after it."""
     return max(last + window.seconds / window.count, now - window.seconds / 20)
@@ -85,16 +90,16 @@ class WindowGate:
         if since is None:
             return math.inf
         opens = since + self.window.seconds
-        return opens if opens + longest_margin(self.window) <= now else opens + self._margin(since)
+        return opens if opens + _widest_margin(self.window) <= now else opens + self._margin(since)
 
     def _margin(self, since: float) -> float:
         """The margin at the permit, so that it is kept at the send, which follows a little later.
 
-        What counts from its answer had arrived by then. Else the way may have been as long as not to be waited for, and
-        may be short now.
+        What counts from its answer had arrived by then. Else it may have been long under way, and the next one may
+        arrive sooner.
         """
         departures = self.departures
-        needed = _LEAST_MARGIN if since > departures.from_leaving else longest_margin(self.window)
+        needed = _LEAST_MARGIN if since > departures.from_leaving else _widest_margin(self.window)
         return max(_SUREST_MARGIN, needed - departures.delay)
 
 

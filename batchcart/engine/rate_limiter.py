@@ -1,11 +1,11 @@
 """Owns keeping an account's limits and using them up; it does not know what is sent.
 
 How it works. Between a permit and the send lies a write to the disk, between the send and its arrival the network, and
-either may take long. So nothing is counted at the permit but that one is under way; a send counts from the moment its
-bytes leave or, where the way is irregular, from its answer (`departures.py`). A send has to pass every gate
-(`gates.py`): the config's windows and buckets, which are exact and which nothing opens wider; a pause that the shop
-asked for; and what its refusals taught: to leave time between two sends, a lower limit, fewer requests at a time. It
-leaves when the last of them opens. One waiter at a time looks at them; the others queue behind it.
+either may take long. So nothing is counted at the permit but that one is under way; a send counts from its answer, or
+from the moment its bytes leave where waiting for the answer would cost too much (`departures.py`). A send has to pass
+every gate (`gates.py`): the config's windows and buckets, which are exact and which nothing opens wider; a pause that
+the shop asked for; and what its refusals taught: to leave time between two sends, a lower limit, fewer requests at a
+time. It leaves when the last of them opens. One waiter at a time looks at them; the others queue behind it.
 
 By default a send leaves as soon as all gates are open, so a short job takes no longer than the limits demand. A shop
 that refuses such a burst, although every limit of the config is kept, wants its requests evenly spread, and gets that
@@ -36,6 +36,7 @@ from batchcart.model.limits import QUOTA, Bucket, Limit, Pacing, Window, steadie
 _LONG = 60.0  # seconds from which on a wait is worth a word
 _REMEMBERED, _UNLIMITED = 64, 1024  # sends at the least, where there are limits and where there are none
 _BELIEVED_FOR = 86_400.0  # seconds for which a lower limit is
+_LONGEST_PAUSE = 86_400.0  # seconds of a pause that a later run keeps
 
 
 class LimitMemory(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ class LimitMemory(msgspec.Struct, frozen=True):
     at: float = 0.0
     spread_until: float = 0.0
     paused_until: float = 0.0
-    pause: float = _BELIEVED_FOR  # seconds of it in all: it lasts no longer, though the clock was set back since
+    pause: float = _LONGEST_PAUSE  # seconds of it in all: it lasts no longer, though the clock was set back since
 
 
 def capacity(limits: Sequence[Limit]) -> int:
@@ -202,7 +203,7 @@ class RateLimiter:
             0.0 if learnt.allowed is None else round(wall + learnt.since, 3),
             round(wall + self._lessons.spread_until, 3) if self.spread else 0.0,
             round(wall + self._pause.until, 3) if pauses else 0.0,
-            self._pause.lasts if pauses else _BELIEVED_FOR,
+            self._pause.lasts if pauses else _LONGEST_PAUSE,
         )
         return b"" if found == LimitMemory(found.most, found.seconds) else msgspec.json.encode(found)
 
@@ -228,7 +229,7 @@ class RateLimiter:
             return
         now = self._clock()
         ahead = now - self._sends.wall()
-        longest = min(found.pause, _BELIEVED_FOR)
+        longest = min(found.pause, _LONGEST_PAUSE)
         self._pause.extend(min(found.paused_until + ahead, now + longest), longest)
         believed = self._lessons.limit
         if (found.most, found.seconds) != (believed.most, believed.seconds):

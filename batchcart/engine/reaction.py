@@ -32,8 +32,8 @@ class Execution(msgspec.Struct, frozen=True):
     the platform answered its write, or its read. With ``read_only`` nothing is written any more: where a write would
     follow, it has not happened. ``settles`` says that its account is closing and it may still ask what became of its
     write. ``sure``: the shop was left long enough after the last write for a look to be believed, whatever it shows.
-    ``writes_sent`` counts the sendings of its write; ``lost_at`` is when it was last known, by the steady clock, that
-    an answer to it will not come.
+    ``writes_sent`` counts the sendings of its write. By the steady clock, ``written_at`` is when the last of them was
+    over that it remembers, and ``lost_at`` when it was last known that an answer will not come.
     """
 
     operation: Operation
@@ -59,6 +59,7 @@ class Execution(msgspec.Struct, frozen=True):
     settles: bool = False
     sure: bool = False
     writes_sent: int = 0
+    written_at: float = -math.inf
     lost_at: float = -math.inf
     busy: frozenset[int] = frozenset()
 

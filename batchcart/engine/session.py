@@ -82,7 +82,8 @@ class Clocks(msgspec.Struct, frozen=True):
 class AccountSession:
     """One account at work: what it is made of. Each part owns its own state; nobody else writes it.
 
-    ``number`` is the account's in the journal, ``probes`` numbers the engine's own questions; ``patience`` in seconds.
+    ``number`` is the account's in the journal, ``probes`` numbers the engine's own questions; ``patience`` in seconds;
+    by the steady clock it was ``opened_at``.
     """
 
     account: Account
@@ -93,6 +94,7 @@ class AccountSession:
     account_state: AccountMemory
     send: Sender
     clocks: Clocks
+    opened_at: float
     rng: random.Random
     emit: EventSink
     auth: Auth

@@ -76,6 +76,7 @@ def make_session(basis: SessionBasis, send: Sender, deps: Deps) -> AccountSessio
         send=send,
         auth=Auth(account.credentials.replace(basis.tokens), (*account.secrets, *basis.past)),
         clocks=Clocks(deps.clock, deps.wall),
+        opened_at=deps.clock(),
         rng=deps.rng,
         emit=emit,
         patience=basis.patience,

@@ -198,6 +198,24 @@ def test_a_server_that_ends_each_connection_after_two_answers_is_found_out_by_th
     assert connections == 6
 
 
+def test_an_end_that_crosses_a_request_teaches_how_many_answers_a_connection_gives(tmp_path: Path) -> None:
+    replies = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(10):
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(11)
+            await say(writer, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await asyncio.sleep(0.005)
+
+    async def work() -> None:
+        async with listening(serve) as port, open_client(account(tmp_path, f"http://127.0.0.1:{port}")) as send:
+            replies.extend([await send(request(), lambda: None) for _ in range(60)])
+
+    in_virtual_time(work())
+    assert [type(reply) for reply in replies].count(NoResponse) == 1
+
+
 def test_a_connection_that_was_left_open_for_a_moment_takes_more_than_another_did() -> None:
     times, promise = IdleTimes(), promised(None, None)
     times.record_closed(0.001, 2)

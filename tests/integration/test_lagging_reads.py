@@ -13,7 +13,7 @@ from engine_harness import Harness, Line
 from in_memory_shops import Shops
 
 from batchcart.accounts.config import Account
-from batchcart.model.http import Reply, Request
+from batchcart.model.http import Reply, Request, Response
 
 ADDS: dict[str, Line] = {
     "tray": {"op": "item.add", "data": {"product_id": "7", "quantity": 2}},
@@ -82,6 +82,47 @@ def test_an_add_that_is_not_shown_yet_is_not_said_again_though_the_clock_is_set_
         shops.ahead = 11 * 86400
     assert [result["status"] for result in shop.run().results] == ["ok"] * 2
     assert sum(seen.request.method == "POST" for seen in shops.seen) == 2
+
+
+class UnclearShops(LaggingShops):
+    """Shops that answer a first delete with an empty list, and do nothing; then somebody sets the clock forward."""
+
+    async def answer(self, account: Account, journal: Path, request: Request, leaving: Callable[[], None]) -> Reply:
+        if request.method != "DELETE" or self.ahead:
+            return await super().answer(account, journal, request, leaving)
+        leaving()
+        self.ahead = 60.0
+        return Response(200, b"[]")
+
+
+@pytest.mark.parametrize("platform", ["3dcart", "shoplo"])
+def test_a_delete_that_was_answered_unclearly_is_not_ok_because_the_clock_was_set_forward(
+    tmp_path: Path, platform: str
+) -> None:
+    shops = UnclearShops()
+    delete = {"op": "item.delete", "account": f"local-{platform}", "cart": "c", "item": "i"}
+    ended = Harness(tmp_path, [*_lines(platform), delete], shops).run()
+    held = [key for cart in shops.sandbox.state()[platform][""]["carts"].values() for key in cart["items"]]
+    assert ended.results[1]["item_id"] in held
+    assert ended.results[2]["status"] == "failed"
+
+
+def test_old_doubts_are_looked_at_once_each_but_for_the_first_moments_of_a_session(tmp_path: Path) -> None:
+    """Each of them was sent long before, so no look at them is too early."""
+    lines = [line for n in range(10) for line in ({**one, "cart": f"c{n}"} for one in _lines("tray"))]
+    lost = iter([True] * 10)
+
+    def script(_account: str, request: Request) -> str:
+        return "reset-before" if request.method == "POST" and b'"7"' in request.body and next(lost, False) else ""
+
+    shops = Shops(script)
+    shop = Harness(tmp_path, lines, shops, concurrency=10)
+    shop.run(stop_after=0.12)
+    shops.ahead = 86400
+    resumed = Harness(tmp_path, lines, shops, concurrency=1).run()
+    assert [result["status"] for result in resumed.results] == ["ok"] * 20
+    assert [len(cart["items"]) for cart in shops.sandbox.state()["tray"][""]["carts"].values()] == [2] * 10
+    assert resumed.seconds < 20
 
 
 def test_a_look_of_several_reads_is_as_old_as_its_first(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_why_tls_failed_is_told_and_nothing_was_sent(
 def test_what_else_is_wrong_with_a_certificate_is_told_in_the_words_of_openssl() -> None:
     lacking = ssl.SSLCertVerificationError(1, "certificate verify failed")
     lacking.verify_code, lacking.verify_message = 85, "Missing Authority Key Identifier"  # Python from 3.13 on says so
-    words = "its TLS certificate was not accepted: Missing Authority Key Identifier; the shop must mend it"
+    words = "its TLS certificate was not accepted: Missing Authority Key Identifier; whoever issued it must mend it"
     assert describe_tls(lacking) == words
 
 

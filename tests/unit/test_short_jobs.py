@@ -10,6 +10,9 @@ import virtual_clock
 from aiolimiter import AsyncLimiter
 from limit_referees import Client, SlidingWindow
 
+from batchcart.accounts.send_history import SendHistory
+from batchcart.engine.departures import Departures
+from batchcart.engine.gates import WindowGate, bearable_jitter
 from batchcart.model.limits import Bucket, Limit, Window, min_duration, parse_limit
 
 LIMITS = ["180/min", "18/2s", "2/s", "8/s + 24/6s"]
@@ -100,6 +103,15 @@ def test_a_way_that_becomes_shorter_brings_no_429(text: str, slow: float) -> Non
     virtual_clock.run(script())
     assert client.refused == []
     assert client.good[-1] - client.left[0] <= 1.03 * min_duration(limits, 3 * window.count) + window.count / 4 * slow
+
+
+def test_a_day_begins_anew_a_second_after_it_is_over_however_its_sends_are_counted() -> None:
+    day, now = Window(10, 86_400.0), 1e6
+    sends = SendHistory(None, 64, lambda: now, lambda: now)
+    for number in range(10):
+        sends.record(now - 86_400 + number)
+    gate = WindowGate(day, Departures(sends, strict=False, bearable=bearable_jitter(day), affordable=0.0))
+    assert now < gate.opens_at(now) <= now + 1.01
 
 
 def test_burst_without_strict_windows_would_break_them_on_an_irregular_way() -> None:

@@ -60,11 +60,12 @@ class Promise:
 class IdleTimes:
     """What was seen of one shop: ``closed_after`` is how long a connection was idle that it closed last, in seconds.
 
-    ``closed_at`` is how many answers one had given that it closed right after the last of them.
+    ``most_answers`` is how many one had given that it closed right after the last of them; ``left_out`` counts those
+    that were not used because of that.
     """
 
     closed_after: float = math.inf
-    closed_at: float = math.inf
+    most_answers: float = math.inf
     left_out: int = 0
 
     def record_closed(self, idle: float, answers: int = 0) -> None:
@@ -72,7 +73,7 @@ class IdleTimes:
         if idle >= _SHORTEST:
             self.closed_after = idle
         elif answers:
-            self.closed_at, self.left_out = answers, 0
+            self.most_answers, self.left_out = answers, 0
 
     def record_kept(self) -> None:
         """A connection was kept for as long as any is, and the shop did not close it."""
@@ -82,7 +83,7 @@ class IdleTimes:
         """Whether a request may go on a connection that has been idle for this time."""
         if promise.requests < 1 or idle > (_KEPT_FOR_WRITES if writes else KEPT):
             return False
-        if writes and idle < _SHORTEST and promise.answers >= self.closed_at:
+        if writes and idle < _SHORTEST and promise.answers >= self.most_answers:
             self._leave_out()
             return False
         ends = min(promise.timeout, self.closed_after)
@@ -91,4 +92,4 @@ class IdleTimes:
     def _leave_out(self) -> None:
         self.left_out += 1
         if self.left_out >= _BELIEVED:
-            self.closed_at = math.inf
+            self.most_answers = math.inf

@@ -62,7 +62,7 @@ class Pool:
             answer = await answering
             self._all[wire].read(answer.headers.get(b"keep-alive"))
         except ConnectionResetError:
-            self._idle_times.record_closed(idle)  # perhaps before the request came there
+            self._idle_times.record_closed(idle, self._all[wire].answers)  # perhaps before the request came there
             raise
         except asyncio.CancelledError:
             wire.reusable = wire.quiet = False

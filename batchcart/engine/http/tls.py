@@ -94,4 +94,4 @@ def _describe_certificate(error: ssl.SSLCertVerificationError) -> str:
     if code in _UNKNOWN:
         return "its TLS certificate is of an issuer that is not known here (see ca_file)"
     # Words of OpenSSL, none of the shop's.
-    return f"its TLS certificate was not accepted: {error.verify_message}; the shop must mend it"
+    return f"its TLS certificate was not accepted: {error.verify_message}; whoever issued it must mend it"
