@@ -14,19 +14,21 @@ from batchcart.journal.schema import Connection, get_meta, set_meta
 _KEY = "seats"
 _PLACES = "places"
 _UNSETTLED = (
-    "SELECT coalesce(p.account, -s.line) AS account, max(s.at) FROM send s LEFT JOIN plan p ON p.line = s.line "
+    "SELECT coalesce(p.account, -s.line), max(s.at) FROM send s LEFT JOIN plan p ON p.line = s.line "
     "WHERE s.state = 'sent' AND s.line NOT IN (SELECT line FROM result) GROUP BY 1"
 )
 _UNANSWERED = (
     "SELECT p.chain, s.n, s.at, s.request FROM send s JOIN plan p ON p.line = s.line "
     "WHERE p.account = ? AND p.line = ? AND s.state = 'sent' AND s.request NOT LIKE '[\"GET\"%' "
     "AND s.n = (SELECT max(n) FROM send WHERE line = p.line) "
-    "AND NOT EXISTS (SELECT 1 FROM result r WHERE r.line = p.line)"
+    "AND NOT EXISTS (SELECT 1 FROM result r WHERE r.line = p.line) "
+    "AND NOT EXISTS (SELECT 1 FROM plan q WHERE q.account = p.account AND q.chain = p.chain AND q.line < p.line "
+    "AND NOT EXISTS (SELECT 1 FROM result r WHERE r.line = q.line))"
 )
 
 
 class UnansweredWrite(msgspec.Struct, frozen=True, array_like=True):
-    """A write that has no answer, the last that was sent for its line, which has not ended and is one of the chain.
+    """A write that has no answer, the last that was sent for its line, which is the first of the chain to be open.
 
     It has a number among the line's requests, a moment, and the journal's own words.
     """

@@ -87,7 +87,7 @@ async def probe(entry: AccountConfig) -> ProbeResult:
         limiter.mark_completed(number, time.time() - began)
         match reply:
             case NotSent(why, remedy):
-                if remedy:
+                if remedy is not None:
                     return ProbeResult(ProbeStatus.UNREACHABLE, why)
                 return ProbeResult(ProbeStatus.UNREACHABLE, f"{why}; check address and network", blames="address")
             case NoResponse(why):

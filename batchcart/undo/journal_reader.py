@@ -19,7 +19,7 @@ from batchcart.undo.model import CompletedLine
 
 _IN_DOUBT = "it is in doubt: settle it first, with `batchcart settle`"
 _ON_ITS_WAY = "it was on its way when the run stopped: let the run end first"
-_TOLD_EVERY = 256
+_TOLD_EVERY = 256  # lines
 _UNANSWERED = "it failed unanswered and may have happened all the same: run the job with --retry-failed first"
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -106,7 +106,10 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
         _check_place(options, job)
         source = stack.enter_context(open_job(job)) if _is_there(job) else None
         run, account = get_meta(connection, "run") or "", get_meta(connection, "account") or None
-        ran = RunReader(connection, run, source, account, monitor.checking)
+
+        def read_run() -> RunReader:
+            return RunReader(connection, run, source, account, monitor.checking)
+
         task = {"RESULTS": str(options.results.absolute())}
         if options.only:
             task["--account"] = ", ".join(options.only)
@@ -115,8 +118,8 @@ async def undo(options: UndoOptions, monitor: RunMonitor) -> UndoResult:
         unended = sum(left.get(entry.name, 0) for entry in used.values())
         undone = UndoTally()
         await asyncio.sleep(lag_left(options.results))  # a cart that a shop does not show yet would count as gone
-        async with answers(_questions(ran, used), folder, options.config, monitor) as found:
-            _write(replace(ran), used, found, folder, undone, force=options.force)
+        async with answers(_questions(read_run(), used), folder, options.config, monitor) as found:
+            _write(read_run(), used, found, folder, undone, force=options.force)
         options.kept_path.unlink(missing_ok=True)  # an earlier undo's
         made = {_KEPT: options.kept_path} if undone.kept else {}
         finish(folder, made | ({_JOB: options.job} if undone.back else {}))

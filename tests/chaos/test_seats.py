@@ -23,7 +23,9 @@ from certificates import open_authority
 from cli_harness import KEYS, Cli, Line, add, argv, create, environment, get, until
 
 from batchcart import __version__
+from batchcart.engine.token_refresh import token_fingerprint
 from batchcart.journal.batch import IntentRow
+from batchcart.model.adapter import Credentials
 from batchcart.model.errors import Stopped, UsageError
 from batchcart.runs.seats.frames import FrameStream, hear_hub
 from batchcart.runs.seats.protocol import (
@@ -35,6 +37,7 @@ from batchcart.runs.seats.protocol import (
     Hello,
     Late,
     LateAnswer,
+    LateTokens,
     Leaving,
     More,
     Parcel,
@@ -538,13 +541,13 @@ def late_answer(account: int, intent: IntentRow, status: str = "ok") -> LateAnsw
 
 
 async def bring_answers(port: int) -> None:
-    """Be a seat that sends three creates and is cut off, and then knows what became of two; the third is too late."""
+    """Be a seat that sends five creates and is cut off, and then knows what became of them; of two it is too late."""
     at = time.time()
     async with seated(port) as former, seated(port, late=True) as stream:
         welcome, take = await former.receive(), await former.receive()
         assert isinstance(welcome, Welcome)
         assert isinstance(take, Take)
-        intents = [(line, 1, at, SENT) for line in (1, 2, 3)]
+        intents = [(line, 1, at, SENT) for line in range(1, 6)]
         former.send(Rows([AccountRows(take.account, take.epoch, intents, [], [], [], [])]))
         assert await former.receive() == Written()
         assert isinstance(await stream.receive(), Welcome)
@@ -573,11 +576,16 @@ async def bring_answers(port: int) -> None:
             assert isinstance(await other.receive(), Welcome)
             again = await other.receive()
             assert isinstance(again, Take)
-            other.send(More(again.account, again.epoch, 9))
+            other.send(More(again.account, again.epoch, 1))
             parcel = await other.receive()
             assert isinstance(parcel, Parcel)
             assert [step.line for step in parcel.steps] == [3]
             assert await count_taken(late_answer(take.account, (3, 1, at, SENT))) == 0
+            assert await count_taken(late_answer(take.account, (5, 1, at, SENT))) == 1  # nobody was given it yet
+            other.send(More(again.account, again.epoch, 9))
+            parcel = await other.receive()
+            assert isinstance(parcel, Parcel)
+            assert [step.line for step in parcel.steps] == [4]
             seen = AccountSnapshot(take.name, take.platform, 0, {})
             other.send(Leaving())
             assert isinstance(await other.receive(), Drop)
@@ -587,11 +595,49 @@ async def bring_answers(port: int) -> None:
 
 def test_a_hub_takes_late_answers_for_the_writes_alone_that_it_has_open(shop: Cli) -> None:
     port = free_port()
-    shop.job([create("acme", f"c{number}") for number in range(3)])
+    shop.job([create("acme", f"c{number}") for number in range(5)])
     with hub(shop, "job.jsonl", port) as run:
         asyncio.run(bring_answers(port))
         with started(shop.folder, *argv("seat", f"127.0.0.1:{port}")):
             _, err = run.communicate(timeout=60)
     assert run.returncode == 1, err
-    assert shop.statuses() == {1: "ok", 2: "failed", 3: "in_doubt"}
+    assert shop.statuses() == {1: "ok", 2: "failed", 3: "in_doubt", 4: "in_doubt", 5: "ok"}
     assert not shop.endpoint("acme").saw.effects
+
+
+def obstruct(folder: Path, text: bytes) -> None:
+    """Have a folder in the place of the file with this text: no file can take that place any more."""
+    (kept,) = (path for path in folder.rglob("*") if path.is_file() and text in path.read_bytes())
+    kept.unlink()
+    kept.mkdir()
+
+
+async def bring_tokens(port: int, state: Path) -> list[int]:
+    """Be a seat whose hub keeps some renewed tokens, then none that others replaced, then none for want of a disk."""
+    async with seated(port) as former, seated(port, late=True) as stream:
+        welcome, take = await former.receive(), await former.receive()
+        assert isinstance(welcome, Welcome)
+        assert isinstance(take, Take)
+        assert isinstance(await stream.receive(), Welcome)
+        origin = token_fingerprint(Credentials(take.origin, frozenset(take.secret_names)))
+        first, second = {"access_token": "first"}, {"access_token": "second"}
+
+        async def count_kept(replaced: dict[str, str], tokens: dict[str, str]) -> int:
+            stream.send(Late(welcome.run, [], [LateTokens(take.account, origin, replaced, tokens)]))
+            taken = await stream.receive()
+            assert isinstance(taken, Taken)
+            return taken.tokens
+
+        counts = [await count_kept({}, first), await count_kept({}, second)]
+        obstruct(state, b"first")
+        return [*counts, await count_kept(first, second)]
+
+
+def test_a_hub_says_which_late_tokens_it_keeps_and_why_it_cannot(shop: Cli) -> None:
+    port = free_port()
+    shop.job([create("loja", "c")])
+    with hub(shop, "job.jsonl", port) as run:
+        assert asyncio.run(bring_tokens(port, shop.folder / "state")) == [1, 0, 0]
+        run.kill()
+        _, err = run.communicate(timeout=60)
+    assert b"account 'loja': tokens that the shop renewed for a seat that was cut off cannot be kept" in err

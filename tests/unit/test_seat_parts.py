@@ -446,9 +446,9 @@ def test_late_tokens_are_kept_where_they_come_from_those_that_the_hub_has(tmp_pa
     _, book = make_book(lambda: 100.0)
     holding = Holding(1, account, state, book, b"", {})
     origin = token_fingerprint(account.credentials)
-    assert not holding.keep_late_tokens(LateTokens(1, "of another config", {}, {"access_token": "a"}))
-    assert holding.keep_late_tokens(LateTokens(1, origin, {}, {"access_token": "b"}))
+    assert not holding.lacks(LateTokens(1, "of another config", {}, {"access_token": "a"}))
+    assert holding.lacks(LateTokens(1, origin, {}, {"access_token": "b"}))
+    assert not holding.keep_tokens(origin, {"access_token": "b"})
     assert state.tokens(origin) == holding.tokens == {"access_token": "b"}
-    assert not holding.keep_late_tokens(LateTokens(1, origin, {}, {"access_token": "c"}))  # somebody renewed since
-    assert holding.keep_late_tokens(LateTokens(1, origin, {"access_token": "b"}, {"access_token": "d"}))
-    assert state.tokens(origin) == holding.tokens == {"access_token": "d"}
+    assert not holding.lacks(LateTokens(1, origin, {}, {"access_token": "c"}))  # somebody renewed since
+    assert holding.lacks(LateTokens(1, origin, {"access_token": "b"}, {"access_token": "d"}))

@@ -87,9 +87,10 @@ def _plan_text(plan: api.JobPlan) -> str:
     verdict = f"{plan.name}: {plural(plan.lines, 'operation')} {be} in order; nothing was sent."
     parts = [verdict, table_text(rows, names=2)]
     parts += [_forecast(account, part) for account, part in plan.accounts.items()]
-    slowest, longest = max(plan.accounts.items(), key=lambda found: found[1].seconds_at_best)
-    if len(plan.accounts) > 1 and longest.seconds_at_best:
-        parts.append(f"All side by side: at best {duration(longest.seconds_at_best)}, because of {slowest}")
+    if len(plan.accounts) > 1:
+        slowest, longest = max(plan.accounts.items(), key=lambda found: found[1].seconds_at_best)
+        if longest.seconds_at_best:
+            parts.append(f"All side by side: at best {duration(longest.seconds_at_best)}, because of {slowest}")
     troubles = [f"A run would stop here: {part.trouble}" for part in plan.accounts.values() if part.trouble]
     looked_up = [
         f"{account}: a run reads {name} from {source}"

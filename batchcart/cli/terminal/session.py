@@ -44,7 +44,7 @@ def drive_here(progress: str, last_words: Callable[[], None] = lambda: None, *, 
     async def _attend(work: Callable[[Monitoring], Coroutine[Any, Any, T]]) -> T:
         async with AsyncExitStack() as stack:
             if steps:
-                await stack.enter_async_context(monitor_run("none"))
+                (await stack.enter_async_context(monitor_run("none"))).end_reads()
             return await work(lambda: monitor_run(progress, last_words))
 
     return drive

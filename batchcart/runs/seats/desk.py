@@ -36,7 +36,7 @@ class Bureau:
 
 @dataclass(slots=True)
 class HubMemory:
-    """What an account remembers, as a seat writes it: the hub keeps it, as it did its ``tokens``."""
+    """What an account remembers, as a seat writes it: the hub keeps it. ``tokens`` are those that it kept last."""
 
     bureau: Bureau
     account: int

@@ -42,12 +42,12 @@ async def take_answers(
 
 
 def _find_chain(context: RunContext[JournalWriter], holding: Holding, answer: LateAnswer) -> int | None:
-    """The chain of the write that the answer is for; None if nobody waits for it."""
+    """The chain of the write that the answer is for, held back from now on; None if the answer is not waited for."""
     line, number, at, request = answer.intent
     open_write = find_unanswered(context.plan, holding.number, line)
     if open_write is None or (open_write.number, open_write.at, open_write.request) != (number, at, request):
         return None
     if (answer.response and answer.response[:2] != (line, number)) or (answer.result and answer.result[0] != line):
         return None
-    is_free = holding.walk is None or holding.walk.is_holding(open_write.chain)
+    is_free = holding.walk is None or holding.walk.hold(open_write.chain)
     return open_write.chain if is_free else None

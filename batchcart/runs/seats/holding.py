@@ -143,11 +143,9 @@ class Holding:
         self.tokens = tokens
         return ""
 
-    def keep_late_tokens(self, late: LateTokens) -> bool:
-        """Put tokens on the disk that were renewed for a seat that was cut off; whether they are the newest."""
-        if late.origin != token_fingerprint(self.account.credentials) or late.replaced != self.tokens:
-            return False
-        return not self.keep_tokens(late.origin, late.tokens)
+    def lacks(self, late: LateTokens) -> bool:
+        """Whether the tokens of a seat that was cut off are the newest: nobody renewed them since."""
+        return late.origin == token_fingerprint(self.account.credentials) and late.replaced == self.tokens
 
     def keep_learnt(self, learnt: bytes) -> None:
         """Remember what was learnt of the limits."""

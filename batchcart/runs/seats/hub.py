@@ -228,22 +228,28 @@ class Hub:
             if any(former.find(answer.account, answer.epoch) for answer in late.answers):
                 former.stream.cut()
                 self._lose(former, "it was cut off")
-        for renewed in late.tokens:
-            self._take_tokens(renewed)
+        tokens = sum([self._take_tokens(renewed) for renewed in late.tokens])
         try:
             async with self._dealing:
                 taken = await take_answers(self.context, self.holdings, late.answers)
         except JournalFailed as failed:
             self.context.monitor.fail(failed)
         else:
-            link.stream.send(Taken(taken))
+            link.stream.send(Taken(taken, tokens))
 
-    def _take_tokens(self, renewed: LateTokens) -> None:
+    def _take_tokens(self, renewed: LateTokens) -> bool:
         """Keep them if they are the newest; the seat that has the account now is to have them too."""
         holding = self.holdings.get(renewed.account)
-        if holding is not None and holding.keep_late_tokens(renewed):
-            for link in [link for link in self.links if renewed.account in link.held]:
+        if holding is None or not holding.lacks(renewed):
+            return False
+        if failure := holding.keep_tokens(renewed.origin, renewed.tokens):
+            lost = "tokens that the shop renewed for a seat that was cut off cannot be kept in the state folder"
+            self.context.emit(WorkerDied(f"account {holding.account.name!r}: {lost}: {failure}"))
+            return False
+        for link in self.links:
+            if renewed.account in link.held:
                 ask_back(link, holding)
+        return True
 
     def _take_back(self, link: SeatLink, holding: Holding, last: Finished) -> None:
         """The seat has done all that it had of the account, or was to do."""

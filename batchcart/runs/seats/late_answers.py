@@ -7,12 +7,13 @@ has been given yet.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from batchcart import __version__
 from batchcart.journal.batch import EndRow, IntentRow
 from batchcart.journal.codec import encode_loss
+from batchcart.model.text import plural
 from batchcart.runs.seats.frames import FrameStream, NotSpoken
 from batchcart.runs.seats.protocol import AccountRows, FromHub, Hello, Late, LateAnswer, Refused, ResponseRow, Taken
 
@@ -65,14 +66,15 @@ async def hand_in(late: Late, name: str, back: WayBack) -> str:
             break
         finally:
             stream.cut()
-    count, told = len(late.answers), []
-    if count:
-        told.append(
-            f"told what became of {count} request{'s' * (count != 1)}, and waited for {taken or 'none'} of them"
-        )
+    return "; ".join(_sentences(late, taken or Taken(0)))
+
+
+def _sentences(late: Late, taken: Taken) -> Iterator[str]:
+    if count := len(late.answers):
+        waited = taken.answers or "none"
+        yield f"it was told what became of {plural(count, 'request')}, and waited for {waited} of them"
     if late.tokens:
-        told.append("given renewed tokens")
-    return "; ".join(f"it was {one}" for one in told)
+        yield "it was given renewed tokens" if taken.tokens == len(late.tokens) else "it did not keep renewed tokens"
 
 
 async def reach_again(back: WayBack) -> FrameStream[FromHub]:
@@ -91,16 +93,16 @@ async def reach_again(back: WayBack) -> FrameStream[FromHub]:
             await asyncio.sleep(_AGAIN)
 
 
-async def _say(stream: FrameStream[FromHub], late: Late, name: str) -> int | None:
-    """How many of the answers were waited for; None where the hub did not say."""
+async def _say(stream: FrameStream[FromHub], late: Late, name: str) -> Taken | None:
+    """What the hub took; None where it did not say."""
     stream.send(Hello(__version__, os.getpid(), name, late=True))
     stream.send(late)
     while (word := await stream.receive()) is not None:
         match word:
-            case Taken(answers):
-                return answers
+            case Taken():
+                return word
             case Refused():
-                return 0
+                return Taken(0)
             case _:
                 pass
     await asyncio.sleep(_AGAIN)

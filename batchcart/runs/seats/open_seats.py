@@ -49,8 +49,8 @@ async def open_seats(
     """The work of all accounts with open lines, at seats from these places.
 
     Of the accounts ``unsettled`` a seat of an earlier start, which was last about to at that moment, may still send
-    something, or bring answers. Raises UsageError where an
-    account cannot be read or is in use by another run, or where the run cannot listen.
+    something, or bring answers. Raises UsageError where an account cannot be read or is in use by another run, or
+    where the run cannot listen.
     """
     monitor = context.monitor
     async with AsyncExitStack() as stack:

@@ -154,9 +154,10 @@ class Welcome(_Word, frozen=True, tag="welcome"):
 
 
 class Taken(_Word, frozen=True, tag="taken"):
-    """Of the late answers so many were waited for, and are on the disk."""
+    """Of the late answers so many were waited for, and are on the disk; and the ``tokens`` of so many accounts."""
 
     answers: int
+    tokens: int = 0
 
 
 class Refused(_Word, frozen=True, tag="refused"):

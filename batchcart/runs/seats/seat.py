@@ -52,6 +52,7 @@ from batchcart.runs.snapshot import AccountSnapshot, take_snapshot
 BEAT = 0.5
 """Seconds between two signs of life."""
 
+_BREATH = 1.0  # seconds that a seat whose hub is gone has for finding out whether anything is under way
 _LOOKED_AT = 250  # accounts whose figures are looked at in one beat
 
 SEATED = replace(WORLD, open_client=partial(open_http_client, unacknowledged=UNACKNOWLEDGED))
@@ -141,10 +142,10 @@ class _Seat:
             if work.desk is not None:
                 work.desk.memory.lose_hub()
 
-    async def come_to_rest(self) -> Late:
-        """Hear what shops answer to what has left; what of it the hub does not know."""
+    async def come_to_rest(self, within: float) -> Late:
+        """Hear for so many seconds what shops answer to what has left; what of it the hub does not know."""
         if self.attending:
-            await asyncio.wait(self.attending, timeout=WAITS / 2)
+            await asyncio.wait(self.attending, timeout=within)
         bureau = self.bureau
         return Late(bureau.welcome.run, bureau.journal.late_answers(), list(bureau.unkept.values()))
 
@@ -245,7 +246,7 @@ async def sit(
     try:
         async with asyncio.TaskGroup() as group:
             seat = _Seat(bureau, stream, group)
-            group.create_task(_listen(seat, name, back))
+            group.create_task(_listen(seat, name, back, leaving))
             group.create_task(seat.beat())
             group.create_task(hire_in_turn(seat.openings))
             group.create_task(_leave(stream, leaving))
@@ -273,19 +274,38 @@ async def _greeting(stream: FrameStream[FromHub]) -> Welcome:
             raise Stopped("what answers there is not a hub of batchcart")
 
 
-async def _listen(seat: _Seat, name: str, back: WayBack | None) -> None:
-    """Do what the hub says; raises _HubGone once it is gone, and _Over where it said good-bye."""
+async def _listen(seat: _Seat, name: str, back: WayBack | None, leaving: asyncio.Event) -> None:
+    """Do what the hub says; raises _HubGone once it is gone, and _Over where it said good-bye.
+
+    What is left to tell it is told, unless that takes too long or the seat is to leave.
+    """
     await seat.listen()
     seat.lose_hub()
-    if back is None or not seat.bureau.journal.sent:
+    if back is None:
         raise _HubGone
     told = "; it could not be told what became of what was under way"
-    with suppress(TimeoutError, ConnectionRefusedError):
-        async with asyncio.timeout(WAITS):
-            (await reach_again(back)).cut()  # for one that does not come back nobody waits
-            late = await seat.come_to_rest()
-            told = f"; {await hand_in(late, name, back)}" if late.answers or late.tokens else ""
+    telling, asked = asyncio.create_task(_tell(seat, name, back)), asyncio.create_task(leaving.wait())
+    try:
+        await asyncio.wait((telling, asked), timeout=WAITS, return_when=asyncio.FIRST_COMPLETED)
+        if telling.done():
+            with suppress(ConnectionRefusedError):
+                told = telling.result()
+    finally:
+        telling.cancel()
+        asked.cancel()
     raise _HubGone(told)
+
+
+async def _tell(seat: _Seat, name: str, back: WayBack) -> str:
+    """Bring the hub what it does not know, if that is anything; what came of it.
+
+    Raises ConnectionRefusedError where nobody listens there any more.
+    """
+    late = await seat.come_to_rest(_BREATH)
+    if seat.attending:
+        (await reach_again(back)).cut()  # for one that does not come back nobody waits
+        late = await seat.come_to_rest(WAITS / 2)
+    return f"; {await hand_in(late, name, back)}" if late.answers or late.tokens else ""
 
 
 async def _leave(stream: FrameStream[FromHub], leaving: asyncio.Event) -> None:

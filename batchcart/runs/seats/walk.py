@@ -4,6 +4,7 @@ A chain may be held back: what became of its open write is known from the answer
 may still bring.
 """
 
+import math
 from collections.abc import Iterator
 from itertools import chain
 
@@ -39,6 +40,8 @@ class ParcelWalk:
     def __init__(self, job: PlannedJob, number: int, *, fresh: bool, waiting_for: Account | None = None) -> None:
         self._job, self._number, self._waiting_for = job, number, waiting_for
         self._held: dict[int, OpenChain] = {}
+        self._kept_back: set[int] = set()  # chains to come
+        self._reached: float = math.inf if fresh else 0
         self._steps = _walk_new(job, number) if fresh else self._walk_begun()
         self._ahead: JobStep | None = next(self._steps, None)
 
@@ -52,13 +55,19 @@ class ParcelWalk:
         """Whether all that is left is held back."""
         return self._ahead is None and bool(self._held)
 
-    def is_holding(self, number: int) -> bool:
-        """Whether the chain is held back."""
-        return number in self._held
+    def hold(self, number: int) -> bool:
+        """Hold the chain back until it is released; False where that is too late, or may be.
+
+        A chain that the walk has not reached yet is held back once it does.
+        """
+        if number > self._reached:
+            self._kept_back.add(number)
+        return number in self._held or number in self._kept_back
 
     def release(self, *numbers: int) -> None:
         """Hold these chains back no longer, or none at all."""
-        released = [self._held.pop(number) for number in numbers or list(self._held)]
+        self._kept_back.difference_update(numbers)
+        released = [self._held.pop(number) for number in numbers or list(self._held) if number in self._held]
         steps = (_walk_chain(self._job, self._number, taken) for taken in released)
         self._steps = chain(self._steps, chain.from_iterable(steps))
         if self._ahead is None:
@@ -77,7 +86,8 @@ class ParcelWalk:
     def _walk_begun(self) -> Iterator[JobStep]:
         job, number, account = self._job, self._number, self._waiting_for
         for taken in pending_chains(job.plan, number, fresh=False, chosen=has_choice(job.plan), page=_PAGE):
-            if account is not None and _needs_answer(job, number, account, taken):
+            self._reached = taken.number  # they come in ascending order
+            if taken.number in self._kept_back or _needs_answer(job, number, account, taken):
                 self._held[taken.number] = taken
             else:
                 yield from _walk_chain(job, number, taken)
@@ -106,11 +116,13 @@ def _walk_chain(job: PlannedJob, account: int, taken: OpenChain) -> Iterator[Job
         yield JobStep(taken.number, planned.line, job.raw_line(planned).text, sent=sent)
 
 
-def _needs_answer(job: PlannedJob, number: int, account: Account, taken: OpenChain) -> bool:
+def _needs_answer(job: PlannedJob, number: int, account: Account | None, taken: OpenChain) -> bool:
     """Whether the chain's first open line has a write on its way, and is in doubt without an answer to it."""
+    if account is None:
+        return False
     planned = taken.lines[0]
     sent = load_history(job.plan, planned.line)
-    if not sent or sent[-1].state != "sent":
+    if not sent or sent[-1].state != "sent" or result_of(job.plan, planned.line) is not None:
         return False
     try:
         operation = job.operation(planned, account)
