@@ -52,7 +52,7 @@ from batchcart.runs.snapshot import AccountSnapshot, take_snapshot
 BEAT = 0.5
 """Seconds between two signs of life."""
 
-_BREATH = 1.0  # seconds that a seat whose hub is gone has for finding out whether anything is under way
+_BREATH = 3.0  # seconds that a seat whose hub is gone has for finding out whether anything is under way
 _LOOKED_AT = 250  # accounts whose figures are looked at in one beat
 
 SEATED = replace(WORLD, open_client=partial(open_http_client, unacknowledged=UNACKNOWLEDGED))
