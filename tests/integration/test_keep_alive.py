@@ -175,6 +175,17 @@ def test_a_read_that_was_cut_on_an_idle_connection_teaches_the_next_one(tmp_path
     assert server.cut == 1
 
 
+async def answer_and_end(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: int, lasts: float
+) -> None:
+    """Give so many answers; the end of the connection comes that many seconds after the last."""
+    for _ in range(answers):
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(11)
+        await say(writer, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    await asyncio.sleep(lasts)
+
+
 def test_a_server_that_ends_each_connection_after_two_answers_is_found_out_by_the_first(tmp_path: Path) -> None:
     """Its end takes a moment to come, in which a request would be lost."""
     connections = 0
@@ -182,11 +193,7 @@ def test_a_server_that_ends_each_connection_after_two_answers_is_found_out_by_th
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
-        for _ in range(2):
-            await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(11)
-            await say(writer, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        await asyncio.sleep(0.02)
+        await answer_and_end(reader, writer, 2, 0.02)
 
     async def work() -> None:
         async with listening(serve) as port, open_client(account(tmp_path, f"http://127.0.0.1:{port}")) as send:
@@ -202,11 +209,7 @@ def test_an_end_that_crosses_a_request_teaches_how_many_answers_a_connection_giv
     replies = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _ in range(10):
-            await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(11)
-            await say(writer, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        await asyncio.sleep(0.005)
+        await answer_and_end(reader, writer, 10, 0.005)
 
     async def work() -> None:
         async with listening(serve) as port, open_client(account(tmp_path, f"http://127.0.0.1:{port}")) as send:

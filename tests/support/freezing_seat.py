@@ -44,4 +44,4 @@ if __name__ == "__main__":
     address = read_address(sys.argv[1], "seat", (None, None, None))
     lasts, deps = float(sys.argv[2]), Deps(open_client=open_freezing)
     with suppress(Stopped):
-        asyncio.run(sit_at(address, asyncio.Event(), lasts=lasts, deps=deps, restarted=0.0))
+        asyncio.run(sit_at(address, asyncio.Event(), lasts=lasts, deps=deps, restart_patience=0.0))

@@ -22,10 +22,10 @@ _TICK = 2.0  # seconds between two looks at the workers
 _IN_TIME = 10.0  # seconds that the scheduler has for an answer
 
 
-def sit_on_worker(host: str, port: int, restarted: float) -> str:
+def sit_on_worker(host: str, port: int, restart_patience: float) -> str:
     """Be a seat of the hub there, in a task of a Dask worker; why it ended early, "" if the hub said good-bye.
 
-    A hub that is gone has so many seconds for being ``restarted`` there.
+    A hub that is gone may be started again there within ``restart_patience`` seconds.
     """
     from distributed import get_worker  # noqa: PLC0415  # only workers have it
 
@@ -38,7 +38,7 @@ def sit_on_worker(host: str, port: int, restarted: float) -> str:
         files = TlsFiles(Path(shown["ca_file"]), Path(shown["cert"]), Path(shown["key"] or shown["cert"]))
     allow_many_files()
     try:
-        run_async(sit_at(HubAddress(host, port, files), asyncio.Event(), restarted=restarted))
+        run_async(sit_at(HubAddress(host, port, files), asyncio.Event(), restart_patience=restart_patience))
     except (Stopped, UsageError) as error:
         return str(error)
     return ""
@@ -88,16 +88,16 @@ class ClusterSeats:
         """How many worker processes there are."""
         return len(await self.client.nthreads())
 
-    async def keep(self, host: str, port: int, restarted: float) -> None:
+    async def keep(self, host: str, port: int, restart_patience: float) -> None:
         """Give each worker that has none a seat of the hub there; ask a scheduler that is gone again and again.
 
-        A seat tries for so many seconds whether a hub that is gone was ``restarted`` there.
+        A seat whose hub is gone tries for ``restart_patience`` seconds whether it was started again there.
         """
         while True:
             try:
                 if self.client.status == "closed":
                     self.client, self._tasks = await connect(self.scheduler), {}
-                await asyncio.wait_for(self._tend(host, port, restarted), _IN_TIME)
+                await asyncio.wait_for(self._tend(host, port, restart_patience), _IN_TIME)
             except Exception:  # noqa: BLE001  # whatever befalls Dask, the seats that live go on
                 self._tell_once(f"the Dask scheduler {self.scheduler} does not answer; seats that live go on")
             await asyncio.sleep(_TICK)
@@ -107,7 +107,7 @@ class ClusterSeats:
         await self.client.cancel(list(self._tasks.values()))
         await self.client.close()
 
-    async def _tend(self, host: str, port: int, restarted: float) -> None:
+    async def _tend(self, host: str, port: int, restart_patience: float) -> None:
         at_work = await self.client.processing()
         for lost in self._tasks.keys() - at_work:
             await self.client.cancel([self._tasks.pop(lost)])
@@ -116,7 +116,7 @@ class ClusterSeats:
                 continue
             await self._tell_end(worker)
             given = {"workers": [worker], "allow_other_workers": False, "retries": 0, "pure": False}
-            self._tasks[worker] = self.client.submit(sit_on_worker, host, port, restarted, **given)
+            self._tasks[worker] = self.client.submit(sit_on_worker, host, port, restart_patience, **given)
 
     async def _tell_end(self, worker: str) -> None:
         task = self._tasks.get(worker)

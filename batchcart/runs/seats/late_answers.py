@@ -26,11 +26,11 @@ _NEVER_LEFT = encode_loss("its seat was cut off before it might leave")
 class WayBack:
     """How a seat comes to its hub again: ``open`` makes a connection, or raises OSError.
 
-    A hub that is gone has so many seconds for being ``restarted``.
+    A hub that is gone may be started again within ``restart_patience`` seconds.
     """
 
     open: Callable[[], Awaitable[FrameStream[FromHub]]]
-    restarted: float
+    restart_patience: float
 
 
 def gather_answers(sent: Mapping[int, Sequence[IntentRow]], unacknowledged: Sequence[AccountRows]) -> list[LateAnswer]:
@@ -83,7 +83,7 @@ async def reach_again(back: WayBack) -> FrameStream[FromHub]:
     Raises ConnectionRefusedError where nothing has listened there for too long.
     """
     clock = asyncio.get_running_loop().time
-    end = clock() + back.restarted
+    end = clock() + back.restart_patience
     while True:
         try:
             return await back.open()

@@ -26,7 +26,7 @@ from batchcart.runs.seats.holding import Holding, open_holding
 from batchcart.runs.seats.hub import Hub
 from batchcart.runs.seats.local_seats import LocalSeats
 from batchcart.runs.seats.secured import HubAddress, SchedulerAddress, open_tls
-from batchcart.runs.seats.settling import LASTS, RESTARTED, SETTLE, WAITS
+from batchcart.runs.seats.settling import LASTS, RESTART_PATIENCE, SETTLE, WAITS
 
 _LONGEST_ADDRESS = 100  # bytes of a socket's path, a little less than systems allow
 _PATIENCE, _ENDING_TICK = 5.0, 0.01  # seconds that seats have for hanging up
@@ -83,7 +83,9 @@ async def open_seats(
             keeping = [asyncio.create_task(seats.keep(hub.give_up))]
             if abroad is not None and at is not None:
                 host = abroad.own_host if at.host in _ALL_HOSTS else at.host
-                keeping.append(asyncio.create_task(abroad.keep(host, port, RESTARTED if is_found_again else 0.0)))
+                keeping.append(
+                    asyncio.create_task(abroad.keep(host, port, RESTART_PATIENCE if is_found_again else 0.0))
+                )
             try:
                 await hub.work()
             finally:

@@ -14,7 +14,7 @@ from batchcart.runs.seats.late_answers import WayBack
 from batchcart.runs.seats.protocol import FromHub
 from batchcart.runs.seats.seat import SEATED, HungUp, sit
 from batchcart.runs.seats.secured import HubAddress, describe_refusal, open_tls
-from batchcart.runs.seats.settling import LASTS, RESTARTED
+from batchcart.runs.seats.settling import LASTS, RESTART_PATIENCE
 
 _IN_TIME = 10.0  # seconds for reaching a hub, and for it to acknowledge what it was sent
 _BUFFER = 1 << 20
@@ -26,11 +26,11 @@ async def sit_at(
     *,
     lasts: float = LASTS,
     deps: Deps = SEATED,
-    restarted: float = RESTARTED,
+    restart_patience: float = RESTART_PATIENCE,
 ) -> None:
     """Be a seat of the hub there until it says good-bye, or until ``leaving`` is set and all accounts are given back.
 
-    A hub that is gone has so many seconds for being ``restarted``, if there is something to tell it.
+    A hub that is gone may be started again within ``restart_patience`` seconds, if there is something to tell it.
 
     Raises UsageError for certificates that cannot be used, and Stopped where no hub is there, it refuses the seat, or
     it is gone.
@@ -39,7 +39,9 @@ async def sit_at(
     stream = await _reach(address)
     try:
         name = f"{socket.gethostname()}:{os.getpid()}"
-        await sit(stream, name, leaving, lasts=lasts, deps=deps, back=WayBack(partial(_open, address), restarted))
+        await sit(
+            stream, name, leaving, lasts=lasts, deps=deps, back=WayBack(partial(_open, address), restart_patience)
+        )
     except HungUp as stopped:  # with TLS 1.3 a refusal comes after our side is ready
         if isinstance(stream.fault, ssl.SSLError):
             raise Stopped(describe_refusal(stream.fault, address)) from None

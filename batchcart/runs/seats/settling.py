@@ -9,7 +9,7 @@ UNACKNOWLEDGED = 1.0
 WAITS = 60.0
 """Seconds for which a seat that fell silent may still bring the answers it got, where no shop can be asked instead."""
 
-RESTARTED = 20.0
+RESTART_PATIENCE = 20.0
 """Seconds for which a seat that has something to tell tries to reach its hub where nobody listens any more."""
 
 SETTLE = 2.0
